@@ -85,9 +85,7 @@ def parse_spec(text: str) -> LoopSpec:
     """The spec that `text` spells. Raises MalformedSpec."""
     match = _SPEC.fullmatch(text.strip())
     if match is None:
-        raise MalformedSpec(
-            f"--loop={text}: write [label=]module:factory, for example uvloop:new_event_loop"
-        )
+        raise MalformedSpec(f"--loop={text}: write [label=]module:factory, for example uvloop:new_event_loop")
     module, factory = match["module"], match["factory"]
     return LoopSpec(match["label"] or default_label(module, factory), module, factory, match["python"])
 
@@ -128,14 +126,12 @@ def load_factory(spec: LoopSpec) -> Factory:
     try:
         factory = functools.reduce(getattr, spec.factory.split("."), module)
     except AttributeError as error:
-        raise SpecDoesNotImport(
-            f"--loop={spec}: module {spec.module!r} has no attribute {spec.factory!r}"
-        ) from error
+        raise SpecDoesNotImport(f"--loop={spec}: module {spec.module!r} has no attribute {spec.factory!r}") from error
     if not callable(factory):
         raise FactoryMakesNoLoop(
             f"--loop={spec}: {spec.factory!r} is not callable; name a class or a function that returns a new loop"
         )
-    return factory  # type: ignore[no-any-return]  # what it returns is what this suite finds out
+    return factory
 
 
 def new_loop(spec: LoopSpec) -> asyncio.AbstractEventLoop:

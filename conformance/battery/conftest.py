@@ -1,0 +1,106 @@
+"""The fixtures of the battery: a fresh loop per test, and the watch that is kept over it.
+
+They live here and not in the plugin so that the name `loop` does not leak into a consumer's own tests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from conformance.kit.patience import Patience
+from conformance.loops import LoopSpec, new_loop
+from conformance.plugin import LEAKS_OF, PATIENCE
+from conformance.trial import ANSWER
+from conformance.watch import Leaks, Snapshot, say
+
+MakeLoop = Callable[[], asyncio.AbstractEventLoop]
+
+
+@dataclass
+class Watch:
+    """What happens around the loops of one test. A test that provokes a thing tells its watch to allow it.
+
+    `reported` are the contexts that the loop gave to its exception handler, `unraisable` the exceptions that Python
+    could only print. Both fail the test, unless allowed, as do leaks beyond those that any loop of this kind leaves.
+    """
+
+    reported: list[dict[str, Any]] = field(default_factory=list)
+    unraisable: list[BaseException | None] = field(default_factory=list)
+    allowed: set[str] = field(default_factory=set)
+
+    def allow(self, *kinds: str) -> None:
+        """Let the test pass in spite of: "reported", "unraisable", or a kind of leak (see `conformance.watch`)."""
+        self.allowed.update(kinds)
+
+
+@pytest.fixture
+def watch() -> Watch:
+    """The watch over this test's loops."""
+    return Watch()
+
+
+@pytest.fixture
+def patience(request: pytest.FixtureRequest) -> Patience:
+    """How long this test may wait for an event, in seconds; a failure to come is the loop's."""
+    return Patience(request.config.stash[PATIENCE] / 2)
+
+
+@pytest.fixture
+def answer(request: pytest.FixtureRequest) -> Callable[[object], None]:
+    """Record how the loop answers what the contract leaves open (level MAY)."""
+    return lambda text: request.node.stash.setdefault(ANSWER, []).append(str(text))
+
+
+@pytest.fixture
+def make_loop(request: pytest.FixtureRequest, loop_spec: LoopSpec, watch: Watch) -> Iterator[MakeLoop]:
+    """Make loops of the kind under test; each is closed at the end, if the test has not closed it."""
+    made: list[asyncio.AbstractEventLoop] = []
+
+    def make() -> asyncio.AbstractEventLoop:
+        loop = new_loop(loop_spec)
+        made.append(loop)
+        return loop
+
+    before = Snapshot.take()
+    previous_hook = sys.unraisablehook
+    sys.unraisablehook = lambda unraisable: watch.unraisable.append(unraisable.exc_value)
+    try:
+        yield make
+        for loop in made:
+            if not loop.is_closed() and not loop.is_running():
+                loop.close()
+    finally:
+        sys.unraisablehook = previous_hook
+    _complain(watch, before.leaks(), request.config.stash[LEAKS_OF][loop_spec.label])
+
+
+@pytest.fixture
+def loop(make_loop: MakeLoop, watch: Watch) -> asyncio.AbstractEventLoop:
+    """A new loop of the kind under test."""
+    loop = make_loop()
+    try:
+        loop.set_exception_handler(lambda _loop, context: watch.reported.append(context))
+    except NotImplementedError:
+        # One deviation, said once: by the requirement that speaks of exception handlers.
+        pass
+    return loop
+
+
+def _complain(watch: Watch, leaks: Leaks, usual: Leaks) -> None:
+    if watch.reported and "reported" not in watch.allowed:
+        context = watch.reported[0]
+        pytest.fail(
+            f"the loop called its exception handler: {context.get('message')!r}, {context.get('exception')!r}",
+            pytrace=False,
+        )
+    if watch.unraisable and "unraisable" not in watch.allowed:
+        pytest.fail(f"an exception was lost in the loop or a finalizer: {watch.unraisable[0]!r}", pytrace=False)
+    new = {kind: count for kind, count in leaks.items() if count > usual.get(kind, 0) and kind not in watch.allowed}
+    if new:
+        pytest.fail(f"after loop.close(), the loop {say(new)}", pytrace=False)

@@ -1,0 +1,202 @@
+"""Known deviations of a loop, with reasons: TOML, strict both ways.
+
+    ["subprocess.pipe-extra-info"]          # a requirement id, or a glob over ids
+    expect = "deviates"                     # or "not implemented", "hangs", "crashes"; a list for either
+    why = "get_extra_info('pipe') is None"
+    link = "https://github.com/MagicStack/uvloop/issues/505"
+    when = { version = "<0.23", python = ">=3.12", platform = "linux" }     # optional; all must hold
+
+An expected deviation that conforms is *stale* and fails the run, and so does an entry that matches no requirement.
+A table may be an array of tables (`[["id"]]`) where conditions differ.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import sys
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from conformance.results import Cell, Column
+from conformance.verdicts import WRONG, Verdict
+
+SHIPPED = Path(__file__).parent / "expected"
+_KEYS = {"expect", "why", "link", "when"}
+_CONDITIONS = {"version", "python", "platform"}
+
+
+class ExpectationError(ValueError):
+    """An expectation file that cannot be used. The text is one sentence that says what to do."""
+
+
+class NoSuchExpectations(ExpectationError):
+    """There is no such file, and none of that name is shipped."""
+
+
+class BadExpectation(ExpectationError):
+    """A file that is no TOML, or an entry without a reason, with an unknown word or key."""
+
+
+class MatchesNothing(ExpectationError):
+    """An entry that matches no requirement of the catalogue: a typing error, or a requirement that is gone."""
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """One entry: what is expected of the requirements that `pattern` matches, and why."""
+
+    pattern: str
+    verdicts: frozenset[Verdict]
+    why: str
+    link: str = ""
+    when: Mapping[str, str] = field(default_factory=dict)
+
+    def speaks_of(self, id: str, identity: Mapping[str, str]) -> bool:
+        return fnmatch.fnmatchcase(id, self.pattern) and self.holds_for(identity)
+
+    def holds_for(self, identity: Mapping[str, str]) -> bool:
+        """Whether the conditions hold for this loop, Python and platform."""
+        if "platform" in self.when and not sys.platform.startswith(self.when["platform"]):
+            return False
+        return all(_within(identity.get(key, ""), self.when[key]) for key in ("version", "python") if key in self.when)
+
+
+@dataclass(frozen=True)
+class Expectations:
+    """The entries of one file, for the loop of one label or (None) for every loop of the run."""
+
+    path: Path
+    label: str | None
+    entries: tuple[Expectation, ...]
+
+    def of(self, id: str, label: str, identity: Mapping[str, str]) -> Expectation | None:
+        """What is expected of this requirement on this loop, if anything."""
+        if self.label not in (None, label):
+            return None
+        return next((entry for entry in self.entries if entry.speaks_of(id, identity)), None)
+
+
+def find(argument: str) -> tuple[str | None, Path]:
+    """The label and the file that `[label=]FILE|NAME` names. The file need not exist yet."""
+    label, equals, rest = argument.rpartition("=")
+    shipped = SHIPPED / f"{rest}.toml"
+    is_name = "/" not in rest and not rest.endswith(".toml")
+    return (label if equals else None), (shipped if is_name else Path(rest))
+
+
+def load(argument: str, known_ids: Iterable[str]) -> Expectations:
+    """The expectations that an argument of `--loop-expected` names. Raises ExpectationError."""
+    label, path = find(argument)
+    if not path.exists():
+        names = ", ".join(sorted(p.stem for p in SHIPPED.glob("*.toml")))
+        raise NoSuchExpectations(
+            f"--loop-expected={argument}: there is no {path}; write it with --update-expected, or name one of: {names}"
+        )
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadExpectation(f"{path}: not TOML ({error})") from error
+    entries = tuple(entry for pattern, table in tables.items() for entry in _entries(path, pattern, table))
+    ids = tuple(known_ids)
+    for entry in entries:
+        if not fnmatch.filter(ids, entry.pattern):
+            raise MatchesNothing(f"{path}: [{entry.pattern!r}] matches no requirement; see pytest --loop-catalogue")
+    return Expectations(path, label, entries)
+
+
+def _entries(path: Path, pattern: str, tables: Any) -> list[Expectation]:
+    return [_entry(path, pattern, table) for table in (tables if isinstance(tables, list) else [tables])]
+
+
+def _entry(path: Path, pattern: str, table: Any) -> Expectation:
+    if not isinstance(table, dict) or "expect" not in table or not table.get("why"):
+        raise BadExpectation(f"{path}: [{pattern!r}] must be a table with 'expect' and a reason in 'why'")
+    if unknown := set(table) - _KEYS:
+        raise BadExpectation(f"{path}: [{pattern!r}] has the unknown key {min(unknown)!r}; known: {sorted(_KEYS)}")
+    when = table.get("when", {})
+    if not isinstance(when, dict) or set(when) - _CONDITIONS:
+        raise BadExpectation(f"{path}: [{pattern!r}] when = … takes the keys {sorted(_CONDITIONS)}")
+    words = table["expect"] if isinstance(table["expect"], list) else [table["expect"]]
+    try:
+        verdicts = frozenset(Verdict(word) for word in words)
+        for key in ("version", "python"):
+            SpecifierSet(when.get(key, ""))
+    except (ValueError, InvalidSpecifier) as error:
+        raise BadExpectation(f"{path}: [{pattern!r}]: {error}") from error
+    if not verdicts or not verdicts <= WRONG:
+        raise BadExpectation(f"{path}: [{pattern!r}] expects {words}; expect one of {sorted(WRONG)}")
+    return Expectation(pattern, verdicts, str(table["why"]), str(table.get("link", "")), when)
+
+
+def _within(version: str, specifier: str) -> bool:
+    try:
+        return Version(version) in SpecifierSet(specifier, prereleases=True)
+    except InvalidVersion:
+        return False
+
+
+def update(path: Path, deviations: Mapping[str, Verdict], conforming: Iterable[str], seen: Mapping[str, str]) -> None:
+    """Rewrite the file at `path` from a run, keeping comments and reasons.
+
+    `deviations` maps requirement ids to what they were found to be; `conforming` are the ids that ran and conform,
+    whose entries go; entries of requirements that did not run stay. A new entry's reason is what was `seen`.
+    """
+    document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
+    for id in conforming:
+        if id in document:
+            del document[id]
+    for id, verdict in sorted(deviations.items()):
+        if id in document:
+            table = document[id]
+            words = table.get("expect") if isinstance(table, dict) else None
+            if isinstance(table, dict) and verdict not in (words if isinstance(words, list) else [words]):
+                table["expect"] = verdict.value
+        else:
+            entry = tomlkit.table()
+            entry["expect"] = verdict.value
+            entry["why"] = seen[id].splitlines()[0][:200] if seen.get(id) else verdict.value
+            document[id] = entry
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(tomlkit.dumps(document), encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Stale:
+    """An expected deviation that conforms now."""
+
+    id: str
+    column: Column
+    path: Path
+
+
+def stale(
+    files: Iterable[Expectations],
+    cells: Mapping[tuple[str, Column], Cell],
+    identities: Mapping[Column, Mapping[str, str]],
+) -> list[Stale]:
+    """The entries that no longer hold.
+
+    An entry of a single id is stale when its requirement conforms; a glob when all that it matches and that ran do.
+    """
+    found: list[Stale] = []
+    for file in files:
+        for entry in file.entries:
+            for column, identity in identities.items():
+                if file.label not in (None, column.label):
+                    continue
+                ran = [
+                    cell.verdict
+                    for (id, col), cell in cells.items()
+                    if col == column and entry.speaks_of(id, identity)
+                    and (cell.verdict in WRONG or cell.verdict is Verdict.CONFORMS)
+                ]  # fmt: skip
+                if ran and all(verdict is Verdict.CONFORMS for verdict in ran):
+                    found.append(Stale(entry.pattern, column, file.path))
+    return found

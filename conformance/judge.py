@@ -1,0 +1,184 @@
+"""Runs trials for pytest: one keeper of processes, and from each outcome the reports that pytest understands."""
+
+from __future__ import annotations
+
+import functools
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from conformance import trial
+from conformance.expectations import Expectations
+from conformance.expectations import load as load_expectations
+from conformance.isolation import Keeper, KeeperDied, Patience
+from conformance.loops import LoopSpec, load_factory
+from conformance.probe import JOBS, Probe, first_look
+from conformance.requirement import Requirement
+from conformance.trial import Outcome
+from conformance.verdicts import WRONG, Level, Verdict
+
+_GATES = {"must": {Level.MUST}, "should": {Level.MUST, Level.SHOULD}, "none": set()}
+_FACTORY = "lifecycle.factory"
+
+
+class Judge:
+    """The trials of one process. Without xdist there is one judge; with it, one in each worker."""
+
+    def __init__(self, config: pytest.Config, specs: list[LoopSpec]) -> None:
+        self._config = config
+        self._specs = {spec.label: spec for spec in specs}
+        self._patience = Patience(config.option.loop_patience)
+        self._keeper: Keeper | None = None
+        self._items: dict[str, pytest.Item] = {}
+        self._told: set[str] = set()
+        self._expected: list[Expectations] | None = None
+        self.probes: dict[str, Probe] = {}
+
+    def look(self, *, quietly: bool) -> None:
+        """Probe every loop. Raises pytest.UsageError for a spec that cannot be used, unless `quietly`."""
+        keeper = Keeper(self._serve_probe)
+        try:
+            for label, spec in self._specs.items():
+                probe = self.probes[label] = first_look(spec, functools.partial(_ask, keeper, self._patience.of(label)))
+                if probe.unusable and not quietly:
+                    raise pytest.UsageError(probe.unusable)
+                if not probe.runs:
+                    self._patience.hurry(label)
+        finally:
+            keeper.close()
+
+    def reports(self, item: pytest.Item, requirement: Requirement) -> list[pytest.TestReport]:
+        """Run the trial of `item` and tell it as set-up, call and teardown, as pytest's plugins expect."""
+        spec: LoopSpec = item.callspec.params["loop_spec"]  # type: ignore[attr-defined]
+        probe = self.probes[spec.label]
+        started = time.time()
+        outcome = self._outcome(item, requirement, probe)
+        result: dict[str, Any] = {
+            "loop": spec.label,
+            "python": probe.identity.get("python", ""),
+            "id": requirement.id,
+            "case": _case(item, spec),
+            "level": requirement.level.value,
+        } | outcome.as_dict()
+        expectation = next(
+            (e for f in self._expectations() if (e := f.of(requirement.id, spec.label, probe.identity))), None
+        )
+        if expectation and outcome.verdict in expectation.verdicts:
+            result["expected"] = expectation.why
+        if spec.label not in self._told:
+            self._told.add(spec.label)
+            result["identity"] = probe.identity
+        return [
+            _report(item, "setup", "passed", None, started),
+            self._call_report(item, requirement, outcome, result, started),
+            _report(item, "teardown", "passed", None, time.time()),
+        ]
+
+    def close(self) -> None:
+        if self._keeper is not None:
+            self._keeper.close()
+            self._keeper = None
+
+    def _outcome(self, item: pytest.Item, requirement: Requirement, probe: Probe) -> Outcome:
+        if why := requirement.why_not_applicable():
+            return Outcome(Verdict.NOT_APPLICABLE, seen=why)
+        if why := requirement.why_not_run():
+            return Outcome(Verdict.NOT_RUN, seen=why)
+        if probe.unusable:
+            return Outcome(Verdict.NOT_RUN, seen=probe.unusable)
+        if probe.verdict:
+            verdict = Verdict(probe.verdict) if requirement.id == _FACTORY else Verdict.NOT_RUN
+            return Outcome(verdict, seen=probe.seen)
+        self._items.setdefault(item.nodeid, item)
+        if self._keeper is None:
+            self._items = {each.nodeid: each for each in item.session.items}
+            self._keeper = Keeper(self._serve, self._preload)
+        patience = self._patience.of(probe.label)
+        outcome = Outcome.from_dict(_ask(self._keeper, patience, item.nodeid))
+        self._patience.saw(probe.label, outcome.verdict)
+        return outcome
+
+    def _serve_probe(self, request: str) -> Callable[[], dict[str, Any]]:
+        job, _, label = request.partition(" ")
+        return lambda: JOBS[job](self._specs[label])
+
+    def _serve(self, nodeid: str) -> Callable[[], Outcome]:
+        return lambda: trial.run(self._items[nodeid])
+
+    def _preload(self) -> None:
+        """In the keeper: what every trial would otherwise do again."""
+        trial.prepare(self._config)
+        random.seed(0)
+        for label, probe in self.probes.items():
+            if probe.preloadable:
+                load_factory(self._specs[label])
+
+    def _expectations(self) -> list[Expectations]:
+        if self._expected is None:
+            from conformance import catalogue
+
+            known = catalogue.load()
+            arguments = [] if self._config.option.update_expected else self._config.option.loop_expected
+            self._expected = [load_expectations(argument, known) for argument in arguments]
+        return self._expected
+
+    def _call_report(
+        self,
+        item: pytest.Item,
+        requirement: Requirement,
+        outcome: Outcome,
+        result: dict[str, Any],
+        started: float,
+    ) -> pytest.TestReport:
+        pytest_outcome, longrepr = self._gated(item, requirement, outcome, result)
+        report = _report(item, "call", pytest_outcome, longrepr, started)
+        report.loop_result = result  # type: ignore[attr-defined]  # reports carry extra attributes through xdist
+        if pytest_outcome == "skipped" and outcome.verdict in WRONG:
+            report.wasxfail = result.get("expected") or f"level {requirement.level} is not gated"  # type: ignore[attr-defined]
+        if outcome.output and pytest_outcome == "failed":
+            report.sections.append(("output of the process of this trial", outcome.output))
+        return report
+
+    def _gated(
+        self, item: pytest.Item, requirement: Requirement, outcome: Outcome, result: dict[str, Any]
+    ) -> tuple[str, Any]:
+        """pytest's word for the outcome, and its long representation."""
+        gated = requirement.level in _GATES[self._config.option.loop_gate]
+        if outcome.verdict is Verdict.CONFORMS:
+            return "passed", None
+        if outcome.verdict is Verdict.ERRORED or (outcome.verdict in WRONG and gated and "expected" not in result):
+            return (
+                "failed",
+                f"{requirement.id}: {outcome.verdict}\n{requirement.statement}\nseen: {outcome.seen}",
+            )
+        path, line, _ = item.location
+        return "skipped", (path, line or 0, f"{outcome.verdict}: {outcome.seen}")
+
+
+def _ask(keeper: Keeper, patience: float, request: str) -> dict[str, Any]:
+    try:
+        return keeper.ask(request, patience)
+    except KeeperDied:
+        return Outcome(Verdict.CRASHES, seen="the loop killed the process that watched over the trial").as_dict()
+
+
+def _report(item: pytest.Item, when: Any, outcome: Any, longrepr: Any, started: float) -> pytest.TestReport:
+    stopped = time.time()
+    return pytest.TestReport(
+        item.nodeid, item.location, dict.fromkeys(item.keywords, 1), outcome, longrepr, when,
+        duration=stopped - started, start=started, stop=stopped,
+    )  # fmt: skip
+
+
+def _case(item: pytest.Item, spec: LoopSpec) -> str:
+    """The parameters of a requirement's case, without the loop's label."""
+    case: str = item.callspec.id  # type: ignore[attr-defined]
+    for edge in (f"{spec.label}-", f"-{spec.label}"):
+        if case.startswith(edge):
+            return case.removeprefix(edge)
+        if case.endswith(edge):
+            return case.removesuffix(edge)
+    return "" if case == spec.label else case

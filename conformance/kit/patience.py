@@ -1,0 +1,52 @@
+"""Waiting for something to happen: generous, bounded, and never a measure of speed."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+
+_PAUSE = 0.001
+
+
+class Patience:
+    """How long a test waits for an event before it says that the event does not come."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def wait(self, event: threading.Event, what: str) -> None:
+        """Wait for a thread's event. Raises AssertionError saying that `what` did not happen."""
+        assert event.wait(self.seconds), f"{what} did not happen within {self.seconds:g} s"
+
+    def until(self, happened: Callable[[], object], what: str) -> None:
+        """Poll, outside the loop, until `happened()` is true. Raises AssertionError saying that `what` did not."""
+        deadline = time.monotonic() + self.seconds
+        while not happened():
+            assert time.monotonic() < deadline, f"{what} did not happen within {self.seconds:g} s"
+            time.sleep(_PAUSE)
+
+    def run_until(self, loop: asyncio.AbstractEventLoop, happened: Callable[[], object], what: str) -> None:
+        """Run the loop until `happened()` is true; the loop is asked again every millisecond.
+
+        Uses only call_later and run_forever. Raises AssertionError saying that `what` did not happen.
+        """
+        deadline = time.monotonic() + self.seconds
+
+        def look() -> None:
+            if happened() or time.monotonic() > deadline:
+                loop.stop()
+            else:
+                loop.call_later(_PAUSE, look)
+
+        loop.call_soon(look)
+        loop.run_forever()
+        assert happened(), f"{what} did not happen within {self.seconds:g} s"
+
+
+def turn(loop: asyncio.AbstractEventLoop, times: int = 1) -> None:
+    """Run what is ready now, `times` over: stop() lets the callbacks that are already scheduled run."""
+    for _ in range(times):
+        loop.call_soon(loop.stop)
+        loop.run_forever()

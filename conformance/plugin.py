@@ -1,0 +1,260 @@
+"""The pytest hooks: thin glue between pytest and the rest of this package.
+
+Loaded by `pytest_loop_conformance` when `--loop` or `--loop-catalogue` is used. In an xdist run this plugin lives in
+the controller (results, table, exit code) and in each worker (trials); without xdist, both are one process.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import random
+import re
+import sys
+import time
+from collections.abc import Generator
+
+import pytest
+
+# Before any battery module is imported, so that a failing `assert` tells what it saw.
+pytest.register_assert_rewrite("conformance.battery", "conformance.kit")
+
+from conformance import catalogue, expectations, terminal  # noqa: E402 (after the registration above)
+from conformance.judge import Judge  # noqa: E402 (the same)
+from conformance.loops import LoopSpec, LoopSpecError, add_current_directory, parse_specs  # noqa: E402 (the same)
+from conformance.recorder import Recorder  # noqa: E402 (the same)
+from conformance.requirement import Requirement, requirement_of  # noqa: E402 (the same)
+from conformance.trial import BATTERY  # noqa: E402 (the same)
+from conformance.verdicts import MEANINGS, WRONG, Verdict  # noqa: E402 (the same)
+from conformance.watch import Leaks  # noqa: E402 (the same)
+
+SPECS: pytest.StashKey[list[LoopSpec]] = pytest.StashKey()
+PATIENCE: pytest.StashKey[float] = pytest.StashKey()
+LEAKS_OF: pytest.StashKey[dict[str, Leaks]] = pytest.StashKey()
+_JUDGE: pytest.StashKey[Judge] = pytest.StashKey()
+_RECORDER: pytest.StashKey[Recorder] = pytest.StashKey()
+_IDS: pytest.StashKey[list[str]] = pytest.StashKey()
+_WHOLE: pytest.StashKey[bool] = pytest.StashKey()
+
+_ID_PATTERN = re.compile(r"[a-z][a-z-]*\.[a-z0-9*?\[\]-]+\Z")
+
+
+def take_over(early_config: pytest.Config, args: list[str]) -> None:
+    """Choose what is collected: the battery, unless paths are given. Called before conftest files are loaded."""
+    known = early_config.known_args_namespace
+    ids = [arg for arg in known.file_or_dir if _ID_PATTERN.match(arg) and not os.path.exists(arg)]
+    for id in ids:
+        args.remove(id)
+        known.file_or_dir.remove(id)
+    whole = not known.file_or_dir
+    if whole:
+        args.append(str(BATTERY))
+        known.file_or_dir.append(str(BATTERY))
+    early_config.stash[_IDS] = ids
+    early_config.stash[_WHOLE] = whole
+    early_config.pluginmanager.register(sys.modules[__name__], "loop_conformance_battery")
+
+
+# ---- before the run ------------------------------------------------------------------------------------------------
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name, pattern in (("python_files", "test_*.py"), ("python_functions", "test_*")):
+        # The consumer's own patterns may not match the battery's files.
+        config.addinivalue_line(name, pattern)
+    option = config.option
+    if option.loop_patience <= 0 or option.loop_repeat < 1:
+        raise pytest.UsageError("--loop-patience takes seconds above 0 and --loop-repeat a number from 1")
+    add_current_directory()
+    try:
+        config.stash[SPECS] = parse_specs(option.loop)
+    except LoopSpecError as error:
+        raise pytest.UsageError(str(error)) from None
+    config.stash[PATIENCE] = option.loop_patience
+    config.stash[LEAKS_OF] = {}
+    if option.loop_catalogue:
+        return
+    is_worker = hasattr(config, "workerinput")
+    judge = config.stash[_JUDGE] = Judge(config, config.stash[SPECS])
+    judge.look(quietly=is_worker)
+    config.stash[LEAKS_OF] = {label: probe.leaks for label, probe in judge.probes.items()}
+    if is_worker:
+        return
+    requirements = _known_requirements()
+    for pattern in config.stash[_IDS]:
+        if not fnmatch.filter(requirements, pattern):
+            raise pytest.UsageError(f"{pattern}: no requirement of that id; see pytest --loop-catalogue")
+    chapters = {r.chapter for r in requirements.values()}
+    for chapter in _chapters(config):
+        if chapter not in chapters:
+            raise pytest.UsageError(
+                f"--loop-chapter={chapter}: there is no such chapter; known: {', '.join(sorted(chapters))}"
+            )
+    if config.stash[_WHOLE]:
+        # Our own summary says each deviation once; pytest's would say it again, with a traceback of the suite.
+        option.tbstyle = "no"
+        option.reportchars = option.reportchars.replace("f", "").replace("E", "")
+    if getattr(option, "maxworkerrestart", None) is None:
+        # A loop that kills its worker must not end the run; the keeper makes this rare.
+        option.maxworkerrestart = str(len(requirements) * max(1, len(option.loop)))
+    try:
+        config.stash[_RECORDER] = Recorder(config, requirements)
+    except (expectations.ExpectationError, OSError) as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    if config.option.loop_catalogue:
+        for line in terminal.catalogue_lines(_selected_catalogue(config)):
+            print(line)
+        return 0
+    return None
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    if _RECORDER not in config.stash:
+        return []
+    lines = [f"loop: {probe.identity['label']} = {probe.identity['type']} ({probe.identity['distribution']} "
+             f"{probe.identity['version']})" for probe in config.stash[_JUDGE].probes.values()]  # fmt: skip
+    if config.option.loop_shuffle:
+        lines.append(f"loop order: --loop-shuffle={_seed(config)}")
+    return lines
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if requirement_of(metafunc.function) is None and "loop_spec" not in metafunc.fixturenames:
+        return
+    if "loop_spec" not in metafunc.fixturenames:
+        metafunc.fixturenames.append("loop_spec")
+    specs = metafunc.config.stash[SPECS]
+    metafunc.parametrize("loop_spec", specs, ids=[spec.label for spec in specs])
+    if metafunc.config.option.loop_repeat > 1:
+        metafunc.fixturenames.append("_loop_repeat")
+        metafunc.parametrize("_loop_repeat", range(metafunc.config.option.loop_repeat), ids=lambda n: f"repeat{n}")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    chosen = [item for item in items if _is_selected(config, requirement_of(getattr(item, "function", None)))]
+    if len(chosen) < len(items):
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
+    if config.option.loop_shuffle:
+        random.Random(_seed(config)).shuffle(chosen)
+    items[:] = chosen
+
+
+# ---- one trial -----------------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+    requirement = requirement_of(getattr(item, "function", None))
+    if requirement is None:
+        return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    for report in item.config.stash[_JUDGE].reports(item, requirement):
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_handlecrashitem(crashitem: str, report: pytest.TestReport) -> None:
+    """A whole worker died (not merely the process of a trial): xdist replaces it, and this is the verdict."""
+    report.loop_result = {"nodeid": crashitem, "verdict": Verdict.CRASHES.value,  # type: ignore[attr-defined]
+                          "seen": "the worker process that watched over the trial died"}  # fmt: skip
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    recorder = _active_recorder
+    if recorder is not None and report.when == "call":
+        recorder.saw(report)
+
+
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    result = getattr(report, "loop_result", None)
+    if result is None or report.when != "call":
+        return None
+    verdict = Verdict(result["verdict"])
+    letter = "." if verdict is Verdict.CONFORMS else MEANINGS[verdict].letter
+    if report.failed:
+        return "failed", letter, verdict.upper()
+    if verdict in WRONG:
+        return ("xfailed", "x", "EXPECTED") if result.get("expected") else ("noted", letter, verdict.upper())
+    if verdict is Verdict.CONFORMS:
+        return "passed", ".", "CONFORMS"
+    return "skipped", letter, verdict.upper()
+
+
+# ---- after the run -------------------------------------------------------------------------------------------------
+
+_active_recorder: Recorder | None = None
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    global _active_recorder
+    _active_recorder = session.config.stash.get(_RECORDER, None)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[None]:
+    try:
+        yield
+    finally:
+        if _JUDGE in session.config.stash:
+            session.config.stash[_JUDGE].close()
+        recorder = session.config.stash.get(_RECORDER, None)
+        if recorder is not None:
+            session.exitstatus = recorder.finish(exitstatus)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    recorder = config.stash.get(_RECORDER, None)
+    if recorder is not None:
+        terminal.summarise(terminalreporter, recorder)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    global _active_recorder
+    _active_recorder = None
+    if _JUDGE in config.stash:
+        config.stash[_JUDGE].close()
+
+
+# ---- selection -----------------------------------------------------------------------------------------------------
+
+
+def _known_requirements() -> dict[str, Requirement]:
+    return dict(catalogue.load())
+
+
+def _selected_catalogue(config: pytest.Config) -> list[Requirement]:
+    return [r for r in _known_requirements().values() if _is_selected(config, r)]
+
+
+def _is_selected(config: pytest.Config, requirement: Requirement | None) -> bool:
+    if requirement is None:
+        return True
+    levels, chapters, ids = config.option.loop_level, _chapters(config), config.stash[_IDS]
+    return (
+        (not levels or requirement.level in levels)
+        and (not chapters or requirement.chapter in chapters)
+        and (not ids or any(fnmatch.fnmatchcase(requirement.id, pattern) for pattern in ids))
+    )
+
+
+def _chapters(config: pytest.Config) -> list[str]:
+    return [name.strip() for text in config.option.loop_chapter for name in text.split(",") if name.strip()]
+
+
+def _seed(config: pytest.Config) -> str:
+    """The seed of this run: the one given, or one drawn once and shared with xdist's workers."""
+    given = config.option.loop_shuffle
+    if given != "random":
+        return str(given)
+    seed: str = os.environ.setdefault(
+        f"LOOP_CONFORMANCE_SEED_{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}",
+        str(int(time.time() * 1000) % 1_000_000),
+    )
+    return seed

@@ -1,0 +1,127 @@
+"""What the run as a whole found: in memory, in the result file as it goes, and as an exit code at the end."""
+
+from __future__ import annotations
+
+import shlex
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import conformance
+from conformance import catalogue, exits, expectations
+from conformance.probe import machine
+from conformance.requirement import Requirement
+from conformance.results import Cell, Column, ResultWriter, Run
+from conformance.verdicts import WRONG, Verdict
+
+
+class Recorder:
+    """Lives where pytest's session is: the controller of an xdist run, or the only process."""
+
+    def __init__(self, config: pytest.Config, requirements: Mapping[str, Requirement]) -> None:
+        """Raises ExpectationError or OSError."""
+        self._config = config
+        self.requirements = requirements
+        self.run = Run(
+            header=_header(config, requirements),
+            requirements={r.id: r.as_dict() for r in requirements.values()},
+        )
+        updating = config.option.update_expected
+        if updating and len(config.option.loop_expected) != 1:
+            raise expectations.ExpectationError(
+                "--update-expected: name the one file to write with --loop-expected=FILE"
+            )
+        self.expected = [] if updating else [expectations.load(a, requirements) for a in config.option.loop_expected]
+        self.stale: list[expectations.Stale] = []
+        self.notes: list[str] = []
+        self._failed = False
+        path = config.option.loop_results
+        self._writer = ResultWriter(Path(path), self.run.header, self.run.requirements.values()) if path else None
+
+    @property
+    def gate(self) -> str:
+        return str(self._config.option.loop_gate)
+
+    def saw(self, report: pytest.TestReport) -> None:
+        """Keep the result that a report carries, and write it down before anything else happens."""
+        result: dict[str, Any] | None = getattr(report, "loop_result", None)
+        if result is None:
+            return
+        if "id" not in result:
+            result = self._of_a_dead_worker(result)
+        identity = result.pop("identity", None)
+        column = Column(result["loop"], result["python"])
+        if identity and column not in self.run.loops:
+            self.run.loops[column] = identity
+            if self._writer:
+                self._writer.loop(identity)
+        self._failed = self._failed or report.failed
+        self.run.results.append(result)
+        if self._writer:
+            self._writer.result(result)
+
+    def cells(self) -> dict[tuple[str, Column], Cell]:
+        return self.run.cells()
+
+    def finish(self, exitstatus: int) -> int:
+        """Write the footer and the expectations; the exit code of the run (see `exits`)."""
+        code = self._exit_code(int(exitstatus))
+        if self._writer:
+            self._writer.close(code)
+        return code
+
+    def _exit_code(self, exitstatus: int) -> int:
+        if exitstatus not in (0, 1):
+            return exitstatus
+        cells = self.cells()
+        if self._config.option.update_expected:
+            self._update_expected(cells)
+        self.stale = expectations.stale(self.expected, cells, self.run.loops)
+        verdicts = {cell.verdict for cell in cells.values()}
+        if Verdict.ERRORED in verdicts:
+            return exits.SUITE_FAILED
+        if exitstatus or self._failed:
+            return exits.DEVIATES
+        if self.run.results and verdicts <= {Verdict.NOT_RUN}:
+            return exits.SUITE_FAILED
+        return exits.STALE if self.stale else exitstatus
+
+    def _update_expected(self, cells: Mapping[tuple[str, Column], Cell]) -> None:
+        label, path = expectations.find(self._config.option.loop_expected[0])
+        mine = {key: cell for key, cell in cells.items() if label in (None, key[1].label)}
+        deviations = {id: cell.verdict for (id, _), cell in mine.items() if cell.verdict in WRONG}
+        conforming = {id for (id, _), cell in mine.items() if cell.verdict is Verdict.CONFORMS} - set(deviations)
+        seen = {id: cell.worst.get("seen", "") for (id, _), cell in mine.items() if id in deviations}
+        expectations.update(path, deviations, conforming, seen)
+        self.notes.append(f"wrote {path}: {len(deviations)} expected deviations; give each new one its reason")
+
+    def _of_a_dead_worker(self, result: dict[str, Any]) -> dict[str, Any]:
+        """xdist tells the node id only. The loop's label stands in its brackets, the requirement in its name."""
+        nodeid = str(result.pop("nodeid"))
+        function, _, parameters = nodeid.rpartition("::")[2].partition("[")
+        requirement = next(r for r in self.requirements.values() if f"def {function}(" in r.source)
+        column = next(
+            (c for c in self.run.loops if parameters.rstrip("]").startswith(c.label)),
+            Column(parameters.rstrip("]"), machine()["python"]),
+        )
+        return {"loop": column.label, "python": column.python, "id": requirement.id, "case": "",
+                "level": requirement.level.value} | result  # fmt: skip
+
+
+def _header(config: pytest.Config, requirements: Mapping[str, Requirement]) -> dict[str, Any]:
+    return {
+        "suite": conformance.__version__,
+        "catalogue": catalogue.fingerprint(requirements),
+        "command": shlex.join(["pytest", *map(str, config.invocation_params.args)]),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "host": socket.gethostname(),
+        "executable": f"python{sys.version_info[0]}.{sys.version_info[1]}",
+        "settings": config.inipath.name if config.inipath else None,
+        "gate": config.option.loop_gate,
+        "patience": config.option.loop_patience,
+    } | machine()

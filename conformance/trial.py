@@ -1,0 +1,194 @@
+"""One trial: a requirement's test run once on one loop, in a process that is thrown away afterwards.
+
+`run` is called in that process by `isolation`; it turns what pytest reports into one word and what was seen. It
+trusts nothing that happens here: a trial that ends without an outcome gets its verdict outside.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import traceback
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+from conformance.verdicts import Verdict
+
+BATTERY = Path(__file__).parent / "battery"
+_SEEN_LIMIT = 1000
+_SUITE = (str(BATTERY), str(Path(__file__).parent / "kit"))
+_OPERATION = re.compile(r"\bloop\.(\w+)\(|\b(?:transport|server|handle|runner)\.(\w+)\(")
+
+# These would turn a loop's behaviour into something else: captured output into another file, its warnings into
+# errors because a consumer's settings say so, its unraisable exceptions into warnings.
+_PLUGINS_OF_NO_USE_HERE = (
+    "capturemanager", "warnings", "unraisableexception", "threadexception", "terminalreporter", "faulthandler",
+    "junitxml", "_cov", "pytest_cov", "timeout",
+)  # fmt: skip
+
+
+class SuiteError(Exception):
+    """The suite's own machinery failed (a peer, a child program): the loop is not to blame."""
+
+
+class OutOfPlace(Exception):
+    """The loop let SystemExit or KeyboardInterrupt out where the requirement expects none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a trial found: a word, what was seen and where, and the answer that a MAY requirement recorded.
+
+    `seconds` is the trial's wall time with its process, `output` the end of what the process printed.
+    """
+
+    verdict: Verdict
+    seen: str = ""
+    where: str = ""
+    answer: str | None = None
+    operation: str = ""
+    seconds: float = 0.0
+    output: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values only: xdist's channels carry no enums."""
+        data = {key: value for key, value in asdict(self).items() if value not in ("", None)}
+        return data | {"verdict": self.verdict.value}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Outcome:
+        return cls(**{**data, "verdict": Verdict(data["verdict"])})
+
+
+ANSWER: pytest.StashKey[list[str]] = pytest.StashKey()
+"""Where the `answer` fixture leaves what a MAY requirement recorded."""
+
+
+def prepare(config: pytest.Config) -> None:
+    """Make this process, a copy of pytest's, fit for trials."""
+    for name in _PLUGINS_OF_NO_USE_HERE:
+        plugin = config.pluginmanager.get_plugin(name)
+        if plugin is not None:
+            config.pluginmanager.unregister(plugin)
+
+
+def run(item: pytest.Item) -> Outcome:
+    """Run the test and say what it found. Must be called at most once in a process."""
+    caught = _Caught()
+    item.config.pluginmanager.register(caught)
+    # Not the consumer's filters: a verdict must not depend on somebody's "filterwarnings = error".
+    warnings.resetwarnings()
+    warnings.simplefilter("default")
+    try:
+        runtestprotocol(item, log=False, nextitem=None)
+    except BaseException as error:
+        return _outcome_of(error)
+    if caught.error is not None:
+        return _outcome_of(caught.error, phase=caught.phase)
+    answer = item.stash.get(ANSWER, [])
+    return Outcome(Verdict.CONFORMS, answer="; ".join(answer) or None)
+
+
+class _Caught:
+    """Keeps the first exception of set-up, call and teardown as it was raised, before it becomes text."""
+
+    error: BaseException | None = None
+    phase = ""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool:
+        arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+        try:
+            pyfuncitem.obj(**arguments)
+        except (KeyboardInterrupt, SystemExit, pytest.exit.Exception) as error:
+            raise OutOfPlace(f"{type(error).__name__} came out of the loop where none was expected") from error
+        return True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
+        if self.error is None and call.excinfo is not None:
+            self.error, self.phase = call.excinfo.value, call.when
+
+
+def _outcome_of(error: BaseException, phase: str = "call") -> Outcome:
+    frame = _last_suite_frame(error)
+    where = f"{Path(frame.filename).name}:{frame.lineno}" if frame else ""
+    seen = _describe(error)
+    if isinstance(error, pytest.skip.Exception):
+        return Outcome(Verdict.NOT_RUN, seen=str(error.msg), where=where)
+    if isinstance(error, SuiteError) or _is_suite_fault(error, phase):
+        return Outcome(Verdict.ERRORED, seen=seen, where=where, output=_full(error))
+    if isinstance(error, NotImplementedError) or _is_absent_method(error):
+        operation = _operation(error, frame)
+        return Outcome(Verdict.NOT_IMPLEMENTED, seen=f"{operation}: {seen}", where=where, operation=operation)
+    return Outcome(Verdict.DEVIATES, seen=seen, where=where)
+
+
+def _describe(error: BaseException) -> str:
+    """What was seen, in the words of the assertion or as the exception that came instead."""
+    if isinstance(error, AssertionError | OutOfPlace | pytest.fail.Exception):
+        text = str(error) or _source_line(error)
+    else:
+        text = f"raised {type(error).__name__}: {error}"
+    if isinstance(error, BaseExceptionGroup):
+        text += " (" + "; ".join(f"{type(e).__name__}: {e}" for e in error.exceptions) + ")"
+    return text if len(text) <= _SEEN_LIMIT else text[:_SEEN_LIMIT] + " …"
+
+
+def _source_line(error: BaseException) -> str:
+    frame = _last_suite_frame(error)
+    return f"not true: {frame.line}" if frame else type(error).__name__
+
+
+def _is_suite_fault(error: BaseException, phase: str) -> bool:
+    """A name that this suite spelled wrong, or a fixture that does not exist, is no fault of the loop."""
+    if isinstance(error, pytest.FixtureLookupError):
+        return True
+    frames = traceback.extract_tb(error.__traceback__)
+    in_suite = bool(frames) and frames[-1].filename.startswith(_SUITE)
+    return in_suite and isinstance(error, NameError)
+
+
+def _is_absent_method(error: BaseException) -> bool:
+    """AttributeError for a documented name of a loop, a transport, a server or a handle."""
+    if not isinstance(error, AttributeError) or error.name is None or error.name.startswith("_"):
+        return False
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and frames[-1].filename.startswith(_SUITE)
+
+
+def _operation(error: BaseException, frame: traceback.FrameSummary | None) -> str:
+    """The name of what is not implemented, as the documentation spells it."""
+    if isinstance(error, AttributeError) and error.name:
+        return f"{type(error.obj).__name__}.{error.name}" if _foreign(error.obj) else f"loop.{error.name}"
+    if frame and (match := _OPERATION.search(frame.line or "")):
+        return match[0].rstrip("(")
+    return "an operation"
+
+
+def _foreign(candidate: object) -> bool:
+    return not hasattr(candidate, "run_until_complete")
+
+
+def _last_suite_frame(error: BaseException) -> traceback.FrameSummary | None:
+    frames = traceback.extract_tb(error.__traceback__)
+    return next((f for f in reversed(frames) if f.filename.startswith(str(BATTERY))), None)
+
+
+def _full(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))
+
+
+def redirect_output(target: int) -> None:
+    """Send this process's standard output and error, at both levels, to the descriptor `target`."""
+    os.dup2(target, 1)
+    os.dup2(target, 2)
+    # Line buffering by hand: the process may end without flushing.
+    sys.stdout = open(1, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115 (lives as long as the process)
+    sys.stderr = open(2, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115 (the same)

@@ -1,0 +1,74 @@
+"""Every requirement fails on the loop that is broken on purpose, and hardly any other requirement does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from conformance import catalogue, results
+from conformance.verdicts import WRONG, Level
+from tests.broken_loops import BrokenLoop, every
+
+ROOT = Path(__file__).parents[1]
+_STOCK = "stock=asyncio:SelectorEventLoop"
+
+
+def _by_module() -> dict[str, list[BrokenLoop]]:
+    modules: dict[str, list[BrokenLoop]] = defaultdict(list)
+    for loop in every():
+        if loop.applies:
+            modules[loop.module].append(loop)
+    return modules
+
+
+def battery(loops: list[str], ids: list[str], file: Path) -> results.Run:
+    """Run the requirements `ids` over the loops; what was found."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--loop-patience=4",
+               f"--loop-results={file}", *(f"--loop={spec}" for spec in loops), *ids]  # fmt: skip
+    finished = subprocess.run(
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert finished.returncode in (0, 1), finished.stdout[-3000:] + finished.stderr[-3000:]
+    return results.read(file)
+
+
+@pytest.mark.parametrize("module", sorted(_by_module()))
+def test_broken_loops_fail_the_requirement_that_names_their_sentence(module: str, tmp_path: Path) -> None:
+    loops = _by_module()[module]
+    ids = sorted({id for loop in loops for id in loop.breaks})
+    run = battery([loop.spec for loop in loops] + [_STOCK], ids, tmp_path / "results.jsonl")
+    cells = run.cells()
+    columns = {column.label: column for column in run.loops}
+    survived = []
+    for loop in loops:
+        for id in loop.breaks:
+            cell = cells[id, columns[loop.name]]
+            if run.requirements[id]["level"] == Level.MAY and cell.verdict not in WRONG:
+                # Nothing is forbidden at this level: the proof is that another behaviour gets another answer.
+                stock = cells[id, columns["stock"]].worst.get("answer")
+                if cell.worst.get("answer") == stock:
+                    survived.append(f"{loop.name}: {id} is answered as on the stock loop: {stock}")
+            elif cell.verdict not in WRONG:
+                survived.append(f"{loop.name}: {id} {cell.verdict} {cell.worst.get('seen', '')}")
+    assert not survived, "\n".join(survived)
+
+
+def test_every_requirement_has_a_broken_loop() -> None:
+    proved = {id for loop in every() for id in loop.breaks}
+    known = set(catalogue.load())
+    assert not proved - known, "a broken loop names a requirement that does not exist"
+    assert not known - proved, "a requirement that nothing proves may be unable to fail"
+
+
+def test_every_broken_loop_says_what_it_does_wrong() -> None:
+    assert [loop.name for loop in every() if not loop.sentence] == []
