@@ -1,0 +1,241 @@
+"""The race's side of the measured processes: start, command with patience, kill, and say why one died.
+
+An `Arm` is one loop in one race: its spec, and the parent process that workers are forked from. Whatever a
+worker does (hang with the GIL held, crash, exit, close its descriptors) becomes a `Died` with a reason and
+costs nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bench.errors import UnusableArm
+from conformance.loops import LoopSpec
+
+START_PATIENCE = 60.0
+
+# The loop may live in an interpreter that does not have this package: load exactly these two packages from where
+# they are, and let everything else (the loop, pyperf) come from that interpreter's own path. `-P` keeps the
+# current directory from shadowing the standard library; the loop's module is still found there, last.
+_BOOT = """
+import sys
+if sys.version_info < (3, 11):
+    sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0])
+import importlib.util
+for name, folder in {packages!r}.items():
+    spec = importlib.util.spec_from_file_location(
+        name, folder + "/__init__.py", submodule_search_locations=[folder])
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+from bench.worker import start
+start(sys.argv[1])
+"""
+
+
+class Died(Exception):
+    """A worker or its parent is gone. `how` is `hangs`, `crashes` or `fails`."""
+
+    def __init__(self, how: str, reason: str) -> None:
+        super().__init__(reason)
+        self.how = how
+        self.reason = reason
+
+
+class Arm:
+    """One loop in a race. `label` is unique; the A/A arm has the reference's spec under another label."""
+
+    def __init__(self, label: str, spec: LoopSpec, environment: Mapping[str, str] | None = None) -> None:
+        self.label = label
+        self.spec = spec
+        self._environment = environment
+        self._parent: subprocess.Popen[bytes] | None = None
+        self._worker: int | None = None
+        self._buffer = bytearray()
+
+    def identify(self) -> dict[str, Any]:
+        """The loop's identity and its interpreter's metadata. Raises UnusableArm."""
+        try:
+            self._launch(identify=True)
+            answer: dict[str, Any] = {}
+            while "exit" not in answer:
+                message = self._receive(START_PATIENCE)
+                if "failed" in message:
+                    raise Died("fails", message["failed"])
+                answer |= message
+            if "identity" not in answer:
+                raise Died("crashes", _ending(answer["exit"], self._output()))
+        except (Died, OSError) as error:
+            reason = str(error)
+            prefix = "" if reason.startswith("--loop") else f"--loop={self.spec}: cannot make a loop: "
+            raise UnusableArm(prefix + reason) from error
+        finally:
+            self.close()
+        identity: dict[str, Any] = answer["identity"]
+        return identity
+
+    def open(self) -> None:
+        """Start the parent, if it is not running. Raises Died."""
+        if self._parent is None:
+            self._launch(identify=False)
+            message = self._receive(START_PATIENCE)
+            if "started" not in message:
+                raise Died("fails", message.get("failed", "the measured process did not start"))
+
+    def begin(self, order: dict[str, Any], patience: float) -> dict[str, Any]:
+        """Fork a worker and wait until it is warm; returns its `ready` (or its `facts`). Raises Died."""
+        self.open()
+        self._send(order)
+        self._worker = int(self._expect(("pid",), patience)["pid"])
+        return self._expect(("ready", "facts"), patience)
+
+    def sample(self, loops: int, patience: float) -> dict[str, float]:
+        """One sample. Raises Died."""
+        self._send({"sample": loops})
+        return self._expect(("wall",), patience)
+
+    def end(self, patience: float) -> dict[str, Any]:
+        """End the worker; returns its `bye`. Raises Died."""
+        self._send({"end": True})
+        answer: dict[str, Any] = self._expect(("bye",), patience)["bye"]
+        self.wait(patience)
+        return answer
+
+    def wait(self, patience: float) -> None:
+        """Until the worker is reaped. Raises Died."""
+        self._expect(("exit",), patience)
+
+    def kill(self) -> None:
+        """End the worker and all that it forked, by its process group; the parent lives on if it can."""
+        worker, self._worker = self._worker, None
+        if worker is None:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(worker, signal.SIGKILL)
+        try:
+            deadline = time.monotonic() + 5
+            while "exit" not in self._receive(max(0.0, deadline - time.monotonic())):
+                pass
+        except Died:
+            self.close()
+
+    def close(self) -> None:
+        """End the parent, and its worker if there is one."""
+        if self._worker is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._worker, signal.SIGKILL)
+            self._worker = None
+        parent, self._parent = self._parent, None
+        if parent is None:
+            return
+        os.close(self._to)
+        try:
+            parent.wait(0.5)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(parent.pid, signal.SIGKILL)
+            parent.wait()
+        os.close(self._from)
+        self._log.close()
+
+    def _launch(self, identify: bool) -> None:
+        here = Path(__file__).resolve().parent
+        packages = {"bench": str(here), "conformance": str(here.parent / "conformance")}
+        their_read, self._to = os.pipe()
+        self._from, their_write = os.pipe()
+        self._buffer.clear()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the parent process
+        settings = {
+            "read": their_read,
+            "write": their_write,
+            "spec": asdict(self.spec),
+            "identify": identify,
+        }
+        try:
+            self._parent = subprocess.Popen(
+                [self.spec.python or sys.executable, "-P", "-c", _BOOT.format(packages=packages), json.dumps(settings)],
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
+                pass_fds=(their_read, their_write),
+                start_new_session=True,
+                env=self._environment,
+            )
+        except OSError as error:
+            os.close(self._to)
+            os.close(self._from)
+            raise Died("fails", f"cannot start {self.spec.python}: {error.strerror}") from error
+        finally:
+            os.close(their_read)
+            os.close(their_write)
+
+    def _send(self, message: dict[str, Any]) -> None:
+        try:
+            os.write(self._to, json.dumps(message).encode() + b"\n")
+        except BrokenPipeError as error:
+            raise Died("crashes", "the measured process is gone") from error
+
+    def _expect(self, keys: tuple[str, ...], patience: float) -> dict[str, Any]:
+        """The next message with one of `keys`. Raises Died for any other end."""
+        message = self._receive(patience)
+        if "failed" in message:
+            self.kill()
+            raise Died("fails", message["failed"])
+        if "exit" in message:
+            self._worker = None
+            if "exit" not in keys:
+                raise Died("crashes", _ending(message["exit"], self._output()))
+        elif not any(key in message for key in keys):
+            self.kill()
+            raise Died("fails", f"unexpected answer of the measured process: {sorted(message)}")
+        return message
+
+    def _receive(self, patience: float) -> dict[str, Any]:
+        deadline = time.monotonic() + patience
+        while b"\n" not in self._buffer:
+            readable, _, _ = select.select([self._from], [], [], max(0.0, deadline - time.monotonic()))
+            if not readable:
+                raise Died("hangs", f"no answer within {patience:.3g} s")
+            chunk = os.read(self._from, 65536)
+            if not chunk:
+                output = self._output()
+                self._worker = None
+                self.close()
+                raise Died("crashes", output or "the measured process ended without a word")
+            self._buffer += chunk
+        line, _, rest = bytes(self._buffer).partition(b"\n")
+        self._buffer = bytearray(rest)
+        try:
+            message: dict[str, Any] = json.loads(line)
+        except ValueError as error:
+            raise Died("fails", "the measured process wrote something foreign to the race's pipe") from error
+        return message
+
+    def _output(self) -> str:
+        """The last line that the measured process printed."""
+        self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, self._log.tell() - 4096))
+        lines = self._log.read().decode(errors="replace").strip().splitlines()
+        return lines[-1].strip()[:300] if lines else ""
+
+
+def _ending(status: int, output: str) -> str:
+    if status < 0:
+        try:
+            text = f"killed by {signal.Signals(-status).name}"
+        except ValueError:
+            text = f"killed by signal {-status}"
+    else:
+        text = f"exited with status {status}"
+    return f"{text} ({output})" if output else text
