@@ -20,7 +20,7 @@ _OPTIONS: tuple[tuple[str, dict[str, object]], ...] = (
     ("--loop", {
         "action": "append", "default": [], "metavar": "[LABEL=]MODULE:FACTORY",
         "help": "run the conformance battery on the loop that FACTORY returns; may be given several times. "
-                "With no path the whole battery runs; a path, -k or a requirement id (callbacks.fifo, 'timers.*') selects",
+                "With no path the whole battery runs; a path, -k or an id (callbacks.fifo, 'timers.*') selects",
     }),
     ("--loop-chapter", {
         "action": "append", "default": [], "metavar": "CHAPTER[,CHAPTER]",
@@ -35,11 +35,11 @@ _OPTIONS: tuple[tuple[str, dict[str, object]], ...] = (
         "help": "the weakest level whose deviations fail the run (default: must)",
     }),
     ("--loop-results", {
-        "metavar": "FILE", "help": "append what is found to FILE (JSON lines), as it is found; an existing file is replaced",
+        "metavar": "FILE", "help": "write what is found to FILE (JSON lines), as it is found",
     }),
     ("--loop-expected", {
         "action": "append", "default": [], "metavar": "[LABEL=]FILE|NAME",
-        "help": "known deviations (TOML) of the loop labelled LABEL, or of all; NAME is a file shipped in conformance/expected",
+        "help": "known deviations (TOML) of the loop LABEL, or of all; NAME is one that is shipped",
     }),
     ("--update-expected", {
         "action": "store_true",
@@ -50,7 +50,7 @@ _OPTIONS: tuple[tuple[str, dict[str, object]], ...] = (
     }),
     ("--loop-patience", {
         "type": float, "default": 10.0, "metavar": "SECONDS",
-        "help": "how long one requirement may take before its verdict is 'hangs' (default: 10); raise it on slow machines",
+        "help": "how long a requirement may take before it 'hangs' (default: 10); raise it on slow machines",
     }),
     ("--loop-repeat", {
         "type": int, "default": 1, "metavar": "N", "help": "run each requirement N times; the worst verdict counts",

@@ -135,9 +135,9 @@ class Judge:
     ) -> pytest.TestReport:
         pytest_outcome, longrepr = self._gated(item, requirement, outcome, result)
         report = _report(item, "call", pytest_outcome, longrepr, started)
-        report.loop_result = result  # type: ignore[attr-defined]  # reports carry extra attributes through xdist
+        report.loop_result = result  # type: ignore[attr-defined]  # xdist carries it
         if pytest_outcome == "skipped" and outcome.verdict in WRONG:
-            report.wasxfail = result.get("expected") or f"level {requirement.level} is not gated"  # type: ignore[attr-defined]
+            report.wasxfail = result.get("expected") or f"level {requirement.level} is not gated"
         if outcome.output and pytest_outcome == "failed":
             report.sections.append(("output of the process of this trial", outcome.output))
         return report

@@ -12,7 +12,7 @@ import random
 import re
 import sys
 import time
-from collections.abc import Generator
+from typing import Any
 
 import pytest
 
@@ -35,6 +35,7 @@ _JUDGE: pytest.StashKey[Judge] = pytest.StashKey()
 _RECORDER: pytest.StashKey[Recorder] = pytest.StashKey()
 _IDS: pytest.StashKey[list[str]] = pytest.StashKey()
 _WHOLE: pytest.StashKey[bool] = pytest.StashKey()
+_SEED: pytest.StashKey[str] = pytest.StashKey()
 
 _ID_PATTERN = re.compile(r"[a-z][a-z-]*\.[a-z0-9*?\[\]-]+\Z")
 
@@ -74,7 +75,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[LEAKS_OF] = {}
     if option.loop_catalogue:
         return
-    is_worker = hasattr(config, "workerinput")
+    worker_input: dict[str, str] | None = getattr(config, "workerinput", None)
+    is_worker = worker_input is not None
+    # Workers must agree on the order, so the controller draws the seed.
+    drawn = worker_input["loop_seed"] if worker_input else str(time.time_ns() % 1_000_000)
+    config.stash[_SEED] = drawn if option.loop_shuffle == "random" else str(option.loop_shuffle)
     judge = config.stash[_JUDGE] = Judge(config, config.stash[SPECS])
     judge.look(quietly=is_worker)
     config.stash[LEAKS_OF] = {label: probe.leaks for label, probe in judge.probes.items()}
@@ -90,7 +95,7 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(
                 f"--loop-chapter={chapter}: there is no such chapter; known: {', '.join(sorted(chapters))}"
             )
-    if config.stash[_WHOLE]:
+    if config.stash[_WHOLE] and config.pluginmanager.has_plugin("terminal"):
         # Our own summary says each deviation once; pytest's would say it again, with a traceback of the suite.
         option.tbstyle = "no"
         option.reportchars = option.reportchars.replace("f", "").replace("E", "")
@@ -101,6 +106,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[_RECORDER] = Recorder(config, requirements)
     except (expectations.ExpectationError, OSError) as error:
         raise pytest.UsageError(str(error)) from None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """xdist's: what a worker is told before it starts."""
+    node.workerinput["loop_seed"] = node.config.stash[_SEED]
 
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
@@ -117,7 +128,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     lines = [f"loop: {probe.identity['label']} = {probe.identity['type']} ({probe.identity['distribution']} "
              f"{probe.identity['version']})" for probe in config.stash[_JUDGE].probes.values()]  # fmt: skip
     if config.option.loop_shuffle:
-        lines.append(f"loop order: --loop-shuffle={_seed(config)}")
+        lines.append(f"loop order: --loop-shuffle={config.stash[_SEED]}")
     return lines
 
 
@@ -139,7 +150,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if len(chosen) < len(items):
         config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
     if config.option.loop_shuffle:
-        random.Random(_seed(config)).shuffle(chosen)
+        random.Random(config.stash[_SEED]).shuffle(chosen)
     items[:] = chosen
 
 
@@ -197,16 +208,14 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     _active_recorder = session.config.stash.get(_RECORDER, None)
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[None]:
-    try:
-        yield
-    finally:
-        if _JUDGE in session.config.stash:
-            session.config.stash[_JUDGE].close()
-        recorder = session.config.stash.get(_RECORDER, None)
-        if recorder is not None:
-            session.exitstatus = recorder.finish(exitstatus)
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """After xdist's workers have told everything, before the terminal's summary, which shows what is decided here."""
+    if _JUDGE in session.config.stash:
+        session.config.stash[_JUDGE].close()
+    recorder = session.config.stash.get(_RECORDER, None)
+    if recorder is not None:
+        session.exitstatus = recorder.finish(exitstatus)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -246,15 +255,3 @@ def _is_selected(config: pytest.Config, requirement: Requirement | None) -> bool
 
 def _chapters(config: pytest.Config) -> list[str]:
     return [name.strip() for text in config.option.loop_chapter for name in text.split(",") if name.strip()]
-
-
-def _seed(config: pytest.Config) -> str:
-    """The seed of this run: the one given, or one drawn once and shared with xdist's workers."""
-    given = config.option.loop_shuffle
-    if given != "random":
-        return str(given)
-    seed: str = os.environ.setdefault(
-        f"LOOP_CONFORMANCE_SEED_{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}",
-        str(int(time.time() * 1000) % 1_000_000),
-    )
-    return seed

@@ -1,13 +1,14 @@
 """The result file: what one run found, as JSON lines, appended as it is found.
 
     {"kind": "header", "format": 1, "suite": …, "catalogue": …, "command": …, "started": …, …}
-    {"kind": "requirement", "id": "callbacks.fifo", "level": "must", "statement": …, "cite": […], …}   one per requirement
-    {"kind": "loop", "label": "uvloop", "spec": …, "type": …, "version": …, "python": …, "platform": …}  one per column
+    {"kind": "requirement", "id": "callbacks.fifo", "level": "must", "statement": …, "cite": […], …}
+    {"kind": "loop", "label": "uvloop", "spec": …, "type": …, "version": …, "python": …, "platform": …}
     {"kind": "result", "loop": "uvloop", "python": "3.12.1", "id": …, "case": "", "verdict": "conforms", …}
     {"kind": "footer", "finished": …, "seconds": …, "exit": 0, "results": 412}
 
-A column is a loop label on one Python. A file without a footer is *incomplete*: the run was killed, and what it
-had found is here. A requirement with several cases or repeats has several result lines; `Run.cells` folds them.
+There is one requirement line per requirement of the catalogue and one loop line per column. A column is a loop
+label on one Python. A file without a footer is *incomplete*: the run was killed, and what it had found is here. A
+requirement with several cases or repeats has several result lines; `Run.cells` folds them.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def summarise(terminal: pytest.TerminalReporter, recorder: Recorder) -> None:
 
 
 def chapter_table(cells: dict[str, Cell], recorder: Recorder) -> str:
-    """Chapter × verdict, with the verdicts that occur."""
+    """Chapter by verdict, with the verdicts that occur."""
     counts: dict[str, Counter[Verdict]] = defaultdict(Counter)
     for id, cell in cells.items():
         counts[recorder.requirements[id].chapter][cell.verdict] += 1

@@ -1,0 +1,175 @@
+"""`pytest --loop=…` as its users run it: what is selected, under whose settings, with which exit code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conformance import exits
+from tests.harness import ROOT, run_pytest
+
+STOCK = "--loop=asyncio:SelectorEventLoop"
+BROKEN = "--loop=broken=tests.broken_loops.callbacks:EveryTenthCallbackComesLate"
+ONE = "callbacks.fifo"
+
+_MY_LOOP = """
+import asyncio
+
+class Loops:
+    class Deep:
+        @staticmethod
+        def make():
+            return asyncio.SelectorEventLoop()
+
+def new_loop():
+    return asyncio.SelectorEventLoop()
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A consumer's project: its own loop, its own tests, which would fail if they were run."""
+    (tmp_path / "mymodule.py").write_text(_MY_LOOP)
+    (tmp_path / "test_own.py").write_text("def test_own():\n    assert False\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("factory", ["new_loop", "Loops.Deep.make"])
+def test_loops_of_the_current_directory_work_and_its_tests_are_left_alone(project: Path, factory: str) -> None:
+    finished = run_pytest(f"--loop=mymodule:{factory}", "--loop-results=r.jsonl", ONE, cwd=project)
+    assert finished.code == exits.CONFORMS, finished.output
+    assert finished.verdicts(f"mymodule.{factory.rpartition('.')[2]}") == {ONE: "conforms"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("-n", "2"),
+        ("-n", "2", "--dist", "worksteal"),
+        ("-W", "error"),
+        ("--strict-markers", "--strict-config"),
+        ("--import-mode=importlib",),
+        ("--import-mode=append",),
+        ("--loop-shuffle", "-n", "2"),
+        ("--loop-shuffle=7", "--loop-repeat=2"),
+        ("-p", "no:terminal"),
+        ("-v",),
+    ],
+    ids=" ".join,
+)
+def test_the_battery_runs_under_options_that_people_use(project: Path, arguments: tuple[str, ...]) -> None:
+    finished = run_pytest("--loop=mymodule:new_loop", "--loop-results=r.jsonl", *arguments, ONE, cwd=project)
+    assert finished.code == exits.CONFORMS, finished.output
+    assert finished.verdicts("mymodule.new_loop") == {ONE: "conforms"}
+
+
+def test_a_consumers_settings_do_not_change_a_verdict(project: Path) -> None:
+    (project / "pyproject.toml").write_text(
+        "[tool.pytest.ini_options]\n"
+        "filterwarnings = ['error']\nxfail_strict = true\naddopts = '--strict-markers'\n"
+        "python_files = ['check_*.py']\npython_functions = ['check_*']\ntestpaths = ['nowhere']\n"
+    )
+    (project / "conftest.py").write_text(
+        "import pytest\n@pytest.fixture\ndef loop():\n    raise RuntimeError('not this one')\n"
+    )
+    finished = run_pytest("--loop=mymodule:new_loop", "--loop-results=r.jsonl", ONE, cwd=project)
+    assert finished.code == exits.CONFORMS, finished.output
+    assert finished.verdicts("mymodule.new_loop") == {ONE: "conforms"}
+
+
+def test_a_consumers_own_conformance_package_is_not_mistaken_for_ours(project: Path) -> None:
+    (project / "conformance").mkdir()
+    (project / "conformance" / "__init__.py").write_text("")
+    finished = run_pytest("--loop=mymodule:new_loop", ONE, cwd=project)
+    assert finished.code == exits.CONFORMS, finished.output
+    (project / "conftest.py").write_text("import sys\nsys.path.insert(0, '.')\nimport conformance\n")
+    assert run_pytest("--co", "-q", cwd=project).code == 0
+
+
+def test_without_loop_nothing_of_the_suite_is_imported(project: Path) -> None:
+    (project / "test_own.py").write_text(
+        "import sys\ndef test_own():\n    assert not [m for m in sys.modules if m.split('.')[0] == 'conformance']\n"
+    )
+    finished = run_pytest("-q", cwd=project)
+    assert finished.code == 0, finished.output
+
+
+def test_with_a_path_that_path_is_run(project: Path) -> None:
+    finished = run_pytest("--loop=mymodule:new_loop", "test_own.py", cwd=project)
+    assert "1 failed" in finished.output
+
+
+def test_chapters_levels_and_keywords_select(tmp_path: Path) -> None:
+    found = run_pytest("--loop-catalogue", "--loop-chapter=callbacks", "--loop-level=must")
+    assert found.code == 0
+    assert ONE in found.output
+    finished = run_pytest(
+        STOCK, f"--loop-results={tmp_path / 'r.jsonl'}", "-k", "callbacks_run_in_the_order_they_were_scheduled"
+    )
+    assert finished.verdicts("asyncio.SelectorEventLoop") == {ONE: "conforms"}
+
+
+def test_a_deviation_is_told_once_with_all_that_is_needed_to_mend_it(tmp_path: Path) -> None:
+    finished = run_pytest(BROKEN, STOCK, f"--loop-results={tmp_path / 'r.jsonl'}", ONE)
+    assert finished.code == exits.DEVIATES
+    assert finished.verdicts("broken") == {ONE: "deviates"}
+    assert finished.verdicts("asyncio.SelectorEventLoop") == {ONE: "conforms"}
+    for word in ("callbacks.fifo (MUST) deviates", "states", "seen", "hint", "cite", "rerun  pytest --loop=broken="):
+        assert finished.output.count(word) == 1, finished.output
+    assert "Traceback" not in finished.output
+
+
+def test_a_level_that_is_not_gated_does_not_fail_the_run() -> None:
+    assert run_pytest(BROKEN, "--loop-gate=none", ONE).code == exits.CONFORMS
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--loop=nonsense"], "[label=]module:factory"),
+        (["--loop=no_such_module:factory"], "cannot import"),
+        (["--loop=asyncio:no_such_attribute"], "no attribute"),
+        (["--loop=tests.hostile_loops:factory_of_nothing"], "no event loop"),
+        (["--loop=tests.hostile_loops:factory_that_raises"], "the factory raised RuntimeError"),
+        (["--loop=tests.hostile_loops:not_callable"], "not callable"),
+        ([STOCK, STOCK], "give one a label of its own"),
+        ([STOCK, "no.such-id"], "no requirement of that id"),
+        ([STOCK, "--loop-chapter=nonsense"], "there is no such chapter"),
+        ([STOCK, "--loop-expected=nowhere.toml"], "there is no nowhere.toml"),
+        ([STOCK, "--loop-patience=0"], "above 0"),
+        ([STOCK, "--update-expected"], "--loop-expected=FILE"),
+        ([STOCK, "--loop-results=/proc/nowhere/r.jsonl"], "/proc/nowhere"),
+    ],
+)
+def test_bad_input_gets_one_sentence(arguments: list[str], sentence: str) -> None:
+    finished = run_pytest(*arguments)
+    assert finished.code == exits.USAGE, finished.output
+    assert sentence in finished.output
+    assert "Traceback" not in finished.output
+
+
+def test_the_catalogue_is_listed_without_running_anything() -> None:
+    finished = run_pytest("--loop-catalogue")
+    assert finished.code == 0
+    assert "call_soon() runs callbacks in the order" in finished.output
+    assert ROOT.name not in finished.output.splitlines()[0]
+
+
+def test_a_worker_that_dies_costs_one_verdict(project: Path) -> None:
+    (project / "killer.py").write_text(
+        "import asyncio, os, signal\n"
+        "class Killer(asyncio.SelectorEventLoop):\n"
+        "    def getnameinfo(self, *args, **kwargs):\n"
+        "        os.kill(int(os.environ['VICTIM']), signal.SIGKILL)\n"
+        "        return super().getnameinfo(*args, **kwargs)\n"
+    )
+    # In a worker, the process to kill is the worker: the parent of the keeper of its trials.
+    (project / "conftest.py").write_text("import os\nos.environ['VICTIM'] = str(os.getpid())\n")
+    finished = run_pytest(
+        "-n", "2", "--loop=killer:Killer", "--loop-results=r.jsonl", "callbacks.*", "dns.*", cwd=project
+    )  # fmt: skip
+    verdicts = finished.verdicts("killer.Killer")
+    assert finished.code == exits.DEVIATES, finished.output
+    assert "crashes" in verdicts.values()
+    assert {v for id, v in verdicts.items() if id.startswith("callbacks")} == {"conforms"}
