@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
+    from .handles import Handle, TimerHandle
     from .poller import Poller
     from .streams import StreamTransport
     from .timers import Timers
@@ -29,9 +30,9 @@ class LoopCore(asyncio.AbstractEventLoop):
     """The parts and the services that sections use of each other."""
 
     # The parts.
-    _ready: deque[asyncio.Handle]
-    _timers: Timers[asyncio.TimerHandle]
-    _poller: Poller
+    _ready: deque[Handle]
+    _timers: Timers[TimerHandle]
+    _poller: Poller[Handle]
     _waker: Waker
 
     # The state.
@@ -39,7 +40,8 @@ class LoopCore(asyncio.AbstractEventLoop):
     _stopping: bool = False
     _thread_id: int | None = None  # of the thread that runs the loop
     _debug: bool = False
-    slow_callback_duration: float = 0.1
+    slow_callback_duration: float = 0.1  # seconds; debug mode logs what takes longer
+    _current_handle: Handle | None = None  # in debug mode, the handle that runs
 
     # Transports by the descriptor that they own: add_reader() and friends refuse these. Weak, so that an abandoned
     # transport can be collected and complain. A transport enters itself when made and leaves before it closes its fd.
@@ -47,6 +49,10 @@ class LoopCore(asyncio.AbstractEventLoop):
 
     def _check_closed(self) -> None:
         """Raise RuntimeError if the loop is closed (callbacks.py)."""
+        raise NotImplementedError
+
+    def _run_handle(self, handle: Handle) -> None:
+        """Run a handle now; its exception goes to the exception handler (loop.py)."""
         raise NotImplementedError
 
     def _check_callback(self, callback: object, method: str) -> None:
@@ -61,7 +67,9 @@ class LoopCore(asyncio.AbstractEventLoop):
         """Debug mode: raise ValueError for a blocking socket; TypeError for a TLS socket (sockets.py)."""
         raise NotImplementedError
 
-    def _handle(self, callback: Callable[..., object], args: tuple[Any, ...] = ()) -> asyncio.Handle:
+    def _handle(
+        self, callback: Callable[..., object], args: tuple[Any, ...] = (), context: Context | None = None
+    ) -> Handle:
         """A handle that is not queued, in a copy of the current context: for the poller's slots (callbacks.py)."""
         raise NotImplementedError
 

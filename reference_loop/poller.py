@@ -12,7 +12,7 @@ import select
 import selectors
 import sys
 from collections.abc import Callable
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 _READ = selectors.EVENT_READ
 _WRITE = selectors.EVENT_WRITE
@@ -29,6 +29,9 @@ class Slot(Protocol):
     """What may stand in a slot: anything that can be called off."""
 
     def cancel(self) -> None: ...
+
+
+SlotT = TypeVar("SlotT", bound=Slot)
 
 
 class _Selector:
@@ -64,35 +67,35 @@ else:
     _Backend = _Selector
 
 
-class Poller:
+class Poller(Generic[SlotT]):
     """One reader and one writer slot per descriptor."""
 
     def __init__(self) -> None:
         self._backend = _Backend()
         self._poll = self._backend.poll
-        self._readers: dict[int, Slot] = {}
-        self._writers: dict[int, Slot] = {}
+        self._readers: dict[int, SlotT] = {}
+        self._writers: dict[int, SlotT] = {}
 
-    def set_reader(self, fd: int, slot: Slot) -> None:
+    def set_reader(self, fd: int, slot: SlotT) -> None:
         """Have `slot` delivered whenever `fd` is readable; cancels what stood there.
 
         Raises OSError when the system cannot poll `fd` (a regular file: PermissionError).
         """
         replaced = self._readers.get(fd)
-        if replaced is None:
-            self._watch(fd, _IN | _OUT if fd in self._writers else _IN, known=fd in self._writers)
-        else:
-            replaced.cancel()
+        shared = fd in self._writers
+        self._watch(fd, _IN | _OUT if shared else _IN, known=shared or replaced is not None)
         self._readers[fd] = slot
+        if replaced is not None:
+            replaced.cancel()
 
-    def set_writer(self, fd: int, slot: Slot) -> None:
+    def set_writer(self, fd: int, slot: SlotT) -> None:
         """Have `slot` delivered whenever `fd` is writable; cancels what stood there."""
         replaced = self._writers.get(fd)
-        if replaced is None:
-            self._watch(fd, _IN | _OUT if fd in self._readers else _OUT, known=fd in self._readers)
-        else:
-            replaced.cancel()
+        shared = fd in self._readers
+        self._watch(fd, _IN | _OUT if shared else _OUT, known=shared or replaced is not None)
         self._writers[fd] = slot
+        if replaced is not None:
+            replaced.cancel()
 
     def remove_reader(self, fd: int) -> bool:
         """Empty the reader slot and cancel what stood there; return whether something did."""
@@ -112,15 +115,15 @@ class Poller:
         removed.cancel()
         return True
 
-    def poll(self, timeout: float | None, deliver: Callable[[Slot], object]) -> None:
+    def poll(self, timeout: float | None, deliver: Callable[[SlotT], object]) -> None:
         """Wait up to `timeout` seconds (None: for ever) and deliver the slots of ready descriptors, readers first."""
         if timeout is not None and timeout > MAXIMUM_TIMEOUT:
             timeout = MAXIMUM_TIMEOUT
         for fd, mask in self._poll(timeout, _EVENTS_PER_POLL):
-            if mask & ~_OUT and fd in self._readers:
-                deliver(self._readers[fd])
-            if mask & ~_IN and fd in self._writers:
-                deliver(self._writers[fd])
+            if mask & ~_OUT and (slot := self._readers.get(fd)) is not None:
+                deliver(slot)
+            if mask & ~_IN and (slot := self._writers.get(fd)) is not None:
+                deliver(slot)
 
     def close(self) -> None:
         """Forget every slot and release the descriptor of the poller itself; idempotent."""

@@ -1,0 +1,39 @@
+"""The handles that the loop queues: asyncio's own, filled without their constructors.
+
+`CallbacksMixin` fills them; every method is inherited, so that they are `asyncio.Handle` in all that can be seen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Callable
+from contextvars import Context
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .core import LoopCore
+
+
+class Handle(asyncio.Handle):
+    """A callback with its arguments and its context."""
+
+    __slots__ = ()
+
+    # The slots of the base class. A cancelled handle has forgotten its callback and its arguments.
+    _callback: Callable[..., object]
+    _args: tuple[Any, ...]
+    _loop: LoopCore
+    _context: Context
+    _cancelled: bool
+    _repr: str | None
+    _source_traceback: traceback.StackSummary | None
+
+
+class TimerHandle(asyncio.TimerHandle, Handle):
+    """The same with a deadline. Its cancel() calls `_timer_handle_cancelled` of the loop, as every TimerHandle does."""
+
+    __slots__ = ()
+
+    _when: float
+    _scheduled: bool

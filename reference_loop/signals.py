@@ -1,0 +1,120 @@
+"""Callbacks for Unix signals ("Unix signals" in the documentation), run by the loop and so free to use it.
+
+Only the main thread can set signal handlers. A handler set here queues the callback itself and wakes the poll;
+`signal.set_wakeup_fd` is needed besides, because a poll that is interrupted by a signal goes back to sleep after the
+Python handler has run (PEP 475). Since no callback depends on a byte in a pipe, a full pipe loses none, and a forked
+child that gets a signal cannot make its parent believe that it got one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import inspect
+import signal
+import sys
+import warnings
+from collections.abc import Callable
+from types import FrameType
+from typing import TypeVarTuple
+
+from .core import LoopCore
+from .handles import Handle
+
+Ts = TypeVarTuple("Ts")
+
+
+class SignalsMixin(LoopCore):
+    """add_signal_handler, remove_signal_handler."""
+
+    # What set_wakeup_fd() returned when we took it over: put back when the last handler goes.
+    _earlier_wakeup_fd = -1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._signal_handles: dict[int, Handle] = {}
+
+    def add_signal_handler(self, sig: int, callback: Callable[[*Ts], object], *args: *Ts) -> None:
+        """Call `callback(*args)` for each signal `sig` (asyncio-eventloop: loop.add_signal_handler).
+
+        Raises ValueError for what is no signal; RuntimeError for one that cannot be caught, and outside the main
+        thread.
+        """
+        if asyncio.iscoroutine(callback) or inspect.iscoroutinefunction(callback):
+            raise TypeError(f"add_signal_handler() takes a plain function, not the coroutine {callback!r}")
+        _check_signal(sig)
+        self._check_closed()
+        self._take_wakeup_fd()
+        try:
+            signal.signal(sig, self._signal_arrived)
+            # System calls of other code are restarted instead of failing with EINTR.
+            signal.siginterrupt(sig, False)
+        except OSError as exc:
+            if not self._signal_handles:
+                self._give_back_wakeup_fd()
+            raise _uncatchable(sig, exc) from exc
+        self._signal_handles[sig] = self._handle(callback, args)
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """Restore the default action; return whether there was a handler (asyncio-eventloop:
+        loop.remove_signal_handler)."""
+        _check_signal(sig)
+        handle = self._signal_handles.pop(sig, None)
+        if handle is None:
+            return False
+        try:
+            signal.signal(sig, signal.default_int_handler if sig == signal.SIGINT else signal.SIG_DFL)
+        except OSError as exc:
+            raise _uncatchable(sig, exc) from exc
+        if not self._signal_handles:
+            self._give_back_wakeup_fd()
+        return True
+
+    def _signal_arrived(self, signum: int, frame: FrameType | None) -> None:
+        # Runs in the main thread between any two bytecodes: deque.append() is atomic and wake() is made for this.
+        handle = self._signal_handles.get(signum)
+        if handle is not None:
+            self._ready.append(handle)
+            self._waker.wake()
+
+    def _remove_signal_handlers(self) -> None:
+        """For close(). At interpreter exit it is too late to touch the signal module."""
+        if sys.is_finalizing():
+            if self._signal_handles:
+                warnings.warn(
+                    f"{self!r} is closed at interpreter exit: its signal handlers stay",
+                    ResourceWarning,
+                    source=self,
+                    stacklevel=2,
+                )
+            self._signal_handles.clear()
+        for sig in list(self._signal_handles):
+            self.remove_signal_handler(sig)
+
+    def _take_wakeup_fd(self) -> None:
+        try:
+            earlier = signal.set_wakeup_fd(self._waker.signal_fd, warn_on_full_buffer=False)
+        except (ValueError, OSError) as exc:  # ValueError: not the main thread
+            raise RuntimeError(f"Signal handlers can only be set in the main thread: {exc}") from exc
+        if earlier != self._waker.signal_fd:
+            self._earlier_wakeup_fd = earlier
+
+    def _give_back_wakeup_fd(self) -> None:
+        with contextlib.suppress(ValueError, OSError):
+            current = signal.set_wakeup_fd(-1)
+            wanted = self._earlier_wakeup_fd if current == self._waker.signal_fd else current
+            self._earlier_wakeup_fd = -1
+            if wanted != -1:
+                signal.set_wakeup_fd(wanted)
+
+
+def _check_signal(sig: int) -> None:
+    if not isinstance(sig, int):
+        raise TypeError(f"A signal is an int such as signal.SIGTERM, not {sig!r}")
+    if sig not in signal.valid_signals():
+        raise ValueError(f"{sig} is not a signal number of this system")
+
+
+def _uncatchable(sig: int, exc: OSError) -> Exception:
+    return RuntimeError(f"Signal {sig} cannot be caught") if exc.errno == errno.EINVAL else exc

@@ -1,0 +1,73 @@
+"""Callbacks for descriptors that the application owns ("Watching file descriptors" in the documentation).
+
+A descriptor that belongs to a transport is refused: two owners would steal each other's events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVarTuple
+
+from .core import LoopCore
+
+Ts = TypeVarTuple("Ts")
+
+
+class HasFileno(Protocol):
+    def fileno(self) -> int: ...
+
+
+def fileno_of(file: int | HasFileno) -> int:
+    """The descriptor of `file`; ValueError if it has none, or none any more."""
+    try:
+        fd = file if isinstance(file, int) else int(file.fileno())
+    except (AttributeError, TypeError, ValueError):
+        raise ValueError(f"A descriptor or an object with fileno() is needed, not {file!r}") from None
+    if fd < 0:
+        raise ValueError(f"Descriptor {fd} of {file!r} is closed or invalid")
+    return fd
+
+
+class WatchersMixin(LoopCore):
+    """add_reader, remove_reader, add_writer, remove_writer."""
+
+    def add_reader(self, fd: int | HasFileno, callback: Callable[[*Ts], Any], *args: *Ts) -> None:
+        """Call `callback(*args)` whenever `fd` is readable (asyncio-eventloop: loop.add_reader)."""
+        self._watch_reader(self._claim(fd, callback, "add_reader"), callback, *args)
+
+    def add_writer(self, fd: int | HasFileno, callback: Callable[[*Ts], Any], *args: *Ts) -> None:
+        """Call `callback(*args)` whenever `fd` is writable (asyncio-eventloop: loop.add_writer)."""
+        self._watch_writer(self._claim(fd, callback, "add_writer"), callback, *args)
+
+    def remove_reader(self, fd: int | HasFileno) -> bool:
+        """Stop watching; return whether `fd` was watched (asyncio-eventloop: loop.remove_reader)."""
+        number = fileno_of(fd)
+        self._check_unowned(number)
+        return not self._closed and self._poller.remove_reader(number)
+
+    def remove_writer(self, fd: int | HasFileno) -> bool:
+        """Stop watching; return whether `fd` was watched (asyncio-eventloop: loop.remove_writer)."""
+        number = fileno_of(fd)
+        self._check_unowned(number)
+        return not self._closed and self._poller.remove_writer(number)
+
+    def _claim(self, fd: int | HasFileno, callback: object, method: str) -> int:
+        self._check_closed()
+        if self._debug:
+            self._check_callback(callback, method)
+        number = fileno_of(fd)
+        self._check_unowned(number)
+        return number
+
+    def _watch_reader(self, fd: int, callback: Callable[..., object], *args: Any) -> None:
+        self._check_closed()
+        self._poller.set_reader(fd, self._handle(callback, args))
+
+    def _watch_writer(self, fd: int, callback: Callable[..., object], *args: Any) -> None:
+        self._check_closed()
+        self._poller.set_writer(fd, self._handle(callback, args))
+
+    def _check_unowned(self, fd: int) -> None:
+        owner = self._transports.get(fd)
+        if owner is not None and not owner.is_closing():
+            raise RuntimeError(f"Descriptor {fd} is used by transport {owner!r}: leave it to the transport")
