@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 import conformance
-from conformance import catalogue
+from conformance import catalogue, contract_map
 from conformance.citations import BadCitation, url_of
 from conformance.requirement import MUST, BadRequirement, requirement
+from tests.broken_loops.table import proofs_text
 
 BATTERY = Path(conformance.__file__).parent / "battery"
 KIT = Path(conformance.__file__).parent / "kit"
@@ -77,3 +78,12 @@ def test_a_requirement_needs_a_statement_and_a_hint() -> None:
 
     with pytest.raises(BadRequirement, match="If this fails"):
         requirement("callbacks.something", MUST, cite="gh-1")(test_something)
+
+
+def test_citations_of_the_asyncio_documentation_name_places_that_exist() -> None:
+    assert contract_map.unknown_citations(catalogue.load()) == []
+
+
+def test_the_shipped_proofs_are_those_of_the_broken_loops() -> None:
+    shipped = (Path(conformance.__file__).parent / "proofs.json").read_text(encoding="utf-8")
+    assert shipped == proofs_text(), "write them again: python -m tests.broken_loops.table --proofs-only"
