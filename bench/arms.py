@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -56,10 +55,10 @@ class Died(Exception):
 class Arm:
     """One loop in a race. `label` is unique; the A/A arm has the reference's spec under another label."""
 
-    def __init__(self, label: str, spec: LoopSpec, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, label: str, spec: LoopSpec, handicap: float = 0.0) -> None:
         self.label = label
         self.spec = spec
-        self._environment = environment
+        self.handicap = handicap
         self._parent: subprocess.Popen[bytes] | None = None
         self._worker: int | None = None
         self._buffer = bytearray()
@@ -96,7 +95,7 @@ class Arm:
     def begin(self, order: dict[str, Any], patience: float) -> dict[str, Any]:
         """Fork a worker and wait until it is warm; returns its `ready` (or its `facts`). Raises Died."""
         self.open()
-        self._send(order)
+        self._send(order | {"handicap": self.handicap})
         self._worker = int(self._expect(("pid",), patience)["pid"])
         return self._expect(("ready", "facts"), patience)
 
@@ -170,7 +169,6 @@ class Arm:
                 stderr=self._log,
                 pass_fds=(their_read, their_write),
                 start_new_session=True,
-                env=self._environment,
             )
         except OSError as error:
             os.close(self._to)

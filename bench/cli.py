@@ -5,26 +5,27 @@ from __future__ import annotations
 import argparse
 import random
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench import files, race, table
+from bench import certificates, files, race, table
 from bench.arms import Arm
-from bench.errors import BenchError, BrokenFile, DifferentRace
+from bench.errors import BenchError, BrokenFile, DifferentRace, UnusableArm
 from bench.journal import NAME as JOURNAL
 from bench.journal import Journal
 from bench.progress import ProgressLine
-from bench.race import FACT_ROUNDS, Settings
+from bench.race import Settings
 from bench.workload import Entry, catalogue, select
 from conformance.loops import LoopSpecError, parse_specs
 
 NOISE_ARM = "A-A"
 PACES = {
-    "default": Settings(rounds=16, samples=10, target=0.008),
-    "quick": Settings(rounds=6, samples=4, target=0.004),
+    "default": Settings(rounds=16, samples=10, target=0.006),
+    "quick": Settings(rounds=6, samples=4, target=0.004, fact_rounds=1),
     "rigorous": Settings(rounds=40, samples=10, target=0.015),
 }
 
@@ -73,6 +74,14 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--no-pin", action="store_true", help="do not pin workers to one CPU per round")
     run.add_argument("--patience", type=float, metavar="SECONDS", help="before a silent worker is killed (20)")
     run.add_argument("--margin", type=_per_cent, metavar="PERCENT", help="differences below it are none (3)")
+    run.add_argument(
+        "--handicap",
+        action="append",
+        default=[],
+        type=_handicap,
+        metavar="LABEL=PERCENT",
+        help="let this loop burn CPU on top, to see whether the race finds it on this machine",
+    )
     run.add_argument("--seed", type=int, help="of the random orders")
     run.set_defaults(command=_run)
 
@@ -97,6 +106,11 @@ def _per_cent(text: str) -> float:
     return number / 100
 
 
+def _handicap(text: str) -> tuple[str, float]:
+    label, _, number = text.rpartition("=")
+    return label, _per_cent(number)
+
+
 def _list(options: argparse.Namespace) -> int:
     entries = catalogue()
     chosen = select(options.workloads or ["*"], entries, options.sweep)
@@ -112,20 +126,38 @@ def _run(options: argparse.Namespace) -> int:
     settings = replace(settings, pinned=not options.no_pin)
     entries = select(options.workloads, catalogue(), options.sweep)
     specs = parse_specs(options.loop)
-    arms = [Arm(spec.label, spec) for spec in specs]
+    handicaps = dict(options.handicap)
+    if unknown := sorted(set(handicaps) - {spec.label for spec in specs}):
+        raise UnusableArm(
+            f"--handicap {unknown[0]}: no loop has this label; they are {', '.join(s.label for s in specs)}"
+        )
+    if NOISE_ARM in {spec.label for spec in specs}:
+        raise UnusableArm(f"the label {NOISE_ARM} is taken by the reference's second arm: choose another")
+    arms = [Arm(spec.label, spec, handicaps.get(spec.label, 0.0)) for spec in specs]
     arms.append(Arm(NOISE_ARM, specs[0]))
     journal = _journal(options, arms, entries, settings)
     entries = [entry for entry in entries if journal.alive(entry.name)]
     left = {
         e.name: sum(
             not journal.done(e.name, number)
-            for number in range(min(settings.rounds, FACT_ROUNDS) if e.kind.facts else settings.rounds)
+            for number in range(min(settings.rounds, settings.fact_rounds) if e.kind.facts else settings.rounds)
         )
         for e in entries
     }
     progress = ProgressLine(left, settings.rounds)
     try:
-        race.run(journal, arms, entries, settings, progress, lambda: files.write(options.output, journal))
+        with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
+            if any(entry.group == "tls" for entry in entries):
+                certificates.make(Path(scratch))
+            race.run(
+                journal,
+                arms,
+                entries,
+                settings,
+                progress,
+                Path(scratch),
+                lambda: files.write(options.output, journal),
+            )
     finally:
         progress.close()
         if journal.rounds or journal.facts:
@@ -148,7 +180,9 @@ def _journal(options: argparse.Namespace, arms: Sequence[Arm], entries: Sequence
         "settings": settings.as_dict(),
         "noise_arm": NOISE_ARM,
         "loops": [
-            identities[arm.label]["loop"] | {"label": arm.label, "metadata": identities[arm.label]["metadata"]}
+            identities[arm.label]["loop"]
+            | {"label": arm.label, "metadata": identities[arm.label]["metadata"]}
+            | ({"handicap": arm.handicap} if arm.handicap else {})
             for arm in arms
         ],
         "workloads": [entry.describe() for entry in entries],

@@ -11,7 +11,7 @@ race.json, format 1 (all times in seconds, all ratios time divided by the refere
      "settings": {"rounds", "samples", "target", "patience", "pinned", "margin"},
      "reference": label of the first loop, "noise_arm": label of the A/A arm (the reference again),
      "loops": [{"label", "spec", "type", "distribution", "version", "metadata": {pyperf's: python_version, …}}],
-         one per arm, reference first, A/A arm last
+         one per arm, reference first, A/A arm last; one raced with --handicap also has "handicap": share of CPU burnt
      "workloads": [{"name", "group", "drives", "unit", "inner", "sizes": {}, "tier", "facts": false, "statement",
          "version": hash (times of different versions are not comparable), "loops": shared count, "rounds": n,
          "cells": {label: cell}}],

@@ -13,13 +13,12 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from bench.arms import Arm, Died
 from bench.journal import Journal
 from bench.workload import Entry
-
-FACT_ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +31,7 @@ class Settings:
     patience: float = 20.0
     pinned: bool = True
     margin: float = 0.03
+    fact_rounds: int = 3
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -50,22 +50,23 @@ def run(
     entries: Sequence[Entry],
     settings: Settings,
     progress: Progress,
+    scratch: Path,
     after_round: Callable[[], object],
 ) -> None:
-    """Run what the journal does not hold yet."""
+    """Run what the journal does not hold yet. `scratch` is a directory for the workloads' files."""
     seed = journal.header["seed"]
     cpus = sorted(os.sched_getaffinity(0)) if settings.pinned and hasattr(os, "sched_setaffinity") else []
     try:
         for number in range(settings.rounds):
             draw = random.Random(f"{seed} {number}")
-            left = [e for e in entries if _wanted(journal, e, number)]
+            left = [e for e in entries if _wanted(journal, e, number, settings)]
             draw.shuffle(left)
             for entry in left:
                 progress.begin(entry.name, number)
                 began = time.monotonic()
                 # One CPU for server and client: across two virtual CPUs a round trip measures the hypervisor.
                 cpu = draw.choice(cpus) if cpus else None
-                _Cell(journal, arms, entry, settings, number, cpu, draw).run()
+                _Cell(journal, arms, entry, settings, number, cpu, draw, scratch).run()
                 progress.end(entry.name, number, time.monotonic() - began)
             for arm in arms:
                 arm.close()
@@ -78,8 +79,8 @@ def run(
         journal.append(finished=time.time())
 
 
-def _wanted(journal: Journal, entry: Entry, number: int) -> bool:
-    if entry.kind.facts and number >= FACT_ROUNDS:
+def _wanted(journal: Journal, entry: Entry, number: int, settings: Settings) -> bool:
+    if entry.kind.facts and number >= settings.fact_rounds:
         return False
     return not journal.done(entry.name, number) and bool(journal.alive(entry.name))
 
@@ -96,9 +97,10 @@ class _Cell:
         number: int,
         cpu: int | None,
         draw: random.Random,
+        scratch: Path,
     ) -> None:
         self.journal, self.entry, self.settings, self.number, self.cpu = journal, entry, settings, number, cpu
-        self.draw = draw
+        self.draw, self.scratch = draw, scratch
         alive = set(journal.alive(entry.name))
         self.arms = [arm for arm in arms if arm.label in alive]
         self.reference = arms[0]
@@ -177,6 +179,7 @@ class _Cell:
             "loops": loops,
             "target": self.settings.target,
             "cpu": self.cpu,
+            "scratch": str(self.scratch),
         }
 
     def _try(self, arm: Arm, action: Callable[[], Any]) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from ssl import SSLContext
 from typing import Any
 
 BACKLOG = 4096
@@ -69,6 +70,59 @@ class DatagramEcho(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         self.transport.sendto(data, addr)
+
+
+class SplittingEcho(Echo):
+    """One transport.write() per message of fixed size, however many arrived together."""
+
+    def __init__(self, gate: Gate, size: int) -> None:
+        super().__init__(gate)
+        self.size = size
+        self.rest = b""
+
+    def data_received(self, data: bytes) -> None:
+        data, size, write = self.rest + data, self.size, self.transport.write
+        whole = len(data) - len(data) % size
+        for start in range(0, whole, size):
+            write(data[start : start + size])
+        self.rest = data[whole:]
+
+
+class Sink(Echo):
+    """Counts bytes and sets `reached` at `wanted`."""
+
+    def __init__(self, gate: Gate) -> None:
+        super().__init__(gate)
+        self.expect_bytes(0)
+
+    def expect_bytes(self, wanted: int) -> asyncio.Future[None]:
+        self.seen, self.wanted = 0, wanted
+        self.reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        return self.reached
+
+    def data_received(self, data: bytes) -> None:
+        self.seen += len(data)
+        if self.seen == self.wanted:
+            self.reached.set_result(None)
+
+
+class Source(Echo):
+    """Keeps what it takes to write and wait: the transport, and drain() over pause_writing()."""
+
+    def __init__(self, gate: Gate) -> None:
+        super().__init__(gate)
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+
+    def pause_writing(self) -> None:
+        self._flowing.clear()
+
+    def resume_writing(self) -> None:
+        self._flowing.set()
+
+    async def drain(self) -> None:
+        if not self._flowing.is_set():
+            await self._flowing.wait()
 
 
 class _Finish(asyncio.Protocol):
@@ -135,17 +189,18 @@ def listening() -> socket.socket:
 
 async def serve_protocol(gate: Gate) -> Any:
     """create_server() with `Echo`."""
-    return await _created(lambda: Echo(gate))
+    return await created(lambda: Echo(gate))
 
 
 async def serve_buffered(gate: Gate) -> Any:
     """create_server() with `BufferedEcho`."""
-    return await _created(lambda: BufferedEcho(gate))
+    return await created(lambda: BufferedEcho(gate))
 
 
-async def _created(make: Callable[[], asyncio.BaseProtocol]) -> Any:
+async def created(make: Callable[[], asyncio.BaseProtocol], ssl: SSLContext | None = None) -> Any:
+    """create_server() on loopback."""
     loop = asyncio.get_running_loop()
-    return await loop.create_server(make, "127.0.0.1", 0, backlog=BACKLOG)
+    return await loop.create_server(make, "127.0.0.1", 0, backlog=BACKLOG, ssl=ssl)
 
 
 def stream_echo(gate: Gate) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:

@@ -4,7 +4,7 @@ Runs in the loop's own interpreter and needs only the standard library, the loop
 (`main`) imports everything once per pass of the race and forks one worker per workload; a worker makes one
 loop, warms up, and then measures on command. Commands and answers are JSON lines on two pipes.
 
-    race -> parent   {"workload": name, "cpu": 0 | null, "loops": n | null, "target": seconds}
+    race -> parent   {"workload": name, "cpu": 0 | null, "loops": n | null, "target": seconds, "scratch": directory}
     worker -> race   {"pid": n}, then {"ready": {"loops": n, "warmups": [[loops, seconds], …], …}}
     race -> worker   {"sample": n}      answer {"wall": s, "cpu": s, "nvcsw": n, "nivcsw": n}
     race -> worker   {"end": true}      answer {"bye": {…}}, and the process ends
@@ -18,7 +18,6 @@ and address layouts still differ from round to round.
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import json
 import os
@@ -26,6 +25,7 @@ import resource
 import select
 import sys
 import time
+from pathlib import Path
 from typing import Any, NoReturn
 
 from bench import client, memory
@@ -152,7 +152,9 @@ def _work(pipe: Pipe, spec: LoopSpec, entry: Entry, order: dict[str, Any]) -> No
     if entry.kind.primed:
         prime()
     workload = entry.make()
+    workload.scratch = Path(order["scratch"])
     workload.factory = load_factory(spec)
+    workload.handicap = order.get("handicap", 0.0)
     workload.prepare()
     if entry.kind.in_loop:
         workload.loop = loop = new_loop(spec)
@@ -197,14 +199,15 @@ def measure(workload: Workload, loops: int) -> dict[str, float]:
     """One sample, and the workload's check of it."""
     if workload.in_loop:
         sample = workload.loop.run_until_complete(_inside(workload, loops))
-        workload.loop.run_until_complete(workload.check(loops))
+        workload.check(loops)
         return sample
     before = resource.getrusage(resource.RUSAGE_SELF)
     wall, cpu = time.perf_counter_ns(), time.process_time_ns()
     workload.run_outside(loops)
+    _spin(workload.handicap, cpu)
     cpu, wall = time.process_time_ns() - cpu, time.perf_counter_ns() - wall
     sample = _sample(wall, cpu, before)
-    asyncio.run(workload.check(loops))
+    workload.check(loops)
     return sample
 
 
@@ -213,8 +216,17 @@ async def _inside(workload: Workload, loops: int) -> dict[str, float]:
     before = resource.getrusage(resource.RUSAGE_SELF)
     wall, cpu = time.perf_counter_ns(), time.process_time_ns()
     await workload.run(loops)
+    _spin(workload.handicap, cpu)
     cpu, wall = time.process_time_ns() - cpu, time.perf_counter_ns() - wall
     return _sample(wall, cpu, before)
+
+
+def _spin(handicap: float, began: int) -> None:
+    """Burn `handicap` times the CPU time since `began`: a slowdown of known size, to see whether the race finds it."""
+    if handicap:
+        until = began + (time.process_time_ns() - began) * (1 + handicap)
+        while time.process_time_ns() < until:
+            pass
 
 
 def _sample(wall: int, cpu: int, before: resource.struct_rusage) -> dict[str, float]:

@@ -13,6 +13,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
@@ -59,8 +60,11 @@ class Workload:
     seconds: ClassVar[float] = 0.0
     """Patience beyond the default, for a workload whose set-up is long."""
 
+    handicap: float = 0.0
     factory: Callable[[], asyncio.AbstractEventLoop]
     loop: asyncio.AbstractEventLoop
+    scratch: Path
+    """A directory for sockets and files, the same for all arms; `certificates.make` fills it for TLS."""
 
     def __init__(self, **sizes: Any) -> None:
         for attribute, value in sizes.items():
@@ -80,7 +84,7 @@ class Workload:
         """The same for a workload that makes its own loops."""
         raise NotImplementedError
 
-    async def check(self, loops: int) -> None:
+    def check(self, loops: int) -> None:
         """Raise CheckFailed unless the work of the last `run` was done. Not timed."""
 
     async def observe(self) -> dict[str, float]:
@@ -150,8 +154,10 @@ def catalogue() -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
     for module_name in workloads.ORDER:
         module = importlib.import_module(f"{workloads.__name__}.{module_name}")
-        for _, kind in inspect.getmembers_static(module, inspect.isclass):
-            if not issubclass(kind, Workload) or kind.__module__ != module.__name__ or "name" not in vars(kind):
+        for kind in vars(module).values():
+            if not (isinstance(kind, type) and issubclass(kind, Workload) and "name" in vars(kind)):
+                continue
+            if kind.__module__ != module.__name__:
                 continue
             if sys.version_info < kind.since:
                 continue

@@ -5,5 +5,10 @@ ORDER = (
     "timers",
     "tasks",
     "tcp",
+    "tcp_transfers",
+    "tls_unix_udp",
+    "system",
+    "lifecycle",
+    "guards",
 )
-"""The order of the groups in every table."""
+"""The order of the files in every table."""

@@ -1,8 +1,12 @@
-"""TCP: servers in the measured process under load from a client in another."""
+"""TCP echo: servers in the measured process under load from a client in another.
+
+Four ways to write a server, five sizes of message, four numbers of connections.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from bench.client import LoadClient
@@ -11,6 +15,8 @@ from bench.servers import (
     ControlLine,
     Gate,
     SocketControlLine,
+    SplittingEcho,
+    created,
     serve_buffered,
     serve_protocol,
     serve_sockets,
@@ -31,89 +37,160 @@ def cross() -> dict[str, dict[str, int]]:
     }
 
 
+def only(**values: Any) -> Mapping[str, Mapping[str, Any]]:
+    """One variant without a suffix."""
+    return MappingProxyType({"": values})
+
+
 # Every size with ten connections, every number of connections with 1 KiB; the rest of the cross is the sweep.
 STANDARD = frozenset({f"{size}.c10" for size in SIZES} | {f"1KiB.c{count}" for count in CONNECTIONS})
 
 
-class Echo(Workload):
-    """What every echo workload has in common: a forked client, a server, a control line."""
+class Loaded(Workload):
+    """What workloads under a load client have in common: the fork, the server, the control line."""
 
     unit = "message echoed"
-    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = cross()
-    sweep = frozenset(cross()) - STANDARD
     counted = False
-    size: int
-    connections: int
+    size: int = 1024
+    connections: int = 10
+    family: ClassVar[str] = "inet"
+    mode: ClassVar[str] = "echo"
     control_line: ClassVar[type[ControlLine]] = ControlLine
 
-    @staticmethod
-    async def serve(gate: Gate) -> Any:
+    async def serve(self, gate: Gate) -> Any:
+        """Start the server; returns something with the `sockets` of a Server."""
         raise NotImplementedError
+
+    def address(self) -> Any:
+        return self.server.sockets[0].getsockname()[:2]
+
+    def how(self) -> dict[str, Any]:
+        """What else the client has to know."""
+        return {}
 
     def prepare(self) -> None:
         self.client = LoadClient()
         self.histograms: list[dict[int, int]] = []
 
     async def setup(self) -> None:
-        gate = Gate(self.connections)
+        gate = self.gate = Gate(self.connections)
         self.server = await self.serve(gate)
         self.control = self.control_line()
         await self.control.open()
         self.client.connect(
-            self.server.sockets[0].getsockname()[:2],
+            self.address(),
             self.connections,
             self.size,
-            family="inet",
+            family=self.family,
+            mode=self.mode,
             control=self.control.address,
+            **self.how(),
         )
-        await gate.reached
         await self.control.connected
+        await gate.reached
 
     async def run(self, loops: int) -> None:
         finished: Awaitable[None] = self.control.arm()
-        self.client.go(loops)
+        self.client.go(loops * self.inner)
         await finished
 
-    async def check(self, loops: int) -> None:
+    def check(self, loops: int) -> None:
         report = self.client.report()
-        self.expect(report["messages"], loops, "messages echoed")
+        self.expect(report["messages"], loops * self.inner, "messages")
         self.histograms.append({int(index): count for index, count in report["latency"].items()})
 
     def latencies(self) -> dict[int, int]:
         return merge(self.histograms)
 
 
-_Serve = Callable[[Gate], Awaitable[Any]]
-
-
-class ProtocolEcho(Echo):
+class ProtocolEcho(Loaded):
     """Protocol.data_received() and transport.write()."""
 
     name = "tcp.echo.protocol"
     drives = "loop.create_server, transport.write"
-    serve = staticmethod(serve_protocol)
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = cross()
+    sweep = frozenset(cross()) - STANDARD
+
+    async def serve(self, gate: Gate) -> Any:
+        return await serve_protocol(gate)
 
 
-class BufferedEcho(Echo):
+class BufferedEcho(Loaded):
     """BufferedProtocol.get_buffer(), buffer_updated() and transport.write()."""
 
     name = "tcp.echo.buffered"
     drives = "loop.create_server with BufferedProtocol"
-    serve = staticmethod(serve_buffered)
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = cross()
+    sweep = frozenset(cross()) - STANDARD
+
+    async def serve(self, gate: Gate) -> Any:
+        return await serve_buffered(gate)
 
 
-class StreamsEcho(Echo):
+class StreamsEcho(Loaded):
     """StreamReader.read(), StreamWriter.write() and drain()."""
 
     name = "tcp.echo.streams"
     drives = "asyncio.start_server"
-    serve = staticmethod(serve_streams)
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = cross()
+    sweep = frozenset(cross()) - STANDARD
+
+    async def serve(self, gate: Gate) -> Any:
+        return await serve_streams(gate)
 
 
-class SocketEcho(Echo):
+class SocketEcho(Loaded):
     """sock_accept(), sock_recv() and sock_sendall()."""
 
     name = "tcp.echo.sock"
     drives = "loop.sock_recv, loop.sock_sendall"
-    serve = staticmethod(serve_sockets)
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = cross()
+    sweep = frozenset(cross()) - STANDARD
     control_line = SocketControlLine
+
+    async def serve(self, gate: Gate) -> Any:
+        return await serve_sockets(gate)
+
+
+class FreshEcho(ProtocolEcho):
+    """The same in a process whose malloc was not primed: what a server pays until its first big block is freed."""
+
+    name = "tcp.fresh.protocol"
+    variants = only(size=1024, connections=10)
+    sweep = frozenset()
+    primed = False
+
+
+class PipelinedEcho(Loaded):
+    """Clients send 32 messages of 64 bytes at once; the server answers each with a write of its own."""
+
+    name = "tcp.pipelined"
+    drives = "transport.write, many small"
+    variants = only(size=64, connections=10)
+    mode = "pipeline"
+
+    async def serve(self, gate: Gate) -> Any:
+        return await created(lambda: SplittingEcho(gate, self.size))
+
+
+class HalfSlow(ProtocolEcho):
+    """Of 100 connections, 50 send one byte at a time; timed per message of the other 50."""
+
+    name = "tcp.half_slow"
+    variants = only(size=1024, connections=100)
+    sweep = frozenset()
+    mode = "half_slow"
+    inner = 50
+
+
+class Paced(ProtocolEcho):
+    """2,000 messages a second at fixed times over 20 connections: latency without coordinated omission."""
+
+    name = "tcp.paced"
+    variants = only(size=1024, connections=20)
+    sweep = frozenset()
+    mode = "paced"
+    inner = 20
+
+    def how(self) -> dict[str, Any]:
+        return {"rate": 2000}

@@ -1,0 +1,144 @@
+"""TCP beyond echo: accepting, idling, and moving bulk data one way."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable
+from typing import Any
+
+from bench.servers import Echo, Gate, Sink, Source, created, serve_protocol
+from bench.traffic import CHUNK
+from bench.workload import sizes
+from bench.workloads.tcp import Loaded, ProtocolEcho, only
+
+
+class AcceptRate(Loaded):
+    """A client connects, exchanges one message and closes."""
+
+    name = "tcp.accept_rate"
+    drives = "loop.create_server, connection_made, connection_lost"
+    unit = "connection"
+    variants = only(size=64, connections=1)
+    mode = "reconnect"
+
+    async def serve(self, gate: Gate) -> Any:
+        return await serve_protocol(gate)
+
+
+class Idle(ProtocolEcho):
+    """Ten connections echo while many others are open and silent."""
+
+    name = "tcp.idle"
+    variants = sizes("idle", idle_1000=1000, idle_10000=10_000)
+    sweep = frozenset({"idle-10000"})
+    seconds = 30.0
+    idle: int
+
+    async def setup(self) -> None:
+        self.silent: list[socket.socket] = []
+        await super().setup()
+        gate = Gate(self.idle)
+        server = self.silent_server = await created(lambda: Echo(gate))
+        address = server.sockets[0].getsockname()
+        for _ in range(0, self.idle, 500):
+            for _ in range(min(500, self.idle - len(self.silent))):
+                # Blocking connects of the measured process: the listener's backlog takes them.
+                self.silent.append(socket.create_connection(address))
+            while gate.count < len(self.silent):
+                await asyncio.sleep(0.001)
+        await gate.reached
+
+
+class Upload(Loaded):
+    """One connection receives 64 KiB chunks."""
+
+    name = "tcp.bulk.receive"
+    drives = "data_received"
+    unit = "64 KiB"
+    variants = only(size=64, connections=1)
+    mode = "upload"
+
+    async def serve(self, gate: Gate) -> Any:
+        def make() -> Sink:
+            self.sink = Sink(gate)
+            return self.sink
+
+        return await created(make)
+
+    async def run(self, loops: int) -> None:
+        finished: Awaitable[None] = self.control.arm()
+        received = self.sink.expect_bytes(loops * len(CHUNK))
+        self.client.go(loops)
+        await finished
+        await received
+
+    def check(self, loops: int) -> None:
+        super().check(loops)
+        self.expect(self.sink.seen, loops * len(CHUNK), "bytes received")
+
+
+class Download(Loaded):
+    """One connection sends 64 KiB chunks, waiting whenever the transport asks to."""
+
+    name = "tcp.bulk.send"
+    drives = "transport.write, pause_writing"
+    unit = "64 KiB"
+    variants = only(size=64, connections=1)
+    mode = "download"
+
+    async def serve(self, gate: Gate) -> Any:
+        def make() -> Source:
+            self.source = Source(gate)
+            return self.source
+
+        return await created(make)
+
+    async def run(self, loops: int) -> None:
+        finished: Awaitable[None] = self.control.arm()
+        self.client.go(loops)
+        await self.send(loops)
+        await finished
+
+    async def send(self, loops: int) -> None:
+        write, drain = self.source.transport.write, self.source.drain
+        for _ in range(loops):
+            write(CHUNK)
+            await drain()
+
+
+class WriteLines(Download):
+    """The same 64 KiB as 64 pieces handed to writelines()."""
+
+    name = "tcp.writelines"
+    drives = "transport.writelines"
+
+    async def send(self, loops: int) -> None:
+        pieces = [CHUNK[start : start + 1024] for start in range(0, len(CHUNK), 1024)]
+        writelines, drain = self.source.transport.writelines, self.source.drain
+        for _ in range(loops):
+            writelines(pieces)
+            await drain()
+
+
+class SendFile(Download):
+    """loop.sendfile() of a file of 1 MiB."""
+
+    name = "tcp.sendfile"
+    drives = "loop.sendfile"
+    unit = "file of 1 MiB"
+
+    def prepare(self) -> None:
+        super().prepare()
+        path = self.scratch / "1MiB"
+        if not path.exists():
+            path.write_bytes(CHUNK * 16)
+        self.file = path.open("rb")
+
+    def how(self) -> dict[str, Any]:
+        return {"chunks": 16}
+
+    async def send(self, loops: int) -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(loops):
+            await loop.sendfile(self.source.transport, self.file, 0)
