@@ -102,7 +102,7 @@ def as_markdown() -> str:
         "# The map of the contract",
         "",
         "Written by `python -m conformance.contract_map`.",
-        f"{len(requirements)} requirements; {covered} of {total} places of the asyncio documentation have a requirement,",
+        "*none* marks a place that says nothing that a loop could break, or that nobody turned into a requirement yet.",
         f"or a stated reason for having none; {len(untestable())} sentences are known that no test can check.",
         "*none* marks a place that says nothing that a loop could break, or that nobody has turned into a requirement.",
     ]

@@ -1,9 +1,9 @@
 """A process for each trial, and the keeper that makes, watches and ends them.
 
-pytest (or an xdist worker) forks one *keeper* after collection; the keeper forks one child per trial. The keeper has
-a session of its own and no other thread, so a fork from it is safe and a loop that kills its process group or its
-parent hits the keeper at worst, which is then replaced. Whatever a loop does to its process ends with the process:
-hangs with or without the GIL, segmentation faults, os._exit, closed descriptors, threads, handlers, children.
+pytest (or an xdist worker) forks one *keeper* after collection; the keeper forks one child per trial (see `keeping`).
+The keeper has a session of its own and no other thread, so a fork from it is safe and a loop that kills its process
+group or its parent hits the keeper at worst, which is then replaced. Whatever a loop does to its process ends with the
+process: hangs with or without the GIL, segmentation faults, os._exit, closed descriptors, threads, handlers, children.
 
 Messages between the processes are lines of JSON. Measured on the machine of the first runs: 4 ms per trial for the
 fork, a new loop and the end of the process (Python 3.12, 2 cores).
@@ -12,39 +12,20 @@ fork, a new loop and the end of the process (Python 3.12, 2 cores).
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import faulthandler
-import gc
 import json
 import os
-import re
-import resource
-import select
-import signal
 import socket
 import sys
-import tempfile
-import time
-import traceback
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO
 
-from conformance.trial import Outcome, redirect_output
+from conformance.keeping import Job, keep
 from conformance.verdicts import Verdict
 
-_TICK = 0.5
-_OUTPUT_LIMIT = 8000
-_MEMORY_LIMIT = 4 << 30
-_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<function>\S+)')
-_PR_SET_PDEATHSIG = 1
 _HANGS_BEFORE_HURRY = 5
-_SHORTEST = 2.0
 _HURRY = 5
 _SHORTEST = 2.0
-
-Job = Callable[[], Outcome | dict[str, Any]]
 
 
 class KeeperDied(Exception):
@@ -101,7 +82,7 @@ class Keeper:
         self._pid = _fork()
         if self._pid == 0:
             ours.close()
-            _keep(theirs, self._serve, self._prepare)
+            keep(theirs, self._serve, self._prepare)
         theirs.close()
         self._connection, self._lines = ours, ours.makefile("rb")
 
@@ -112,187 +93,6 @@ def _fork() -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         return os.fork()
-
-
-# ---- the keeper's side ---------------------------------------------------------------------------------------------
-
-
-def _keep(connection: socket.socket, serve: Callable[[str], Job], prepare: Callable[[], None]) -> NoReturn:
-    """Serve requests until pytest hangs up. Never returns into pytest's stack."""
-    try:
-        os.setsid()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        faulthandler.disable()
-        prepare()
-        # Objects made so far are never collected here: collecting would copy every page that they live on.
-        gc.collect()
-        gc.freeze()
-        for line in connection.makefile("rb"):
-            message = json.loads(line)
-            try:
-                answer = _one_child(connection, serve, message["request"], message["patience"])
-            except Exception:
-                answer = Outcome(
-                    Verdict.ERRORED, seen="the keeper of the trials failed", output=traceback.format_exc()
-                ).as_dict()
-            connection.sendall(json.dumps(answer).encode() + b"\n")
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(0)
-
-
-def _one_child(connection: socket.socket, serve: Callable[[str], Job], request: str, patience: float) -> dict[str, Any]:
-    started = time.monotonic()
-    reading, writing = os.pipe()
-    with tempfile.TemporaryFile(buffering=0) as output:
-        child = os.fork()
-        if child == 0:
-            os.close(reading)
-            # By number: close() would wait for the file object that _keep reads from.
-            os.close(connection.detach())
-            _be_the_child(serve, request, patience, writing, output.fileno())
-        os.close(writing)
-        answer, in_time = _await_answer(connection, reading, patience)
-        os.close(reading)
-        status = _end(child, let_it_exit=in_time and answer is None)
-        output.seek(0, os.SEEK_SET)
-        text = output.read().decode(errors="backslashreplace")
-    outcome = _judge(answer, in_time, status, text, patience)
-    return (
-        outcome
-        if isinstance(outcome, dict)
-        else replace(outcome, seconds=round(time.monotonic() - started, 4)).as_dict()
-    )
-
-
-def _await_answer(connection: socket.socket, reading: int, patience: float) -> tuple[bytes | None, bool]:
-    """The child's line (None if it ended without one), and whether it came before the patience ended.
-
-    Patience is spent in ticks that this process saw pass. Time during which the whole machine stood still, or
-    during which the keeper itself was not scheduled, is not the loop's fault and is not counted.
-    """
-    poll = select.poll()
-    poll.register(reading, select.POLLIN)
-    poll.register(connection, 0)  # only POLLHUP: pytest is gone
-    received = b""
-    spent = 0.0
-    while spent < patience:
-        before = time.monotonic()
-        for fd, event in poll.poll(_TICK * 1000):
-            if fd == connection.fileno() and event & (select.POLLHUP | select.POLLERR):
-                return None, False
-            if fd == reading:
-                chunk = os.read(reading, 65536)
-                received += chunk
-                if received.endswith(b"\n"):
-                    return received, True
-                if not chunk:
-                    return None, True
-        spent += min(time.monotonic() - before, _TICK)
-    return None, False
-
-
-def _end(child: int, let_it_exit: bool) -> int:
-    """Kill the child's process group and return the child's wait status."""
-    if let_it_exit:
-        # It closed its end of the pipe, which mostly means that it is exiting; how it exits is the verdict.
-        for _ in range(200):
-            pid, status = os.waitpid(child, os.WNOHANG)
-            if pid:
-                _kill_group(child)
-                return status
-            time.sleep(0.005)
-    _kill_group(child)
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(child, signal.SIGKILL)
-    return os.waitpid(child, 0)[1]
-
-
-def _kill_group(group: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, signal.SIGKILL)
-
-
-def _judge(answer: bytes | None, in_time: bool, status: int, output: str, patience: float) -> Outcome | dict[str, Any]:
-    tail = output[-_OUTPUT_LIMIT:]
-    if answer is not None:
-        data: dict[str, Any] = json.loads(answer)
-        if "label" in data:  # a probe
-            return data
-        outcome = Outcome.from_dict(data)
-        return outcome if outcome.verdict is Verdict.CONFORMS else replace(outcome, output=outcome.output or tail)
-    if not in_time:
-        return Outcome(
-            Verdict.HANGS,
-            seen=f"still running after {patience:g} s of patience{_standing_at(output)}",
-            where=_battery_frame(output),
-            output=tail,
-        )
-    if os.WIFSIGNALED(status):
-        name = signal.Signals(os.WTERMSIG(status)).name
-        seen = f"the process died of {name}{_standing_at(output)}"
-    else:
-        seen = f"the process ended by itself (exit status {os.waitstatus_to_exitcode(status)}) before the test did"
-    return Outcome(Verdict.CRASHES, seen=seen, where=_battery_frame(output), output=tail)
-
-
-def _standing_at(output: str) -> str:
-    """Where the main thread stood, by the stacks that faulthandler left in the output."""
-    _, _, stacks = output.rpartition("(most recent call first):")
-    match = _FRAME.search(stacks)
-    return f", in {match['function']} ({os.path.basename(match['file'])}:{match['line']})" if match else ""
-
-
-def _battery_frame(output: str) -> str:
-    from conformance.trial import BATTERY
-
-    for match in _FRAME.finditer(output):
-        if match["file"].startswith(str(BATTERY)):
-            return f"{os.path.basename(match['file'])}:{match['line']}"
-    return ""
-
-
-# ---- the child's side ----------------------------------------------------------------------------------------------
-
-
-def _be_the_child(serve: Callable[[str], Job], request: str, patience: float, writing: int, output: int) -> NoReturn:
-    try:
-        os.setpgid(0, 0)
-        _die_with_the_keeper()
-        _limit_memory()
-        redirect_output(output)
-        # A duplicate, so that a loop that closes descriptor 2 does not silence its own post-mortem.
-        stacks = os.dup(output)
-        faulthandler.enable(stacks)
-        faulthandler.dump_traceback_later(max(patience - 0.3, patience * 0.9), file=stacks)
-        result = serve(request)()
-        data = result.as_dict() if isinstance(result, Outcome) else result
-        os.write(writing, json.dumps(data).encode() + b"\n")
-    except BaseException:
-        failed = Outcome(Verdict.ERRORED, seen="the suite failed around the test", output=traceback.format_exc())
-        with contextlib.suppress(OSError):
-            os.write(writing, json.dumps(failed.as_dict()).encode() + b"\n")
-    finally:
-        os._exit(0)
-
-
-def _die_with_the_keeper() -> None:
-    """A loop that kills its parent must not live on as an orphan. Linux only; elsewhere it ends with its test."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _limit_memory() -> None:
-    """A loop that fills memory gets MemoryError, not the machine. No core files: they take seconds to write."""
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-        if hard == resource.RLIM_INFINITY or hard > _MEMORY_LIMIT:
-            resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY_LIMIT, hard))
 
 
 class Patience:

@@ -55,7 +55,8 @@ def _repeat(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as directory:
         for number in range(options.runs):
             file = Path(directory) / "run.jsonl"
-            command = [sys.executable, "-P", "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", "--loop-shuffle",
+            command = [sys.executable, "-P", "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider",
+                       "--loop-shuffle",
                        f"--loop-patience={options.patience}", f"--loop-results={file}",
                        *(f"--loop={loop}" for loop in loops), *options.select]  # fmt: skip
             finished = subprocess.run(command, capture_output=True, text=True)
@@ -79,7 +80,7 @@ def _repeat(options: argparse.Namespace) -> int:
     near = {id: s for id, s in slowest.items() if s > _NEAR * options.patience}
     id, seconds = max(slowest.items(), key=lambda item: item[1])
     print(f"{done} batteries, {sum(failures.values())} false failures, {len(near)} unstable requirements")
-    print(f"nearest to its patience: {id}, {seconds:.2f} of {options.patience:g} s")
+    print(f"nearest its patience: {id}, {seconds:.2f} of {options.patience:g} s")
     for id, seconds in sorted(near.items()):
         print(f"unstable: {id} took {seconds:.2f} s")
     return int(bool(failures or near))

@@ -57,8 +57,8 @@ def page(failed: dict[str, list[str]]) -> str:
     lines = [
         "# Broken loops and the requirements that fail on them",
         "",
-        f"Written by `tox run -e broken` on Python {sys.version_info[0]}.{sys.version_info[1]}: "
-        f"{len(failed)} loops, each wrong in one way; they fail {statistics.median(spread):g} requirement(s) in the median, "
+        f"Written by `tox run -e broken` on Python {sys.version_info[0]}.{sys.version_info[1]}.",
+        f"{len(failed)} loops, each wrong in one way, fail {statistics.median(spread):g} requirement(s) in the median,",
         f"{max(spread)} at most. The requirement that names the broken sentence stands in bold.",
         "",
         "| broken loop | what it does wrong | requirements that fail |",
