@@ -68,6 +68,11 @@ _OPTIONS: tuple[tuple[str, dict[str, object]], ...] = (
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     if _pytest_loop_owns_the_option(pluginmanager):
+        # Its parser would refuse the spec with "invalid int value" before any later hook of ours could speak.
+        if any(arg.startswith("--loop=") and ":" in arg for arg in sys.argv):
+            raise pytest.UsageError(
+                "--loop belongs to the plugin pytest-loop, which is installed too; add `-p no:loop` to use this suite"
+            )
         return
     group = parser.getgroup("loop conformance", "conformance of asyncio event loops")
     for name, keywords in _OPTIONS:
@@ -78,10 +83,6 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
     """Import the suite if it is asked for. The hook's only chance to change what is collected is `args`."""
     if _pytest_loop_owns_the_option(early_config.pluginmanager):
-        if any(arg.startswith("--loop=") and ":" in arg for arg in args):
-            raise pytest.UsageError(
-                "--loop belongs to the plugin pytest-loop, which is installed too; add `-p no:loop` to use this suite"
-            )
         return
     known = early_config.known_args_namespace
     if not (known.loop or known.loop_catalogue):
