@@ -25,7 +25,7 @@ class DnsMixin(LoopCore):
         flags: int = 0,
     ) -> list[tuple[Any, ...]]:
         """Like socket.getaddrinfo(), without blocking (asyncio-eventloop: loop.getaddrinfo)."""
-        if _is_numeric(host) and (port is None or isinstance(port, int)):
+        if is_numeric(host) and (port is None or isinstance(port, int) or port.isdigit()):
             # 35 us less than a round trip through a thread; AI_NUMERICHOST guarantees that nobody is asked.
             return list(socket.getaddrinfo(host, port, family, type, proto, flags | socket.AI_NUMERICHOST))
         resolve = self._logged_getaddrinfo if self._debug else socket.getaddrinfo
@@ -33,7 +33,7 @@ class DnsMixin(LoopCore):
 
     async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> tuple[str, str]:
         """Like socket.getnameinfo(), without blocking (asyncio-eventloop: loop.getnameinfo)."""
-        if flags & socket.NI_NUMERICHOST and flags & socket.NI_NUMERICSERV and _is_numeric(sockaddr[0]):
+        if flags & socket.NI_NUMERICHOST and flags & socket.NI_NUMERICSERV and is_numeric(sockaddr[0]):
             return socket.getnameinfo(sockaddr, flags)
         return await self.run_in_executor(None, socket.getnameinfo, sockaddr, flags)
 
@@ -46,7 +46,7 @@ class DnsMixin(LoopCore):
         return list(found)
 
 
-def _is_numeric(host: object) -> bool:
+def is_numeric(host: object) -> bool:
     """Whether `host` is an address, and not a name, without a zone (whose lookup may ask the system)."""
     if not isinstance(host, str):
         return False

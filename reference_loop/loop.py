@@ -17,14 +17,19 @@ from weakref import WeakValueDictionary
 
 from .asyncgens import AsyncgensMixin
 from .callbacks import CallbacksMixin
+from .connections import ConnectionsMixin
 from .core import logger
+from .datagrams import DatagramsMixin
 from .debug import DebugMixin, debug_wanted
 from .dns import DnsMixin
 from .errors import ErrorsMixin
 from .executors import ExecutorsMixin
 from .handles import Handle
 from .poller import Poller
+from .servers import ServersMixin
 from .signals import SignalsMixin
+from .sockets import SocketsMixin
+from .streams import StreamsMixin
 from .tasks import TasksMixin
 from .timers import Timers
 from .waker import Waker
@@ -43,6 +48,11 @@ class EventLoop(
     SignalsMixin,
     DnsMixin,
     WatchersMixin,
+    SocketsMixin,
+    StreamsMixin,
+    ConnectionsMixin,
+    ServersMixin,
+    DatagramsMixin,
 ):
     """A complete asyncio event loop for Linux and macOS."""
 

@@ -1,0 +1,419 @@
+"""Listening for TCP and Unix connections ("Creating network servers" and "Server Objects" in the documentation).
+
+A server that runs out of descriptors stops accepting for a moment instead of spinning. Errors of one connection are
+reported and end that connection only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+import ssl as ssl_module
+import stat
+import sys
+import weakref
+from asyncio.trsock import TransportSocket
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import copy_context
+from typing import Any
+
+from .connections import AddressInfo, check_ssl_arguments
+from .core import LoopCore, logger
+
+ProtocolFactory = Callable[[], asyncio.BaseProtocol]
+
+# accept() fails for want of descriptors or memory: seconds until it is tried again. The connection stays queued.
+_ACCEPT_RETRY_DELAY = 1.0
+_OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+class Server(asyncio.AbstractServer):
+    """Listening sockets and the connections that came from them (asyncio-eventloop: Server Objects)."""
+
+    def __init__(
+        self,
+        loop: LoopCore,
+        sockets: list[socket.socket],
+        protocol_factory: ProtocolFactory,
+        backlog: int,
+        sslcontext: ssl_module.SSLContext | None,
+        handshake_timeout: float | None,
+        shutdown_timeout: float | None,
+        unlink: tuple[str | bytes, int] | None = None,
+    ) -> None:
+        self._loop = loop
+        self._sockets: list[socket.socket] | None = sockets
+        self._protocol_factory = protocol_factory
+        self._backlog = backlog
+        self._sslcontext = sslcontext
+        self._handshake_timeout = handshake_timeout
+        self._shutdown_timeout = shutdown_timeout
+        self._unlink = unlink  # path and inode of a Unix socket to remove
+        # Weak, so that an abandoned transport can be collected and complain.
+        self._clients: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
+        self._waiters: list[asyncio.Future[None]] | None = []  # None: closed, and the last connection is gone
+        self._serving = False
+        self._forever: asyncio.Future[None] | None = None
+
+    @property
+    def sockets(self) -> tuple[TransportSocket, ...]:
+        """The listening sockets; none after close() (asyncio-eventloop: Server.sockets)."""
+        return tuple(TransportSocket(sock) for sock in self._sockets or ())
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """The loop of this server (asyncio-eventloop: Server.get_loop)."""
+        return self._loop
+
+    def is_serving(self) -> bool:
+        """Whether the server accepts connections (asyncio-eventloop: Server.is_serving)."""
+        return self._serving
+
+    async def start_serving(self) -> None:
+        """Begin to accept; idempotent (asyncio-eventloop: Server.start_serving)."""
+        self._listen()
+
+    async def serve_forever(self) -> None:
+        """Accept until cancelled, then close (asyncio-eventloop: Server.serve_forever)."""
+        if self._forever is not None:
+            raise RuntimeError(f"{self!r} is already being awaited on serve_forever()")
+        self._listen()
+        self._forever = self._loop.create_future()
+        try:
+            await self._forever
+        except asyncio.CancelledError:
+            self.close()
+            await self.wait_closed()
+            raise
+        finally:
+            self._forever = None
+
+    def close(self) -> None:
+        """Stop listening; connections live on (asyncio-eventloop: Server.close)."""
+        if self._sockets is None:
+            return
+        sockets, self._sockets = self._sockets, None
+        self._serving = False
+        for sock in sockets:
+            self._loop._poller.remove_reader(sock.fileno())
+            sock.close()
+        if self._unlink is not None:
+            _unlink_if_same(*self._unlink)
+        if self._forever is not None and not self._forever.done():
+            self._forever.cancel()
+        self._wake_if_over()
+
+    def close_clients(self) -> None:
+        """close() every connection (asyncio-eventloop: Server.close_clients, Python 3.13)."""
+        for transport in list(self._clients):
+            transport.close()
+
+    def abort_clients(self) -> None:
+        """abort() every connection (asyncio-eventloop: Server.abort_clients, Python 3.13)."""
+        for transport in list(self._clients):
+            transport.abort()
+
+    async def wait_closed(self) -> None:
+        """Wait until close() was called and every connection is gone (asyncio-eventloop: Server.wait_closed).
+
+        Python 3.11 has it return at once after close(), and programs written for it rely on that.
+        """
+        if self._waiters is None or (sys.version_info < (3, 12) and self._sockets is None):
+            return
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        self._waiters.append(waiter)
+        await waiter
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} sockets={self.sockets!r}>"
+
+    # -- For transports -----------------------------------------------------------------------------------------------
+
+    def _attach(self, transport: asyncio.Transport) -> None:
+        self._clients.add(transport)
+
+    def _detach(self, transport: asyncio.Transport) -> None:
+        self._clients.discard(transport)
+        self._wake_if_over()
+
+    def _wake_if_over(self) -> None:
+        if self._sockets is None and self._waiters is not None and not self._clients:
+            waiters, self._waiters = self._waiters, None
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    # -- Accepting ----------------------------------------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        if self._sockets is None:
+            raise RuntimeError(f"{self!r} is closed: create a new one")
+        if not self._serving:
+            self._serving = True
+            for sock in self._sockets:
+                sock.listen(self._backlog)
+                self._loop._watch_reader(sock.fileno(), self._accept_ready, sock)
+
+    def _accept_ready(self, sock: socket.socket) -> None:
+        # A queue of connections is emptied in one turn, but no more than the backlog, for the sake of the others.
+        for _ in range(max(self._backlog, 1)):
+            try:
+                connection, address = sock.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as exc:
+                if exc.errno not in _OUT_OF_RESOURCES:
+                    raise  # the loop reports it
+                self._loop.call_exception_handler(
+                    {
+                        "message": "socket.accept() out of system resource",
+                        "exception": exc,
+                        "socket": TransportSocket(sock),
+                    }
+                )
+                # The listening socket stays readable: without a pause the loop would spin.
+                self._loop._poller.remove_reader(sock.fileno())
+                self._loop.call_later(_ACCEPT_RETRY_DELAY, self._accept_again, sock)
+                return
+            # Each connection has its own copy of the context in which the server was started.
+            context = copy_context()
+            context.run(self._serve, connection, address, context)
+            if self._sockets is None:  # the protocol factory has closed us
+                return
+
+    def _accept_again(self, sock: socket.socket) -> None:
+        if self._sockets is not None:
+            self._loop._watch_reader(sock.fileno(), self._accept_ready, sock)
+
+    def _serve(self, connection: socket.socket, address: Any, context: Any) -> None:
+        try:
+            connection.setblocking(False)
+            protocol = self._protocol_factory()
+            extra = {"peername": address}
+            if self._sslcontext is None:
+                self._loop._start_stream(connection, protocol, extra=extra, server=self, context=context)
+            else:
+                self._loop._start_tls_stream(
+                    connection,
+                    protocol,
+                    self._sslcontext,
+                    server_side=True,
+                    ssl_handshake_timeout=self._handshake_timeout,
+                    ssl_shutdown_timeout=self._shutdown_timeout,
+                    extra=extra,
+                    server=self,
+                )
+        except (SystemExit, KeyboardInterrupt):
+            connection.close()
+            raise
+        except BaseException as exc:
+            connection.close()
+            self._loop.call_exception_handler(
+                {"message": "Error on transport creation for incoming connection", "exception": exc}
+            )
+
+
+class ServersMixin(LoopCore):
+    """create_server, create_unix_server."""
+
+    async def create_server(  # type: ignore[override]  # typeshed spells out which arguments exclude each other
+        self,
+        protocol_factory: ProtocolFactory,
+        host: str | bytes | Iterable[str | bytes | None] | None = None,
+        port: str | int | None = None,
+        *,
+        family: int = socket.AF_UNSPEC,
+        flags: int = socket.AI_PASSIVE,
+        sock: socket.socket | None = None,
+        backlog: int = 100,
+        ssl: ssl_module.SSLContext | None = None,
+        reuse_address: bool | None = None,
+        reuse_port: bool | None = None,
+        keep_alive: bool | None = None,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+        start_serving: bool = True,
+    ) -> Server:
+        """Listen on every address of `host` or on a socket (asyncio-eventloop: loop.create_server)."""
+        _check_server_arguments(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
+        if host is not None or port is not None:
+            if sock is not None:
+                raise ValueError("host/port and sock can not be specified at the same time")
+            hosts: list[Any]
+            if host == "":
+                hosts = [None]
+            elif isinstance(host, (str, bytes)) or not isinstance(host, Iterable):
+                hosts = [host]
+            else:
+                hosts = list(host)
+            resolved = await asyncio.gather(*(self._resolve(one, port, family=family, flags=flags) for one in hosts))
+            infos = list(dict.fromkeys(info for infos in resolved for info in infos))
+            sockets = _bind_all(infos, reuse_address is not False, reuse_port, keep_alive)
+        elif sock is None:
+            raise ValueError("Neither host/port nor sock were specified")
+        else:
+            self._check_stream(sock)
+            sockets = [sock]
+        for each in sockets:
+            each.setblocking(False)
+        server = Server(self, sockets, protocol_factory, backlog, ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
+        return await self._started(server, start_serving)
+
+    async def create_unix_server(  # type: ignore[override]
+        self,
+        protocol_factory: ProtocolFactory,
+        path: str | bytes | os.PathLike[str] | None = None,
+        *,
+        sock: socket.socket | None = None,
+        backlog: int = 100,
+        ssl: ssl_module.SSLContext | None = None,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+        start_serving: bool = True,
+        cleanup_socket: bool = sys.version_info >= (3, 13),
+    ) -> Server:
+        """Listen on a Unix socket, also an abstract one (asyncio-eventloop: loop.create_unix_server).
+
+        A stale socket file is replaced. With `cleanup_socket`, the default from Python 3.13 on, close() removes the
+        file if it is still ours.
+        """
+        _check_server_arguments(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
+        if path is not None:
+            if sock is not None:
+                raise ValueError("path and sock can not be specified at the same time")
+            sock = _bind_unix(os.fspath(path))
+        elif sock is None:
+            raise ValueError("path was not specified, and no sock specified")
+        else:
+            self._check_stream(sock, socket.AF_UNIX)
+        unlink = _socket_file(sock.getsockname()) if cleanup_socket else None
+        sock.setblocking(False)
+        server = Server(
+            self, [sock], protocol_factory, backlog, ssl, ssl_handshake_timeout, ssl_shutdown_timeout, unlink
+        )
+        return await self._started(server, start_serving)
+
+    async def _started(self, server: Server, start_serving: bool) -> Server:
+        if start_serving:
+            try:
+                server._listen()
+            except BaseException:
+                server.close()
+                raise
+        if self._debug:
+            logger.info("%r is serving", server)
+        return server
+
+    # connections.py
+    _resolve: Callable[..., Any]
+    _check_stream: Callable[..., None]
+
+
+def _check_server_arguments(ssl: Any, handshake_timeout: float | None, shutdown_timeout: float | None) -> None:
+    if isinstance(ssl, bool):
+        raise TypeError("ssl must be an SSLContext or None: a server needs a certificate")
+    check_ssl_arguments(ssl, None, handshake_timeout, shutdown_timeout)
+
+
+def _bind_all(
+    infos: Sequence[AddressInfo], reuse_address: bool, reuse_port: bool | None, keep_alive: bool | None
+) -> list[socket.socket]:
+    """One bound socket per address; addresses of a family that this machine lacks are left out."""
+    sockets: list[socket.socket] = []
+    try:
+        for family, kind, proto, _, address in infos:
+            try:
+                sock = socket.socket(family, kind, proto)
+            except OSError:
+                continue
+            sockets.append(sock)
+            if reuse_address:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if reuse_port:
+                set_reuse_port(sock)
+            if keep_alive:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            if family == socket.AF_INET6:
+                # Otherwise it takes the IPv4 address too, and whichever is bound second fails.
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            try:
+                sock.bind(address)
+            except OSError as exc:
+                if exc.errno == errno.EADDRNOTAVAIL and len(infos) > 1:
+                    sockets.pop().close()
+                    continue
+                raise OSError(
+                    exc.errno, f"error while attempting to bind on address {address!r}: {exc.strerror}"
+                ) from None
+        if not sockets:
+            raise OSError(errno.EADDRNOTAVAIL, f"could not bind on any address out of {[info[4] for info in infos]!r}")
+    except BaseException:
+        for sock in sockets:
+            sock.close()
+        raise
+    return sockets
+
+
+def set_reuse_port(sock: socket.socket) -> None:
+    """Let several sockets share a port; ValueError where the system does not know that."""
+    if not hasattr(socket, "SO_REUSEPORT"):
+        raise ValueError("reuse_port is not supported by this system")
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    except OSError as exc:
+        raise ValueError("reuse_port is not supported by this system's kernel") from exc
+
+
+def is_abstract(path: str | bytes) -> bool:
+    """Whether a Unix address lives in the abstract namespace (or is unnamed), and not in a file system."""
+    return path[:1] in ("", b"", "\0", b"\0")
+
+
+def remove_stale_socket(path: str | bytes) -> None:
+    """Remove the file of a socket whose server is gone: bind() would fail on it."""
+    if is_abstract(path):
+        return
+    try:
+        if stat.S_ISSOCK(os.stat(path).st_mode):
+            os.remove(path)
+    except FileNotFoundError:
+        pass
+    except OSError as exc:
+        # The directory may allow to create a socket only: let bind() decide.
+        logger.error("Unable to check or remove stale UNIX socket %r: %r", path, exc)
+
+
+def _bind_unix(path: str | bytes) -> socket.socket:
+    remove_stale_socket(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.bind(path)
+    except OSError as exc:
+        sock.close()
+        if exc.errno == errno.EADDRINUSE:
+            raise OSError(errno.EADDRINUSE, f"Address {path!r} is already in use") from None
+        raise
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _socket_file(path: str | bytes) -> tuple[str | bytes, int] | None:
+    if is_abstract(path):
+        return None
+    try:
+        return path, os.stat(path).st_ino
+    except FileNotFoundError:
+        return None
+
+
+def _unlink_if_same(path: str | bytes, inode: int) -> None:
+    try:
+        if os.stat(path).st_ino == inode:
+            os.unlink(path)
+    except FileNotFoundError:
+        pass
+    except OSError as exc:
+        logger.error("Unable to clean up listening UNIX socket %r: %r", path, exc)

@@ -1,0 +1,322 @@
+"""The transport of a stream socket: TCP or Unix ("Transports and Protocols" in the documentation).
+
+Writes go to the socket at once and are buffered only when it is full. Mutable data is copied when it is buffered, so
+that the caller may use it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import deque
+from collections.abc import Iterable
+from contextvars import Context
+from itertools import islice
+from typing import Any, TypeGuard
+
+from .core import LoopCore
+from .transports import SocketTransport
+
+Data = bytes | bytearray | memoryview
+
+# recv(n) allocates n bytes and then gives back what was not needed. From 128 KiB on, glibc does that by mapping and
+# unmapping memory: 9 us instead of 1 us for a message of 1 KiB, in every process that never got a whole large block.
+_READ_SIZE = 64 * 1024
+# Only a connection that fills its reads gets larger ones: a message of 128 KiB then takes one call instead of two.
+_MAXIMUM_READ_SIZE = 256 * 1024
+
+# How many buffers one sendmsg() may take; POSIX guarantees only 16, Linux and macOS have 1024.
+_BUFFERS_PER_CALL = 1024
+
+
+class StreamTransport(SocketTransport):
+    """A connected stream socket."""
+
+    def __init__(
+        self,
+        loop: LoopCore,
+        sock: socket.socket,
+        protocol: asyncio.BaseProtocol,
+        waiter: asyncio.Future[None] | None = None,
+        extra: dict[str, Any] | None = None,
+        server: Any = None,
+        context: Context | None = None,
+    ) -> None:
+        self._buffer: deque[bytes | memoryview] = deque()
+        self._buffer_size = 0
+        self._barred = False  # write() has to look closer: EOF was written, a file is being sent, or the end is near
+        self._eof_written = False
+        self._flushed: asyncio.Future[None] | None = None
+        self._read_size = _READ_SIZE
+        super().__init__(loop, sock, protocol, extra, server, context)
+        _set_nodelay(sock)
+        loop.call_soon(self._begin, waiter, context=self._context)
+
+    # -- Reading ------------------------------------------------------------------------------------------------------
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._buffered_protocol = isinstance(protocol, asyncio.BufferedProtocol)
+        super().set_protocol(protocol)
+
+    def _read_ready(self) -> None:
+        if self._buffered_protocol:
+            self._read_into_buffer()
+            return
+        try:
+            data = self._sock.recv(self._read_size)  # type: ignore[union-attr]  # we read, so it is there
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as exc:
+            self._fail(exc, "Fatal read error on socket transport")
+            return
+        if not data:
+            self._receive_eof()
+            return
+        if len(data) >= self._read_size:
+            self._read_size = min(2 * self._read_size, _MAXIMUM_READ_SIZE)
+        elif self._read_size > _READ_SIZE:
+            self._read_size = max(_READ_SIZE, self._read_size // 2)
+        try:
+            self._protocol.data_received(data)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as exc:
+            self._fail(exc, "Fatal error: protocol.data_received() call failed.")
+
+    def _read_into_buffer(self) -> None:
+        """The same for a BufferedProtocol, which owns the memory."""
+        try:
+            buffer = self._protocol.get_buffer(-1)
+            if not len(buffer):
+                raise RuntimeError("get_buffer() returned an empty buffer: there is no room for data")
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as exc:
+            self._fail(exc, "Fatal error: protocol.get_buffer() call failed.")
+            return
+        try:
+            nbytes = self._sock.recv_into(buffer)  # type: ignore[union-attr]
+        except (BlockingIOError, InterruptedError):
+            return
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as exc:  # a read-only buffer is a TypeError
+            self._fail(exc, "Fatal read error on socket transport")
+            return
+        if not nbytes:
+            self._receive_eof()
+            return
+        try:
+            self._protocol.buffer_updated(nbytes)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as exc:
+            self._fail(exc, "Fatal error: protocol.buffer_updated() call failed.")
+
+    def _receive_eof(self) -> None:
+        self._at_eof = True
+        self._stop_reading()  # the descriptor stays readable for ever
+        try:
+            keep_open = self._protocol.eof_received()
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as exc:
+            self._fail(exc, "Fatal error: protocol.eof_received() call failed.")
+            return
+        if not keep_open:
+            self.close()
+
+    # -- Writing ------------------------------------------------------------------------------------------------------
+
+    def get_write_buffer_size(self) -> int:
+        """Bytes that were written and not yet sent (asyncio-protocol: WriteTransport.get_write_buffer_size)."""
+        return self._buffer_size
+
+    def write(self, data: Data) -> None:
+        """Send `data` without blocking (asyncio-protocol: WriteTransport.write)."""
+        # Exact bytes, an open transport and a socket with room: three tests and one system call.
+        if type(data) is not bytes:
+            data = _as_bytes(data)
+        if self._barred and not self._may_write("write()"):
+            return
+        if self._buffer:
+            self._append(data)
+        elif data:
+            try:
+                sent = self._sock.send(data)  # type: ignore[union-attr]
+            except (BlockingIOError, InterruptedError):
+                sent = 0
+            except OSError as exc:
+                self._fail(exc, "Fatal write error on socket transport")
+                return
+            if sent < len(data):
+                self._append(memoryview(data)[sent:] if sent else data)
+                self._start_writing()
+
+    def writelines(self, list_of_data: Iterable[Data]) -> None:
+        """Send several pieces with one system call (asyncio-protocol: WriteTransport.writelines)."""
+        pieces = [piece for piece in map(_as_bytes, list_of_data) if piece]
+        if self._barred and not self._may_write("writelines()"):
+            return
+        was_empty = not self._buffer
+        if was_empty and pieces:
+            try:
+                sent = self._sock.sendmsg(pieces[:_BUFFERS_PER_CALL])  # type: ignore[union-attr]
+            except (BlockingIOError, InterruptedError):
+                sent = 0
+            except OSError as exc:
+                self._fail(exc, "Fatal write error on socket transport")
+                return
+            pieces = list(_skip(pieces, sent))
+        for piece in pieces:
+            self._append(piece)
+        if was_empty and pieces:
+            self._start_writing()
+
+    def write_eof(self) -> None:
+        """Send what is buffered, then close the writing half (asyncio-protocol: WriteTransport.write_eof)."""
+        if self._closing or self._eof_written:
+            return
+        self._eof_written = self._barred = True
+        if not self._buffer:
+            self._shutdown_writing()
+
+    def can_write_eof(self) -> bool:
+        """True: sockets can (asyncio-protocol: WriteTransport.can_write_eof)."""
+        return True
+
+    def _append(self, data: Data) -> None:
+        # Kept by reference, bytes cost nothing; anything else may change under us and is copied.
+        kept = data if isinstance(data, bytes) or _is_over_bytes(data) else bytes(data)
+        if kept:
+            self._buffer.append(kept)
+            self._buffer_size += len(kept)
+            self._buffer_grew()
+
+    def _write_ready(self) -> None:
+        buffer = self._buffer
+        try:
+            if len(buffer) == 1:
+                sent = self._sock.send(buffer[0])  # type: ignore[union-attr]
+            else:
+                sent = self._sock.sendmsg(list(islice(buffer, _BUFFERS_PER_CALL)))  # type: ignore[union-attr]
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as exc:
+            self._fail(exc, "Fatal write error on socket transport")
+            return
+        self._buffer_size -= sent
+        while sent:
+            piece = buffer.popleft()
+            if len(piece) > sent:
+                buffer.appendleft(memoryview(piece)[sent:])
+                break
+            sent -= len(piece)
+        self._buffer_shrank()  # the protocol may write again
+        if not buffer and not self._lost:
+            self._stop_writing()
+            if self._flushed is not None and not self._flushed.done():
+                self._flushed.set_result(None)
+            if self._closing:
+                self._lost = True
+                self._call_connection_lost(None)
+            elif self._eof_written:
+                self._shutdown_writing()
+
+    def _shutdown_writing(self) -> None:
+        try:
+            self._sock.shutdown(socket.SHUT_WR)  # type: ignore[union-attr]
+        except OSError as exc:
+            # The peer has reset the connection; reading says so too, but reading may be paused.
+            self._fail(exc, "Fatal error on shutdown of socket transport")
+
+    def _may_write(self, method: str) -> bool:
+        if self._eof_written:
+            raise RuntimeError(f"Cannot call {method} after write_eof()")
+        if self._flushed is not None:
+            raise RuntimeError(f"Cannot call {method} while a file is being sent: await sendfile() first")
+        if self._lost:
+            self._note_lost_write()
+            return False
+        return True
+
+    def _drop_buffer(self) -> None:
+        self._buffer.clear()
+        self._buffer_size = 0
+
+    def _lose(self, exc: BaseException | None) -> None:
+        self._barred = True
+        super()._lose(exc)
+
+    def _release(self) -> None:
+        self._barred = True
+        super()._release()
+        if self._flushed is not None and not self._flushed.done():
+            self._flushed.set_exception(ConnectionError("Connection is closed"))
+
+    # -- For sendfile() -----------------------------------------------------------------------------------------------
+
+    def _suspend_writing(self) -> asyncio.Future[None]:
+        """Refuse writes until `_resume_writing()`; the future is done when all that was buffered has been sent.
+
+        It gets a ConnectionError when the transport ends before that.
+        """
+        if self._flushed is not None:
+            raise RuntimeError("A file is being sent on this transport already: await sendfile() first")
+        self._barred = True
+        self._flushed = self._loop.create_future()
+        if not self._buffer:
+            self._flushed.set_result(None)
+        return self._flushed
+
+    def _resume_writing(self) -> None:
+        self._flushed = None
+        self._barred = self._eof_written or self._lost
+
+
+class StreamsMixin(LoopCore):
+    """Makes stream transports for `connections.py`, `servers.py` and `tls.py`."""
+
+    def _start_stream(
+        self,
+        sock: socket.socket,
+        protocol: asyncio.BaseProtocol,
+        *,
+        waiter: asyncio.Future[None] | None = None,
+        extra: dict[str, Any] | None = None,
+        server: asyncio.AbstractServer | None = None,
+        context: Context | None = None,
+    ) -> StreamTransport:
+        return StreamTransport(self, sock, protocol, waiter, extra, server, context)
+
+
+def _set_nodelay(sock: socket.socket) -> None:
+    """Small writes leave at once instead of waiting for the peer's acknowledgement (Nagle's algorithm)."""
+    # `proto` first: `family` and `type` build enum members, 0.6 us each.
+    if sock.proto == socket.IPPROTO_TCP or (
+        sock.proto == 0 and sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM
+    ):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _as_bytes(data: Data) -> Data:
+    """`data`, so that len() counts bytes; TypeError for what is not bytes-like."""
+    if isinstance(data, memoryview):
+        return data if data.nbytes == len(data) and data.contiguous else memoryview(data.tobytes())
+    if isinstance(data, (bytes, bytearray)):
+        return data
+    raise TypeError(f"data must be bytes, bytearray or memoryview, not {type(data).__name__}")
+
+
+def _is_over_bytes(data: Data) -> TypeGuard[memoryview]:
+    return isinstance(data, memoryview) and isinstance(data.obj, bytes)
+
+
+def _skip(pieces: list[Data], nbytes: int) -> Iterable[Data]:
+    """What remains of `pieces` after the first `nbytes` bytes."""
+    for piece in pieces:
+        if nbytes >= len(piece):
+            nbytes -= len(piece)
+        else:
+            yield memoryview(piece)[nbytes:] if nbytes else piece
+            nbytes = 0
