@@ -19,7 +19,7 @@ import pytest
 # Before any battery module is imported, so that a failing `assert` tells what it saw.
 pytest.register_assert_rewrite("conformance.battery", "conformance.kit")
 
-from conformance import catalogue, expectations, terminal  # noqa: E402 (after the registration above)
+from conformance import catalogue, expectations, remote, terminal  # noqa: E402 (after the registration above)
 from conformance.judge import Judge  # noqa: E402 (the same)
 from conformance.loops import LoopSpec, LoopSpecError, add_current_directory, parse_specs  # noqa: E402 (the same)
 from conformance.recorder import Recorder  # noqa: E402 (the same)
@@ -112,6 +112,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_configure_node(node: Any) -> None:
     """xdist's: what a worker is told before it starts."""
     node.workerinput["loop_seed"] = node.config.stash[_SEED]
+    node.workerinput["controller_python"] = sys.version_info[:2]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_getremotemodule() -> object:
+    """xdist's: what its workers execute."""
+    return remote
 
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
