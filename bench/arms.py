@@ -23,7 +23,7 @@ from typing import Any
 from bench.errors import UnusableArm
 from conformance.loops import LoopSpec
 
-START_PATIENCE = 60.0
+START_PATIENCE = 30.0
 
 # The loop may live in an interpreter that does not have this package: load exactly these two packages from where
 # they are, and let everything else (the loop, pyperf) come from that interpreter's own path. `-P` keeps the
@@ -60,13 +60,20 @@ class Arm:
         self.spec = spec
         self.handicap = handicap
         self._parent: subprocess.Popen[bytes] | None = None
+        self._starting = False
         self._worker: int | None = None
         self._buffer = bytearray()
+
+    def launch(self, identify: bool = False) -> None:
+        """Start the parent without waiting for it, so that those of all arms start side by side. Raises Died."""
+        if self._parent is None:
+            self._start(identify)
+            self._starting = True
 
     def identify(self) -> dict[str, Any]:
         """The loop's identity and its interpreter's metadata. Raises UnusableArm."""
         try:
-            self._launch(identify=True)
+            self.launch(identify=True)
             answer: dict[str, Any] = {}
             while "exit" not in answer:
                 message = self._receive(START_PATIENCE)
@@ -85,12 +92,14 @@ class Arm:
         return identity
 
     def open(self) -> None:
-        """Start the parent, if it is not running. Raises Died."""
-        if self._parent is None:
-            self._launch(identify=False)
+        """Wait until the parent is ready; start it if need be. Raises Died."""
+        self.launch()
+        if self._starting:
             message = self._receive(START_PATIENCE)
             if "started" not in message:
+                self.close()
                 raise Died("fails", message.get("failed", "the measured process did not start"))
+            self._starting = False
 
     def begin(self, order: dict[str, Any], patience: float) -> dict[str, Any]:
         """Fork a worker and wait until it is warm; returns its `ready` (or its `facts`). Raises Died."""
@@ -135,6 +144,7 @@ class Arm:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._worker, signal.SIGKILL)
             self._worker = None
+        self._starting = False
         parent, self._parent = self._parent, None
         if parent is None:
             return
@@ -148,7 +158,7 @@ class Arm:
         os.close(self._from)
         self._log.close()
 
-    def _launch(self, identify: bool) -> None:
+    def _start(self, identify: bool) -> None:
         here = Path(__file__).resolve().parent
         packages = {"bench": str(here), "conformance": str(here.parent / "conformance")}
         their_read, self._to = os.pipe()
@@ -173,6 +183,7 @@ class Arm:
         except OSError as error:
             os.close(self._to)
             os.close(self._from)
+            self._log.close()
             raise Died("fails", f"cannot start {self.spec.python}: {error.strerror}") from error
         finally:
             os.close(their_read)

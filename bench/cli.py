@@ -10,10 +10,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from bench import certificates, files, race, table
-from bench.arms import Arm
+from bench.arms import Arm, Died
 from bench.errors import BenchError, BrokenFile, DifferentRace, UnusableArm
 from bench.journal import NAME as JOURNAL
 from bench.journal import Journal
@@ -169,9 +168,15 @@ def _run(options: argparse.Namespace) -> int:
 
 def _journal(options: argparse.Namespace, arms: Sequence[Arm], entries: Sequence[Entry], settings: Settings) -> Journal:
     """A new journal, or the one in the directory if it is of the same race. Raises DifferentRace."""
-    identities: dict[str, dict[str, Any]] = {}
-    for arm in arms[:-1]:
-        identities[arm.label] = arm.identify()
+    try:
+        for arm in arms[:-1]:
+            arm.launch(identify=True)
+        identities = {arm.label: arm.identify() for arm in arms[:-1]}
+    except Died as death:
+        raise UnusableArm(str(death)) from death
+    finally:
+        for arm in arms:
+            arm.close()
     identities[NOISE_ARM] = identities[arms[0].label]
     header = {
         "started": time.time(),

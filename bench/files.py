@@ -58,6 +58,7 @@ from bench.verdicts import summarise
 FORMAT = 1
 SUMMARY = "race.json"
 SUITES = "pyperf"
+_KEYS = {"complete", "settings", "reference", "noise_arm", "loops", "workloads", "facts", "groups", "noise"}
 
 
 def write(directory: Path, journal: Journal) -> dict[str, Any]:
@@ -104,6 +105,8 @@ def read(directory: Path) -> dict[str, Any]:
         raise BrokenFile(f"{path} is not a race: give the directory that `bench run -o` wrote")
     if summary.get("format") != FORMAT:
         raise BrokenFile(f"{path} has format {summary.get('format')}, this version reads {FORMAT}: update the tool")
+    if lacking := sorted(_KEYS - set(summary)):
+        raise BrokenFile(f"{path} is damaged: it lacks {', '.join(lacking)}; delete it and keep rounds.jsonl")
     return summary
 
 

@@ -24,6 +24,7 @@ from bench.errors import BrokenFile
 
 NAME = "rounds.jsonl"
 FORMAT = 1
+_HEADER = {"started", "command", "seed", "settings", "noise_arm", "loops", "workloads"}
 
 
 class Journal:
@@ -53,6 +54,8 @@ class Journal:
             raise BrokenFile(f"{path} is not the journal of a race: its first line should be the race's header")
         if header["format"] != FORMAT:
             raise BrokenFile(f"{path} has format {header['format']}, this version reads {FORMAT}: update the tool")
+        if lacking := sorted(_HEADER - set(header)):
+            raise BrokenFile(f"{path} is damaged: its header lacks {', '.join(lacking)}; race again")
         journal = cls(path, header)
         try:
             for line in lines:

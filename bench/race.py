@@ -8,6 +8,7 @@ hit all arms alike. Everything is in the journal after each round of each worklo
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import time
@@ -61,6 +62,8 @@ def run(
             draw = random.Random(f"{seed} {number}")
             left = [e for e in entries if _wanted(journal, e, number, settings)]
             draw.shuffle(left)
+            if left:
+                _open(arms)
             for entry in left:
                 progress.begin(entry.name, number)
                 began = time.monotonic()
@@ -77,6 +80,13 @@ def run(
             arm.close()
     if journal.finished is None:
         journal.append(finished=time.time())
+
+
+def _open(arms: Sequence[Arm]) -> None:
+    for step in (Arm.launch, Arm.open):
+        for arm in arms:
+            with contextlib.suppress(Died):  # said again by the first cell that needs the arm
+                step(arm)
 
 
 def _wanted(journal: Journal, entry: Entry, number: int, settings: Settings) -> bool:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 import os
 import resource
 import select
@@ -185,13 +186,20 @@ def _work(pipe: Pipe, spec: LoopSpec, entry: Entry, order: dict[str, Any]) -> No
 
 
 def _calibrate(workload: Workload, target: float, warmups: list[tuple[int, float]]) -> int:
-    """The number of loops that takes about `target` seconds of wall time."""
+    """The number of loops that takes about `target` seconds of wall time.
+
+    The shortest of three decides: one hiccup here would leave every arm with samples far too short.
+    """
     loops = 1
     while True:
-        seconds = measure(workload, loops)["wall"]
-        warmups.append((loops, seconds))
+        seconds = math.inf
+        for _ in range(3):
+            seconds = min(seconds, measure(workload, loops)["wall"])
+            warmups.append((loops, seconds))
+            if seconds < target / 2:
+                break
         if seconds >= target / 2 or loops >= 1 << 24:
-            return max(1, round(loops * target / seconds)) if seconds < target * 2 else loops
+            return max(1, round(loops * target / seconds))
         loops = max(loops + 1, min(loops * 10, int(loops * target / max(seconds, 1e-9))))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import fnmatch
+import functools
 import hashlib
 import importlib
 import inspect
@@ -100,6 +101,11 @@ class Workload:
             raise CheckFailed(f"{what}: {seen!r}, should be {wanted!r}")
 
 
+@functools.cache
+def _source(kind: type) -> bytes:
+    return inspect.getsource(kind).encode()
+
+
 class Entry:
     """A workload class with one variant: what `list` lists and a race runs."""
 
@@ -128,7 +134,7 @@ class Entry:
         for base in self.kind.__mro__:
             if base is Workload:
                 break
-            digest.update(inspect.getsource(base).encode())
+            digest.update(_source(base))
         return digest.hexdigest()[:12]
 
     def describe(self) -> dict[str, Any]:
@@ -168,22 +174,27 @@ def catalogue() -> dict[str, Entry]:
 
 
 def select(globs: Iterable[str], entries: Mapping[str, Entry], sweep: bool = False) -> list[Entry]:
-    """The entries whose name or group matches one of `globs`; the whole suite when there is none.
+    """The entries that one of `globs` means; the whole suite when there is none. Raises UnknownWorkload.
 
-    Applications are taken only by name, because they need the extra `ecosystem`. Raises UnknownWorkload.
+    A glob takes the tier `sweep` only with `sweep`, or when it means nothing else. Applications are taken only by
+    name, because they need the extra `ecosystem`.
     """
     globs = list(globs)
     if not globs:
         return [e for e in entries.values() if (sweep or e.tier == "standard") and e.kind.extra is None]
-    chosen: dict[str, Entry] = {}
+    chosen: set[str] = set()
     for glob in globs:
-        exact = [e for e in entries.values() if fnmatch.fnmatchcase(e.name, glob)]
-        under = [e for e in entries.values() if fnmatch.fnmatchcase(e.name, f"{glob}.*")]
-        found = exact or [e for e in under if sweep or e.tier == "standard"] or under
+        found = {name for name in entries if _matches(name, glob)}
         if not found:
             raise UnknownWorkload(f"no workload matches {glob!r}: `python -m bench list` shows their names")
-        chosen.update((e.name, e) for e in found)
+        chosen |= {name for name in found if name == glob or sweep or entries[name].tier == "standard"} or found
     return [e for e in entries.values() if e.name in chosen]
+
+
+def _matches(name: str, glob: str) -> bool:
+    """Whether a glob means this workload: by its name, by its name without the group, or by what contains it."""
+    short = name.partition(".")[2]
+    return any(fnmatch.fnmatchcase(text, pattern) for text in (name, short) for pattern in (glob, f"{glob}.*"))
 
 
 def sizes(attribute: str, **values: Any) -> Mapping[str, Mapping[str, Any]]:

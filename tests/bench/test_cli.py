@@ -1,0 +1,132 @@
+"""Bad input gets one sentence and status 2; nothing prints a traceback."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.bench.conftest import Run
+
+STOCK = "asyncio:SelectorEventLoop"
+
+
+def refused(bench: Run, *arguments: object) -> str:
+    """The sentence that the command line refuses these arguments with."""
+    result = bench(*arguments)
+    assert result.status == 2, result
+    assert "Traceback" not in result.err
+    assert len(result.err.strip().splitlines()) == 1
+    return result.err
+
+
+@pytest.mark.parametrize(
+    ("loop", "word"),
+    [
+        ("nonsense", "module:factory"),
+        ("no_such_module:Loop", "no_such_module"),
+        ("asyncio:NoSuchLoop", "NoSuchLoop"),
+        ("wrong:no_loop", "no event loop"),
+        ("wrong:raises", "no loop today"),
+        ("wrong:dies", "status 3"),
+        ("asyncio:SelectorEventLoop@/no/such/python", "/no/such/python"),
+        ("asyncio:SelectorEventLoop@/bin/true", "cannot make a loop"),
+    ],
+)
+def test_a_loop_that_cannot_be_made_is_named_before_anything_is_measured(
+    bench: Run, tmp_path: Path, loop: str, word: str
+) -> None:
+    sentence = refused(bench, "run", "--loop", f"bad={loop}" if ":" in loop else loop, "-o", "out", "tasks.tree")
+    assert word in sentence
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_workload(bench: Run) -> None:
+    assert "bench list" in refused(bench, "run", "--loop", STOCK, "-o", "out", "no.such.*")
+    assert "no.such" in refused(bench, "list", "no.such")
+
+
+def test_two_loops_of_one_label(bench: Run) -> None:
+    assert "label" in refused(bench, "run", "--loop", STOCK, "--loop", STOCK, "-o", "out")
+    assert "A-A" in refused(bench, "run", "--loop", f"A-A={STOCK}", "-o", "out")
+
+
+def test_a_handicap_for_nobody(bench: Run) -> None:
+    assert "label" in refused(bench, "run", "--loop", STOCK, "--handicap", "x=5%", "-o", "out")
+
+
+@pytest.mark.parametrize("wrong", ["--rounds 0", "--rounds x", "--margin 200", "--quick --rigorous"])
+def test_numbers_that_make_no_sense_are_usage_errors(bench: Run, wrong: str) -> None:
+    result = bench("run", "--loop", STOCK, "-o", "out", *wrong.split())
+    assert result.status == 2
+    assert "Traceback" not in result.err
+
+
+def test_an_output_directory_that_cannot_be_written(bench: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert "choose another -o" in refused(bench, "run", "--loop", STOCK, "-o", "file/out", "tasks.tree")
+
+
+def test_a_directory_without_a_race(bench: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert "no race" in refused(bench, "compare", "empty")
+    assert "no race" in refused(bench, "compare", "missing")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"kind": "battery"}',
+        '{"kind": "race", "format": 99}',
+        "\x00\xff",
+        '{"kind": "race", "format": 1}',
+    ],
+)
+def test_a_summary_that_is_none(bench: Run, tmp_path: Path, text: str) -> None:
+    (tmp_path / "race.json").write_bytes(text.encode("latin-1"))
+    assert "race.json" in refused(bench, "compare", tmp_path)
+
+
+HEADER = '{"race": {"format": 1}}\n'
+JOURNALS = ["", "{\n", "3\n", '{"other": 1}\n', '{"race": {"format": 99}}\n', HEADER, HEADER + '{"round": 3}\n']
+
+
+@pytest.mark.parametrize("text", JOURNALS)
+def test_a_journal_that_is_none(bench: Run, tmp_path: Path, text: str) -> None:
+    (tmp_path / "rounds.jsonl").write_text(text)
+    assert "rounds.jsonl" in refused(bench, "compare", tmp_path)
+    assert "rounds.jsonl" in refused(bench, "run", "--loop", STOCK, "-o", tmp_path, "tasks.tree")
+
+
+def test_no_cut_of_a_journal_gives_a_traceback(bench: Run, tmp_path: Path) -> None:
+    assert bench("run", "--loop", STOCK, "-o", "out", "--quick", "--rounds", 2, "tasks.tree").status == 0
+    journal = tmp_path / "out" / "rounds.jsonl"
+    data = journal.read_bytes()
+    for cut in {*range(0, len(data), max(1, len(data) // 40)), len(data) - 1}:
+        journal.write_bytes(data[:cut])
+        (tmp_path / "out" / "race.json").unlink(missing_ok=True)
+        assert bench("compare", "out").status in {0, 2}
+
+
+def test_results_of_another_race_are_not_mixed_in(bench: Run) -> None:
+    arguments = ("run", "--loop", STOCK, "-o", "out", "--quick", "--rounds", 1)
+    assert bench(*arguments, "tasks.tree").status == 0
+    assert "other workloads" in refused(bench, *arguments, "tasks.spawn_await")
+    assert "other settings" in refused(bench, *arguments, "--no-pin", "tasks.tree")
+    assert "other loops" in refused(bench, *arguments, "--loop", "x=asyncio:new_event_loop", "tasks.tree")
+
+
+def test_list_shows_every_workload_with_its_unit(bench: Run) -> None:
+    result = bench("list")
+    assert result.status == 0
+    assert "tcp.echo.protocol.1KiB.c10" in result.out
+    assert "tcp.echo.protocol.1MiB.c1000" not in result.out
+    assert "tcp.echo.protocol.1MiB.c1000" in bench("list", "--sweep").out
+    assert "message echoed" in result.out
+    described = json.dumps(bench("list", "call_soon*").out)
+    assert "scheduling.call_soon.chain" in described
+    assert "tasks" not in described
