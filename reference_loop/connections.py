@@ -93,7 +93,7 @@ class ConnectionsMixin(LoopCore):
         """Connect to a Unix socket, also an abstract one (asyncio-eventloop: loop.create_unix_connection)."""
         check_ssl_arguments(ssl, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout)
         if ssl and server_hostname is None:
-            raise ValueError("You have to pass server_hostname when using ssl")
+            raise ValueError("you have to pass server_hostname when using ssl")
         if path is not None:
             if sock is not None:
                 raise ValueError("path and sock can not be specified at the same time")
@@ -242,7 +242,7 @@ class ConnectionsMixin(LoopCore):
         if isinstance(sock, ssl_module.SSLSocket):
             raise TypeError("Socket cannot be of type SSLSocket: pass the plain socket and `ssl`")
         if sock.type != socket.SOCK_STREAM or family not in (None, sock.family):
-            kind = "A Unix stream socket" if family is not None else "A stream socket"
+            kind = "A UNIX Domain Stream Socket" if family is not None else "A Stream Socket"
             raise ValueError(f"{kind} was expected, got {sock!r}")
 
 

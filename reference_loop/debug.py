@@ -70,9 +70,9 @@ class DebugMixin(LoopCore):
 
     def _check_callback(self, callback: object, method: str) -> None:
         if asyncio.iscoroutine(callback) or inspect.iscoroutinefunction(callback):
-            raise TypeError(f"{method}() takes a plain function: run the coroutine {callback!r} with create_task()")
+            raise TypeError(f"coroutines cannot be used with {method}(): run {callback!r} with create_task()")
         if not callable(callback):
-            raise TypeError(f"{method}() takes a callable object, not {callback!r}")
+            raise TypeError(f"a callable object was expected by {method}(), got {callback!r}")
 
     def _track_origins(self, enabled: bool) -> None:
         """Have coroutines that were never awaited say where they were made (`sys`: coroutine origin tracking)."""
@@ -97,3 +97,4 @@ class DebugMixin(LoopCore):
             duration = self.time() - start
             if duration >= self.slow_callback_duration:
                 logger.warning("Executing %s took %.3f seconds", describe(callback), duration)
+            handle = callback = None  # type: ignore[assignment]  # see _run_handle()

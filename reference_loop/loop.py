@@ -124,6 +124,7 @@ class EventLoop(
                 raise
             except BaseException as exc:
                 self._report_callback(handle, callback, exc)
+        handle = callback = None  # type: ignore[assignment]  # nothing stays alive while the next poll waits
 
     def _run_handle(self, handle: Handle) -> None:
         callback = handle._callback
@@ -133,6 +134,8 @@ class EventLoop(
             raise
         except BaseException as exc:
             self._report_callback(handle, callback, exc)
+        # The traceback of an exception that a task keeps leads to this frame: with the handle in it, to the task.
+        handle = callback = None  # type: ignore[assignment]
 
     def run_until_complete(self, future: Awaitable[T] | Generator[Any, None, T]) -> T:
         """Run until `future` is done; return its result or raise its exception (asyncio-eventloop:

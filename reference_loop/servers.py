@@ -312,7 +312,7 @@ class ServersMixin(LoopCore):
 
 def _check_server_arguments(ssl: Any, handshake_timeout: float | None, shutdown_timeout: float | None) -> None:
     if isinstance(ssl, bool):
-        raise TypeError("ssl must be an SSLContext or None: a server needs a certificate")
+        raise TypeError("ssl argument must be an SSLContext or None: a server needs a certificate")
     check_ssl_arguments(ssl, None, handshake_timeout, shutdown_timeout)
 
 

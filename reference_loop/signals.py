@@ -42,7 +42,9 @@ class SignalsMixin(LoopCore):
         thread.
         """
         if asyncio.iscoroutine(callback) or inspect.iscoroutinefunction(callback):
-            raise TypeError(f"add_signal_handler() takes a plain function, not the coroutine {callback!r}")
+            raise TypeError(
+                f"coroutines cannot be used with add_signal_handler(): pass a plain function, not {callback!r}"
+            )
         _check_signal(sig)
         self._check_closed()
         self._take_wakeup_fd()

@@ -30,23 +30,23 @@ class SocketsMixin(LoopCore):
 
     def sock_recv(self, sock: socket.socket, nbytes: int) -> Ready[bytes]:
         """Receive up to `nbytes` bytes; b"" at the end (asyncio-eventloop: loop.sock_recv)."""
-        return self._try_or_wait(sock, True, sock.recv, nbytes)
+        return self._try_or_wait(sock, True, lambda: sock.recv(nbytes))
 
     def sock_recv_into(self, sock: socket.socket, buf: Any) -> Ready[int]:
         """Receive into a buffer; return the number of bytes (asyncio-eventloop: loop.sock_recv_into)."""
-        return self._try_or_wait(sock, True, sock.recv_into, buf)
+        return self._try_or_wait(sock, True, lambda: sock.recv_into(buf))
 
     def sock_recvfrom(self, sock: socket.socket, bufsize: int) -> Ready[tuple[bytes, Any]]:
         """Receive a datagram: (data, address) (asyncio-eventloop: loop.sock_recvfrom)."""
-        return self._try_or_wait(sock, True, sock.recvfrom, bufsize)
+        return self._try_or_wait(sock, True, lambda: sock.recvfrom(bufsize))
 
     def sock_recvfrom_into(self, sock: socket.socket, buf: Any, nbytes: int = 0) -> Ready[tuple[int, Any]]:
         """Receive a datagram into a buffer: (size, address) (asyncio-eventloop: loop.sock_recvfrom_into)."""
-        return self._try_or_wait(sock, True, sock.recvfrom_into, buf, nbytes or len(buf))
+        return self._try_or_wait(sock, True, lambda: sock.recvfrom_into(buf, nbytes or len(buf)))
 
     def sock_sendto(self, sock: socket.socket, data: Any, address: Any) -> Ready[int]:
         """Send a datagram; return its size (asyncio-eventloop: loop.sock_sendto)."""
-        return self._try_or_wait(sock, False, sock.sendto, data, address)
+        return self._try_or_wait(sock, False, lambda: sock.sendto(data, address))
 
     async def sock_sendall(self, sock: socket.socket, data: Any) -> None:
         """Send all of `data` to a connected socket (asyncio-eventloop: loop.sock_sendall)."""
@@ -86,15 +86,15 @@ class SocketsMixin(LoopCore):
 
     async def sock_accept(self, sock: socket.socket) -> tuple[socket.socket, Any]:
         """Accept a connection: (non-blocking socket, address) (asyncio-eventloop: loop.sock_accept)."""
-        connection, address = await self._try_or_wait(sock, True, sock.accept)
+        connection, address = await self._try_or_wait(sock, True, lambda: sock.accept())
         connection.setblocking(False)
         return connection, address
 
-    async def _try_or_wait(self, sock: socket.socket, reading: bool, operation: Callable[..., T], *args: Any) -> T:
+    async def _try_or_wait(self, sock: socket.socket, reading: bool, operation: Callable[[], T]) -> T:
         self._check_socket(sock)
         while True:
             try:
-                return operation(*args)
+                return operation()
             except (BlockingIOError, InterruptedError):
                 pass
             await (self._wait_readable(sock) if reading else self._wait_writable(sock))

@@ -22,7 +22,7 @@ def fileno_of(file: int | HasFileno) -> int:
     try:
         fd = file if isinstance(file, int) else int(file.fileno())
     except (AttributeError, TypeError, ValueError):
-        raise ValueError(f"A descriptor or an object with fileno() is needed, not {file!r}") from None
+        raise ValueError(f"Invalid file object: {file!r} is neither a descriptor nor has a fileno()") from None
     if fd < 0:
         raise ValueError(f"Descriptor {fd} of {file!r} is closed or invalid")
     return fd
@@ -70,4 +70,4 @@ class WatchersMixin(LoopCore):
     def _check_unowned(self, fd: int) -> None:
         owner = self._transports.get(fd)
         if owner is not None and not owner.is_closing():
-            raise RuntimeError(f"Descriptor {fd} is used by transport {owner!r}: leave it to the transport")
+            raise RuntimeError(f"File descriptor {fd} is used by transport {owner!r}: leave it to the transport")
