@@ -44,7 +44,9 @@ class _Selector:
         self._selector.register(fd, mask)
 
     def modify(self, fd: int, mask: int) -> None:
-        self._selector.modify(fd, mask)
+        # Not its modify(): that asks the system only if the mask differs, and so misses a number that was reused.
+        self.unregister(fd)
+        self.register(fd, mask)
 
     def unregister(self, fd: int) -> None:
         with contextlib.suppress(KeyError):
