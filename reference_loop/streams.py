@@ -218,7 +218,7 @@ class StreamTransport(SocketTransport):
             if self._flushed is not None and not self._flushed.done():
                 self._flushed.set_result(None)
             if self._closing:
-                self._lost = True
+                self._lost = self._barred = True
                 self._call_connection_lost(None)
             elif self._eof_written:
                 self._shutdown_writing()
