@@ -16,14 +16,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from bench.errors import UnusableArm
 from conformance.loops import LoopSpec
 
 START_PATIENCE = 30.0
+_WORDLESS = "the measured process ended without a word"
 
 # The loop may live in an interpreter that does not have this package: load exactly these two packages from where
 # they are, and let everything else (the loop, pyperf) come from that interpreter's own path. `-P` keeps the
@@ -101,6 +104,20 @@ class Arm:
                 raise Died("fails", message.get("failed", "the measured process did not start"))
             self._starting = False
 
+    def watched(self, tool: list[str], environment: Mapping[str, str], settings: dict[str, Any]) -> None:
+        """Start the interpreter under `tool` to count, see `bench.counting`. Raises Died."""
+        self._start(identify=False, tool=tool, environment=environment, extra={"count": True} | settings)
+
+    def messages(self, patience: float) -> Iterator[dict[str, Any]]:
+        """What a watched process says, until it ends. Raises Died if it does not end well."""
+        while True:
+            try:
+                yield self._receive(patience)
+            except Died as death:
+                if death.how == "crashes" and death.reason == _WORDLESS:
+                    return
+                raise
+
     def begin(self, order: dict[str, Any], patience: float) -> dict[str, Any]:
         """Fork a worker and wait until it is warm; returns its `ready` (or its `facts`). Raises Died."""
         self.open()
@@ -158,7 +175,13 @@ class Arm:
         os.close(self._from)
         self._log.close()
 
-    def _start(self, identify: bool) -> None:
+    def _start(
+        self,
+        identify: bool,
+        tool: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        extra: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         here = Path(__file__).resolve().parent
         packages = {"bench": str(here), "conformance": str(here.parent / "conformance")}
         their_read, self._to = os.pipe()
@@ -170,15 +193,18 @@ class Arm:
             "write": their_write,
             "spec": asdict(self.spec),
             "identify": identify,
+            **extra,
         }
+        boot = _BOOT.format(packages=packages)
         try:
             self._parent = subprocess.Popen(
-                [self.spec.python or sys.executable, "-P", "-c", _BOOT.format(packages=packages), json.dumps(settings)],
+                [*tool, self.spec.python or sys.executable, "-P", "-c", boot, json.dumps(settings)],
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=self._log,
                 pass_fds=(their_read, their_write),
                 start_new_session=True,
+                env=environment,
             )
         except OSError as error:
             os.close(self._to)
@@ -218,10 +244,7 @@ class Arm:
                 raise Died("hangs", f"no answer within {patience:.3g} s")
             chunk = os.read(self._from, 65536)
             if not chunk:
-                output = self._output()
-                self._worker = None
-                self.close()
-                raise Died("crashes", output or "the measured process ended without a word")
+                raise Died("crashes", self._last_words())
             self._buffer += chunk
         line, _, rest = bytes(self._buffer).partition(b"\n")
         self._buffer = bytearray(rest)
@@ -230,6 +253,14 @@ class Arm:
         except ValueError as error:
             raise Died("fails", "the measured process wrote something foreign to the race's pipe") from error
         return message
+
+    def _last_words(self) -> str:
+        """How the parent ended, after its pipe was closed from the other side."""
+        output, parent = self._output(), self._parent
+        self._worker = None
+        self.close()
+        status = parent.returncode if parent else 0
+        return _ending(status, output) if status else output or _WORDLESS
 
     def _output(self) -> str:
         """The last line that the measured process printed."""

@@ -34,6 +34,45 @@ def ratio(found: Mapping[str, Any]) -> str:
     return f"{found['ratio']:.2f} [{found['low']:.2f} {found['high']:.2f}]"
 
 
+def counts(data: Mapping[str, Any]) -> str:
+    """What `count` found."""
+    labels = [loop["label"] for loop in data["loops"]]
+    rows = []
+    for entry in data["workloads"]:
+        row = [entry["name"]]
+        for label in labels:
+            cell = entry["cells"][label]
+            if cell["state"] == "dead":
+                row += ["fails", cell["reason"][:40]]
+                continue
+            row.append(f"{cell['instructions']:.0f}" if "instructions" in cell else "")
+            row.append(f"{cell['syscalls']:.2f}" if "syscalls" in cell else "")
+        rows.append(row)
+    headers = ["workload"]
+    for label in labels:
+        headers += [f"{label}\ninstructions", "system\ncalls"]
+    return tabulate(rows, headers, disable_numparse=True) + "\n\nPer operation."
+
+
+def changes(found: Iterable[Mapping[str, Any]]) -> str:
+    """What `compare OLD NEW` found; what did not change is only counted."""
+    found = list(found)
+    same = sum(one["verdict"] == "no difference" for one in found)
+    rows = [
+        (one["workload"], one["loop"], one["verdict"], ratio(one) if one["ratio"] else "", one["why"])
+        for one in found
+        if one["verdict"] != "no difference"
+    ]
+    headers = ("workload", "loop", "new against old", "ratio of ratios [95 %]", "why")
+    return tabulate(rows, headers, disable_numparse=True) + f"\n\n{same} of {len(found)} cells did not change."
+
+
+def findings(found: Iterable[Any]) -> str:
+    """What `gate` found."""
+    rows = [(one.workload, one.loop, one.outcome, one.reason) for one in found]
+    return tabulate(rows, ("workload", "loop", "outcome", "why"), disable_numparse=True)
+
+
 def listing(entries: Iterable[Mapping[str, Any]]) -> str:
     """What `list` prints."""
     rows = [(e["name"], e["unit"], e["drives"], e["tier"]) for e in entries]

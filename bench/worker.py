@@ -249,6 +249,12 @@ def _sample(wall: int, cpu: int, before: resource.struct_rusage) -> dict[str, fl
 
 def start(argument: str) -> NoReturn:
     """Entry of the interpreter that `bench.arms` starts."""
-    main(json.loads(argument))
+    settings = json.loads(argument)
+    if settings.get("count"):
+        from bench import counting
+
+        counting.run(settings)
+    else:
+        main(settings)
     sys.stderr.flush()
     os._exit(0)

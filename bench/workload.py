@@ -52,7 +52,7 @@ class Workload:
     """False: the workload makes its own loops, and `run_outside` is timed instead of `run`."""
     primed: ClassVar[bool] = True
     """Free one large block first, so that glibc serves 256 KiB reads from the heap (see `worker.prime`)."""
-    counted: ClassVar[bool] = True
+    counted: bool = True
     """Its instruction and system call counts repeat: no second process, no thread, no clock."""
     facts: ClassVar[bool] = False
     """A guard: `observe` gives named facts, and there is no time."""
@@ -124,6 +124,10 @@ class Entry:
     def inner(self) -> int:
         return int(self.sizes.get("inner", self.kind.inner))
 
+    @property
+    def counted(self) -> bool:
+        return bool(self.sizes.get("counted", self.kind.counted)) and not self.kind.facts
+
     def version(self) -> str:
         """Changes when the workload's source or sizes do: times of different versions are not comparable.
 
@@ -145,7 +149,7 @@ class Entry:
             "drives": self.kind.drives,
             "unit": self.kind.unit,
             "inner": self.inner,
-            "sizes": {key: value for key, value in self.sizes.items() if isinstance(value, (int, float, str))},
+            "sizes": {key: value for key, value in self.sizes.items() if type(value) in (int, float, str)},
             "tier": self.tier,
             "facts": self.kind.facts,
             "statement": (inspect.getdoc(self.kind) or "").partition("\n\n")[0].replace("\n", " "),

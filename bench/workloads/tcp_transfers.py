@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.servers import Echo, Gate, Sink, Source, created, serve_protocol
 from bench.traffic import CHUNK
-from bench.workload import sizes
+from bench.workload import Workload, sizes
 from bench.workloads.tcp import Loaded, ProtocolEcho, only
 
 
@@ -48,6 +48,50 @@ class Idle(ProtocolEcho):
             while gate.count < len(self.silent):
                 await asyncio.sleep(0.001)
         await gate.reached
+
+
+class InOneLoop(Workload):
+    """Client and server are protocols of the same loop, 1 KiB round trips: what instructions can be counted of.
+
+    Not for ranking: half of what is timed is the client.
+    """
+
+    name = "tcp.in_one_loop"
+    drives = "loop.create_server, loop.create_connection"
+    unit = "round trip"
+
+    class Client(asyncio.Protocol):
+        def __init__(self, workload: InOneLoop) -> None:
+            self.workload = workload
+
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport: Any = transport
+
+        def data_received(self, data: bytes) -> None:
+            workload = self.workload
+            workload.seen += len(data)
+            if workload.seen == workload.wanted:
+                workload.finished.set_result(None)
+            elif workload.seen % 1024 == 0:
+                self.transport.write(workload.message)
+
+    async def setup(self) -> None:
+        self.message = b"x" * 1024
+        gate = Gate(1)
+        self.server = await serve_protocol(gate)
+        host, port = self.server.sockets[0].getsockname()[:2]
+        loop = asyncio.get_running_loop()
+        _, self.client = await loop.create_connection(lambda: InOneLoop.Client(self), host, port)
+        await gate.reached
+
+    async def run(self, loops: int) -> None:
+        self.seen, self.wanted = 0, loops * 1024
+        self.finished = asyncio.get_running_loop().create_future()
+        self.client.transport.write(self.message)
+        await self.finished
+
+    def check(self, loops: int) -> None:
+        self.expect(self.seen, loops * 1024, "bytes received")
 
 
 class Upload(Loaded):

@@ -1,0 +1,120 @@
+"""`run`: from the command line's options to a race and its files."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bench import certificates, files, race, table
+from bench.arms import Arm, Died
+from bench.errors import BrokenFile, DifferentRace, UnusableArm
+from bench.journal import NAME as JOURNAL
+from bench.journal import Journal
+from bench.progress import ProgressLine
+from bench.race import Settings
+from bench.workload import Entry, catalogue, select
+from conformance.loops import parse_specs
+
+NOISE_ARM = "A-A"
+PACES = {
+    "default": Settings(rounds=16, samples=10, target=0.006),
+    "quick": Settings(rounds=6, samples=4, target=0.004, fact_rounds=1),
+    "rigorous": Settings(rounds=40, samples=10, target=0.015),
+}
+
+
+def run(options: argparse.Namespace) -> int:
+    settings = PACES[options.pace]
+    for name in ("rounds", "patience", "margin"):
+        if (value := getattr(options, name)) is not None:
+            settings = replace(settings, **{name: value})
+    settings = replace(settings, pinned=not options.no_pin)
+    entries = select(options.workloads, catalogue(), options.sweep)
+    specs = parse_specs(options.loop)
+    handicaps = dict(options.handicap)
+    if unknown := sorted(set(handicaps) - {spec.label for spec in specs}):
+        raise UnusableArm(
+            f"--handicap {unknown[0]}: no loop has this label; they are {', '.join(s.label for s in specs)}"
+        )
+    if NOISE_ARM in {spec.label for spec in specs}:
+        raise UnusableArm(f"the label {NOISE_ARM} is taken by the reference's second arm: choose another")
+    arms = [Arm(spec.label, spec, handicaps.get(spec.label, 0.0)) for spec in specs]
+    arms.append(Arm(NOISE_ARM, specs[0]))
+    journal = _journal(options, arms, entries, settings)
+    entries = [entry for entry in entries if journal.alive(entry.name)]
+    left = {
+        e.name: sum(
+            not journal.done(e.name, number)
+            for number in range(min(settings.rounds, settings.fact_rounds) if e.kind.facts else settings.rounds)
+        )
+        for e in entries
+    }
+    progress = ProgressLine(left, settings.rounds)
+    try:
+        with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
+            if any(entry.group == "tls" for entry in entries):
+                certificates.make(Path(scratch))
+            race.run(
+                journal,
+                arms,
+                entries,
+                settings,
+                progress,
+                Path(scratch),
+                lambda: files.write(options.output, journal),
+            )
+    finally:
+        progress.close()
+        if journal.rounds or journal.facts:
+            summary = files.write(options.output, journal)
+    print(table.race(summary))
+    print(f"\nwritten to {options.output}; `python -m reports html {options.output} -o report.html` makes a page of it")
+    return 0
+
+
+def _journal(options: argparse.Namespace, arms: Sequence[Arm], entries: Sequence[Entry], settings: Settings) -> Journal:
+    """A new journal, or the one in the directory if it is of the same race. Raises DifferentRace."""
+    try:
+        for arm in arms[:-1]:
+            arm.launch(identify=True)
+        identities = {arm.label: arm.identify() for arm in arms[:-1]}
+    except Died as death:
+        raise UnusableArm(str(death)) from death
+    finally:
+        for arm in arms:
+            arm.close()
+    identities[NOISE_ARM] = identities[arms[0].label]
+    header = {
+        "started": time.time(),
+        "command": ["python", "-m", "bench", *options.arguments],
+        "seed": random.randrange(1 << 32) if options.seed is None else options.seed,
+        "settings": settings.as_dict(),
+        "noise_arm": NOISE_ARM,
+        "loops": [
+            identities[arm.label]["loop"]
+            | {"label": arm.label, "metadata": identities[arm.label]["metadata"]}
+            | ({"handicap": arm.handicap} if arm.handicap else {})
+            for arm in arms
+        ],
+        "workloads": [entry.describe() for entry in entries],
+    }
+    path = options.output / JOURNAL
+    if not path.exists():
+        try:
+            options.output.mkdir(parents=True, exist_ok=True)
+            return Journal.create(path, header)
+        except OSError as error:
+            raise BrokenFile(f"cannot write {path}: {error.strerror}; choose another -o") from error
+    journal = Journal.read(path)
+    for key in ("settings", "loops", "workloads"):
+        if journal.header.get(key) != header[key]:
+            raise DifferentRace(
+                f"{options.output} holds a race with other {key}: choose another -o, or delete it to race anew"
+            )
+    journal.cut()
+    return journal
