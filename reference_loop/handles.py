@@ -1,6 +1,6 @@
 """The handles that the loop queues: asyncio's own, filled without their constructors.
 
-`CallbacksMixin` fills them; every method is inherited, so that they are `asyncio.Handle` in all that can be seen.
+`CallbacksMixin` fills them; all else is inherited, so that they are `asyncio.Handle` in all that can be seen.
 """
 
 from __future__ import annotations
@@ -28,6 +28,14 @@ class Handle(asyncio.Handle):
     _cancelled: bool
     _repr: str | None
     _source_traceback: traceback.StackSummary | None
+
+    def cancel(self) -> None:
+        # As the base class does, without asking the loop by a call whether it is in debug mode.
+        if not self._cancelled:
+            self._cancelled = True
+            if self._loop._debug:
+                self._repr = repr(self)  # so that a log can still say what it was
+            self._callback = self._args = None  # type: ignore[assignment]
 
 
 class TimerHandle(asyncio.TimerHandle, Handle):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context
 from typing import Any
 
 from .core import LoopCore
@@ -24,29 +25,46 @@ class TasksMixin(LoopCore):
         """A new future of this loop (asyncio-eventloop: loop.create_future)."""
         return asyncio.Future(loop=self)
 
-    def create_task(  # type: ignore[override]  # what was given must be told from what was not
-        self, coro: Coroutine[Any, Any, Any], **kwargs: Any
-    ) -> Any:
-        """Schedule a coroutine as a task (asyncio-eventloop: loop.create_task).
+    if sys.version_info >= (3, 14):
 
-        Keyword arguments: `name`, `context`, and what the Task of this Python or the task factory takes besides
-        (`eager_start`).
-        """
-        if self._closed:
-            self._check_closed()
-        factory = self._task_factory
-        if factory is None:
+        def create_task(self, coro: Coroutine[Any, Any, Any], **kwargs: Any) -> Any:
+            """Schedule a coroutine as a task (asyncio-eventloop: loop.create_task).
+
+            Keyword arguments go to the task factory, or else to asyncio.Task, as they were given.
+            """
+            if self._closed:
+                self._check_closed()
+            if self._task_factory is not None:
+                return self._task_factory(self, coro, **kwargs)
             return asyncio.Task(coro, loop=self, **kwargs)
-        if sys.version_info >= (3, 14):
-            return factory(self, coro, **kwargs)
-        # Until 3.14 a factory need not know `name`, and `context` only when somebody gives one.
-        name = kwargs.pop("name", None)
-        if kwargs.get("context", self) is None:
-            del kwargs["context"]
-        task: Any = factory(self, coro, **kwargs)
-        if name is not None and hasattr(task, "set_name"):
-            task.set_name(name)
-        return task
+
+    else:
+
+        def create_task(
+            self,
+            coro: Coroutine[Any, Any, Any] | Generator[Any, None, Any],
+            *,
+            name: str | None = None,
+            context: Context | None = None,
+            **kwargs: Any,
+        ) -> Any:
+            """Schedule a coroutine as a task (asyncio-eventloop: loop.create_task).
+
+            Until Python 3.14 a task factory need not know `name`, and `context` only if somebody gives one.
+            """
+            if self._closed:
+                self._check_closed()
+            if self._task_factory is None:
+                # Without `**kwargs`, which 3.11 to 3.13 seldom have, a call costs 0.1 us less.
+                if not kwargs:
+                    return asyncio.Task(coro, loop=self, name=name, context=context)
+                return asyncio.Task(coro, loop=self, name=name, context=context, **kwargs)
+            if context is not None:
+                kwargs["context"] = context
+            task: Any = self._task_factory(self, coro, **kwargs) if kwargs else self._task_factory(self, coro)
+            if name is not None and hasattr(task, "set_name"):
+                task.set_name(name)
+            return task
 
     def set_task_factory(self, factory: TaskFactory | None) -> None:
         """Make create_task() call `factory(loop, coro, **kwargs)` (asyncio-eventloop: loop.set_task_factory)."""
