@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--rounds", type=_positive, metavar="N", help="rounds instead of the pace's own number")
     run.add_argument("--sweep", action="store_true", help="also the rest of the crosses of sizes")
     run.add_argument("--no-pin", action="store_true", help="do not pin workers to one CPU per round")
+    run.add_argument("--syscalls", action="store_true", help="also count system calls per operation, by strace")
     run.add_argument("--patience", type=float, metavar="SECONDS", help="before a silent worker is killed (20)")
     run.add_argument("--margin", type=_per_cent, metavar="PERCENT", help="differences below it are none (3)")
     run.add_argument(

@@ -44,7 +44,7 @@ Cell = dict[str, Any]
 def count(arms: Sequence[Arm], entries: Sequence[Entry], tools: Iterable[str]) -> dict[str, Any]:
     """The content of a counts file. Raises ToolMissing and UnusableArm."""
     tools = list(tools)
-    versions = {tool: _version(tool) for tool in tools}
+    versions = check_tools(tools)
     loops = [arm.identify()["loop"] | {"label": arm.label} for arm in arms]
     cells: dict[tuple[str, str], Cell] = {}
     for arm in arms:
@@ -66,6 +66,11 @@ def count(arms: Sequence[Arm], entries: Sequence[Entry], tools: Iterable[str]) -
     }
 
 
+def syscalls(arms: Sequence[Arm], entries: Sequence[Entry]) -> dict[str, dict[str, Cell]]:
+    """{label: {workload: cell}} of what strace counts."""
+    return {arm.label: _watch(arm, [entry for entry in entries if entry.counted], "strace") for arm in arms}
+
+
 def read(path: Path) -> dict[str, Any]:
     """Raises BrokenFile."""
     try:
@@ -82,6 +87,11 @@ def read(path: Path) -> dict[str, Any]:
     if not {"workloads", "loops", "python", "platform"} <= set(data):
         raise BrokenFile(f"{path} is damaged: count again")
     return data
+
+
+def check_tools(tools: Iterable[str]) -> dict[str, str]:
+    """The tools' versions. Raises ToolMissing."""
+    return {tool: _version(tool) for tool in tools}
 
 
 def _version(tool: str) -> str:

@@ -28,7 +28,8 @@ race.json, format 1 (all times in seconds, all ratios time divided by the refere
            "wall": {the same},      (the reference's own cells, and cells whose reference is dead, have only "seconds")
            "latency": {"50": s, "90": s, "99": s, "99.9": s}, "latency_histogram": {bucket: count},  (echo workloads)
            "rss", "rss_growth", "rss_peak": bytes, median over rounds; growth is from first to last sample,
-           "voluntary_switches", "involuntary_switches": per operation}
+           "voluntary_switches", "involuntary_switches": per operation,
+           "syscalls": per operation, "calls": {system call: per operation}}    (with --syscalls, where they repeat)
         | {"state": "dead", "how": "hangs" | "crashes" | "fails", "reason": text}
         | {"state": "not run"}
     verdict: "faster" | "slower" | "no difference" | "inconclusive"; `cpu` ranks, `wall` stands beside it

@@ -9,6 +9,7 @@ it was in; a last line that was cut off is dropped. Its lines, one JSON object e
         arms: {label: {"wall": [s, …], "cpu": [s, …], "nvcsw": [n, …], "nivcsw": [n, …], "warmups": [[loops, s], …],
         "rss", "rss_growth", "rss_peak": bytes, "latency": {bucket: count}}}; seconds are per sample, not per operation
     {"facts": {"workload", "round", "arms"}}              arms: {label: {name: number}}
+    {"syscalls": {label: {workload: cell of bench.count}}}   once, with --syscalls
     {"dead": {"workload", "arm", "round", "how", "reason"}}   the cell has no time from here on
     {"finished": time}                                    last, when every round was run
 """
@@ -37,6 +38,7 @@ class Journal:
         self.rounds: dict[str, dict[int, dict[str, Any]]] = {}
         self.facts: dict[str, dict[int, dict[str, dict[str, float]]]] = {}
         self.dead: dict[tuple[str, str], dict[str, Any]] = {}
+        self.syscalls: dict[str, dict[str, Any]] | None = None
         self.finished: float | None = None
 
     @classmethod
@@ -86,6 +88,8 @@ class Journal:
             self.facts.setdefault(value["workload"], {})[value["round"]] = value["arms"]
         elif kind == "dead":
             self.dead.setdefault((value["workload"], value["arm"]), value)
+        elif kind == "syscalls":
+            self.syscalls = value
         elif kind == "finished":
             self.finished = value
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bench import certificates, files, race, table
+from bench import certificates, count, files, race, table
 from bench.arms import Arm, Died
 from bench.errors import BrokenFile, DifferentRace, UnusableArm
 from bench.journal import NAME as JOURNAL
@@ -55,6 +55,8 @@ def run(options: argparse.Namespace) -> int:
         for e in entries
     }
     progress = ProgressLine(left, settings.rounds)
+    if options.syscalls:
+        count.check_tools(["strace"])
     try:
         with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
             if any(entry.group == "tls" for entry in entries):
@@ -68,6 +70,8 @@ def run(options: argparse.Namespace) -> int:
                 Path(scratch),
                 lambda: files.write(options.output, journal),
             )
+            if options.syscalls and journal.syscalls is None:
+                journal.append(syscalls=count.syscalls(arms[:-1], entries))
     finally:
         progress.close()
         if journal.rounds or journal.facts:

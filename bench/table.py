@@ -13,7 +13,7 @@ HOW = {"hangs": "hangs", "crashes": "crashes", "fails": "fails"}
 
 def race(summary: Mapping[str, Any]) -> str:
     """Everything that a race found, as text."""
-    parts = [_ratios(summary), _groups(summary), _facts(summary), _dead(summary), _noise(summary)]
+    parts = [_ratios(summary), _groups(summary), _syscalls(summary), _facts(summary), _dead(summary), _noise(summary)]
     if not summary["complete"]:
         parts.append("This race is incomplete: the same command with the same -o goes on where it stopped.")
     return "\n\n".join(part for part in parts if part)
@@ -122,6 +122,16 @@ def _groups(summary: Mapping[str, Any]) -> str:
     return tabulate(
         rows.values(), ["group", *(f"{label}\ngeometric mean, CPU" for label in labels)], disable_numparse=True
     )
+
+
+def _syscalls(summary: Mapping[str, Any]) -> str:
+    labels = [loop["label"] for loop in summary["loops"] if loop["label"] != summary["noise_arm"]]
+    rows = []
+    for entry in summary["workloads"]:
+        counts = [entry["cells"][label].get("syscalls") for label in labels]
+        if any(one is not None for one in counts):
+            rows.append([entry["name"], *("" if one is None else f"{one:.2f}" for one in counts)])
+    return tabulate(rows, ["system calls per operation", *labels], disable_numparse=True) if rows else ""
 
 
 def _facts(summary: Mapping[str, Any]) -> str:

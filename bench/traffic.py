@@ -38,6 +38,7 @@ class Connection:
         self.answer = bytearray(size)
         self.view = memoryview(self.answer)
         self.began = 0
+        self.upgraded = False
 
     def begin(self) -> None:
         self.began = time.perf_counter_ns()
@@ -224,6 +225,71 @@ def reconnect(load: Load, messages: int) -> None:
         connection.sock.close()
 
 
+def http(load: Load, messages: int) -> None:
+    """Waves of GET requests over kept connections; every answer must be 200 with a body of the load's size."""
+    request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    while messages > 0:
+        wave = load.wave(messages)
+        for connection in wave:
+            connection.began = time.perf_counter_ns()
+            connection.sock.sendall(request)
+        for connection in wave:
+            head, body = _head(connection.sock)
+            while len(body) < load.size:
+                body += _some(connection.sock)
+            if not head.startswith(b"HTTP/1.1 200") or body != b"x" * load.size:
+                raise ClientFailed("the answer is not the body that was expected")
+            load.saw(time.perf_counter_ns() - connection.began)
+        messages -= len(wave)
+
+
+def websocket(load: Load, messages: int) -> None:
+    """Waves of binary messages over WebSocket connections, which are opened in the first sample."""
+    header = b"\x82\xfe" + load.size.to_bytes(2, "big") + bytes(4)  # masked with zeros
+    answer_header = b"\x82\x7e" + load.size.to_bytes(2, "big")
+    answer = bytearray(len(answer_header) + load.size)
+    while messages > 0:
+        wave = load.wave(messages)
+        for connection in wave:
+            if not connection.upgraded:
+                _upgrade(connection)
+            connection.began = time.perf_counter_ns()
+            connection.sock.sendall(header + connection.message)
+        for connection in wave:
+            receive_exactly(connection.sock, memoryview(answer))
+            if answer != answer_header + connection.message:
+                raise ClientFailed("the echo differs from what was sent")
+            load.saw(time.perf_counter_ns() - connection.began)
+        messages -= len(wave)
+
+
+def _upgrade(connection: Connection) -> None:
+    connection.sock.sendall(
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    head, rest = _head(connection.sock)
+    if not head.startswith(b"HTTP/1.1 101") or rest:
+        raise ClientFailed("the server did not switch to WebSocket")
+    connection.upgraded = True
+
+
+def _head(sock: socket.socket) -> tuple[bytes, bytes]:
+    """An answer's head, and what came behind it."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += _some(sock)
+    head, _, body = data.partition(b"\r\n\r\n")
+    return head, body
+
+
+def _some(sock: socket.socket) -> bytes:
+    data = sock.recv(65536)
+    if not data:
+        raise ClientFailed("the server closed a connection")
+    return data
+
+
 MODES: dict[str, Callable[[Load, int], None]] = {
-    mode.__name__: mode for mode in (echo, pipeline, half_slow, paced, upload, download, reconnect)
+    mode.__name__: mode for mode in (echo, pipeline, half_slow, paced, upload, download, reconnect, http, websocket)
 }

@@ -110,6 +110,8 @@ def _cell(
     cell["involuntary_switches"] = sum(sum(one["nivcsw"]) for one in rounds) / operations
     for memory in ("rss", "rss_growth", "rss_peak"):
         cell[memory] = round(statistics.median(one[memory] for one in rounds))
+    if "syscalls" in (counted := (journal.syscalls or {}).get(label, {}).get(name, {})):
+        cell["syscalls"], cell["calls"] = counted["syscalls"], counted["calls"]
     latency = histogram.merge({int(index): count for index, count in one["latency"].items()} for one in rounds)
     if latency:
         cell["latency"] = histogram.percentiles(latency)

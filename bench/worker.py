@@ -19,6 +19,7 @@ and address layouts still differ from round to round.
 from __future__ import annotations
 
 import gc
+import importlib.util
 import json
 import math
 import os
@@ -156,6 +157,8 @@ def _work(pipe: Pipe, spec: LoopSpec, entry: Entry, order: dict[str, Any]) -> No
     workload.scratch = Path(order["scratch"])
     workload.factory = load_factory(spec)
     workload.handicap = order.get("handicap", 0.0)
+    if entry.kind.extra and importlib.util.find_spec(entry.kind.extra) is None:
+        raise ModuleNotFoundError(f"{entry.kind.extra} is not installed in {sys.executable}: see the extra [ecosystem]")
     workload.prepare()
     if entry.kind.in_loop:
         workload.loop = loop = new_loop(spec)

@@ -10,5 +10,6 @@ ORDER = (
     "system",
     "lifecycle",
     "guards",
+    "applications",
 )
 """The order of the files in every table."""
