@@ -1,0 +1,90 @@
+"""The other end of a connection: plain blocking sockets, each with a timeout, used from the test or from a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import Iterator
+from typing import TypeVar
+
+from conformance.kit.patience import Patience
+from conformance.kit.threads import Helper
+from conformance.trial import SuiteError
+
+PEER_TIMEOUT = 5.0
+T = TypeVar("T")
+
+
+@contextlib.contextmanager
+def listener(family: int = socket.AF_INET, backlog: int = 16) -> Iterator[socket.socket]:
+    """A blocking socket that listens on a free port of the loopback."""
+    with socket.socket(family, socket.SOCK_STREAM) as listening:
+        listening.settimeout(PEER_TIMEOUT)
+        listening.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
+        listening.listen(backlog)
+        yield listening
+
+
+@contextlib.contextmanager
+def tcp_pair(family: int = socket.AF_INET) -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Two connected sockets: one for the loop (non-blocking), one for the peer (blocking, with a timeout)."""
+    with listener(family) as listening:
+        ours = socket.create_connection(listening.getsockname()[:2], timeout=PEER_TIMEOUT)
+        peer, _ = listening.accept()
+    with ours, peer:
+        ours.setblocking(False)
+        peer.settimeout(PEER_TIMEOUT)
+        yield ours, peer
+
+
+def receive_exactly(peer: socket.socket, count: int) -> bytes:
+    """`count` bytes from a peer. Raises AssertionError with what came if the connection ends or stalls before."""
+    received = bytearray()
+    while len(received) < count:
+        try:
+            chunk = peer.recv(min(65536, count - len(received)))
+        except TimeoutError:
+            chunk = b""
+        assert chunk, f"the peer got {len(received)} of {count} bytes: {bytes(received[:60])!r}"
+        received += chunk
+    return bytes(received)
+
+
+def receive_all(peer: socket.socket) -> bytes:
+    """What a peer gets until the end of the stream. Raises AssertionError if the end does not come."""
+    received = bytearray()
+    while True:
+        try:
+            chunk = peer.recv(65536)
+        except TimeoutError:
+            raise AssertionError(f"the peer saw no end of the stream after {len(received)} bytes") from None
+        if not chunk:
+            return bytes(received)
+        received += chunk
+
+
+def reset(peer: socket.socket) -> None:
+    """Close a TCP socket so that the other end gets a reset instead of an orderly end."""
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    peer.close()
+
+
+def drive(loop: asyncio.AbstractEventLoop, patience: Patience, helper: Helper[T]) -> T:
+    """Run the loop until the helper thread has ended; what it returned, or its exception."""
+    patience.run_until(loop, lambda: not helper.is_alive(), "the peer's part")
+    return helper.result()
+
+
+def shrink_buffers(*sockets: socket.socket) -> None:
+    """Make the kernel take little, so that a test need not write megabytes to fill it."""
+    for each in sockets:
+        each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+
+
+def require(condition: object, what: str) -> None:
+    """The suite's own preparation must have worked. Raises SuiteError."""
+    if not condition:
+        raise SuiteError(what)
