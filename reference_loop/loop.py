@@ -58,7 +58,7 @@ class EventLoop(
 
     def __init__(self) -> None:
         super().__init__()
-        self._closed = self._stopping = False
+        self._closed = self._stopping = self._debug = False
         self._thread_id = None
         self._ready = deque()
         self._timers = Timers()
@@ -196,7 +196,7 @@ class EventLoop(
         return f"<{type(self).__name__} running={self.is_running()} closed={self._closed} debug={self._debug}>"
 
     def __del__(self, _warn: Any = warnings.warn) -> None:
-        if not self._closed and hasattr(self, "_waker"):
+        if not getattr(self, "_closed", True) and hasattr(self, "_waker"):
             _warn(f"unclosed event loop {self!r}", ResourceWarning, source=self)
             if not self.is_running():
                 self.close()

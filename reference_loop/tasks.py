@@ -19,7 +19,9 @@ TaskFactory = Callable[..., "asyncio.Future[Any]"]
 class TasksMixin(LoopCore):
     """create_future, create_task, set_task_factory, get_task_factory."""
 
-    _task_factory: TaskFactory | None = None
+    def __init__(self) -> None:
+        super().__init__()
+        self._task_factory: TaskFactory | None = None
 
     def create_future(self) -> asyncio.Future[Any]:
         """A new future of this loop (asyncio-eventloop: loop.create_future)."""

@@ -27,7 +27,7 @@ class SocketTransport(FlowControlledTransport):
     The derived class implements `_read_ready()`, `_write_ready()` and get_write_buffer_size().
     """
 
-    _sock: socket.socket | None = None
+    _sock: socket.socket | None  # None: closed
 
     def __init__(
         self,
@@ -183,7 +183,7 @@ class SocketTransport(FlowControlledTransport):
         )
 
     def __del__(self, _warn: Any = warnings.warn) -> None:
-        if self._sock is not None:
+        if getattr(self, "_sock", None) is not None:
             _warn(f"unclosed transport {self!r}", ResourceWarning, source=self)
             self._release()
 
