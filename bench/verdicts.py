@@ -76,7 +76,7 @@ def _compare(
     for (workload, label), found in comparisons.items():
         noise = comparisons.get((workload, noise_arm))
         # The A/A arm's own verdict is judged by the margin alone: it is the floor.
-        floor = 0.0 if label == noise_arm else noise.floor if noise else math.inf
+        floor = 0.0 if label == noise_arm else abs(math.log(noise.ratio)) if noise else math.inf
         answer[workload, label] = {
             "ratio": found.ratio,
             "low": found.low,

@@ -47,8 +47,8 @@ def test_identical_arms_differ_in_about_five_per_cent_of_intervals_and_in_no_ver
     assert 0.015 < excluding < 0.065
     significant = sum(one.p < 0.05 for one in found) / races
     assert significant < 0.06
-    floors = [one.floor for one in reversed(found)]
-    verdicts = [race.verdict(one, one.p, floor, MARGIN) for one, floor in zip(found, floors, strict=True)]
+    noises = [abs(math.log(one.ratio)) for one in reversed(found)]
+    verdicts = [race.verdict(one, one.p, noise, MARGIN) for one, noise in zip(found, noises, strict=True)]
     assert sum(verdict in {"faster", "slower"} for verdict in verdicts) <= races // 250
 
 
