@@ -26,7 +26,7 @@ class CallbacksMixin(LoopCore):
         """Queue `callback(*args)` for the next turn of the loop (asyncio-eventloop: loop.call_soon)."""
         if self._closed:
             self._check_closed()
-        # Making the handle here, without the two Python calls of its constructors, costs 0.39 us instead of 0.58 us.
+        # Making the handle here, without its constructor and what that calls, takes 0.68 of the time of call_soon().
         handle = _new(Handle)
         handle._callback = callback
         handle._args = args
@@ -61,7 +61,7 @@ class CallbacksMixin(LoopCore):
         """Call `callback(*args)` once, `delay` seconds from now or later (asyncio-eventloop: loop.call_later)."""
         if delay is None:
             raise TypeError("call_later() needs a number of seconds as its delay, not None")
-        return self.call_at(self.time() + delay, callback, *args, context=context)
+        return self._timer(self.time() + delay, callback, args, context, "call_later")
 
     def call_at(
         self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
@@ -69,6 +69,11 @@ class CallbacksMixin(LoopCore):
         """Call `callback(*args)` once, when time() has reached `when` (asyncio-eventloop: loop.call_at)."""
         if when is None:
             raise TypeError("call_at() needs a time of this loop's clock, not None")
+        return self._timer(when, callback, args, context, "call_at")
+
+    def _timer(
+        self, when: float, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None, method: str
+    ) -> TimerHandle:
         if self._closed:
             self._check_closed()
         timer = _new(TimerHandle)
@@ -83,7 +88,7 @@ class CallbacksMixin(LoopCore):
         timer._source_traceback = None
         if self._debug:
             self._check_thread()
-            self._check_callback(callback, "call_at")
+            self._check_callback(callback, method)
             timer._source_traceback = creation_stack()
         self._timers.add(when, timer)
         return timer

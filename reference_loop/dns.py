@@ -26,7 +26,7 @@ class DnsMixin(LoopCore):
     ) -> list[tuple[Any, ...]]:
         """Like socket.getaddrinfo(), without blocking (asyncio-eventloop: loop.getaddrinfo)."""
         if is_numeric(host) and (port is None or isinstance(port, int) or port.isdigit()):
-            # 35 us less than a round trip through a thread; AI_NUMERICHOST guarantees that nobody is asked.
+            # A tenth of the time of a round trip through a thread; AI_NUMERICHOST guarantees that nobody is asked.
             return list(socket.getaddrinfo(host, port, family, type, proto, flags | socket.AI_NUMERICHOST))
         resolve = self._logged_getaddrinfo if self._debug else socket.getaddrinfo
         return await self.run_in_executor(None, resolve, host, port, family, type, proto, flags)

@@ -116,7 +116,7 @@ class EventLoop(
             if self._debug:
                 self._run_timed(handle)
                 continue
-            # The body of _run_handle(), once more: without its call a turn with one callback is 10 % faster.
+            # The body of _run_handle(), once more: without the call, scheduling and running takes 0.95 of the time.
             callback = handle._callback
             try:
                 handle._context.run(callback, *handle._args)

@@ -60,8 +60,8 @@ class _Selector:
 
 
 if sys.platform == "linux":
-    # epoll without the `selectors` wrapper: a turn that finds one ready descriptor costs 0.36 us instead of 0.61 us.
-    # An error or a hang-up wakes both slots: whoever is there finds out by trying.
+    # epoll without the `selectors` wrapper: a poll that finds one ready descriptor takes 0.65 of the time on Python
+    # 3.12 and 0.83 on 3.13, system call included.
     _IN, _OUT = select.EPOLLIN, select.EPOLLOUT
     _Backend = select.epoll
 else:
@@ -118,13 +118,16 @@ class Poller(Generic[SlotT]):
         return True
 
     def poll(self, timeout: float | None, deliver: Callable[[SlotT], object]) -> None:
-        """Wait up to `timeout` seconds (None: for ever) and deliver the slots of ready descriptors, readers first."""
+        """Wait up to `timeout` seconds (None: for ever) and deliver the slots of ready descriptors, readers first.
+
+        An error or a hang-up wakes both slots: whoever is there finds out by trying.
+        """
         if timeout is not None and timeout > MAXIMUM_TIMEOUT:
             timeout = MAXIMUM_TIMEOUT
         for fd, mask in self._poll(timeout, _EVENTS_PER_POLL):
-            if mask & ~_OUT and (slot := self._readers.get(fd)) is not None:
+            if mask != _OUT and (slot := self._readers.get(fd)) is not None:
                 deliver(slot)
-            if mask & ~_IN and (slot := self._writers.get(fd)) is not None:
+            if mask != _IN and (slot := self._writers.get(fd)) is not None:
                 deliver(slot)
 
     def close(self) -> None:

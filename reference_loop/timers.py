@@ -29,7 +29,7 @@ class Timers(Generic[TimerT]):
 
     def __init__(self) -> None:
         # Tuples, because the heap then compares floats and ints in C; the timers' own `__lt__` is never called.
-        # With 10,000 timers alive, adding and cancelling one costs a quarter of a heap of handles.
+        # With 10,000 timers alive, adding and popping one takes 0.65 of the time of a heap of handles.
         self._heap: list[tuple[float, int, TimerT]] = []
         self._sequence = itertools.count()
         # How many timers said that they were cancelled since the last sweep. A hint, not a count: one that was
