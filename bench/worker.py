@@ -77,7 +77,7 @@ def main(settings: dict[str, Any]) -> None:
     gc.collect()
     gc.freeze()
     while (command := pipe.receive()) is not None:
-        entry, order = entries[command["workload"]], command
+        entry, order = entries.get(command["workload"]), command
         _in_child(pipe, lambda entry=entry, order=order: _work(pipe, spec, entry, order))
 
 
@@ -148,7 +148,9 @@ def prime() -> None:
     del block
 
 
-def _work(pipe: Pipe, spec: LoopSpec, entry: Entry, order: dict[str, Any]) -> None:
+def _work(pipe: Pipe, spec: LoopSpec, entry: Entry | None, order: dict[str, Any]) -> None:
+    if entry is None:
+        raise NotImplementedError(f"Python {sys.version_info[0]}.{sys.version_info[1]} lacks what this workload drives")
     if order.get("cpu") is not None:
         os.sched_setaffinity(0, {order["cpu"]})
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

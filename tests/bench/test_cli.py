@@ -106,7 +106,7 @@ def test_no_cut_of_a_journal_gives_a_traceback(bench: Run, tmp_path: Path) -> No
     assert bench("run", "--loop", STOCK, "-o", "out", "--quick", "--rounds", 2, "tasks.tree").status == 0
     journal = tmp_path / "out" / "rounds.jsonl"
     data = journal.read_bytes()
-    for cut in {*range(0, len(data), max(1, len(data) // 40)), len(data) - 1}:
+    for cut in {*range(0, len(data), max(1, len(data) // 15)), len(data) - 1}:
         journal.write_bytes(data[:cut])
         (tmp_path / "out" / "race.json").unlink(missing_ok=True)
         assert bench("compare", "out").status in {0, 2}

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench.journal import Journal
+from bench.running import PACES
 from bench.statistics import round_difference
 from tests.bench.conftest import Run
 
@@ -96,7 +97,7 @@ def test_every_arm_has_equally_many_values_and_pyperf_reads_all_files(bench: Run
     assert "loop_spec: asyncio:SelectorEventLoop" in outputs[-1]
     suites = [json.loads(Path(file).read_text()) for file in files]
     counts = [[len(run["values"]) for b in suite["benchmarks"] for run in b["runs"]] for suite in suites]
-    assert counts[0] == counts[1] == counts[2] == [4] * 2 * 4
+    assert counts[0] == counts[1] == counts[2] == [PACES["quick"].samples] * 2 * 4
     latency = cells(tmp_path / "out", "tcp.echo.protocol.1KiB.c10")["same"]["latency"]
     assert latency["50"] <= latency["90"]  # type: ignore[index]
 
@@ -135,7 +136,7 @@ def test_the_summary_follows_from_the_journal_alone(bench: Run, tmp_path: Path) 
     for one in journal.rounds["tasks.spawn_await"].values():
         arms = one["arms"]
         assert round_difference(arms["A-A"]["cpu"], arms["A-A"]["cpu"]) == 0
-        assert len(arms["A-A"]["cpu"]) == 4
+        assert len(arms["A-A"]["cpu"]) == PACES["quick"].samples
 
 
 def test_an_arm_may_live_in_another_interpreter(bench: Run, tmp_path: Path) -> None:
