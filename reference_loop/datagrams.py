@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from .core import LoopCore, logger
-from .servers import remove_stale_socket, set_reuse_port
+from .listeners import remove_stale_socket, set_reuse_port
 from .transports import SocketTransport
 
 ProtocolT = TypeVar("ProtocolT", bound=asyncio.BaseProtocol)
