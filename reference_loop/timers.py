@@ -57,7 +57,9 @@ class Timers(Generic[TimerT]):
         if self.cancelled_hint > _MINIMUM_SWEEP and self.cancelled_hint * 2 > len(self._heap):
             self._sweep()
         heap = self._heap
-        while heap and heap[0][0] <= now:
+        while heap:
+            if heap[0][0] > now:  # not `<=` the other way round: a NaN would stay at the top for ever, and block all
+                break
             timer = heappop(heap)[2]
             if not timer.cancelled():
                 deliver(timer)

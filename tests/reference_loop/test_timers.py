@@ -101,6 +101,13 @@ def test_hints_about_timers_that_have_fired_lose_nothing() -> None:
     assert due(timers, 1.0) == ["later"]
 
 
+def test_a_deadline_that_is_no_number_blocks_nobody() -> None:
+    timers: Timers[Timer] = Timers()
+    timers.add(float("nan"), Timer("nan"))
+    timers.add(1.0, Timer("one"))
+    assert sorted(map(str, due(timers, 2.0))) == ["nan", "one"]
+
+
 def test_clear_forgets_everything() -> None:
     timers: Timers[Timer] = Timers()
     timers.add(1.0, Timer("a"))
