@@ -138,26 +138,26 @@ class ConnectionsMixin(LoopCore):
     ) -> tuple[asyncio.Transport, ProtocolT]:
         """A protocol and a transport for a connected socket, once connection_made() has been called."""
         sock.setblocking(False)
+        waiter: asyncio.Future[None] = self.create_future()
+        transport: asyncio.Transport
         try:
             protocol = protocol_factory()
+            if ssl:
+                transport = self._start_tls_stream(
+                    sock,
+                    protocol,
+                    _default_context(server_hostname) if isinstance(ssl, bool) else ssl,
+                    server_side=server_side,
+                    server_hostname=server_hostname,
+                    ssl_handshake_timeout=handshake_timeout,
+                    ssl_shutdown_timeout=shutdown_timeout,
+                    waiter=waiter,
+                )
+            else:
+                transport = self._start_stream(sock, protocol, waiter=waiter)
         except BaseException:
             sock.close()
             raise
-        waiter: asyncio.Future[None] = self.create_future()
-        transport: asyncio.Transport
-        if ssl:
-            transport = self._start_tls_stream(
-                sock,
-                protocol,
-                _default_context(server_hostname) if isinstance(ssl, bool) else ssl,
-                server_side=server_side,
-                server_hostname=server_hostname,
-                ssl_handshake_timeout=handshake_timeout,
-                ssl_shutdown_timeout=shutdown_timeout,
-                waiter=waiter,
-            )
-        else:
-            transport = self._start_stream(sock, protocol, waiter=waiter)
         try:
             await waiter
         except BaseException:
