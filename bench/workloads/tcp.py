@@ -28,18 +28,26 @@ SIZES = {"64B": 64, "1KiB": 1024, "16KiB": 16 * 1024, "128KiB": 128 * 1024, "1Mi
 CONNECTIONS = (1, 10, 100, 1000)
 
 
+WAVE_BYTES = 32 * 1024 * 1024
+"""A repetition is one message on each connection, or so many as make up this."""
+
+
 def cross() -> dict[str, dict[str, int]]:
     """Every size with every number of connections."""
     return {
-        f"{size}.c{connections}": {"size": count, "connections": connections}
+        f"{size}.c{connections}": {
+            "size": count,
+            "connections": connections,
+            "inner": min(connections, WAVE_BYTES // count),
+        }
         for size, count in SIZES.items()
         for connections in CONNECTIONS
     }
 
 
 def only(**values: Any) -> Mapping[str, Mapping[str, Any]]:
-    """One variant without a suffix."""
-    return MappingProxyType({"": values})
+    """One variant without a suffix; a repetition is one message on each connection unless `inner` says otherwise."""
+    return MappingProxyType({"": {"inner": values["connections"]} | values})
 
 
 # Every size with ten connections, every number of connections with 1 KiB; the rest of the cross is the sweep.
@@ -166,7 +174,7 @@ class PipelinedEcho(Loaded):
 
     name = "tcp.pipelined"
     drives = "transport.write, many small"
-    variants = only(size=64, connections=10)
+    variants = only(size=64, connections=10, inner=320)
     mode = "pipeline"
 
     async def serve(self, gate: Gate) -> Any:
@@ -177,10 +185,9 @@ class HalfSlow(ProtocolEcho):
     """Of 100 connections, 50 send one byte at a time; timed per message of the other 50."""
 
     name = "tcp.half_slow"
-    variants = only(size=1024, connections=100)
+    variants = only(size=1024, connections=100, inner=50)
     sweep = frozenset()
     mode = "half_slow"
-    inner = 50
 
 
 class Paced(ProtocolEcho):
@@ -190,7 +197,6 @@ class Paced(ProtocolEcho):
     variants = only(size=1024, connections=20)
     sweep = frozenset()
     mode = "paced"
-    inner = 20
 
     def how(self) -> dict[str, Any]:
         return {"rate": 2000}

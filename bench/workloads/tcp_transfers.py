@@ -33,6 +33,7 @@ class Idle(ProtocolEcho):
     variants = sizes("idle", idle_1000=1000, idle_10000=10_000)
     sweep = frozenset({"idle-10000"})
     seconds = 30.0
+    inner = 10
     idle: int
 
     async def setup(self) -> None:

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -166,14 +168,42 @@ def test_a_handicap_makes_an_arm_slower_by_that_much(bench: Run, tmp_path: Path)
     assert found["ratio"] > 1.4  # type: ignore[index]
 
 
+def measured_processes(directory: Path) -> list[int]:
+    """Processes of a race that was started in `directory`."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            here, line = os.readlink(process / "cwd"), (process / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if here == str(directory) and b"bench.worker" in line:
+            found.append(int(process.name))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="needs /proc")
 def test_no_process_outlives_a_race(bench: Run, tmp_path: Path) -> None:
     arguments = ("run", "--loop", STOCK, "--loop", "bad=wrong:Hangs", "-o", "out", "--quick", "--rounds", 1)
     assert bench(*arguments, "--patience", 1, "timers.add_cancel.live-0", "tcp.echo.protocol.1KiB.c1").status == 0
-    if Path("/proc").is_dir():
-        marker = str(tmp_path)
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                where, line = os.readlink(process / "cwd"), (process / "cmdline").read_bytes()
-            except OSError:
-                continue
-            assert where != marker or b"bench.worker" not in line
+    assert measured_processes(tmp_path) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="needs /proc")
+def test_a_race_that_is_killed_while_a_loop_hangs_leaves_no_process_behind(bench: Run, tmp_path: Path) -> None:
+    boot = f"import sys; sys.path[:0] = {sys.path!r}; from bench.cli import main; main()"
+    arguments = ["run", "--loop", "wrong:Hangs", "-o", "out", "--quick", "timers.add_cancel.live-0"]
+    driver = subprocess.Popen([sys.executable, "-c", boot, *arguments], stderr=subprocess.DEVNULL)
+    try:
+        # Two parents and the worker that hangs while it is set up or measured.
+        wait_for(lambda: len(measured_processes(tmp_path)) >= 3)
+    finally:
+        driver.kill()
+        driver.wait()
+    wait_for(lambda: not measured_processes(tmp_path))
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
