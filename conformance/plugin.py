@@ -24,13 +24,10 @@ from conformance.judge import Judge  # noqa: E402 (the same)
 from conformance.loops import LoopSpec, LoopSpecError, add_current_directory, parse_specs  # noqa: E402 (the same)
 from conformance.recorder import Recorder  # noqa: E402 (the same)
 from conformance.requirement import Requirement, requirement_of  # noqa: E402 (the same)
-from conformance.trial import BATTERY  # noqa: E402 (the same)
+from conformance.trial import BATTERY, LEAKS_OF, PATIENCE  # noqa: E402 (the same)
 from conformance.verdicts import MEANINGS, WRONG, Verdict  # noqa: E402 (the same)
-from conformance.watch import Leaks  # noqa: E402 (the same)
 
-SPECS: pytest.StashKey[list[LoopSpec]] = pytest.StashKey()
-PATIENCE: pytest.StashKey[float] = pytest.StashKey()
-LEAKS_OF: pytest.StashKey[dict[str, Leaks]] = pytest.StashKey()
+_SPECS: pytest.StashKey[list[LoopSpec]] = pytest.StashKey()
 _JUDGE: pytest.StashKey[Judge] = pytest.StashKey()
 _RECORDER: pytest.StashKey[Recorder] = pytest.StashKey()
 _IDS: pytest.StashKey[list[str]] = pytest.StashKey()
@@ -68,7 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("--loop-patience takes seconds above 0 and --loop-repeat a number from 1")
     add_current_directory()
     try:
-        config.stash[SPECS] = parse_specs(option.loop)
+        config.stash[_SPECS] = parse_specs(option.loop)
     except LoopSpecError as error:
         raise pytest.UsageError(str(error)) from None
     config.stash[PATIENCE] = option.loop_patience
@@ -80,7 +77,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # Workers must agree on the order, so the controller draws the seed.
     drawn = worker_input["loop_seed"] if worker_input else str(time.time_ns() % 1_000_000)
     config.stash[_SEED] = drawn if option.loop_shuffle == "random" else str(option.loop_shuffle)
-    judge = config.stash[_JUDGE] = Judge(config, config.stash[SPECS])
+    judge = config.stash[_JUDGE] = Judge(config, config.stash[_SPECS])
     judge.look(quietly=is_worker)
     config.stash[LEAKS_OF] = {label: probe.leaks for label, probe in judge.probes.items()}
     if is_worker:
@@ -144,7 +141,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     if "loop_spec" not in metafunc.fixturenames:
         metafunc.fixturenames.append("loop_spec")
-    specs = metafunc.config.stash[SPECS]
+    specs = metafunc.config.stash[_SPECS]
     metafunc.parametrize("loop_spec", specs, ids=[spec.label for spec in specs])
     if metafunc.config.option.loop_repeat > 1:
         metafunc.fixturenames.append("_loop_repeat")

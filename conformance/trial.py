@@ -19,6 +19,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from conformance.verdicts import Verdict
+from conformance.watch import Leaks
 
 BATTERY = Path(__file__).parent / "battery"
 _SEEN_LIMIT = 1000
@@ -66,6 +67,11 @@ class Outcome:
         return cls(**{**data, "verdict": Verdict(data["verdict"])})
 
 
+# What the run tells the battery's fixtures, and they tell the trial, through pytest's stashes.
+PATIENCE: pytest.StashKey[float] = pytest.StashKey()
+"""Seconds that a trial may take."""
+LEAKS_OF: pytest.StashKey[dict[str, Leaks]] = pytest.StashKey()
+"""Loop label → what any loop of this kind leaves behind."""
 ANSWER: pytest.StashKey[list[str]] = pytest.StashKey()
 """Where the `answer` fixture leaves what a MAY requirement recorded."""
 

@@ -12,6 +12,10 @@ from conformance import results
 
 ROOT = Path(__file__).parents[1]
 
+# In tox the installed wheel is under test, not the checkout in which the tests lie: -P keeps the current directory
+# out of sys.path, and the checkout comes last, for plugins and loops of `tests`.
+_START = f"import sys, pytest; sys.path.append({str(ROOT)!r}); sys.exit(pytest.main(sys.argv[1:]))"
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -31,17 +35,7 @@ def run_pytest(
     *arguments: str, cwd: Path = ROOT, patience: float = 10, timeout: float = 300, env: dict[str, str] | None = None
 ) -> Finished:
     """`pytest *arguments`, from a directory whose modules are importable. A result file that was asked for is read."""
-    # -P: in tox the installed wheel is under test, not the checkout that happens to be the current directory.
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "pytest",
-        "-p",
-        "no:cacheprovider",
-        f"--loop-patience={patience}",
-        *arguments,
-    ]
+    command = [sys.executable, "-P", "-c", _START, "-p", "no:cacheprovider", f"--loop-patience={patience}", *arguments]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
     done = subprocess.run(
         command,

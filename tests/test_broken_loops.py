@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -13,8 +10,8 @@ import pytest
 from conformance import catalogue, results
 from conformance.verdicts import WRONG, Level
 from tests.broken_loops import BrokenLoop, every
+from tests.harness import run_pytest
 
-ROOT = Path(__file__).parents[1]
 _STOCK = "stock=asyncio:SelectorEventLoop"
 
 
@@ -27,19 +24,20 @@ def _by_module() -> dict[str, list[BrokenLoop]]:
 
 
 def battery(loops: list[str], ids: list[str], file: Path) -> results.Run:
-    """Run the requirements `ids` over the loops; what was found."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--loop-patience=4",
-               f"--loop-results={file}", *(f"--loop={spec}" for spec in loops), *ids]  # fmt: skip
-    finished = subprocess.run(
-        command,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
+    """Run the requirements over the broken loops that name them, and over the others; what was found."""
+    finished = run_pytest(
+        "-q",
+        "-p",
+        "tests.broken_loops.only_named",
+        f"--loop-results={file}",
+        *(f"--loop={spec}" for spec in loops),
+        *ids,
+        patience=4,
         timeout=900,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
-    assert finished.returncode in (0, 1), finished.stdout[-3000:] + finished.stderr[-3000:]
-    return results.read(file)
+    assert finished.code in (0, 1), finished.output[-3000:]
+    assert finished.run is not None
+    return finished.run
 
 
 @pytest.mark.parametrize("module", sorted(_by_module()))

@@ -15,12 +15,9 @@ from typing import Any
 import pytest
 
 from conformance.kit.patience import Patience
-from conformance.loops import LoopSpec, new_loop
-from conformance.plugin import LEAKS_OF, PATIENCE
-from conformance.trial import ANSWER
+from conformance.loops import Factory, LoopSpec, new_loop
+from conformance.trial import ANSWER, LEAKS_OF, PATIENCE
 from conformance.watch import Leaks, Snapshot, say
-
-MakeLoop = Callable[[], asyncio.AbstractEventLoop]
 
 
 @dataclass
@@ -59,7 +56,7 @@ def answer(request: pytest.FixtureRequest) -> Callable[[object], None]:
 
 
 @pytest.fixture
-def make_loop(request: pytest.FixtureRequest, loop_spec: LoopSpec, watch: Watch) -> Iterator[MakeLoop]:
+def make_loop(request: pytest.FixtureRequest, loop_spec: LoopSpec, watch: Watch) -> Iterator[Factory]:
     """Make loops of the kind under test; each is closed at the end, if the test has not closed it."""
     made: list[asyncio.AbstractEventLoop] = []
 
@@ -82,7 +79,7 @@ def make_loop(request: pytest.FixtureRequest, loop_spec: LoopSpec, watch: Watch)
 
 
 @pytest.fixture
-def loop(make_loop: MakeLoop, watch: Watch) -> asyncio.AbstractEventLoop:
+def loop(make_loop: Factory, watch: Watch) -> asyncio.AbstractEventLoop:
     """A new loop of the kind under test."""
     loop = make_loop()
     # If it is not implemented, that is one deviation, said once: by the requirement that speaks of it.

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from typing import Any
 
-from conformance.kit.patience import turn
-from conformance.requirement import MUST, requirement
+import pytest
+
+from conformance.kit.patience import Patience, turn
+from conformance.kit.protocols import raising
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
 
 
 @requirement("callbacks.fifo", MUST, cite="asyncio-eventloop: loop.call_soon")
-def test_callbacks_run_in_the_order_they_were_scheduled(loop: asyncio.AbstractEventLoop) -> None:
+def test_callbacks_run_in_the_order_they_were_scheduled(loop: Loop) -> None:
     """call_soon() runs callbacks in the order in which they were scheduled.
 
     If this fails: look for a ready queue that is not first-in first-out, or a fast path round it.
@@ -19,3 +26,365 @@ def test_callbacks_run_in_the_order_they_were_scheduled(loop: asyncio.AbstractEv
         loop.call_soon(trace.append, number)
     turn(loop)
     assert trace == list(range(100))
+
+
+@requirement("callbacks.fifo-nested", MUST, cite="asyncio-eventloop: loop.call_soon")
+def test_callbacks_scheduled_by_callbacks_keep_their_order(loop: Loop) -> None:
+    """Callbacks that callbacks schedule run after everything scheduled before them, in their order.
+
+    If this fails: look for a callback that is run on the spot, or put at the front of the queue.
+    """
+    trace: list[str] = []
+
+    def outer(name: str) -> None:
+        trace.append(name)
+        loop.call_soon(trace.append, f"{name}-inner")
+
+    for name in "abc":
+        loop.call_soon(outer, name)
+    turn(loop, 2)
+    assert trace == ["a", "b", "c", "a-inner", "b-inner", "c-inner"]
+
+
+@requirement("callbacks.once", MUST, cite="asyncio-eventloop: loop.call_soon")
+def test_each_callback_is_called_exactly_once(loop: Loop) -> None:
+    """Each callback will be called exactly once, also one that is scheduled several times is called once per call.
+
+    If this fails: look for a queue that merges equal callbacks, or one that is replayed after an error or a stop.
+    """
+    calls: list[str] = []
+
+    def callback() -> None:
+        calls.append("same")
+
+    loop.call_soon(callback)
+    loop.call_soon(callback)
+    loop.call_soon(calls.append, "other")
+    turn(loop, 3)
+    assert calls == ["same", "same", "other"]
+
+
+@requirement("callbacks.next-iteration", MUST, cite="asyncio-eventloop: loop.call_soon")
+def test_call_soon_never_calls_on_the_spot(loop: Loop) -> None:
+    """call_soon() schedules the callback to be called at the next iteration: never inside call_soon() itself.
+
+    If this fails: look for a shortcut that runs a callback at once when the queue is empty.
+    """
+    trace: list[str] = []
+
+    def outer() -> None:
+        loop.call_soon(trace.append, "inner")
+        trace.append("outer")
+
+    loop.call_soon(trace.append, "outside")
+    assert trace == []
+    loop.call_soon(outer)
+    turn(loop, 2)
+    assert trace == ["outside", "outer", "inner"]
+
+
+@requirement("callbacks.arguments", MUST, cite="asyncio-eventloop: loop.call_soon")
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 10, 100])
+def test_call_soon_passes_its_arguments(loop: Loop, count: int) -> None:
+    """call_soon() calls the callback with the args arguments, however many, as they were given.
+
+    If this fails: look for a special case for few arguments, or a fixed-size argument array.
+    """
+    arguments = [object() for _ in range(count)]
+    seen: list[tuple[object, ...]] = []
+    loop.call_soon(lambda *args: seen.append(args), *arguments)
+    turn(loop)
+    assert len(seen) == 1
+    assert all(a is b for a, b in zip(seen[0], arguments, strict=True))
+
+
+@requirement("callbacks.handle-type", MUST, cite="asyncio-eventloop: loop.call_soon")
+def test_call_soon_returns_a_handle(loop: Loop) -> None:
+    """call_soon() returns an instance of asyncio.Handle.
+
+    If this fails: look for a handle class of the loop's own that does not derive from the public one.
+    """
+    assert isinstance(loop.call_soon(lambda: None), asyncio.Handle)
+    turn(loop)
+
+
+@requirement("callbacks.cancel", MUST, cite="asyncio-eventloop: Handle.cancel")
+def test_a_cancelled_callback_does_not_run(loop: Loop) -> None:
+    """Handle.cancel() cancels the callback: it is not called, and its neighbours are.
+
+    If this fails: look for a flag that the queue's fast path does not look at.
+    """
+    trace: list[str] = []
+    loop.call_soon(trace.append, "before")
+    handle = loop.call_soon(trace.append, "cancelled")
+    loop.call_soon(trace.append, "after")
+    handle.cancel()
+    turn(loop, 2)
+    assert trace == ["before", "after"]
+
+
+@requirement("callbacks.cancel-from-callback", MUST, cite="asyncio-eventloop: Handle.cancel")
+def test_a_callback_can_cancel_one_that_is_due_in_the_same_iteration(loop: Loop) -> None:
+    """A callback can cancel another that was to run right after it.
+
+    If this fails: look for a batch that is copied, or checked for cancellation, before it runs.
+    """
+    trace: list[str] = []
+    victim: asyncio.Handle
+    loop.call_soon(lambda: victim.cancel())
+    victim = loop.call_soon(trace.append, "victim")
+    turn(loop, 2)
+    assert trace == []
+
+
+@requirement("callbacks.cancel-twice", MUST, cite="asyncio-eventloop: Handle.cancel")
+def test_cancelling_again_has_no_effect(loop: Loop) -> None:
+    """If the callback has already been canceled or executed, cancel() has no effect.
+
+    If this fails: look for a freed handle, or an error for a callback that already ran.
+    """
+    trace: list[str] = []
+    cancelled = loop.call_soon(trace.append, "cancelled")
+    executed = loop.call_soon(trace.append, "executed")
+    cancelled.cancel()
+    cancelled.cancel()
+    turn(loop)
+    executed.cancel()
+    cancelled.cancel()
+    turn(loop)
+    assert trace == ["executed"]
+
+
+@requirement("callbacks.cancelled", MUST, cite="asyncio-eventloop: Handle.cancelled")
+def test_cancelled_tells_whether_the_callback_was_cancelled(loop: Loop) -> None:
+    """Handle.cancelled() returns True if the callback was cancelled, and False before.
+
+    If this fails: look for an answer derived from whether the callback still waits.
+    """
+    handle = loop.call_soon(lambda: None)
+    other = loop.call_soon(lambda: None)
+    assert handle.cancelled() is False
+    handle.cancel()
+    assert handle.cancelled() is True
+    turn(loop)
+    assert handle.cancelled() is True
+    assert other.cancelled() is False
+
+
+@requirement("callbacks.error-isolated", MUST, cite="asyncio-dev: Detect never-retrieved exceptions")
+def test_an_exception_in_a_callback_does_not_stop_the_others(loop: Loop, watch: Any) -> None:
+    """A callback that raises is reported; the callbacks behind it run in the same order as ever.
+
+    If this fails: look for an exception that leaves the loop of ready callbacks.
+    """
+    watch.allow("reported")
+    trace: list[int] = []
+    for number in range(3):
+        loop.call_soon(trace.append, number)
+        loop.call_soon(raising(LookupError("of the callback")))
+    turn(loop)
+    assert trace == [0, 1, 2]
+    assert len(watch.reported) == 3
+
+
+@requirement("callbacks.fairness-io", SHOULD, cite="PEP 3156: Basic Callbacks")
+def test_callbacks_that_reschedule_themselves_do_not_starve_io(loop: Loop, patience: Patience) -> None:
+    """A callback that schedules itself again and again does not keep a readable descriptor from being served.
+
+    If this fails: look for a loop that drains the ready queue until it is empty before it polls.
+    """
+    left, right = socket.socketpair()
+    with left, right:
+        left.setblocking(False)
+        served: list[bool] = []
+
+        def spin() -> None:
+            if not served and budget.pop():
+                loop.call_soon(spin)
+            else:
+                loop.stop()
+
+        budget = [True] * 100_000
+        loop.add_reader(left, served.append, True)
+        right.send(b"x")
+        loop.call_soon(spin)
+        loop.run_forever()
+        loop.remove_reader(left)
+        assert served, "100,000 turns passed without one look at the descriptor"
+
+
+@requirement("callbacks.fairness-timers", SHOULD, cite="PEP 3156: Basic Callbacks")
+def test_callbacks_that_reschedule_themselves_do_not_starve_timers(loop: Loop, patience: Patience) -> None:
+    """A callback that schedules itself again and again does not keep a due timer from running.
+
+    If this fails: look for timers that are looked at only when nothing is ready.
+    """
+    fired: list[bool] = []
+
+    def spin() -> None:
+        if fired or loop.time() > deadline:
+            loop.stop()
+        else:
+            loop.call_soon(spin)
+
+    deadline = loop.time() + patience.seconds
+    loop.call_later(0.001, fired.append, True)
+    loop.call_soon(spin)
+    loop.run_forever()
+    assert fired
+
+
+@requirement("callbacks.scheduled-before-run", MUST, cite="asyncio-eventloop: loop.call_soon")
+def test_callbacks_scheduled_before_the_loop_runs_are_kept(loop: Loop) -> None:
+    """Callbacks may be scheduled while the loop is not running, and run once it does.
+
+    If this fails: look for a queue that is made, or cleared, when the loop starts.
+    """
+    trace: list[str] = []
+    loop.call_soon(trace.append, "before")
+    loop.run_until_complete(asyncio.sleep(0))
+    assert trace == ["before"]
+
+
+@requirement("callbacks.kept-across-stop", MUST, cite="asyncio-eventloop: loop.run_forever")
+def test_callbacks_scheduled_by_the_last_turn_run_at_the_next_start(loop: Loop) -> None:
+    """Callbacks scheduled by callbacks after stop() run the next time run_forever() or run_until_complete() is called.
+
+    If this fails: look for a loop that drains its queue when it stops, or throws it away.
+    """
+    trace: list[str] = []
+
+    def outer() -> None:
+        loop.call_soon(trace.append, "later")
+        loop.stop()
+
+    loop.call_soon(outer)
+    loop.run_forever()
+    assert trace == []
+    turn(loop)
+    assert trace == ["later"]
+
+
+@requirement("callbacks.closed-loop", MUST, cite="asyncio-eventloop: loop.close")
+@pytest.mark.parametrize("method", ["call_soon", "call_soon_threadsafe"])
+def test_scheduling_on_a_closed_loop_is_an_error(loop: Loop, method: str) -> None:
+    """call_soon() and call_soon_threadsafe() raise RuntimeError if called on a loop that's been closed.
+
+    If this fails: look for a callback that is queued for a loop that can never run it.
+    """
+    loop.close()
+    with pytest.raises(RuntimeError):
+        getattr(loop, method)(lambda: None)
+
+
+@requirement("callbacks.dropped-by-close", SHOULD, cite="asyncio-eventloop: loop.close")
+def test_pending_callbacks_are_discarded_by_close(loop: Loop) -> None:
+    """Any pending callbacks are discarded by close(): they do not run.
+
+    If this fails: look for a close() that drains the queue by running it.
+    """
+    trace: list[str] = []
+    loop.call_soon(trace.append, "pending")
+    loop.call_later(0, trace.append, "timer")
+    loop.close()
+    assert trace == []
+
+
+@requirement("callbacks.handles-released", SHOULD, cite="gh-99369")
+def test_a_callback_is_released_after_it_has_run(loop: Loop) -> None:
+    """The loop keeps no reference to a callback or its arguments once it has run.
+
+    If this fails: look for the last handle kept in a local variable, or an object pool that is not cleared.
+    """
+    import gc
+    import weakref
+
+    class Argument:
+        pass
+
+    argument = Argument()
+    gone = weakref.ref(argument)
+    loop.call_soon(lambda _: None, argument)
+    del argument
+    turn(loop, 2)
+    gc.collect()
+    assert gone() is None
+
+
+@requirement("callbacks.cancel-releases", SHOULD, cite="gh-80788")
+def test_a_cancelled_handle_releases_its_callback(loop: Loop) -> None:
+    """A cancelled handle keeps neither its callback nor its arguments alive, even while the handle itself is kept.
+
+    If this fails: look for a cancel() that only sets a flag.
+    """
+    import gc
+    import weakref
+
+    class Argument:
+        pass
+
+    argument = Argument()
+    gone = weakref.ref(argument)
+    handle = loop.call_soon(lambda _: None, argument)
+    handle.cancel()
+    del argument
+    gc.collect()
+    assert gone() is None
+    turn(loop)
+
+
+@requirement("callbacks.return-value-ignored", MUST, cite="PEP 3156: Basic Callbacks")
+@pytest.mark.parametrize("value", [True, False, 1, object(), RuntimeError("returned")], ids=repr)
+def test_what_a_callback_returns_is_ignored(loop: Loop, value: object) -> None:
+    """The value that a callback returns has no effect.
+
+    If this fails: look for a return code of a C or Rust trampoline taken from the callback.
+    """
+    calls: list[int] = []
+
+    def callback() -> object:
+        calls.append(1)
+        return value
+
+    loop.call_soon(callback)
+    turn(loop, 3)
+    assert calls == [1]
+
+
+@requirement("callbacks.any-callable", MUST, cite="asyncio-eventloop: loop.call_soon")
+def test_any_callable_can_be_a_callback(loop: Loop) -> None:
+    """A callback is any callable: a function, a method, a partial, a class, an object with __call__.
+
+    If this fails: look for a type check for functions.
+    """
+    import functools
+
+    trace: list[object] = []
+
+    class Callable:
+        def __call__(self) -> None:
+            trace.append("object")
+
+    class Class:
+        def __init__(self) -> None:
+            trace.append("class")
+
+    loop.call_soon(trace.append, "method")
+    loop.call_soon(functools.partial(trace.append, "partial"))
+    loop.call_soon(Class)
+    loop.call_soon(Callable())
+    turn(loop)
+    assert trace == ["method", "partial", "class", "object"]
+
+
+@requirement("callbacks.many", SHOULD, cite="asyncio-eventloop: loop.call_soon")
+def test_a_hundred_thousand_callbacks_run_in_order(loop: Loop) -> None:
+    """A queue of a hundred thousand callbacks runs, in order.
+
+    If this fails: look for a ring buffer of fixed size, or recursion per callback.
+    """
+    trace: list[int] = []
+    for number in range(100_000):
+        loop.call_soon(trace.append, number)
+    turn(loop)
+    assert trace == list(range(100_000))

@@ -356,7 +356,7 @@ def test_is_closing_tells_that_the_transport_is_closing(loop: Loop, patience: Pa
 def test_eof_received_is_called_when_the_peer_will_not_send_more(loop: Loop, patience: Patience) -> None:
     """eof_received() is called at most once, after all data, when the other end won't send any more.
 
-    If this fails: look for a readable-at-EOF descriptor that is reported again and again, or an EOF that overtakes data.
+    If this fails: look for a readable-at-EOF descriptor reported again and again, or an EOF that overtakes data.
     """
     with connected(loop, Events(keep_open=True)) as (_, protocol, peer):
         peer.sendall(b"last words")

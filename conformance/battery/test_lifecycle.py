@@ -1,0 +1,519 @@
+"""Chapter lifecycle: making a loop, running it, stopping it, closing it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from conformance.kit.patience import Patience, turn
+from conformance.kit.protocols import raising
+from conformance.kit.threads import in_thread
+from conformance.loops import Factory
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+
+
+async def _value(value: object = "value") -> object:
+    await asyncio.sleep(0)
+    return value
+
+
+@requirement("lifecycle.factory", MUST, cite="asyncio-eventloop: new_event_loop")
+def test_the_factory_returns_a_new_loop_each_time(make_loop: Factory) -> None:
+    """The factory creates and returns a new event loop object: another one each time, neither running nor closed.
+
+    If this fails: look for a factory that returns a singleton, or the current loop.
+    """
+    first, second = make_loop(), make_loop()
+    assert first is not second
+    for loop in (first, second):
+        assert not loop.is_running()
+        assert not loop.is_closed()
+    first.close()
+    assert second.run_until_complete(_value()) == "value"
+
+
+@requirement("lifecycle.abstract-base", SHOULD, cite="asyncio-eventloop: AbstractEventLoop")
+def test_a_loop_is_an_abstract_event_loop(loop: Loop) -> None:
+    """A loop is an instance of asyncio.AbstractEventLoop, which is how libraries recognise one.
+
+    If this fails: derive from AbstractEventLoop; isinstance() is asked by frameworks.
+    """
+    assert isinstance(loop, asyncio.AbstractEventLoop)
+
+
+@requirement("lifecycle.result", MUST, cite="asyncio-eventloop: loop.run_until_complete")
+def test_run_until_complete_returns_the_result(loop: Loop) -> None:
+    """run_until_complete() runs until the future has completed and returns its result.
+
+    If this fails: look for a result that is copied, converted or lost.
+    """
+    value = object()
+    assert loop.run_until_complete(_value(value)) is value
+
+
+@requirement("lifecycle.exception", MUST, cite="asyncio-eventloop: loop.run_until_complete")
+def test_run_until_complete_raises_the_exception(loop: Loop) -> None:
+    """run_until_complete() raises the future's exception, the very object.
+
+    If this fails: look for an exception that is wrapped or made again at a language border.
+    """
+    error = LookupError("of the coroutine")
+
+    async def fail() -> None:
+        raise error
+
+    with pytest.raises(LookupError) as caught:
+        loop.run_until_complete(fail())
+    assert caught.value is error
+
+
+@requirement("lifecycle.runs-future", MUST, cite="asyncio-eventloop: loop.run_until_complete")
+def test_run_until_complete_takes_a_future(loop: Loop) -> None:
+    """run_until_complete() takes an instance of Future.
+
+    If this fails: look for a code path that accepts coroutines only.
+    """
+    future = loop.create_future()
+    loop.call_soon(future.set_result, 42)
+    assert loop.run_until_complete(future) == 42
+
+
+@requirement("lifecycle.runs-done-future", MUST, cite="asyncio-eventloop: loop.run_until_complete")
+def test_run_until_complete_returns_for_a_future_that_is_done(loop: Loop) -> None:
+    """run_until_complete() returns at once when the future is done already.
+
+    If this fails: look for a completion callback that is lost when it is added after the fact.
+    """
+    future = loop.create_future()
+    future.set_result(42)
+    assert loop.run_until_complete(future) == 42
+
+
+@requirement("lifecycle.coroutine-becomes-task", MUST, cite="asyncio-eventloop: loop.run_until_complete")
+def test_run_until_complete_runs_a_coroutine_as_a_task(loop: Loop) -> None:
+    """If the argument is a coroutine object it is implicitly scheduled to run as an asyncio.Task.
+
+    If this fails: look for a coroutine driven without a task: current_task() is what libraries ask for.
+    """
+
+    async def who() -> Any:
+        return asyncio.current_task()
+
+    assert isinstance(loop.run_until_complete(who()), asyncio.Task)
+
+
+@requirement("lifecycle.refuses-nonsense", SHOULD, cite="asyncio-eventloop: loop.run_until_complete")
+@pytest.mark.parametrize("argument", [42, None, "text", _value], ids=["int", "None", "str", "function"])
+def test_run_until_complete_refuses_what_is_no_awaitable(loop: Loop, argument: Any) -> None:
+    """run_until_complete() raises TypeError for what is neither a future nor an awaitable, and the loop stays usable.
+
+    If this fails: look for an argument that is trusted, or a half-started loop after the error.
+    """
+    with pytest.raises(TypeError):
+        loop.run_until_complete(argument)
+    assert not loop.is_running()
+    assert loop.run_until_complete(_value()) == "value"
+
+
+@requirement("lifecycle.foreign-future", MUST, cite="asyncio-future: ensure_future")
+def test_run_until_complete_refuses_a_future_of_another_loop(make_loop: Factory) -> None:
+    """A future that is attached to a different loop is refused with ValueError.
+
+    If this fails: look for a future that is waited for by a loop that will never complete it.
+    """
+    mine, other = make_loop(), make_loop()
+    with pytest.raises(ValueError):  # noqa: PT011 (no message is part of the contract)
+        mine.run_until_complete(other.create_future())
+
+
+@requirement("lifecycle.stopped-before-done", SHOULD, cite="asyncio-eventloop: loop.run_until_complete")
+def test_stopping_before_the_future_is_done_is_an_error(loop: Loop) -> None:
+    """run_until_complete() raises RuntimeError when the loop is stopped before the future is done.
+
+    If this fails: look for a None returned as if it were the result.
+    """
+    future = loop.create_future()
+    loop.call_soon(loop.stop)
+    with pytest.raises(RuntimeError):
+        loop.run_until_complete(future)
+
+
+@requirement("lifecycle.run-forever-until-stop", MUST, cite="asyncio-eventloop: loop.run_forever")
+def test_run_forever_runs_until_stop_is_called(loop: Loop) -> None:
+    """run_forever() runs the event loop until stop() is called, and returns None.
+
+    If this fails: look for a loop that ends by itself when nothing is left to do.
+    """
+    trace: list[str] = []
+
+    def later() -> None:
+        trace.append("late timer")
+        loop.stop()
+
+    loop.call_later(0.003, later)
+    returned: object = loop.run_forever()
+    assert returned is None
+    assert trace == ["late timer"]
+
+
+@requirement("lifecycle.stop-before-run", MUST, cite="asyncio-eventloop: loop.run_forever")
+def test_stop_before_run_forever_runs_one_batch(loop: Loop) -> None:
+    """If stop() is called before run_forever(), the loop runs all callbacks scheduled so far, and then exits.
+
+    If this fails: look for a stop flag that is cleared at the start, or one that prevents the batch.
+    """
+    trace: list[str] = []
+    loop.stop()
+    loop.call_soon(trace.append, "scheduled")
+    loop.call_soon(lambda: loop.call_soon(trace.append, "nested"))
+    loop.run_forever()
+    assert trace == ["scheduled"]
+
+
+@requirement("lifecycle.stop-before-run-polls", MUST, cite="asyncio-eventloop: loop.run_forever")
+def test_stop_before_run_forever_polls_with_a_timeout_of_zero(loop: Loop) -> None:
+    """If stop() is called before run_forever(), the loop polls I/O once with a timeout of zero, and does not block.
+
+    If this fails: look for a poll that waits for the next timer before the stop flag is looked at.
+    """
+    timer = loop.call_later(3600, lambda: None)
+    loop.stop()
+    loop.run_forever()
+    timer.cancel()
+    assert not loop.is_running()
+
+
+@requirement("lifecycle.stop-finishes-batch", MUST, cite="asyncio-eventloop: loop.run_forever")
+def test_stop_lets_the_current_batch_run(loop: Loop) -> None:
+    """If stop() is called while run_forever() is running, the loop runs the current batch of callbacks and then exits.
+
+    If this fails: look for a stop that leaves at once, with callbacks behind it still ready.
+    """
+    trace: list[str] = []
+    loop.call_soon(trace.append, "before")
+    loop.call_soon(loop.stop)
+    loop.call_soon(trace.append, "behind")
+    loop.run_forever()
+    assert trace == ["before", "behind"]
+
+
+@requirement("lifecycle.stop-once", MUST, cite="asyncio-eventloop: loop.stop")
+def test_a_stop_ends_one_run_only(loop: Loop) -> None:
+    """stop() stops the loop: the run that was stopped, not the next one.
+
+    If this fails: look for a stop flag that is not cleared when the loop returns.
+    """
+    loop.call_soon(loop.stop)
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    assert loop.run_until_complete(_value()) == "value"
+
+
+@requirement("lifecycle.restart", MUST, cite="asyncio-eventloop: loop.run_forever")
+def test_a_stopped_loop_can_run_again(loop: Loop) -> None:
+    """A loop that was stopped can run again, any number of times.
+
+    If this fails: look for state that is released at the end of a run.
+    """
+    for number in range(20):
+        turn(loop)
+        assert loop.run_until_complete(_value(number)) == number
+
+
+@requirement("lifecycle.is-running", MUST, cite="asyncio-eventloop: loop.is_running")
+def test_is_running_tells_whether_the_loop_runs(loop: Loop) -> None:
+    """is_running() returns True if the event loop is currently running, and False before and after.
+
+    If this fails: look for a flag that survives an exception, or is set too late for the first callback.
+    """
+    seen = [loop.is_running()]
+    loop.call_soon(lambda: seen.append(loop.is_running()))
+    turn(loop)
+    seen.append(loop.is_running())
+    with pytest.raises(LookupError):
+        loop.run_until_complete(_fail())
+    seen.append(loop.is_running())
+    assert seen == [False, True, False, False]
+
+
+async def _fail() -> None:
+    raise LookupError
+
+
+@requirement("lifecycle.is-closed", MUST, cite="asyncio-eventloop: loop.is_closed")
+def test_is_closed_tells_whether_the_loop_was_closed(loop: Loop) -> None:
+    """is_closed() returns True if the event loop was closed.
+
+    If this fails: look for a flag that is never set, or that a stop sets.
+    """
+    assert loop.is_closed() is False
+    turn(loop)
+    assert loop.is_closed() is False
+    loop.close()
+    assert loop.is_closed() is True
+
+
+@requirement("lifecycle.close-idempotent", MUST, cite="asyncio-eventloop: loop.close")
+def test_closing_twice_is_harmless(loop: Loop) -> None:
+    """close() is idempotent.
+
+    If this fails: look for resources that are released twice.
+    """
+    loop.close()
+    loop.close()
+    assert loop.is_closed()
+
+
+@requirement("lifecycle.close-while-running", MUST, cite="asyncio-eventloop: loop.close")
+def test_a_running_loop_cannot_be_closed(loop: Loop) -> None:
+    """The loop must not be running when close() is called: RuntimeError, and the loop goes on.
+
+    If this fails: look for a close() that frees what the running loop still uses.
+    """
+    errors: list[str] = []
+
+    def close() -> None:
+        try:
+            loop.close()
+        except RuntimeError:
+            errors.append("refused")
+
+    loop.call_soon(close)
+    turn(loop, 2)
+    assert errors == ["refused"]
+    assert not loop.is_closed()
+
+
+@requirement("lifecycle.closed-cannot-run", MUST, cite="asyncio-eventloop: loop.close")
+@pytest.mark.parametrize("method", ["run_forever", "run_until_complete"])
+def test_a_closed_loop_cannot_run(loop: Loop, method: str) -> None:
+    """close() is irreversible: run_forever() and run_until_complete() raise RuntimeError afterwards.
+
+    If this fails: look for a loop that opens its resources again.
+    """
+    future = loop.create_future()
+    loop.close()
+    with pytest.raises(RuntimeError):
+        loop.run_forever() if method == "run_forever" else loop.run_until_complete(future)
+    assert loop.is_closed()
+
+
+@requirement("lifecycle.closed-refuses-coroutine", SHOULD, cite="asyncio-eventloop: loop.close")
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_closed_loop_refuses_a_coroutine(loop: Loop) -> None:
+    """run_until_complete() of a coroutine on a closed loop raises RuntimeError.
+
+    If this fails: look for a task made on a loop that can never run it.
+    """
+    loop.close()
+    coroutine = _value()
+    with pytest.raises(RuntimeError):
+        loop.run_until_complete(coroutine)
+    coroutine.close()
+
+
+@requirement("lifecycle.nested-run", MUST, cite="asyncio-eventloop: loop.run_forever")
+def test_a_running_loop_cannot_be_run_again(loop: Loop) -> None:
+    """A loop that is running cannot be run from one of its own callbacks: RuntimeError, and it goes on.
+
+    If this fails: look for a re-entrant run: callbacks would run inside callbacks.
+    """
+    errors: list[str] = []
+
+    def nested() -> None:
+        try:
+            loop.run_forever()
+        except RuntimeError:
+            errors.append("refused")
+
+    loop.call_soon(nested)
+    turn(loop, 2)
+    assert errors == ["refused"]
+
+
+@requirement("lifecycle.one-loop-per-thread", MUST, cite="asyncio-runner: run")
+def test_no_other_loop_can_run_in_a_thread_that_runs_one(loop: Loop, make_loop: Factory) -> None:
+    """A loop cannot be run while another asyncio event loop is running in the same thread: RuntimeError.
+
+    If this fails: look for a run that does not ask for, or does not set, the running loop of the thread.
+    """
+    other = make_loop()
+    errors: list[str] = []
+
+    def nested() -> None:
+        try:
+            other.run_until_complete(other.create_future())
+        except RuntimeError:
+            errors.append("refused")
+        except BaseException as error:
+            errors.append(repr(error))
+
+    loop.call_soon(nested)
+    turn(loop, 2)
+    assert errors == ["refused"]
+
+
+@requirement("lifecycle.running-loop", MUST, cite="asyncio-eventloop: get_running_loop")
+def test_get_running_loop_is_this_loop_in_callbacks_and_coroutines(loop: Loop) -> None:
+    """get_running_loop() returns the running event loop in the current OS thread, in callbacks and in coroutines.
+
+    If this fails: call asyncio's _set_running_loop() when a run begins, as the documentation asks of loop authors.
+    """
+    seen: list[Loop] = []
+
+    async def ask() -> None:
+        seen.append(asyncio.get_running_loop())
+
+    loop.call_soon(lambda: seen.append(asyncio.get_running_loop()))
+    loop.call_later(0, lambda: seen.append(asyncio.get_running_loop()))
+    loop.run_until_complete(ask())
+    turn(loop, 2)
+    assert len(seen) == 3
+    assert all(each is loop for each in seen)
+
+
+@requirement("lifecycle.running-loop-cleared", MUST, cite="asyncio-eventloop: get_running_loop")
+@pytest.mark.parametrize("how", ["returns", "raises", "stopped"])
+def test_there_is_no_running_loop_after_a_run(loop: Loop, how: str) -> None:
+    """If there is no running event loop, get_running_loop() raises RuntimeError: so too after every way a run can end.
+
+    If this fails: look for a marker that is reset only when the run ends well.
+    """
+    if how == "stopped":
+        turn(loop)
+    elif how == "returns":
+        loop.run_until_complete(_value())
+    else:
+        with pytest.raises(LookupError):
+            loop.run_until_complete(_fail())
+    with pytest.raises(RuntimeError):
+        asyncio.get_running_loop()
+
+
+@requirement("lifecycle.get-event-loop-running", MUST, cite="asyncio-eventloop: get_event_loop")
+def test_get_event_loop_is_the_running_loop(loop: Loop) -> None:
+    """When called from a coroutine or a callback, get_event_loop() will always return the running event loop.
+
+    If this fails: look for a loop that answers by what was set for the thread.
+    """
+
+    async def ask() -> Loop:
+        return asyncio.get_event_loop()
+
+    assert loop.run_until_complete(ask()) is loop
+
+
+@requirement("lifecycle.thread-runs-loop", MUST, cite="asyncio-dev: Concurrency and Multithreading")
+def test_a_loop_runs_in_another_thread_than_the_main_one(make_loop: Factory) -> None:
+    """An event loop runs in a thread (typically the main thread), but any thread can make, run and close one.
+
+    If this fails: look for signal handling, or another thing of the main thread, in the start of every run.
+    """
+
+    def work() -> object:
+        loop = make_loop()
+        try:
+            return loop.run_until_complete(_value())
+        finally:
+            loop.close()
+
+    assert in_thread(work).result() == "value"
+
+
+@requirement("lifecycle.loops-in-threads", MUST, cite="asyncio-dev: Concurrency and Multithreading")
+def test_loops_run_side_by_side_in_threads(make_loop: Factory) -> None:
+    """Each thread's running loop is its own: loops run side by side without seeing each other.
+
+    If this fails: look for the running loop, or the loop's clock or poller, in a global variable.
+    """
+    barrier = threading.Barrier(3, timeout=5)
+
+    def work() -> bool:
+        loop = make_loop()
+
+        async def meet() -> bool:
+            await loop.run_in_executor(None, barrier.wait)
+            return asyncio.get_running_loop() is loop
+
+        try:
+            same = loop.run_until_complete(meet())
+            loop.run_until_complete(loop.shutdown_default_executor())
+            return same
+        finally:
+            loop.close()
+
+    helpers = [in_thread(work) for _ in range(3)]
+    assert [helper.result() for helper in helpers] == [True, True, True]
+
+
+@requirement("lifecycle.base-exception-leaves", SHOULD, cite="gh-66894")
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()], ids=["SystemExit", "KeyboardInterrupt"])
+def test_exits_leave_the_loop_through_a_callback(loop: Loop, error: BaseException) -> None:
+    """SystemExit and KeyboardInterrupt that a callback raises come out of run_forever(); the loop can run again.
+
+    If this fails: look for a catch-all around callbacks, or a loop that believes it is still running.
+    """
+    loop.call_soon(raising(error))
+    with pytest.raises(type(error)) as caught:
+        loop.run_forever()
+    assert caught.value is error
+    assert not loop.is_running()
+    assert loop.run_until_complete(_value()) == "value"
+
+
+@requirement("lifecycle.base-exception-leaves-task", SHOULD, cite="gh-66894")
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()], ids=["SystemExit", "KeyboardInterrupt"])
+def test_exits_leave_the_loop_through_a_task(loop: Loop, error: BaseException) -> None:
+    """SystemExit and KeyboardInterrupt that a coroutine raises come out of run_until_complete().
+
+    If this fails: look for a task runner that treats them as results like any other.
+    """
+
+    async def leave() -> None:
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        loop.run_until_complete(leave())
+    assert caught.value is error
+    assert not loop.is_running()
+
+
+@requirement("lifecycle.idle-wakes", MUST, cite="asyncio-eventloop: loop.run_forever")
+def test_a_loop_without_timers_waits_and_can_be_woken(loop: Loop, patience: Patience) -> None:
+    """A loop with nothing to do waits; a call from another thread wakes it.
+
+    If this fails: look for a wait for ever that nothing interrupts.
+    """
+    started = threading.Event()
+    loop.call_soon(started.set)
+
+    def stop() -> None:
+        patience.wait(started, "the start of the loop")
+        loop.call_soon_threadsafe(loop.stop)
+
+    helper = in_thread(stop)
+    loop.run_forever()
+    helper.result()
+
+
+@requirement("lifecycle.stop-from-nested-task", MUST, cite="asyncio-eventloop: loop.stop")
+def test_tasks_survive_a_stop(loop: Loop) -> None:
+    """A task that was waiting when the loop stopped goes on when it runs again.
+
+    If this fails: look for a stop that cancels, or forgets, what waits.
+    """
+    future = loop.create_future()
+
+    async def wait() -> object:
+        return await future
+
+    task = loop.create_task(wait())
+    turn(loop, 3)
+    assert not task.done()
+    future.set_result("awaited")
+    assert loop.run_until_complete(task) == "awaited"

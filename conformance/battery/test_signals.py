@@ -1,0 +1,421 @@
+"""Chapter signals: add_signal_handler() and remove_signal_handler()."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from conformance.kit.patience import Patience, turn
+from conformance.kit.protocols import raising
+from conformance.kit.threads import in_thread
+from conformance.kit.waiting import turns, until
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+USR1, USR2 = signal.SIGUSR1, signal.SIGUSR2
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """SIGUSR1 is ignored around the test: a signal that a broken loop does not catch must not end the process."""
+    before = signal.signal(USR1, lambda *_: None)
+    yield
+    signal.signal(USR1, before)
+
+
+def send(number: int = USR1) -> None:
+    os.kill(os.getpid(), number)
+
+
+@requirement("signals.called", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
+def test_the_callback_is_called_when_the_signal_arrives(loop: Loop, patience: Patience) -> None:
+    """add_signal_handler() sets callback as the handler for the signal: the loop calls it when the signal arrives.
+
+    If this fails: look for a wake-up descriptor that nobody reads.
+    """
+
+    async def scenario() -> None:
+        calls: list[int] = []
+        loop.add_signal_handler(USR1, calls.append, 1)
+        send()
+        await until(patience, lambda: calls, "the signal handler")
+        loop.remove_signal_handler(USR1)
+        assert calls == [1]
+
+    loop.run_until_complete(scenario())
+
+
+@requirement("signals.wakes-idle-loop", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
+def test_a_signal_wakes_a_loop_that_waits(loop: Loop) -> None:
+    """A signal that arrives while the loop waits for I/O wakes it.
+
+    If this fails: look for a poll that is restarted after EINTR without a look at pending signals.
+    """
+
+    async def scenario() -> None:
+        arrived = loop.create_future()
+        loop.add_signal_handler(USR1, arrived.set_result, None)
+        helper = in_thread(lambda: (time.sleep(0.005), send()))
+        await arrived
+        loop.remove_signal_handler(USR1)
+        helper.result()
+
+    loop.run_until_complete(scenario())
+
+
+@requirement("signals.arguments", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
+def test_the_callback_gets_its_arguments_and_no_others(loop: Loop, patience: Patience) -> None:
+    """add_signal_handler(signum, callback, *args) calls the callback with args, without signal number or frame.
+
+    If this fails: look for the arguments of signal.signal() passed through.
+    """
+
+    async def scenario() -> None:
+        seen: list[tuple[object, ...]] = []
+        loop.add_signal_handler(USR1, lambda *args: seen.append(args), "a", 2)
+        send()
+        await until(patience, lambda: seen, "the signal handler")
+        loop.remove_signal_handler(USR1)
+        assert seen == [("a", 2)]
+
+    loop.run_until_complete(scenario())
+
+
+@requirement("signals.by-the-loop", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
+def test_the_callback_is_invoked_by_the_loop(loop: Loop, patience: Patience) -> None:
+    """The callback will be invoked by loop, along with other queued callbacks: not on the stack that was interrupted.
+
+    If this fails: look for a handler that is run where the signal hit.
+    """
+
+    async def scenario() -> None:
+        trace: list[str] = []
+
+        def interrupted() -> None:
+            send()
+            for _ in range(1000):
+                pass
+            trace.append("callback")
+
+        loop.add_signal_handler(USR1, trace.append, "signal")
+        loop.call_soon(interrupted)
+        await until(patience, lambda: "signal" in trace, "the signal handler")
+        loop.remove_signal_handler(USR1)
+        assert trace == ["callback", "signal"]
+
+    loop.run_until_complete(scenario())
+
+
+@requirement("signals.may-use-loop", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
+def test_the_callback_may_use_the_loop(loop: Loop, patience: Patience) -> None:
+    """A callback registered with this function is allowed to interact with the event loop.
+
+    If this fails: look for a handler that runs in a context where the loop's queue is not consistent.
+    """
+
+    async def scenario() -> None:
+        trace: list[object] = []
+
+        def handler() -> None:
+            trace.append(asyncio.get_running_loop())
+            loop.call_soon(trace.append, "call_soon")
+            loop.create_task(_append(trace))
+
+        loop.add_signal_handler(USR1, handler)
+        send()
+        await until(patience, lambda: len(trace) == 3, "what the handler scheduled")
+        loop.remove_signal_handler(USR1)
+        assert trace == [loop, "call_soon", "task"]
+
+    loop.run_until_complete(scenario())
+
+
+async def _append(trace: list[object]) -> None:
+    trace.append("task")
+
+
+@requirement("signals.every-signal", SHOULD, cite="asyncio-eventloop: loop.add_signal_handler")
+def test_signals_of_two_numbers_reach_their_own_handlers(loop: Loop, patience: Patience) -> None:
+    """Each signal number has its own handler.
+
+    If this fails: look for one handler for all, or a byte of the wake-up pipe that is dropped when several arrive.
+    """
+
+    async def scenario() -> None:
+        calls: list[str] = []
+        loop.add_signal_handler(USR1, calls.append, "one")
+        loop.add_signal_handler(USR2, calls.append, "two")
+        send(USR1)
+        send(USR2)
+        await until(patience, lambda: len(calls) == 2, "both handlers")
+        loop.remove_signal_handler(USR1)
+        loop.remove_signal_handler(USR2)
+        assert sorted(calls) == ["one", "two"]
+
+    loop.run_until_complete(scenario())
+
+
+@requirement("signals.replaced", SHOULD, cite="asyncio-eventloop: loop.add_signal_handler")
+def test_a_second_handler_replaces_the_first(loop: Loop, patience: Patience) -> None:
+    """Adding a handler for a signal that has one replaces it.
+
+    If this fails: look for a list of handlers.
+    """
+
+    async def scenario() -> None:
+        calls: list[str] = []
+        loop.add_signal_handler(USR1, calls.append, "first")
+        loop.add_signal_handler(USR1, calls.append, "second")
+        send()
+        await until(patience, lambda: calls, "the second handler")
+        await turns(3)
+        loop.remove_signal_handler(USR1)
+        assert calls == ["second"]
+
+    loop.run_until_complete(scenario())
+
+
+@requirement("signals.stays", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
+def test_a_handler_stays_until_it_is_removed(loop: Loop, patience: Patience) -> None:
+    """The handler is called for every signal, not only for the first.
+
+    If this fails: look for a one-shot registration.
+    """
+
+    async def scenario() -> None:
+        calls: list[int] = []
+        loop.add_signal_handler(USR1, calls.append, 1)
+        for number in range(1, 4):
+            send()
+            await until(patience, lambda number=number: len(calls) == number, "the next call")  # type: ignore[misc]
+        loop.remove_signal_handler(USR1)
+
+    loop.run_until_complete(scenario())
+
+
+@requirement("signals.invalid-number", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
+@pytest.mark.parametrize("number", [0, -1, 100000])
+def test_an_invalid_signal_number_is_a_value_error(loop: Loop, number: int) -> None:
+    """Raise ValueError if the signal number is invalid.
+
+    If this fails: look for an OSError of sigaction that is passed through.
+    """
+    with pytest.raises(ValueError):  # noqa: PT011 (no message is part of the contract)
+        loop.add_signal_handler(number, lambda: None)
+
+
+@requirement("signals.uncatchable", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["SIGKILL", "SIGSTOP"])
+def test_an_uncatchable_signal_is_a_runtime_error(loop: Loop, number: int) -> None:
+    """Raise ValueError if the signal is uncatchable, RuntimeError if there is a problem setting up the handler.
+
+    If this fails: look for an error that is swallowed: nobody can catch SIGKILL.
+    """
+    with pytest.raises((ValueError, RuntimeError)):
+        loop.add_signal_handler(number, lambda: None)
+
+
+@requirement("signals.not-a-number", SHOULD, cite="asyncio-eventloop: loop.add_signal_handler")
+@pytest.mark.parametrize("number", ["SIGINT", None, 1.5], ids=repr)
+def test_what_is_no_signal_number_is_a_type_error(loop: Loop, number: Any) -> None:
+    """add_signal_handler() raises TypeError for a signal that is not an integer.
+
+    If this fails: look for a conversion that accepts anything.
+    """
+    with pytest.raises(TypeError):
+        loop.add_signal_handler(number, lambda: None)
+
+
+@requirement("signals.no-coroutines", SHOULD, cite="asyncio-eventloop: loop.add_signal_handler")
+def test_a_coroutine_function_is_no_signal_handler(loop: Loop) -> None:
+    """add_signal_handler() refuses a coroutine function with TypeError: it would never be awaited.
+
+    If this fails: look for a handler that makes a coroutine and drops it.
+    """
+    with pytest.raises(TypeError):
+        loop.add_signal_handler(USR1, _append)
+
+
+@requirement("signals.main-thread-only", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
+def test_handlers_can_be_added_in_the_main_thread_only(loop: Loop) -> None:
+    """Like signal.signal(), this function must be invoked in the main thread: elsewhere it raises an exception.
+
+    If this fails: look for a registration in a thread that never gets signals.
+    """
+
+    def add() -> type[BaseException] | None:
+        try:
+            loop.add_signal_handler(USR1, lambda: None)
+        except (RuntimeError, ValueError) as error:
+            return type(error)
+        return None
+
+    assert in_thread(add).result() is not None
+
+
+@requirement("signals.remove-returns", MUST, cite="asyncio-eventloop: loop.remove_signal_handler")
+def test_remove_tells_whether_there_was_a_handler(loop: Loop) -> None:
+    """remove_signal_handler() returns True if the signal handler was removed, or False if no handler was set.
+
+    If this fails: look for None, or for an error where there is nothing to remove.
+    """
+
+    async def scenario() -> None:
+        assert loop.remove_signal_handler(USR1) is False
+        loop.add_signal_handler(USR1, lambda: None)
+        assert loop.remove_signal_handler(USR1) is True
+        assert loop.remove_signal_handler(USR1) is False
+
+    loop.run_until_complete(scenario())
+
+
+@requirement("signals.removed", MUST, cite="asyncio-eventloop: loop.remove_signal_handler")
+def test_a_removed_handler_is_not_called(loop: Loop, quiet: None) -> None:
+    """remove_signal_handler() removes the handler for the signal: it is not called any more.
+
+    If this fails: look for a handler that is removed from a table that the wake-up path does not use.
+    """
+
+    async def scenario() -> None:
+        calls: list[int] = []
+        loop.add_signal_handler(USR1, calls.append, 1)
+        loop.remove_signal_handler(USR1)
+        signal.signal(USR1, lambda *_: None)
+        send()
+        await turns(5)
+        assert calls == []
+
+    loop.run_until_complete(scenario())
+
+
+@requirement("signals.default-restored", SHOULD, cite="asyncio-eventloop: loop.remove_signal_handler")
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGINT, signal.SIGTERM], ids=["USR1", "INT", "TERM"])
+def test_removing_restores_the_default(loop: Loop, number: signal.Signals) -> None:
+    """After remove_signal_handler() the signal has Python's default handling: SIGINT raises KeyboardInterrupt again.
+
+    If this fails: look for a handler that is replaced by nothing: the signal would be ignored.
+    """
+
+    async def scenario() -> None:
+        loop.add_signal_handler(number, lambda: None)
+        loop.remove_signal_handler(number)
+        expected = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        assert signal.getsignal(number) == expected
+
+    loop.run_until_complete(scenario())
+
+
+@requirement("signals.close-removes", SHOULD, cite="asyncio-eventloop: loop.close")
+def test_close_removes_the_handlers(loop: Loop) -> None:
+    """close() removes the signal handlers that are still set: signals do not reach a loop that is gone.
+
+    If this fails: look for a handler that writes to a closed descriptor.
+    """
+    loop.add_signal_handler(USR1, lambda: None)
+    loop.close()
+    assert signal.getsignal(USR1) == signal.SIG_DFL
+
+
+@requirement("signals.wakeup-fd-returned", SHOULD, cite="signal: signal.set_wakeup_fd")
+def test_the_wakeup_descriptor_is_given_back(loop: Loop) -> None:
+    """When its last handler was removed and it was closed, the loop leaves no wake-up descriptor set.
+
+    If this fails: look for a set_wakeup_fd() without its counterpart: the next signal writes into a foreign file.
+    """
+
+    async def scenario() -> None:
+        loop.add_signal_handler(USR1, lambda: None)
+        loop.remove_signal_handler(USR1)
+
+    loop.run_until_complete(scenario())
+    loop.close()
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+@requirement("signals.remove-while-stopped", SHOULD, cite="asyncio-eventloop: loop.remove_signal_handler")
+def test_handlers_can_be_added_and_removed_while_the_loop_is_stopped(loop: Loop) -> None:
+    """Signal handlers can be added and removed while the loop does not run.
+
+    If this fails: look for signal handling that exists only during a run.
+    """
+    loop.add_signal_handler(USR1, lambda: None)
+    assert loop.remove_signal_handler(USR1) is True
+    assert signal.getsignal(USR1) == signal.SIG_DFL
+
+
+@requirement("signals.error-reported", MUST, cite="asyncio-dev: Detect never-retrieved exceptions")
+def test_an_exception_in_a_signal_handler_is_reported(loop: Loop, watch: Any, patience: Patience) -> None:
+    """An exception that the callback raises is given to the exception handler; the handler stays.
+
+    If this fails: look for an exception that is raised out of the loop, or lost.
+    """
+
+    async def scenario() -> None:
+        watch.allow("reported")
+        error = LookupError("of the handler")
+        loop.add_signal_handler(USR1, raising(error))
+        for number in (1, 2):
+            send()
+            await until(patience, lambda number=number: len(watch.reported) == number, "the report")  # type: ignore[misc]
+        loop.remove_signal_handler(USR1)
+        assert [context["exception"] for context in watch.reported] == [error, error]
+
+    loop.run_until_complete(scenario())
+
+
+@requirement("signals.between-runs", SHOULD, cite="asyncio-eventloop: loop.add_signal_handler")
+def test_a_signal_that_arrives_while_the_loop_is_stopped_is_kept(loop: Loop, patience: Patience) -> None:
+    """A signal that arrives between two runs is handled by the next.
+
+    If this fails: look for a wake-up pipe that is emptied when the loop starts.
+    """
+    calls: list[int] = []
+    loop.add_signal_handler(USR1, calls.append, 1)
+    turn(loop)
+    send()
+    assert calls == []
+    patience.run_until(loop, lambda: calls, "the signal handler")
+    loop.remove_signal_handler(USR1)
+
+
+@requirement("signals.from-thread", SHOULD, cite="asyncio-eventloop: loop.add_signal_handler")
+def test_a_signal_that_another_thread_receives_reaches_the_loop(loop: Loop, patience: Patience) -> None:
+    """A signal that the system delivers to another thread reaches the loop of the main thread.
+
+    If this fails: look for thread-directed handling (signalfd, a mask) that misses signals of the process.
+    """
+
+    async def scenario() -> None:
+        calls: list[int] = []
+        loop.add_signal_handler(USR1, calls.append, 1)
+        helper = in_thread(lambda: signal.pthread_kill(threading.get_ident(), USR1))
+        await until(patience, lambda: calls, "the signal handler")
+        helper.result()
+        loop.remove_signal_handler(USR1)
+
+    loop.run_until_complete(scenario())
+
+
+@requirement("signals.many", SHOULD, cite="asyncio-eventloop: loop.add_signal_handler")
+def test_a_burst_of_signals_does_not_block_or_lose_the_last(loop: Loop, patience: Patience) -> None:
+    """A thousand signals before the loop looks do not block the process, and the handler is called.
+
+    If this fails: look for a blocking wake-up pipe that fills up.
+    """
+
+    async def scenario() -> None:
+        calls: list[int] = []
+        loop.add_signal_handler(USR1, calls.append, 1)
+        for _ in range(1000):
+            send()
+        await until(patience, lambda: calls, "the signal handler")
+        loop.remove_signal_handler(USR1)
+
+    loop.run_until_complete(scenario())

@@ -1,0 +1,535 @@
+"""Chapter timers: call_later(), call_at(), the loop's clock, and when a delayed callback may run."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import math
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from conformance.kit.patience import Patience, turn
+from conformance.kit.protocols import raising
+from conformance.requirement import MAY, MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+DAY = 24 * 3600.0
+
+
+@requirement("timers.later-runs", MUST, cite="asyncio-eventloop: loop.call_later")
+@pytest.mark.parametrize("delay", [0, 0.0, 0.001, 1e-9], ids=repr)
+def test_call_later_calls_the_callback(loop: Loop, patience: Patience, delay: float) -> None:
+    """call_later() schedules the callback to be called after delay seconds, which can be an int or a float.
+
+    If this fails: look for a delay that must be a float, or one that is rounded to "never".
+    """
+    fired: list[int] = []
+    loop.call_later(delay, fired.append, 1)
+    patience.run_until(loop, lambda: fired, "the delayed callback")
+
+
+@requirement("timers.at-runs", MUST, cite="asyncio-eventloop: loop.call_at")
+@pytest.mark.parametrize("kind", [int, float])
+def test_call_at_calls_the_callback(loop: Loop, patience: Patience, kind: Callable[[float], float]) -> None:
+    """call_at() schedules the callback at the absolute timestamp when (an int or a float) of loop.time().
+
+    If this fails: look for a deadline taken for a delay, or measured by another clock than time().
+    """
+    fired: list[int] = []
+    loop.call_at(kind(loop.time()), fired.append, 1)
+    patience.run_until(loop, lambda: fired, "the callback")
+
+
+@requirement("timers.later-never-early", MUST, cite="asyncio-eventloop: loop.call_later")
+@pytest.mark.parametrize("delay", [0.001, 0.0042, 0.009])
+def test_a_delayed_callback_does_not_run_early(loop: Loop, delay: float) -> None:
+    """A callback given to call_later() does not run before delay seconds have passed on the loop's clock.
+
+    If this fails: look for a deadline computed from a cached clock, or a timeout rounded down to milliseconds.
+    """
+    ran_at: list[float] = []
+
+    def callback() -> None:
+        ran_at.append(loop.time())
+        loop.stop()
+
+    time.sleep(0.002)  # a clock that is cached between turns is stale now
+    asked_at = loop.time()
+    loop.call_later(delay, callback)
+    loop.run_forever()
+    assert ran_at[0] - asked_at >= delay - _resolution()
+
+
+@requirement("timers.later-never-early-real", MUST, cite="asyncio-eventloop: loop.call_later")
+def test_a_delayed_callback_does_not_run_early_by_the_systems_clock(loop: Loop) -> None:
+    """A callback given to call_later() does not run before delay seconds of real, monotonic time have passed.
+
+    If this fails: look for a loop clock that stands still while a callback runs: a delay counted from it is too short.
+    """
+    ran_at: list[float] = []
+
+    def callback() -> None:
+        ran_at.append(time.monotonic())
+        loop.stop()
+
+    def schedule() -> None:
+        time.sleep(0.006)
+        asked_at.append(time.monotonic())
+        loop.call_later(0.005, callback)
+
+    asked_at: list[float] = []
+    loop.call_soon(schedule)
+    loop.run_forever()
+    # A millisecond is the grain of the clocks that loops may use.
+    assert ran_at[0] - asked_at[0] >= 0.005 - 0.001 - _resolution()
+
+
+@requirement("timers.at-never-early", MUST, cite="asyncio-eventloop: loop.call_at")
+def test_call_at_does_not_run_early(loop: Loop) -> None:
+    """A callback given to call_at() does not run before loop.time() has reached when.
+
+    If this fails: look for a poll timeout rounded down, after which due timers are guessed instead of asked.
+    """
+    lateness: list[float] = []
+
+    def look(when: float) -> None:
+        lateness.append(loop.time() - when)
+
+    start = loop.time()
+    for number in range(1, 8):
+        when = start + number * 0.0013
+        loop.call_at(when, functools.partial(look, when))
+    loop.call_at(start + 0.012, loop.stop)
+    loop.run_forever()
+    assert len(lateness) == 7
+    assert min(lateness) >= -_resolution()
+
+
+@requirement("timers.order", MUST, cite="PEP 3156: Basic Callbacks")
+def test_timers_run_in_the_order_of_their_deadlines(loop: Loop) -> None:
+    """Callbacks with different deadlines run in the order of the deadlines, not of the calls.
+
+    If this fails: look for a list that is not sorted, or a heap whose comparison is wrong.
+    """
+    trace: list[int] = []
+    start = loop.time()
+    for number in (5, 1, 4, 2, 3, 0):
+        loop.call_at(start + 0.001 * number, trace.append, number)
+    loop.call_at(start + 0.007, loop.stop)
+    loop.run_forever()
+    assert trace == [0, 1, 2, 3, 4, 5]
+
+
+@requirement("timers.order-when-late", SHOULD, cite="PEP 3156: Basic Callbacks")
+def test_timers_that_are_all_due_run_in_the_order_of_their_deadlines(loop: Loop) -> None:
+    """Timers that became due while the loop was busy run in the order of their deadlines.
+
+    If this fails: look for due timers collected in the order of the heap's array, or last first.
+    """
+    trace: list[int] = []
+    start = loop.time()
+    for number in (7, 3, 9, 1, 5, 0, 8, 2, 6, 4):
+        loop.call_at(start + 0.0002 * number, trace.append, number)
+    time.sleep(0.004)
+    loop.call_at(start + 0.0025, loop.stop)
+    loop.run_forever()
+    assert trace == list(range(10))
+
+
+@requirement("timers.equal-deadlines", MAY, cite="asyncio-eventloop: loop.call_later")
+def test_the_order_of_equal_deadlines_is_open(loop: Loop, answer: Any) -> None:
+    """If two callbacks are scheduled for exactly the same time, the order in which they are called is undefined.
+
+    If this fails: nothing is wrong; code that depends on the answer is.
+    """
+    trace: list[int] = []
+    when = loop.time() + 0.001
+    for number in range(20):
+        loop.call_at(when, trace.append, number)
+    loop.call_at(when + 0.001, loop.stop)
+    loop.run_forever()
+    orders = {"in the order of the calls": list(range(20)), "last call first": list(range(19, -1, -1))}
+    answer(next((name for name, order in orders.items() if trace == order), "in another order"))
+
+
+@requirement("timers.past-deadline", SHOULD, cite="PEP 3156: Basic Callbacks")
+@pytest.mark.parametrize("method", ["call_later", "call_at"])
+def test_a_deadline_in_the_past_is_due_at_once(loop: Loop, patience: Patience, method: str) -> None:
+    """A negative delay, or a deadline in the past, is due at once.
+
+    If this fails: look for a delay stored in an unsigned integer, or an error for negative ones.
+    """
+    fired: list[int] = []
+    when = -5.0 if method == "call_later" else loop.time() - 5.0
+    getattr(loop, method)(when, fired.append, 1)
+    patience.run_until(loop, lambda: fired, "the overdue callback")
+
+
+@requirement("timers.never-inline", MUST, cite="asyncio-eventloop: loop.call_later")
+@pytest.mark.parametrize("delay", [0, -1])
+def test_a_timer_that_is_due_does_not_run_on_the_spot(loop: Loop, delay: int) -> None:
+    """call_later() schedules: even a callback that is due at once is not called inside call_later().
+
+    If this fails: look for a shortcut for zero delays.
+    """
+    trace: list[str] = []
+
+    def inner() -> None:
+        trace.append("inner")
+        loop.stop()
+
+    def outer() -> None:
+        loop.call_later(delay, inner)
+        trace.append("outer")
+
+    loop.call_soon(outer)
+    loop.run_forever()
+    assert trace == ["outer", "inner"]
+
+
+@requirement("timers.later-handle", MUST, cite="asyncio-eventloop: loop.call_later")
+@pytest.mark.parametrize("delay", [0, 0.001, 1000])
+def test_call_later_returns_a_timer_handle(loop: Loop, delay: float) -> None:
+    """call_later() returns an instance of asyncio.TimerHandle, also for a zero delay.
+
+    If this fails: look for zero delays that are handed to call_soon() and return a plain Handle.
+    """
+    handle = loop.call_later(delay, lambda: None)
+    assert isinstance(handle, asyncio.TimerHandle)
+    handle.cancel()
+
+
+@requirement("timers.at-handle", MUST, cite="asyncio-eventloop: loop.call_at")
+def test_call_at_returns_a_timer_handle(loop: Loop) -> None:
+    """call_at() returns an instance of asyncio.TimerHandle.
+
+    If this fails: look for a handle class of the loop's own that does not derive from the public one.
+    """
+    handle = loop.call_at(loop.time() + 1000, lambda: None)
+    assert isinstance(handle, asyncio.TimerHandle)
+    handle.cancel()
+
+
+@requirement("timers.when-at", MUST, cite="asyncio-eventloop: TimerHandle.when")
+def test_when_is_the_deadline_of_call_at(loop: Loop) -> None:
+    """TimerHandle.when() returns the scheduled callback time as float seconds: the when that call_at() was given.
+
+    If this fails: look for a deadline stored in integer milliseconds or nanoseconds.
+    """
+    deadline = loop.time() + 1234.56789
+    handle = loop.call_at(deadline, lambda: None)
+    assert handle.when() == pytest.approx(deadline, abs=1e-6)
+    assert isinstance(handle.when(), float)
+    handle.cancel()
+
+
+@requirement("timers.when-later", MUST, cite="asyncio-eventloop: TimerHandle.when")
+def test_when_of_call_later_uses_the_time_reference_of_the_loop(loop: Loop) -> None:
+    """TimerHandle.when() is an absolute timestamp with the same time reference as loop.time(), for call_later() too.
+
+    If this fails: look for a when() that returns the delay, or time by another clock.
+    """
+    before = loop.time()
+    handle = loop.call_later(1000.0, lambda: None)
+    after = loop.time()
+    assert before + 1000.0 - 0.002 <= handle.when() <= after + 1000.0 + 0.002
+    handle.cancel()
+
+
+@requirement("timers.cancel", MUST, cite="asyncio-eventloop: loop.call_later")
+def test_a_cancelled_timer_does_not_run(loop: Loop) -> None:
+    """The TimerHandle that call_later() and call_at() return can be used to cancel the callback.
+
+    If this fails: look for a cancel() that does not reach the timer of the library underneath.
+    """
+    trace: list[str] = []
+    start = loop.time()
+    loop.call_at(start + 0.001, trace.append, "before")
+    first = loop.call_at(start + 0.002, trace.append, "cancelled")
+    second = loop.call_later(0.002, trace.append, "cancelled")
+    loop.call_at(start + 0.003, trace.append, "after")
+    first.cancel()
+    second.cancel()
+    loop.call_at(start + 0.004, loop.stop)
+    loop.run_forever()
+    assert trace == ["before", "after"]
+    assert first.cancelled()
+    assert second.cancelled()
+
+
+@requirement("timers.cancel-due", MUST, cite="asyncio-eventloop: Handle.cancel")
+def test_a_timer_can_be_cancelled_by_one_that_is_due_with_it(loop: Loop) -> None:
+    """A timer can cancel another that is due in the same iteration.
+
+    If this fails: look for due timers moved to a batch that is not checked again.
+    """
+    trace: list[str] = []
+    start = loop.time()
+    victim: asyncio.TimerHandle
+    loop.call_at(start, lambda: victim.cancel())
+    victim = loop.call_at(start + 0.0001, trace.append, "victim")
+    time.sleep(0.002)
+    turn(loop, 3)
+    assert trace == []
+
+
+@requirement("timers.cancel-many", SHOULD, cite="gh-66397")
+def test_cancelling_most_of_many_timers_keeps_the_rest(loop: Loop) -> None:
+    """When most of thousands of timers are cancelled, those that remain still run, in order.
+
+    If this fails: look for a heap that is compacted wrongly, or a cancelled-timers counter that goes astray.
+    """
+    trace: list[int] = []
+    start = loop.time()
+    handles = [loop.call_at(start + 0.001 + number * 1e-6, trace.append, number) for number in range(2000)]
+    for number, handle in enumerate(handles):
+        if number % 100:
+            handle.cancel()
+    loop.call_at(start + 0.004, loop.stop)
+    loop.run_forever()
+    assert trace == list(range(0, 2000, 100))
+
+
+@requirement("timers.cancel-after-run", MUST, cite="asyncio-eventloop: Handle.cancel")
+def test_cancelling_a_timer_that_ran_has_no_effect(loop: Loop, patience: Patience) -> None:
+    """If the callback has already been executed, cancel() has no effect; other timers are not disturbed.
+
+    If this fails: look for a timer slot that was reused by another timer.
+    """
+    fired: list[str] = []
+    first = loop.call_later(0, fired.append, "first")
+    patience.run_until(loop, lambda: fired, "the first timer")
+    second = loop.call_later(0.001, fired.append, "second")
+    first.cancel()
+    first.cancel()
+    patience.run_until(loop, lambda: len(fired) == 2, "the second timer")
+    assert not second.cancelled()
+
+
+@requirement("timers.arguments", MUST, cite="asyncio-eventloop: loop.call_later")
+@pytest.mark.parametrize("method", ["call_later", "call_at"])
+def test_delayed_callbacks_get_their_arguments(loop: Loop, patience: Patience, method: str) -> None:
+    """The optional positional args are passed to the callback when it is called.
+
+    If this fails: look for arguments that call_later() drops or packs into one tuple.
+    """
+    seen: list[tuple[object, ...]] = []
+    when = 0 if method == "call_later" else loop.time()
+    getattr(loop, method)(when, lambda *args: seen.append(args), 1, "two", None)
+    patience.run_until(loop, lambda: seen, "the callback")
+    assert seen == [(1, "two", None)]
+
+
+@requirement("timers.once", MUST, cite="asyncio-eventloop: loop.call_later")
+def test_a_delayed_callback_runs_exactly_once(loop: Loop, patience: Patience) -> None:
+    """The callback will be called exactly once.
+
+    If this fails: look for a repeating timer of the library underneath that is not stopped.
+    """
+    calls: list[int] = []
+    loop.call_later(0.001, calls.append, 1)
+    patience.run_until(loop, lambda: calls, "the callback")
+    time.sleep(0.003)
+    turn(loop, 5)
+    assert calls == [1]
+
+
+@requirement("timers.survive-stop", MUST, cite="asyncio-eventloop: loop.stop")
+def test_timers_outlive_a_stopped_loop(loop: Loop, patience: Patience) -> None:
+    """A timer that was set before the loop stopped runs when the loop runs again.
+
+    If this fails: look for timers that belong to one run of the loop.
+    """
+    fired: list[int] = []
+    loop.call_later(0.002, fired.append, 1)
+    turn(loop, 2)
+    time.sleep(0.003)
+    assert not fired
+    patience.run_until(loop, lambda: fired, "the timer after a restart")
+
+
+@requirement("timers.far-future", SHOULD, cite="asyncio-eventloop: loop.call_later")
+@pytest.mark.parametrize("delay", [DAY, 50 * DAY, 400 * DAY, 1e9], ids=["1d", "50d", "400d", "1e9s"])
+def test_a_timer_in_the_far_future_neither_fires_nor_fails(loop: Loop, delay: float) -> None:
+    """A delay of days or years is accepted, does not fire, and does not keep nearer timers from running.
+
+    If this fails: look for milliseconds in 32 bits: 49.7 days wrap to zero.
+    """
+    fired: list[str] = []
+    handle = loop.call_later(delay, fired.append, "far")
+    loop.call_later(0.002, loop.stop)
+    loop.run_forever()
+    assert fired == []
+    handle.cancel()
+
+
+@requirement("timers.infinite-delay", MAY, cite="asyncio-eventloop: loop.call_later")
+@pytest.mark.parametrize("delay", [math.inf, math.nan], ids=["inf", "nan"])
+def test_what_an_infinite_delay_does_is_open(loop: Loop, answer: Any, delay: float) -> None:
+    """The documentation does not say what an infinite or undefined delay does.
+
+    If this fails: nothing is wrong; do not depend on the answer.
+    """
+    fired: list[str] = []
+    try:
+        handle = loop.call_later(delay, fired.append, "fired")
+        loop.call_later(0.002, loop.stop)
+        loop.run_forever()
+    except (ValueError, OverflowError) as error:
+        answer(f"{delay}: raises {type(error).__name__}")
+    else:
+        handle.cancel()
+        answer(f"{delay}: {'fires' if fired else 'does not fire'}")
+
+
+@requirement("timers.none-delay", SHOULD, cite="gh-91539")
+@pytest.mark.parametrize("method", ["call_later", "call_at"])
+def test_a_deadline_of_none_is_a_type_error(loop: Loop, method: str) -> None:
+    """call_later() and call_at() raise TypeError when the delay or deadline is None.
+
+    If this fails: look for None taken for zero, or an error that surfaces inside the loop later.
+    """
+    with pytest.raises(TypeError):
+        getattr(loop, method)(None, lambda: None)
+
+
+@requirement("timers.closed-loop", MUST, cite="asyncio-eventloop: loop.close")
+@pytest.mark.parametrize("method", ["call_later", "call_at"])
+def test_setting_a_timer_on_a_closed_loop_is_an_error(loop: Loop, method: str) -> None:
+    """call_later() and call_at() raise RuntimeError if called on a loop that's been closed.
+
+    If this fails: look for a timer that is set on a loop that can never run it.
+    """
+    loop.close()
+    with pytest.raises(RuntimeError):
+        getattr(loop, method)(1000, lambda: None)
+
+
+@requirement("timers.error-isolated", MUST, cite="asyncio-dev: Detect never-retrieved exceptions")
+def test_an_exception_in_a_timer_does_not_stop_the_others(loop: Loop, watch: Any) -> None:
+    """A delayed callback that raises is reported; the other timers run.
+
+    If this fails: look for due timers that are lost when one of them raises.
+    """
+    watch.allow("reported")
+    trace: list[str] = []
+    start = loop.time()
+    loop.call_at(start, raising(LookupError("of the timer")))
+    loop.call_at(start + 0.0001, trace.append, "next")
+    loop.call_at(start + 0.001, loop.stop)
+    loop.run_forever()
+    assert trace == ["next"]
+    assert len(watch.reported) == 1
+
+
+@requirement("timers.earlier-timer-wakes", MUST, cite="asyncio-eventloop: loop.call_later")
+def test_a_timer_set_by_a_timer_shortens_the_wait(loop: Loop, patience: Patience) -> None:
+    """A near timer that is set while the loop waits for a far one does not have to wait for it.
+
+    If this fails: look for a poll timeout that is computed once and not when a nearer deadline arrives.
+    """
+    fired: list[str] = []
+    far = loop.call_later(1000, fired.append, "far")
+    loop.call_later(0.001, lambda: loop.call_later(0.001, fired.append, "near"))
+    patience.run_until(loop, lambda: fired, "the near timer")
+    far.cancel()
+    assert fired == ["near"]
+
+
+@requirement("timers.cancelled-far-timer", SHOULD, cite="asyncio-eventloop: Handle.cancel")
+def test_a_cancelled_timer_does_not_keep_the_loop_from_waiting_for_the_next(loop: Loop, patience: Patience) -> None:
+    """The nearest timer may be cancelled: the loop waits for the next one, and runs it.
+
+    If this fails: look for the cancelled head of a heap that hides those behind it.
+    """
+    fired: list[str] = []
+    head = loop.call_later(0.001, fired.append, "head")
+    loop.call_later(0.003, fired.append, "next")
+    head.cancel()
+    patience.run_until(loop, lambda: fired, "the next timer")
+    assert fired == ["next"]
+
+
+@requirement("timers.time-is-float", MUST, cite="asyncio-eventloop: loop.time")
+def test_time_is_a_float(loop: Loop) -> None:
+    """time() returns the current time as a float.
+
+    If this fails: look for a clock that returns integers.
+    """
+    assert type(loop.time()) is float
+
+
+@requirement("timers.time-monotonic", MUST, cite="asyncio-eventloop: loop.time")
+def test_time_never_runs_backwards(loop: Loop) -> None:
+    """time() is according to the event loop's internal monotonic clock: it never decreases, in callbacks or outside.
+
+    If this fails: look for two clocks, one inside and one outside a run, or a cached one that is older.
+    """
+    seen = [loop.time()]
+
+    def look(left: int) -> None:
+        seen.append(loop.time())
+        if left:
+            loop.call_soon(look, left - 1)
+        else:
+            loop.stop()
+
+    loop.call_soon(look, 100)
+    loop.run_forever()
+    seen.append(loop.time())
+    assert seen == sorted(seen)
+
+
+@requirement("timers.time-advances", SHOULD, cite="uvloop#29")
+def test_time_goes_on_while_a_callback_runs(loop: Loop) -> None:
+    """time() advances while a callback blocks the loop.
+
+    If this fails: look for a clock that is read once per iteration.
+    """
+    seen: list[float] = []
+
+    def block() -> None:
+        seen.append(loop.time())
+        time.sleep(0.005)
+        seen.append(loop.time())
+
+    loop.call_soon(block)
+    turn(loop)
+    # A millisecond is the grain of the clocks that loops may use.
+    assert seen[1] - seen[0] >= 0.003
+
+
+@requirement("timers.seconds", MUST, cite="asyncio-eventloop: loop.time")
+def test_the_unit_of_time_is_the_second(loop: Loop) -> None:
+    """time() counts seconds: it advances at least as fast as a real delay of some milliseconds.
+
+    If this fails: look for a clock in milliseconds, or one scaled by mistake.
+    """
+    before, real = loop.time(), time.monotonic()
+    time.sleep(0.01)
+    after, passed = loop.time(), time.monotonic() - real
+    later = time.monotonic() - real
+    assert 0.008 <= after - before <= later + 0.002 + _resolution(), (after - before, passed)
+
+
+@requirement("timers.same-thread-clock", SHOULD, cite="asyncio-eventloop: loop.time")
+def test_time_can_be_asked_from_another_thread(loop: Loop, patience: Patience) -> None:
+    """time() may be asked from any thread, also while the loop runs.
+
+    If this fails: look for a clock kept in thread-local state.
+    """
+    seen: list[float] = []
+    thread = threading.Thread(target=lambda: seen.append(loop.time()))
+    loop.call_soon(thread.start)
+    patience.run_until(loop, lambda: seen, "the answer in the thread")
+    thread.join()
+    assert seen[0] <= loop.time()
+
+
+def _resolution() -> float:
+    """The documentation lets a loop treat deadlines within its clock's resolution as reached."""
+    return max(time.get_clock_info("monotonic").resolution, 1e-6)

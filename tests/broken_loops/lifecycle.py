@@ -1,0 +1,442 @@
+"""Broken loops of the chapter `lifecycle`."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+from reference_loop import EventLoop
+from tests.broken_loops import breaks
+
+Stock = asyncio.SelectorEventLoop
+
+_singleton: list[asyncio.AbstractEventLoop] = []
+
+
+@breaks("lifecycle.factory")
+def returns_the_same_loop() -> asyncio.AbstractEventLoop:
+    """The factory returns one loop for ever."""
+    if not _singleton:
+        _singleton.append(Stock())
+    return _singleton[0]
+
+
+class _Duck:
+    """A loop by shape only."""
+
+    def __init__(self) -> None:
+        self.real = Stock()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+
+@breaks("lifecycle.abstract-base")
+def is_no_abstract_event_loop() -> Any:
+    """A loop that does not derive from AbstractEventLoop."""
+    return _Duck()
+
+
+class _After(Stock):
+    """Changes what run_until_complete() gives back."""
+
+    def after(self, result: Any) -> Any:
+        return result
+
+    def run_until_complete(self, future: Any) -> Any:
+        return self.after(super().run_until_complete(future))
+
+
+@breaks("lifecycle.result")
+class CopiesTheResult(_After):
+    """run_until_complete() returns another object than the coroutine did."""
+
+    def after(self, result: Any) -> Any:
+        return object() if type(result) is object else result
+
+
+@breaks("lifecycle.exception")
+class WrapsTheException(Stock):
+    """run_until_complete() raises a copy of the exception."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        try:
+            return super().run_until_complete(future)
+        except LookupError as error:
+            raise type(error)(*error.args) from None
+
+
+@breaks("lifecycle.runs-future")
+class RefusesFutures(Stock):
+    """run_until_complete() does not take a future that is no task and not done."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        if asyncio.isfuture(future) and not isinstance(future, asyncio.Task) and not future.done():
+            raise TypeError("a coroutine is required")
+        return super().run_until_complete(future)
+
+
+@breaks("lifecycle.runs-done-future")
+class WaitsForDoneFutures(Stock):
+    """run_until_complete() of a future that is done waits for ever."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        if asyncio.isfuture(future) and future.done():
+            self.run_forever()
+        return super().run_until_complete(future)
+
+
+@breaks("lifecycle.coroutine-becomes-task")
+class DrivesCoroutinesWithoutATask(Stock):
+    """The outermost coroutine does not see its task."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        if getattr(future, "__name__", "") == "who":
+            try:
+                future.send(None)
+            except StopIteration as stop:
+                return stop.value
+        return super().run_until_complete(future)
+
+
+@breaks("lifecycle.refuses-nonsense")
+class ReturnsNonsense(Stock):
+    """run_until_complete() returns what it cannot run."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        if isinstance(future, int | str):
+            return future
+        return super().run_until_complete(future)
+
+
+@breaks("lifecycle.foreign-future")
+class RaisesTheWrongErrorForForeignFutures(Stock):
+    """A future of another loop is refused with TypeError."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        if asyncio.isfuture(future) and future.get_loop() is not self:
+            raise TypeError("a future of another loop")
+        return super().run_until_complete(future)
+
+
+@breaks("lifecycle.stopped-before-done")
+class ReturnsNoneWhenStopped(Stock):
+    """run_until_complete() returns None when the loop is stopped first."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        try:
+            return super().run_until_complete(future)
+        except RuntimeError:
+            if asyncio.isfuture(future) and not future.done() and not self.is_closed() and not self.is_running():
+                return None
+            raise
+
+
+@breaks("lifecycle.run-forever-until-stop")
+class EndsWhenIdle(EventLoop):
+    """run_forever() returns when no callback is ready."""
+
+    def run_forever(self) -> None:
+        if not asyncio.all_tasks(self):
+            self.call_soon(lambda: self._ready or self.stop())
+        super().run_forever()
+
+
+@breaks("lifecycle.stop-before-run")
+class StopBeforeRunIsForgotten(Stock):
+    """stop() before run_forever() is answered by running until nothing is ready."""
+
+    early = False
+
+    def stop(self) -> None:
+        if self.is_running():
+            super().stop()
+        else:
+            self.early = True
+
+    def run_forever(self) -> None:
+        if self.early:
+            self.early = False
+            self.call_soon(self.call_soon, self.call_soon, super().stop)
+        super().run_forever()
+
+
+@breaks("lifecycle.stop-before-run-polls")
+class StopBeforeRunWaitsForATimer(Stock):
+    """With stop() called before, run_forever() waits for the next timer."""
+
+    early = False
+
+    def stop(self) -> None:
+        self.early = not self.is_running()
+        super().stop()
+
+    def run_forever(self) -> None:
+        if self.early and not getattr(self, "_ready", None):
+            self.early = False
+            threading.Event().wait()
+        self.early = False
+        super().run_forever()
+
+
+@breaks("lifecycle.stop-finishes-batch")
+class StopLeavesAtOnce(EventLoop):
+    """stop() drops what is ready behind it."""
+
+    def stop(self) -> None:
+        if self.is_running() and self._ready:
+            waiting = list(self._ready)
+            self._ready.clear()
+            super().stop()
+            for handle in waiting:
+                if getattr(handle, "_args", None) != ("behind",):
+                    self._ready.append(handle)
+        else:
+            super().stop()
+
+
+@breaks("lifecycle.stop-once")
+class StopsAreCounted(Stock):
+    """Each stop() ends one run: two calls end the next run as well."""
+
+    stops = 0
+
+    def stop(self) -> None:
+        self.stops += 1
+        super().stop()
+
+    def run_forever(self) -> None:
+        self.stops = max(0, self.stops - 1)
+        if self.stops:
+            super().stop()
+        super().run_forever()
+
+
+@breaks("lifecycle.restart")
+class RunsTenTimes(Stock):
+    """The loop refuses to run after ten runs."""
+
+    runs = 0
+
+    def run_forever(self) -> None:
+        self.runs += 1
+        if self.runs > 10:
+            raise RuntimeError("worn out")
+        super().run_forever()
+
+
+@breaks("lifecycle.is-running")
+class BelievesItRunsAfterAnError(Stock):
+    """is_running() stays True after a run that ended with an exception."""
+
+    stuck = False
+
+    def run_until_complete(self, future: Any) -> Any:
+        self.stuck = False
+        try:
+            return super().run_until_complete(future)
+        except LookupError:
+            self.stuck = True
+            raise
+
+    def is_running(self) -> bool:
+        return self.stuck or super().is_running()
+
+    def close(self) -> None:
+        self.stuck = False
+        super().close()
+
+
+@breaks("lifecycle.is-closed")
+class IsNeverClosed(Stock):
+    """is_closed() is None after close()."""
+
+    def is_closed(self) -> Any:
+        return super().is_closed() or 0
+
+
+@breaks("lifecycle.close-idempotent")
+class ClosesOnce(Stock):
+    """The second close() raises."""
+
+    def close(self) -> None:
+        if self.is_closed():
+            raise RuntimeError("closed already")
+        super().close()
+
+
+@breaks("lifecycle.close-while-running")
+class IgnoresCloseWhileRunning(Stock):
+    """close() of a running loop is silently ignored."""
+
+    def close(self) -> None:
+        if not self.is_running():
+            super().close()
+
+
+@breaks("lifecycle.closed-cannot-run")
+class AClosedLoopReturnsAtOnce(Stock):
+    """run_forever() of a closed loop does nothing."""
+
+    def run_forever(self) -> None:
+        if not self.is_closed():
+            super().run_forever()
+
+
+@breaks("lifecycle.closed-refuses-coroutine")
+class AClosedLoopTakesCoroutines(Stock):
+    """run_until_complete() of a coroutine on a closed loop returns None."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        if self.is_closed() and asyncio.iscoroutine(future):
+            future.close()
+            return None
+        return super().run_until_complete(future)
+
+
+@breaks("lifecycle.nested-run")
+class NestedRunsReturn(Stock):
+    """run_forever() inside the running loop returns at once."""
+
+    def run_forever(self) -> None:
+        if not self.is_running():
+            super().run_forever()
+
+
+@breaks("lifecycle.one-loop-per-thread")
+class RunsInsideAnotherLoop(Stock):
+    """run_until_complete() inside another running loop raises no RuntimeError."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        if not self.is_running() and asyncio._get_running_loop() is not None:
+            return None
+        return super().run_until_complete(future)
+
+
+class _Marks(Stock):
+    """Does something to the running-loop marker."""
+
+    def run_forever(self) -> None:
+        try:
+            super().run_forever()
+        finally:
+            self.after_run()
+
+    def after_run(self) -> None:
+        pass
+
+
+@breaks("lifecycle.running-loop")
+class CallbacksSeeNoRunningLoop(Stock):
+    """In timers there is no running loop."""
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        if delay or getattr(callback, "__name__", "") != "<lambda>":
+            return super().call_later(delay, callback, *args, context=context)
+
+        def without() -> None:
+            asyncio._set_running_loop(None)
+            try:
+                callback(*args)
+            finally:
+                asyncio._set_running_loop(self)
+
+        return super().call_later(delay, without, context=context)
+
+
+@breaks("lifecycle.running-loop-cleared")
+class LeavesTheMarkerAfterAnError(Stock):
+    """After a run that ended with an exception, the loop is still the running loop of the thread."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        try:
+            return super().run_until_complete(future)
+        except LookupError:
+            asyncio._set_running_loop(self)
+            raise
+
+    def close(self) -> None:
+        if not self.is_running():
+            asyncio._set_running_loop(None)
+        super().close()
+
+
+@breaks("lifecycle.get-event-loop-running")
+class GetEventLoopIsAnother(Stock):
+    """A coroutine that asks for the loop is given another one."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        if getattr(future, "__name__", "") != "ask" or future.cr_code.co_names[-1] != "get_event_loop":
+            return super().run_until_complete(future)
+        other = Stock()
+        try:
+            asyncio._set_running_loop(other)
+            future.send(None)
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            asyncio._set_running_loop(None)
+            other.close()
+        return None
+
+
+@breaks("lifecycle.thread-runs-loop", "lifecycle.loops-in-threads")
+class RunsInTheMainThreadOnly(Stock):
+    """The loop runs in the main thread only."""
+
+    def run_forever(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError("not the main thread")
+        super().run_forever()
+
+
+@breaks("lifecycle.base-exception-leaves")
+class SwallowsExitsOfCallbacks(Stock):
+    """SystemExit and KeyboardInterrupt of a callback stop the loop, and nothing is raised."""
+
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        if getattr(callback, "__name__", "") != "callback":
+            return super().call_soon(callback, *args, context=context)
+
+        def guarded() -> None:
+            try:
+                callback(*args)
+            except (SystemExit, KeyboardInterrupt):
+                self.stop()
+
+        return super().call_soon(guarded, context=context)
+
+
+@breaks("lifecycle.base-exception-leaves-task")
+class SwallowsExitsOfTasks(Stock):
+    """SystemExit and KeyboardInterrupt of the main coroutine are turned into RuntimeError."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        try:
+            return super().run_until_complete(future)
+        except (SystemExit, KeyboardInterrupt) as error:
+            raise RuntimeError("the task ended") from error
+
+
+@breaks("lifecycle.idle-wakes")
+class CannotBeWoken(EventLoop):
+    """call_soon_threadsafe() does not wake a loop that waits."""
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        if threading.get_ident() == self._thread_id or callback != self.stop:
+            return super().call_soon_threadsafe(callback, *args, context=context)
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)  # type: ignore[arg-type]
+        return handle
+
+
+@breaks("lifecycle.stop-from-nested-task")
+class StopCancelsTasks(Stock):
+    """When the loop stops, tasks that wait for a future are cancelled."""
+
+    def run_forever(self) -> None:
+        super().run_forever()
+        for task in asyncio.all_tasks(self):
+            if task.get_coro().__name__ == "wait":  # type: ignore[union-attr]
+                task.cancel()

@@ -1,0 +1,443 @@
+"""Broken loops of the chapter `timers`."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from typing import Any
+
+from reference_loop import EventLoop
+from tests.broken_loops import breaks
+
+Stock = asyncio.SelectorEventLoop
+DAY = 24 * 3600.0
+
+
+@breaks("timers.later-runs")
+class DelaysBelowAMicrosecondNeverCome(Stock):
+    """A delay that is not zero but less than a microsecond is taken for 'never'."""
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        return super().call_later(delay if delay <= 0 or delay > 1e-6 else 1000, callback, *args, context=context)
+
+
+@breaks("timers.at-runs")
+class CallAtRefusesIntegers(Stock):
+    """call_at() wants a float."""
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        if isinstance(when, int):
+            raise TypeError("a float is required")
+        return super().call_at(when, callback, *args, context=context)
+
+
+@breaks("timers.later-never-early")
+class DelaysAreCountedFromACachedClock(Stock):
+    """A delay is counted from the time at which the loop last woke up."""
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        cached = self.time() - 0.0019
+        return super().call_at(cached + delay, callback, *args, context=context)
+
+
+@breaks("timers.at-never-early")
+class DeadlinesAreRoundedDown(Stock):
+    """The deadline of call_at() is rounded down to whole milliseconds."""
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        if "when" not in getattr(
+            callback, "__code__", time.sleep
+        ).__class__.__name__ and callback.__class__ is not type(self.stop):
+            when = math.floor(when * 1000) / 1000 - 0.0005
+        return super().call_at(when, callback, *args, context=context)
+
+
+@breaks("timers.order", "timers.order-when-late")
+class TimersRunInTheOrderOfTheCalls(Stock):
+    """A timer never runs before one that was set earlier."""
+
+    latest = 0.0
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        if args and isinstance(args[0], int):
+            self.latest = when = max(self.latest + 1e-7, when)
+        return super().call_at(when, callback, *args, context=context)
+
+
+@breaks("timers.equal-deadlines")
+class EqualDeadlinesRunLastFirst(Stock):
+    """Of equal deadlines the last call runs first: as the documentation allows."""
+
+    nudge = 0.0
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        if args and isinstance(args[0], int) and args[0] < 20:
+            when -= args[0] * 1e-7
+        return super().call_at(when, callback, *args, context=context)
+
+
+@breaks("timers.past-deadline")
+class NegativeDelaysWrapRound(Stock):
+    """A negative delay becomes a very long one."""
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        return super().call_later(delay if delay >= -1 else 2.0**32, callback, *args, context=context)
+
+
+@breaks("timers.never-inline")
+class ZeroDelaysRunOnTheSpot(Stock):
+    """A function `inner` with no delay is called inside call_later()."""
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        if delay <= 0 and not args and getattr(callback, "__name__", "") == "inner" and self.is_running():
+            callback()
+        return super().call_later(delay, callback, *args, context=context)
+
+
+@breaks("timers.later-handle")
+class AZeroDelayReturnsAPlainHandle(Stock):
+    """call_later(0) returns what call_soon() returns."""
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> Any:
+        if delay == 0:
+            return super().call_soon(callback, *args, context=context)
+        return super().call_later(delay, callback, *args, context=context)
+
+
+@breaks("timers.at-handle")
+class CallAtReturnsItsOwnHandle(Stock):
+    """call_at() returns a handle of a class of its own."""
+
+    class Handle:
+        def __init__(self, handle: asyncio.TimerHandle) -> None:
+            self.cancel, self.cancelled, self.when = handle.cancel, handle.cancelled, handle.when
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
+        return self.Handle(super().call_at(when, callback, *args, context=context))
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        return super().call_at(self.time() + delay, callback, *args, context=context)
+
+
+class _WhenIs(asyncio.TimerHandle):
+    """A handle whose when() is something else."""
+
+    __slots__ = ("told",)
+
+    def when(self) -> float:
+        return self.told
+
+
+@breaks("timers.when-at")
+class WhenIsRoundedToMilliseconds(EventLoop):
+    """when() of call_at() is rounded to whole milliseconds."""
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
+        if when < self.time() + 100:
+            return super().call_at(when, callback, *args, context=context)
+        handle = _WhenIs(when, callback, args, self, context)
+        handle.told = round(when, 3)
+        return handle
+
+
+@breaks("timers.when-later")
+class WhenOfCallLaterIsTheDelay(EventLoop):
+    """when() of a handle of call_later() is the delay."""
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> Any:
+        if delay < 100:
+            return super().call_later(delay, callback, *args, context=context)
+        handle = _WhenIs(self.time() + delay, callback, args, self, context)
+        handle.told = delay
+        return handle
+
+
+class _Uncancellable(asyncio.TimerHandle):
+    """A handle that says that it was cancelled, and is not."""
+
+    __slots__ = ("said",)
+
+    def cancel(self) -> None:
+        self.said = True
+
+    def cancelled(self) -> bool:
+        return hasattr(self, "said")
+
+
+@breaks("timers.cancel")
+class CancelDoesNotReachTheTimer(EventLoop):
+    """A cancelled timer fires all the same."""
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
+        if args != ("cancelled",):
+            return super().call_at(when, callback, *args, context=context)
+        super().call_at(when, callback, *args, context=context)
+        return _Uncancellable(when, callback, args, self, context)
+
+
+@breaks("timers.cancel-due")
+class DueTimersCannotBeCancelled(EventLoop):
+    """A timer that is due is no longer cancelled."""
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
+        if args != ("victim",):
+            return super().call_at(when, callback, *args, context=context)
+        super().call_at(when, callback, *args, context=context)
+        return _Uncancellable(when, callback, args, self, context)
+
+
+class _Counted(asyncio.TimerHandle):
+    """A timer that counts its cancellations in its loop."""
+
+    __slots__ = ("owner",)
+
+    def cancel(self) -> None:
+        self.owner.cancelled_timers += 1
+        super().cancel()
+
+
+@breaks("timers.cancel-many")
+class ForgetsTimersAfterManyCancellations(Stock):
+    """After a thousand cancellations, every second callback of a list with a large number is forgotten."""
+
+    cancelled_timers = 0
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        if not args or not isinstance(args[0], int) or args[0] < 100:
+            return super().call_at(when, callback, *args, context=context)
+
+        def unless_forgotten() -> None:
+            if self.cancelled_timers < 1000 or args[0] % 200:
+                callback(*args)
+
+        real = super().call_at(when, unless_forgotten, context=context)
+        counted = _Counted(when, real.cancel, (), self, context)
+        counted.owner = self
+        return _Forwarding(real, self)
+
+
+class _Forwarding(asyncio.TimerHandle):
+    """A timer handle that cancels another and counts it."""
+
+    __slots__ = ("counter", "real")
+
+    def __init__(self, real: asyncio.TimerHandle, counter: Any) -> None:
+        super().__init__(real.when(), print, (), counter)
+        self.real, self.counter = real, counter
+
+    def cancel(self) -> None:
+        self.counter.cancelled_timers += 1
+        self.real.cancel()
+
+
+class _Slot(asyncio.TimerHandle):
+    """A handle of a timer slot, which another timer may have by now."""
+
+    __slots__ = ("owner",)
+
+    def cancel(self) -> None:
+        latest = self.owner.latest
+        if latest is not None and latest is not self:
+            asyncio.TimerHandle.cancel(latest)
+        super().cancel()
+
+
+@breaks("timers.cancel-after-run")
+class ACancelHitsTheNextTimerInTheSlot(EventLoop):
+    """cancel() of a timer that ran cancels the timer that was set last."""
+
+    latest: Any = None
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> Any:
+        if args not in {("first",), ("second",)}:
+            return super().call_later(delay, callback, *args, context=context)
+        real = super().call_later(delay, callback, *args, context=context)
+        if args == ("second",):
+            self.latest = real
+            return real
+        slot = _Slot(real.when(), callback, args, self, context)
+        slot.owner = self
+        return slot
+
+
+@breaks("timers.arguments")
+class PacksTheArguments(Stock):
+    """call_later() and call_at() pass several arguments as one tuple."""
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        packed = (args,) if len(args) > 2 else args
+        return super().call_at(when, callback, *packed, context=context)
+
+
+@breaks("timers.once")
+class TimersRepeat(Stock):
+    """A delayed callback with one argument runs again after the same delay."""
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        if args == (1,) and delay == 0.001:
+            super().call_later(2 * delay, callback, *args, context=context)
+        return super().call_later(delay, callback, *args, context=context)
+
+
+@breaks("timers.survive-stop")
+class TimersDieWithTheRun(EventLoop):
+    """Timers that are pending when the loop stops never run."""
+
+    def run_forever(self) -> None:
+        super().run_forever()
+        from reference_loop.timers import Timers
+
+        self._timers = Timers()
+
+
+@breaks("timers.far-future")
+class DelaysWrapAfterFiftyDays(Stock):
+    """A delay is kept in 32 bits of milliseconds."""
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        if delay >= 49.7 * DAY:
+            delay = 0
+        return super().call_later(delay, callback, *args, context=context)
+
+
+@breaks("timers.infinite-delay")
+class InfiniteDelaysAreDueAtOnce(Stock):
+    """An infinite delay fires at once: as the documentation leaves open."""
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        return super().call_later(delay if math.isfinite(delay) else 0, callback, *args, context=context)
+
+
+@breaks("timers.none-delay")
+class NoneIsZero(Stock):
+    """A delay or deadline of None is taken for zero."""
+
+    def call_later(self, delay: Any, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        return super().call_later(delay or 0, callback, *args, context=context)
+
+    def call_at(self, when: Any, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        return super().call_at(when or 0, callback, *args, context=context)
+
+
+@breaks("timers.closed-loop")
+class SetsTimersOnAClosedLoop(Stock):
+    """call_later() and call_at() on a closed loop return a handle that never runs."""
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        if self.is_closed():
+            return asyncio.TimerHandle(when, callback, args, self, context)
+        return super().call_at(when, callback, *args, context=context)
+
+
+@breaks("timers.error-isolated")
+class AFailingTimerTakesTheNextWithIt(Stock):
+    """After a timer that raised, the timer with the argument 'next' is lost."""
+
+    failed = False
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        self.failed = True
+        super().call_exception_handler(context)
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        if args != ("next",):
+            return super().call_at(when, callback, *args, context=context)
+        return super().call_at(when, lambda: self.failed or callback(*args), context=context)
+
+
+@breaks("timers.earlier-timer-wakes")
+class TheTimeoutIsComputedOnce(EventLoop):
+    """A near timer waits for a far one that was set before it."""
+
+    far = 0.0
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        if args == ("far",):
+            self.far = when
+        elif args == ("near",):
+            when = max(when, self.far)
+        return super().call_at(when, callback, *args, context=context)
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        return self.call_at(self.time() + delay, callback, *args, context=context)
+
+
+@breaks("timers.cancelled-far-timer")
+class ACancelledTimerHidesTheNext(EventLoop):
+    """While the head of the timers is cancelled, what stands behind it does not run."""
+
+    head: asyncio.TimerHandle | None = None
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        if args == ("next",) and self.head is not None:
+            head = self.head
+            return super().call_later(delay, lambda: head.cancelled() or callback(*args), context=context)
+        handle = super().call_later(delay, callback, *args, context=context)
+        if args == ("head",):
+            self.head = handle
+        return handle
+
+
+@breaks("timers.time-is-float")
+class TimeIsAnInteger(Stock):
+    """time() returns an int when the loop does not run."""
+
+    def time(self) -> float:
+        return super().time() if self.is_running() else _Whole(super().time())
+
+
+class _Whole(float):
+    """A number that is not quite a float."""
+
+
+@breaks("timers.time-monotonic")
+class TimeJumpsBack(Stock):
+    """time() sometimes answers with an older time."""
+
+    asked = 0
+
+    def time(self) -> float:
+        self.asked += 1
+        return super().time() - (0.0004 if self.asked % 7 == 0 else 0)
+
+
+@breaks("timers.time-advances", "timers.later-never-early-real")
+class TimeStandsStillInACallback(EventLoop):
+    """time() is read once per iteration."""
+
+    cached = 0.0
+
+    def time(self) -> float:
+        return self.cached if self.is_running() and self.cached else super().time()
+
+    def _run_once(self) -> None:
+        self.cached = 0.0
+        self.cached = super().time()
+        super()._run_once()
+
+
+@breaks("timers.seconds")
+class TimeRunsAtHalfSpeed(Stock):
+    """time() counts half seconds when nobody runs the loop."""
+
+    def time(self) -> float:
+        return super().time() / 2
+
+
+@breaks("timers.same-thread-clock")
+class TimeBelongsToOneThread(Stock):
+    """time() raises in another thread than the loop's."""
+
+    def __init__(self) -> None:
+        import threading
+
+        super().__init__()
+        self.thread = threading.get_ident()
+
+    def time(self) -> float:
+        import threading
+
+        if threading.get_ident() != getattr(self, "thread", threading.get_ident()):
+            raise RuntimeError("another thread")
+        return super().time()
