@@ -16,7 +16,7 @@ from bench.workload import Entry, Workload, catalogue
 from conformance.loops import LoopSpec, add_current_directory, load_factory, new_loop
 
 WARMUPS, REPEATS = 1, 3
-OPERATIONS = 50
+OPERATIONS = 200
 """At least so many per region: callgrind is forty times slower than the bare processor."""
 
 
@@ -32,7 +32,7 @@ class Marks:
 
 def loops_of(entry: Entry) -> int:
     # A life cycle is half a million instructions.
-    return max(1, OPERATIONS // entry.inner) if entry.kind.in_loop else OPERATIONS // 5
+    return max(1, OPERATIONS // entry.inner) if entry.kind.in_loop else OPERATIONS // 10
 
 
 def run(settings: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ and address layouts still differ from round to round.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib.util
 import json
@@ -25,6 +26,7 @@ import math
 import os
 import resource
 import select
+import signal
 import sys
 import time
 from pathlib import Path
@@ -124,16 +126,14 @@ def _in_child(pipe: Pipe, body: Any) -> None:
             # Nothing is torn down: a loop that hangs in close() has been measured all the same.
             sys.stderr.flush()
             os._exit(status)
+    with contextlib.suppress(OSError):
+        os.setpgid(child, child)  # on both sides of the fork: whoever comes first
     os.close(life)
     poll = select.poll()
-    poll.register(pipe.read, 0)
-    poll.register(alive, 0)
-    while True:
-        ended = {descriptor for descriptor, _ in poll.poll()}
-        if alive in ended:
-            break
-        os.killpg(child, 9)
-        break
+    poll.register(pipe.read, 0)  # the race hangs up
+    poll.register(alive, 0)  # the worker ends
+    if alive not in {descriptor for descriptor, _ in poll.poll()}:
+        os.killpg(child, signal.SIGKILL)
     os.close(alive)
     pipe.send(exit=os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
