@@ -138,6 +138,15 @@ def _in_child(pipe: Pipe, body: Any) -> None:
     pipe.send(exit=os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 
+def _allow_descriptors() -> None:
+    """As many open files as the hard limit allows, for ten thousand connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
+    if soft != resource.RLIM_INFINITY and wanted > soft:
+        with contextlib.suppress(OSError, ValueError):  # macOS has limits below the hard limit
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def prime() -> None:
     """Allocate and free 1 MiB, after which glibc serves 256 KiB blocks from the heap.
 
@@ -153,9 +162,7 @@ def _work(pipe: Pipe, spec: LoopSpec, entry: Entry | None, order: dict[str, Any]
         raise NotImplementedError(f"Python {sys.version_info[0]}.{sys.version_info[1]} lacks what this workload drives")
     if order.get("cpu") is not None:
         os.sched_setaffinity(0, {order["cpu"]})
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard == resource.RLIM_INFINITY or hard > soft:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536) if hard > 0 else 65536, hard))
+    _allow_descriptors()
     if entry.kind.primed:
         prime()
     workload = entry.make()
