@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Awaitable
 from typing import Any
 
+from bench.client import LoadClient
 from bench.servers import Echo, Gate, Sink, Source, created, serve_protocol
 from bench.traffic import CHUNK
 from bench.workload import Workload, sizes
@@ -36,18 +36,16 @@ class Idle(ProtocolEcho):
     inner = 10
     idle: int
 
+    def prepare(self) -> None:
+        super().prepare()
+        # The silent ends live in a process of their own, or this one would need twice as many descriptors.
+        self.silent = LoadClient()
+
     async def setup(self) -> None:
-        self.silent: list[socket.socket] = []
         await super().setup()
         gate = Gate(self.idle)
-        server = self.silent_server = await created(lambda: Echo(gate))
-        address = server.sockets[0].getsockname()
-        for _ in range(0, self.idle, 500):
-            for _ in range(min(500, self.idle - len(self.silent))):
-                # Blocking connects of the measured process: the listener's backlog takes them.
-                self.silent.append(socket.create_connection(address))
-            while gate.count < len(self.silent):
-                await asyncio.sleep(0.001)
+        self.silent_server = await created(lambda: Echo(gate))
+        self.silent.connect(self.silent_server.sockets[0].getsockname()[:2], self.idle, 4, family="inet")
         await gate.reached
 
 
