@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import random
+import signal
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -56,6 +58,9 @@ def run(options: argparse.Namespace) -> int:
         for e in entries
     }
     progress = ProgressLine(left, settings.rounds)
+    if threading.current_thread() is threading.main_thread():
+        # `timeout` and CI runners send SIGTERM: end as by Ctrl-C, with the files written.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     if options.syscalls:
         count.check_tools(["strace"])
     try:

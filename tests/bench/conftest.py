@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -74,6 +75,8 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     (tmp_path / "wrong.py").write_text(LOOPS)
     monkeypatch.chdir(tmp_path)
 
+    before = signal.getsignal(signal.SIGTERM)
+
     def run(*arguments: object) -> Result:
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -81,6 +84,8 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
                 status = cli.main([str(one) for one in arguments])
             except SystemExit as stop:
                 status = stop.code if isinstance(stop.code, int) else 1
+            finally:
+                signal.signal(signal.SIGTERM, before)
         return Result(status, out.getvalue(), err.getvalue())
 
     return run

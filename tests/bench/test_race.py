@@ -202,6 +202,24 @@ def test_a_race_that_is_killed_while_a_loop_hangs_leaves_no_process_behind(bench
     wait_for(lambda: not measured_processes(tmp_path))
 
 
+def test_a_race_that_is_terminated_writes_what_it_has(bench: Run, tmp_path: Path) -> None:
+    boot = f"import sys; sys.path[:0] = {sys.path!r}; from bench.cli import main; sys.exit(main())"
+    arguments = ["run", "--loop", STOCK, "-o", "out", "--quick", "--rounds", "500", "tasks.spawn_await"]
+    driver = subprocess.Popen([sys.executable, "-c", boot, *arguments], stderr=subprocess.PIPE, text=True)
+    journal = tmp_path / "out" / "rounds.jsonl"
+    try:
+        wait_for(lambda: journal.exists() and '{"round"' in journal.read_text())
+        driver.terminate()
+        _, errors = driver.communicate(timeout=60)
+    finally:
+        driver.kill()
+        driver.wait()
+    assert "the same command goes on" in errors
+    assert "Traceback" not in errors
+    assert summary(tmp_path / "out")["complete"] is False
+    assert "incomplete" in bench("compare", "out").out
+
+
 def wait_for(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
     while not condition():
