@@ -100,7 +100,7 @@ def verdict(comparison: Comparison, p_adjusted: float, noise: float, margin: flo
 
 
 def geometric_mean(
-    differences: Sequence[Sequence[float]], resamples: int = 2000
+    differences: Sequence[Sequence[float]], resamples: int = 1000
 ) -> tuple[float, float | None, float | None]:
     """Ratio over several workloads, with its interval by resampling rounds.
 
@@ -121,7 +121,11 @@ def geometric_mean(
 
 
 def _hodges_lehmann(values: Sequence[float]) -> float:
-    return statistics.median([(x + y) / 2 for i, x in enumerate(values) for y in values[i:]])
+    # A summary takes tens of thousands of these after each round; statistics.median would double their time.
+    ordered = sorted(values)
+    sums = sorted([x + y for i, x in enumerate(ordered) for y in ordered[i:]])
+    middle = len(sums) // 2
+    return sums[middle] / 2 if len(sums) % 2 else (sums[middle - 1] + sums[middle]) / 4
 
 
 @functools.cache
