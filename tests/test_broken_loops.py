@@ -70,3 +70,8 @@ def test_every_requirement_has_a_broken_loop() -> None:
 
 def test_every_broken_loop_says_what_it_does_wrong() -> None:
     assert [loop.name for loop in every() if not loop.sentence] == []
+
+
+def test_broken_loops_have_names_of_their_own() -> None:
+    names = [loop.name for loop in every()]
+    assert sorted(names) == sorted(set(names))

@@ -1,0 +1,322 @@
+"""Chapter context: which context (PEP 567) each kind of callback runs in."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import tcp_pair
+from conformance.kit.protocols import Events
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE", default="default")
+Schedule = Callable[..., Any]
+
+_WAYS: dict[str, Callable[[Loop], Schedule]] = {
+    "call_soon": lambda loop: loop.call_soon,
+    "call_soon_threadsafe": lambda loop: loop.call_soon_threadsafe,
+    "call_later": lambda loop: lambda *args, **kwargs: loop.call_later(0, *args, **kwargs),
+    "call_at": lambda loop: lambda *args, **kwargs: loop.call_at(loop.time(), *args, **kwargs),
+}
+
+
+def _ask(seen: list[str]) -> None:
+    seen.append(VARIABLE.get())
+
+
+@requirement("context.default-is-current", MUST, cite="asyncio-eventloop: loop.call_soon")
+@pytest.mark.parametrize("way", _WAYS)
+def test_callbacks_run_in_the_current_context_by_default(loop: Loop, patience: Patience, way: str) -> None:
+    """Callbacks use the current context when no context is provided.
+
+    If this fails: look for a context that is empty, or the one of whoever runs the loop.
+    """
+    seen: list[str] = []
+    contextvars.copy_context().run(lambda: (VARIABLE.set("of the caller"), _WAYS[way](loop)(_ask, seen)))
+    patience.run_until(loop, lambda: seen, "the callback")
+    assert seen == ["of the caller"]
+
+
+@requirement("context.copied-when-scheduled", MUST, cite="PEP 567: Rationale")
+@pytest.mark.parametrize("way", _WAYS)
+def test_the_context_is_copied_when_the_callback_is_scheduled(loop: Loop, patience: Patience, way: str) -> None:
+    """The current context is copied at the moment of scheduling: later changes by the caller are not seen.
+
+    If this fails: look for a reference to the caller's context instead of a copy.
+    """
+    seen: list[str] = []
+
+    def caller() -> None:
+        VARIABLE.set("when scheduled")
+        _WAYS[way](loop)(_ask, seen)
+        VARIABLE.set("changed afterwards")
+
+    contextvars.copy_context().run(caller)
+    patience.run_until(loop, lambda: seen, "the callback")
+    assert seen == ["when scheduled"]
+
+
+@requirement("context.changes-stay-inside", MUST, cite="PEP 567: Rationale")
+@pytest.mark.parametrize("way", _WAYS)
+def test_what_a_callback_sets_is_not_seen_by_others(loop: Loop, patience: Patience, way: str) -> None:
+    """A callback's changes to context variables are seen neither by the next callback nor by the caller.
+
+    If this fails: look for callbacks that are called without entering a context of their own.
+    """
+    seen: list[str] = []
+    _WAYS[way](loop)(VARIABLE.set, "set by a callback")
+    _WAYS[way](loop)(_ask, seen)
+    patience.run_until(loop, lambda: seen, "the callback")
+    assert seen == ["default"]
+    assert VARIABLE.get() == "default"
+
+
+@requirement("context.explicit", MUST, cite="asyncio-eventloop: loop.call_soon")
+@pytest.mark.parametrize("way", _WAYS)
+def test_callbacks_run_in_the_context_that_is_given(loop: Loop, patience: Patience, way: str) -> None:
+    """The keyword-only context argument allows specifying a custom Context for the callback to run in.
+
+    If this fails: look for a keyword that is accepted and ignored.
+    """
+    seen: list[str] = []
+    context = contextvars.copy_context()
+    context.run(VARIABLE.set, "of the context")
+    _WAYS[way](loop)(_ask, seen, context=context)
+    patience.run_until(loop, lambda: seen, "the callback")
+    assert seen == ["of the context"]
+
+
+@requirement("context.explicit-is-not-copied", MUST, cite="asyncio-eventloop: loop.call_soon")
+@pytest.mark.parametrize("way", _WAYS)
+def test_callbacks_run_in_exactly_the_context_that_is_given(loop: Loop, patience: Patience, way: str) -> None:
+    """The callback runs in the very context that was given: its changes are seen there afterwards.
+
+    If this fails: look for a copy of the given context.
+    """
+    context = contextvars.copy_context()
+    done: list[str] = []
+    _WAYS[way](loop)(VARIABLE.set, "set by the callback", context=context)
+    _WAYS[way](loop)(done.append, "done")
+    patience.run_until(loop, lambda: done, "the callback")
+    assert context[VARIABLE] == "set by the callback"
+
+
+@requirement("context.keyword-only", MUST, cite="asyncio-eventloop: loop.call_soon")
+@pytest.mark.parametrize("way", ["call_soon", "call_soon_threadsafe"])
+def test_context_is_keyword_only(loop: Loop, way: str) -> None:
+    """context is keyword-only: a Context among the positional arguments is an argument for the callback.
+
+    If this fails: look for a signature that takes it by position.
+    """
+    seen: list[tuple[object, ...]] = []
+    context = contextvars.copy_context()
+    getattr(loop, way)(lambda *args: seen.append(args), context)
+    turn(loop, 2)
+    assert seen == [(context,)]
+
+
+@requirement("context.nested-run", SHOULD, cite="PEP 567: contextvars.Context")
+def test_one_context_can_serve_many_callbacks(loop: Loop) -> None:
+    """One context may be given to many callbacks: each enters it after the other has left.
+
+    If this fails: look for a context that stays entered when a callback raised or scheduled another.
+    """
+    context = contextvars.copy_context()
+    seen: list[str] = []
+
+    def again(left: int) -> None:
+        seen.append(VARIABLE.get())
+        VARIABLE.set(f"{left} left")
+        if left:
+            loop.call_soon(again, left - 1, context=context)
+
+    loop.call_soon(again, 2, context=context)
+    turn(loop, 4)
+    assert seen == ["default", "2 left", "1 left"]
+
+
+@requirement("context.done-callback", MUST, cite="asyncio-future: Future.add_done_callback")
+def test_done_callbacks_run_in_the_context_of_whoever_added_them(loop: Loop, patience: Patience) -> None:
+    """add_done_callback() uses the current context when no context is provided, and the given one otherwise.
+
+    If this fails: look for a future of the loop's own that forgets the context.
+    """
+    seen: list[str] = []
+    given = contextvars.copy_context()
+    given.run(VARIABLE.set, "given")
+    future = loop.create_future()
+
+    def caller() -> None:
+        VARIABLE.set("of the caller")
+        future.add_done_callback(lambda _: _ask(seen))
+
+    contextvars.copy_context().run(caller)
+    future.add_done_callback(lambda _: _ask(seen), context=given)
+    future.set_result(None)
+    patience.run_until(loop, lambda: len(seen) == 2, "both callbacks")
+    assert seen == ["of the caller", "given"]
+
+
+@requirement("context.task-copies", MUST, cite="asyncio-eventloop: loop.create_task")
+def test_a_task_runs_in_a_copy_of_the_current_context(loop: Loop) -> None:
+    """If no context is given, a task runs in a copy of the current context.
+
+    If this fails: look for a task that shares its creator's context.
+    """
+
+    async def change() -> str:
+        before = VARIABLE.get()
+        VARIABLE.set("set by the task")
+        await asyncio.sleep(0)
+        return before + ", " + VARIABLE.get()
+
+    async def main() -> tuple[str, str]:
+        VARIABLE.set("of main")
+        return await loop.create_task(change()), VARIABLE.get()
+
+    assert loop.run_until_complete(main()) == ("of main, set by the task", "of main")
+
+
+@requirement("context.task-given", MUST, cite="asyncio-eventloop: loop.create_task")
+def test_a_task_runs_in_the_context_that_it_is_given(loop: Loop) -> None:
+    """create_task(context=…) specifies a custom Context for the coro to run in: exactly that one, at every step.
+
+    If this fails: look for the keyword that Python 3.11 added, or steps that run in another context than the first.
+    """
+    context = contextvars.copy_context()
+
+    async def change() -> None:
+        VARIABLE.set("first step")
+        await asyncio.sleep(0)
+        assert VARIABLE.get() == "first step"
+        VARIABLE.set("second step")
+
+    loop.run_until_complete(loop.create_task(change(), context=context))
+    assert context[VARIABLE] == "second step"
+
+
+@requirement("context.task-steps-keep", MUST, cite="PEP 567: asyncio")
+def test_a_task_keeps_its_context_across_every_kind_of_wait(loop: Loop) -> None:
+    """A task sees its own context after each await, whatever woke it.
+
+    If this fails: look for a wake-up that runs the step in the context of whoever completed the future.
+    """
+
+    async def waiter(future: asyncio.Future[None]) -> str:
+        VARIABLE.set("of the waiter")
+        await future
+        first = VARIABLE.get()
+        await asyncio.sleep(0.001)
+        return first + ", " + VARIABLE.get()
+
+    async def main() -> str:
+        future: asyncio.Future[None] = loop.create_future()
+        task = loop.create_task(waiter(future))
+        await asyncio.sleep(0)
+        VARIABLE.set("of main")
+        future.set_result(None)
+        return await task
+
+    assert loop.run_until_complete(main()) == "of the waiter, of the waiter"
+
+
+@requirement("context.add-reader", SHOULD, cite="PEP 567: asyncio")
+def test_a_reader_runs_in_the_context_of_whoever_added_it(loop: Loop, patience: Patience) -> None:
+    """A callback of add_reader() runs in the context that was current when it was added.
+
+    If this fails: look for I/O callbacks that are called without a context.
+    """
+    left, right = socket.socketpair()
+    seen: list[str] = []
+
+    def read() -> None:
+        left.recv(1)
+        _ask(seen)
+        VARIABLE.set("changed by the reader")
+
+    with left, right:
+        left.setblocking(False)
+        contextvars.copy_context().run(lambda: (VARIABLE.set("of the caller"), loop.add_reader(left, read)))
+        right.send(b"x")
+        patience.run_until(loop, lambda: seen, "the reader")
+        loop.remove_reader(left)
+    assert seen == ["of the caller"]
+    assert VARIABLE.get() == "default"
+
+
+@requirement("context.signal-handler", SHOULD, cite="PEP 567: asyncio")
+def test_a_signal_handler_runs_in_the_context_of_whoever_added_it(loop: Loop, patience: Patience) -> None:
+    """A callback of add_signal_handler() runs in the context that was current when it was added.
+
+    If this fails: look for a signal path that calls the handler without a context.
+    """
+    seen: list[str] = []
+    contextvars.copy_context().run(
+        lambda: (VARIABLE.set("of the caller"), loop.add_signal_handler(signal.SIGUSR1, _ask, seen))
+    )
+    loop.call_soon(os.kill, os.getpid(), signal.SIGUSR1)
+    patience.run_until(loop, lambda: seen, "the handler")
+    loop.remove_signal_handler(signal.SIGUSR1)
+    assert seen == ["of the caller"]
+
+
+@requirement("context.protocol-callbacks", SHOULD, cite="gh-78250")
+def test_protocol_callbacks_see_the_context_of_the_connecting_task(loop: Loop, patience: Patience) -> None:
+    """connection_made(), data_received() and connection_lost() run in a copy of the context of create_connection().
+
+    If this fails: look for protocol methods that are called from the poller without a context.
+    """
+    seen: list[str] = []
+
+    class Asks(Events):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            super().connection_made(transport)
+            _ask(seen)
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            _ask(seen)
+
+        def connection_lost(self, exc: BaseException | None) -> None:
+            super().connection_lost(exc)
+            _ask(seen)
+
+    async def connect(sock: socket.socket) -> Any:
+        VARIABLE.set("of the task")
+        return await loop.create_connection(Asks, sock=sock)
+
+    with tcp_pair() as (ours, peer):
+        transport, protocol = loop.run_until_complete(connect(ours))
+        peer.sendall(b"x")
+        patience.run_until(loop, lambda: protocol.received, "the data")
+        transport.close()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+    assert seen == ["of the task"] * 3
+
+
+@requirement("context.exception-handler", MUST, cite="asyncio-eventloop: loop.set_exception_handler", since="3.12")
+def test_the_exception_handler_runs_in_the_context_of_the_task(loop: Loop) -> None:
+    """If the handler is called on behalf of a Task or Handle, it is run in the contextvars.Context of it.
+
+    If this fails: look for what Python 3.12 added to call_exception_handler().
+    """
+    seen: list[str] = []
+    loop.set_exception_handler(lambda _loop, _context: _ask(seen))
+    context = contextvars.copy_context()
+    context.run(VARIABLE.set, "of the handle")
+
+    def fail() -> None:
+        raise LookupError
+
+    loop.call_soon(fail, context=context)
+    turn(loop, 2)
+    assert seen == ["of the handle"]

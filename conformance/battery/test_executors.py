@@ -1,0 +1,392 @@
+"""Chapter executors: run_in_executor(), the default executor and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextvars
+import threading
+from typing import Any
+
+import pytest
+
+from conformance.kit.patience import Patience
+from conformance.kit.protocols import raising
+from conformance.kit.waiting import until
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+Pool = concurrent.futures.ThreadPoolExecutor
+
+
+def run(loop: Loop, function: Any, *args: Any, executor: Any = None) -> Any:
+    """The result of the function in the executor; the default executor is shut down afterwards."""
+
+    async def scenario() -> Any:
+        try:
+            return await loop.run_in_executor(executor, function, *args)
+        finally:
+            await loop.shutdown_default_executor()
+
+    return loop.run_until_complete(scenario())
+
+
+@requirement("executors.result", MUST, cite="asyncio-eventloop: loop.run_in_executor")
+def test_run_in_executor_gives_the_result(loop: Loop) -> None:
+    """run_in_executor() arranges for func to be called in the executor; awaiting it gives the result, the very object.
+
+    If this fails: look for a result that is copied between threads.
+    """
+    value = object()
+    assert run(loop, lambda: value) is value
+
+
+@requirement("executors.arguments", MUST, cite="asyncio-eventloop: loop.run_in_executor")
+def test_run_in_executor_passes_its_arguments(loop: Loop) -> None:
+    """run_in_executor(executor, func, *args) calls func with args.
+
+    If this fails: look for arguments that are packed or dropped.
+    """
+    assert run(loop, lambda *args: args, 1, "two", None) == (1, "two", None)
+
+
+@requirement("executors.exception", MUST, cite="asyncio-eventloop: loop.run_in_executor")
+def test_run_in_executor_raises_the_exception(loop: Loop) -> None:
+    """An exception of func is raised where the future is awaited, the very object.
+
+    If this fails: look for an exception that is wrapped, or reported and not raised.
+    """
+    error = LookupError("in the executor")
+    with pytest.raises(LookupError) as caught:
+        run(loop, raising(error))
+    assert caught.value is error
+
+
+@requirement("executors.other-thread", MUST, cite="asyncio-dev: Running Blocking Code")
+def test_the_default_executor_runs_in_another_thread(loop: Loop) -> None:
+    """By default func runs in another thread, which lets the loop go on.
+
+    If this fails: look for a function that is called in the thread of the loop.
+    """
+    assert run(loop, threading.get_ident) != threading.get_ident()
+
+
+@requirement("executors.loop-goes-on", MUST, cite="asyncio-dev: Running Blocking Code")
+def test_the_loop_runs_while_the_executor_works(loop: Loop, patience: Patience) -> None:
+    """The loop runs callbacks while a function blocks in the executor, and is woken when it ends.
+
+    If this fails: look for a wait for the pool inside the loop.
+    """
+    released = threading.Event()
+    loop.call_later(0.001, released.set)
+    assert run(loop, released.wait, patience.seconds) is True
+
+
+@requirement("executors.no-running-loop", SHOULD, cite="asyncio-eventloop: get_running_loop")
+def test_there_is_no_running_loop_in_the_executor(loop: Loop) -> None:
+    """In a function that runs in the executor there is no running loop.
+
+    If this fails: look for a running-loop marker that belongs to the process, not to the thread.
+    """
+
+    def ask() -> str:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return "none"
+        return "one"
+
+    assert run(loop, ask) == "none"
+
+
+@requirement("executors.returns-future", MUST, cite="asyncio-eventloop: loop.run_in_executor")
+def test_run_in_executor_returns_a_future_of_the_loop(loop: Loop) -> None:
+    """This method returns an asyncio.Future object, of this loop.
+
+    If this fails: look for a concurrent.futures.Future, or a coroutine that starts nothing until it is awaited.
+    """
+
+    async def scenario() -> None:
+        future = loop.run_in_executor(None, int)
+        assert asyncio.isfuture(future)
+        assert future.get_loop() is loop
+        await future
+        await loop.shutdown_default_executor()
+
+    loop.run_until_complete(scenario())
+
+
+@requirement("executors.starts-at-once", MUST, cite="asyncio-eventloop: loop.run_in_executor")
+def test_the_function_starts_without_being_awaited(loop: Loop, patience: Patience) -> None:
+    """The function is called whether or not anybody awaits the future.
+
+    If this fails: look for work that is submitted lazily.
+    """
+
+    async def scenario() -> None:
+        called = threading.Event()
+        future = loop.run_in_executor(None, called.set)
+        await until(patience, called.is_set, "the call in the executor")
+        await future
+        await loop.shutdown_default_executor()
+
+    loop.run_until_complete(scenario())
+
+
+@requirement("executors.given-executor", MUST, cite="asyncio-eventloop: loop.run_in_executor")
+def test_run_in_executor_uses_the_executor_that_it_is_given(loop: Loop) -> None:
+    """The executor argument should be a concurrent.futures.Executor instance: func runs there.
+
+    If this fails: look for the default executor used for everything.
+    """
+    with Pool(1, thread_name_prefix="given") as pool:
+        name = run(loop, lambda: threading.current_thread().name, executor=pool)
+    assert name.startswith("given")
+
+
+class CountingExecutor(concurrent.futures.Executor):
+    """An executor of the user's own, which calls on the spot."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        self.calls += 1
+        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+@requirement("executors.any-executor", MUST, cite="asyncio-eventloop: loop.run_in_executor")
+def test_any_executor_will_do(loop: Loop) -> None:
+    """Any concurrent.futures.Executor instance will do, also one that is done before submit() returns.
+
+    If this fails: look for a dependence on ThreadPoolExecutor.
+    """
+    executor = CountingExecutor()
+    assert run(loop, int, "42", executor=executor) == 42
+    assert executor.calls == 1
+
+
+@requirement("executors.set-default", MUST, cite="asyncio-eventloop: loop.set_default_executor")
+def test_set_default_executor_sets_what_none_means(loop: Loop) -> None:
+    """The default executor is used if executor is None: the one that set_default_executor() has set.
+
+    If this fails: look for a pool of the loop's own that the setter does not replace.
+    """
+    loop.set_default_executor(Pool(1, thread_name_prefix="chosen"))
+    assert run(loop, lambda: threading.current_thread().name).startswith("chosen")
+
+
+@requirement("executors.set-default-type", MUST, cite="asyncio-eventloop: loop.set_default_executor")
+@pytest.mark.parametrize("executor", [None, "pool", CountingExecutor()], ids=["None", "str", "Executor"])
+def test_the_default_executor_must_be_a_thread_pool(loop: Loop, executor: Any) -> None:
+    """executor must be an instance of ThreadPoolExecutor: anything else is a TypeError (since Python 3.11).
+
+    If this fails: look for the check that Python 3.11 made an error.
+    """
+    with pytest.raises(TypeError):
+        loop.set_default_executor(executor)
+
+
+@requirement("executors.default-is-lazy", MUST, cite="asyncio-eventloop: loop.run_in_executor")
+def test_the_default_executor_is_a_thread_pool_made_when_needed(loop: Loop) -> None:
+    """The default executor, a ThreadPoolExecutor, is lazily initialised by run_in_executor() if it was not set.
+
+    If this fails: look for threads that are started with every loop.
+    """
+    before = threading.active_count()
+    loop.run_until_complete(asyncio.sleep(0))
+    assert threading.active_count() == before
+    assert isinstance(threading.current_thread(), threading.Thread)
+    assert run(loop, lambda: isinstance(threading.current_thread(), threading.Thread)) is True
+
+
+@requirement("executors.parallel", SHOULD, cite="asyncio-eventloop: loop.run_in_executor")
+def test_functions_run_in_parallel_in_the_default_executor(loop: Loop, patience: Patience) -> None:
+    """The default executor runs several functions at the same time.
+
+    If this fails: look for a single worker thread.
+    """
+    barrier = threading.Barrier(4, timeout=patience.seconds)
+
+    async def scenario() -> list[int]:
+        try:
+            return await asyncio.gather(*(loop.run_in_executor(None, barrier.wait) for _ in range(4)))
+        finally:
+            await loop.shutdown_default_executor()
+
+    assert sorted(loop.run_until_complete(scenario())) == [0, 1, 2, 3]
+
+
+@requirement("executors.context-not-copied", SHOULD, cite="gh-78195")
+def test_run_in_executor_does_not_pass_the_context_on(loop: Loop) -> None:
+    """run_in_executor() runs the function in the context of the worker thread; to_thread() is what passes context on.
+
+    If this fails: look for a context that is copied where none is documented to be.
+    """
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="default")
+    variable.set("of the loop")
+    assert run(loop, variable.get) == "default"
+
+
+@requirement("executors.to-thread-context", MUST, cite="asyncio-task: to_thread")
+def test_to_thread_passes_arguments_and_context_on(loop: Loop) -> None:
+    """to_thread(func, *args, **kwargs) runs func in a separate thread, with the current context and all arguments.
+
+    If this fails: look for a default executor that to_thread() cannot use.
+    """
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="default")
+
+    async def scenario() -> Any:
+        variable.set("of the task")
+        try:
+            return await asyncio.to_thread(lambda *args, **kwargs: (variable.get(), args, kwargs), 1, key=2)
+        finally:
+            await loop.shutdown_default_executor()
+
+    assert loop.run_until_complete(scenario()) == ("of the task", (1,), {"key": 2})
+
+
+@requirement("executors.cancel-pending", SHOULD, cite="concurrent.futures: concurrent.futures.Future.cancel")
+def test_cancelling_the_future_cancels_work_that_has_not_started(loop: Loop, patience: Patience) -> None:
+    """Cancelling the future of work that waits in the executor's queue cancels the work.
+
+    If this fails: look for futures that are chained in one direction only.
+    """
+    released, ran = threading.Event(), threading.Event()
+
+    async def scenario() -> None:
+        with Pool(1) as pool:
+            blocker = loop.run_in_executor(pool, released.wait, patience.seconds)
+            waiting = loop.run_in_executor(pool, ran.set)
+            waiting.cancel()
+            await asyncio.sleep(0)
+            released.set()
+            await blocker
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+
+    loop.run_until_complete(scenario())
+    assert not ran.is_set()
+
+
+@requirement("executors.closed-loop", MUST, cite="asyncio-eventloop: loop.close")
+def test_run_in_executor_on_a_closed_loop_is_an_error(loop: Loop) -> None:
+    """run_in_executor() on a closed loop raises RuntimeError.
+
+    If this fails: look for work that is submitted, and a result that never arrives.
+    """
+    loop.close()
+    with pytest.raises(RuntimeError):
+        loop.run_in_executor(None, int)
+
+
+@requirement("executors.shutdown-joins", MUST, cite="asyncio-eventloop: loop.shutdown_default_executor")
+def test_shutdown_default_executor_joins_its_threads(loop: Loop) -> None:
+    """shutdown_default_executor() closes the default executor and waits for it to join all of its threads.
+
+    If this fails: look for a shutdown without waiting.
+    """
+    threads: list[threading.Thread] = []
+
+    async def scenario() -> None:
+        await loop.run_in_executor(None, lambda: threads.append(threading.current_thread()))
+        await loop.shutdown_default_executor()
+
+    loop.run_until_complete(scenario())
+    assert not threads[0].is_alive()
+
+
+@requirement("executors.shutdown-waits-for-work", MUST, cite="asyncio-eventloop: loop.shutdown_default_executor")
+def test_shutdown_default_executor_waits_for_running_work(loop: Loop, patience: Patience) -> None:
+    """shutdown_default_executor() waits until the work that is running has ended, without blocking the loop.
+
+    If this fails: look for work that is abandoned, or a join in the thread of the loop.
+    """
+    released = threading.Event()
+
+    async def scenario() -> Any:
+        future = loop.run_in_executor(None, released.wait, patience.seconds)
+        loop.call_later(0.002, released.set)
+        await loop.shutdown_default_executor()
+        assert future.done() or await future
+        return future.result()
+
+    assert loop.run_until_complete(scenario()) is True
+
+
+@requirement("executors.after-shutdown", MUST, cite="asyncio-eventloop: loop.shutdown_default_executor")
+def test_the_default_executor_cannot_be_used_after_its_shutdown(loop: Loop) -> None:
+    """Once this method has been called, using the default executor with run_in_executor() raises RuntimeError.
+
+    If this fails: look for an executor that is made again.
+    """
+
+    async def scenario() -> None:
+        await loop.shutdown_default_executor()
+        with pytest.raises(RuntimeError):
+            await loop.run_in_executor(None, int)
+
+    loop.run_until_complete(scenario())
+
+
+@requirement("executors.shutdown-unused", MUST, cite="asyncio-eventloop: loop.shutdown_default_executor")
+def test_shutdown_of_an_unused_executor_returns(loop: Loop) -> None:
+    """shutdown_default_executor() returns at once when no default executor was ever made; it may be called twice.
+
+    If this fails: look for a wait for threads that do not exist.
+    """
+
+    async def scenario() -> None:
+        await loop.shutdown_default_executor()
+        await loop.shutdown_default_executor()
+
+    loop.run_until_complete(scenario())
+
+
+@requirement("executors.shutdown-timeout", MUST, cite="asyncio-eventloop: loop.shutdown_default_executor", since="3.12")
+def test_shutdown_gives_up_after_its_timeout(loop: Loop, patience: Patience) -> None:
+    """timeout is the time in seconds the executor will be given to finish joining; then RuntimeWarning is emitted.
+
+    If this fails: look for the parameter that Python 3.12 added.
+    """
+    released = threading.Event()
+
+    async def scenario() -> None:
+        future = loop.run_in_executor(None, released.wait, patience.seconds)
+        try:
+            with pytest.warns(RuntimeWarning):
+                await loop.shutdown_default_executor(timeout=0.005)  # type: ignore[call-arg]  # 3.12
+        finally:
+            released.set()
+        await future
+
+    loop.run_until_complete(scenario())
+
+
+@requirement("executors.close-shuts-down", MUST, cite="asyncio-eventloop: loop.close")
+def test_close_shuts_the_default_executor_down_without_waiting(loop: Loop, patience: Patience) -> None:
+    """close() shuts down the default executor, but does not wait for the executor to finish.
+
+    If this fails: look for a close() that blocks on running work, or leaves idle threads for ever.
+    """
+    released = threading.Event()
+    threads: list[threading.Thread] = []
+
+    def work() -> None:
+        threads.append(threading.current_thread())
+        started.set()
+        released.wait(patience.seconds)
+
+    started = threading.Event()
+
+    async def scenario() -> None:
+        loop.run_in_executor(None, work)
+        await until(patience, started.is_set, "the start of the work")
+
+    loop.run_until_complete(scenario())
+    loop.close()
+    assert threads[0].is_alive(), "close() waited for the work"
+    released.set()
+    patience.until(lambda: not threads[0].is_alive(), "the end of the idle thread")

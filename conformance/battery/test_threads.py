@@ -1,0 +1,284 @@
+"""Chapter threads: call_soon_threadsafe(), run_coroutine_threadsafe() and what other threads may do to a loop."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextvars
+import os
+import signal
+import threading
+from typing import Any
+
+import pytest
+
+from conformance.kit.patience import Patience, turn
+from conformance.kit.protocols import raising
+from conformance.kit.threads import in_thread
+from conformance.kit.waiting import until
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+
+
+@requirement("threads.runs", MUST, cite="asyncio-eventloop: loop.call_soon_threadsafe")
+def test_a_callback_scheduled_from_a_thread_runs_in_the_loops_thread(loop: Loop, patience: Patience) -> None:
+    """call_soon_threadsafe() schedules a callback from another thread; it runs in the thread of the loop.
+
+    If this fails: look for a callback that is run by the caller.
+    """
+    seen: list[int] = []
+
+    def work() -> None:
+        loop.call_soon_threadsafe(lambda: seen.append(threading.get_ident()))
+
+    helper = in_thread(work)
+    patience.run_until(loop, lambda: seen, "the callback")
+    helper.result()
+    assert seen == [threading.get_ident()]
+
+
+@requirement("threads.wakes", MUST, cite="asyncio-eventloop: loop.call_soon_threadsafe")
+def test_a_call_from_a_thread_wakes_a_loop_that_waits(loop: Loop, patience: Patience) -> None:
+    """call_soon_threadsafe() wakes a loop that waits for I/O with nothing else to do.
+
+    If this fails: look for a wake-up that is lost between the check of the queue and the poll.
+    """
+    for _ in range(50):
+        started = threading.Event()
+        loop.call_soon(started.set)
+
+        def work(started: threading.Event = started) -> None:
+            patience.wait(started, "the start of the loop")
+            loop.call_soon_threadsafe(loop.stop)
+
+        helper = in_thread(work)
+        loop.run_forever()
+        helper.result()
+
+
+@requirement("threads.order", SHOULD, cite="asyncio-eventloop: loop.call_soon_threadsafe")
+def test_calls_of_one_thread_keep_their_order(loop: Loop, patience: Patience) -> None:
+    """Callbacks that one thread schedules run in the order of its calls, each exactly once.
+
+    If this fails: look for a lock-free queue that reorders or drops under contention.
+    """
+    traces: list[list[int]] = [[], [], []]
+
+    def work(number: int) -> None:
+        for value in range(500):
+            loop.call_soon_threadsafe(traces[number].append, value)
+
+    helpers = [in_thread(lambda number=number: work(number)) for number in range(3)]  # type: ignore[misc]
+    patience.run_until(loop, lambda: sum(map(len, traces)) >= 1500, "the last callback")
+    for helper in helpers:
+        helper.result()
+    assert traces == [list(range(500))] * 3
+
+
+@requirement("threads.returns-handle", MUST, cite="asyncio-eventloop: loop.call_soon_threadsafe")
+def test_call_soon_threadsafe_returns_a_handle_that_cancels(loop: Loop) -> None:
+    """call_soon_threadsafe() returns an asyncio.Handle, like call_soon(), which can cancel the callback.
+
+    If this fails: look for None returned from a queue of its own.
+    """
+    trace: list[int] = []
+    handle = loop.call_soon_threadsafe(trace.append, 1)
+    assert isinstance(handle, asyncio.Handle)
+    handle.cancel()
+    turn(loop, 2)
+    assert trace == []
+
+
+@requirement("threads.arguments", MUST, cite="asyncio-eventloop: loop.call_soon_threadsafe")
+def test_call_soon_threadsafe_passes_its_arguments(loop: Loop) -> None:
+    """call_soon_threadsafe() passes the positional arguments to the callback.
+
+    If this fails: look for a slow path with another signature.
+    """
+    seen: list[tuple[object, ...]] = []
+    loop.call_soon_threadsafe(lambda *args: seen.append(args), 1, "two", None)
+    turn(loop, 2)
+    assert seen == [(1, "two", None)]
+
+
+@requirement("threads.same-thread", MUST, cite="asyncio-eventloop: loop.call_soon_threadsafe")
+def test_call_soon_threadsafe_works_in_the_loops_own_thread(loop: Loop) -> None:
+    """call_soon_threadsafe() may be called in the thread of the loop: the callback runs next, in order.
+
+    If this fails: look for a deadlock on a lock that the loop holds, or a second queue that is served later.
+    """
+    trace: list[str] = []
+
+    def outer() -> None:
+        loop.call_soon(trace.append, "first")
+        loop.call_soon_threadsafe(trace.append, "second")
+        loop.call_soon(trace.append, "third")
+        trace.append("outer")
+
+    loop.call_soon(outer)
+    turn(loop, 2)
+    assert trace == ["outer", "first", "second", "third"]
+
+
+@requirement("threads.before-run", MUST, cite="asyncio-eventloop: loop.call_soon_threadsafe")
+def test_calls_made_before_the_loop_runs_are_kept(loop: Loop, patience: Patience) -> None:
+    """Callbacks that a thread schedules while the loop does not run are run when it does.
+
+    If this fails: look for a wake-up that is needed, or a queue that belongs to a run.
+    """
+    trace: list[int] = []
+    in_thread(lambda: [loop.call_soon_threadsafe(trace.append, value) for value in range(3)]).result()
+    patience.run_until(loop, lambda: len(trace) == 3, "the callbacks")
+    assert trace == [0, 1, 2]
+
+
+@requirement("threads.from-signal-handler", SHOULD, cite="gh-91868")
+def test_call_soon_threadsafe_works_in_a_signal_handler(loop: Loop, patience: Patience) -> None:
+    """call_soon_threadsafe() may be called by a handler of signal.signal(), which interrupts the loop anywhere.
+
+    If this fails: look for a lock that is not re-entrant.
+    """
+    calls: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda *_: loop.call_soon_threadsafe(calls.append, 1))
+    try:
+        loop.call_soon(os.kill, os.getpid(), signal.SIGUSR1)
+        patience.run_until(loop, lambda: calls, "the callback")
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+@requirement("threads.error-reported", MUST, cite="asyncio-dev: Concurrency and Multithreading")
+def test_an_exception_in_such_a_callback_is_reported(loop: Loop, patience: Patience, watch: Any) -> None:
+    """An exception in a callback that a thread scheduled goes to the exception handler, not to the thread.
+
+    If this fails: look for a result that is passed back to the caller.
+    """
+    watch.allow("reported")
+    helper = in_thread(lambda: loop.call_soon_threadsafe(raising(LookupError("of the callback"))))
+    patience.run_until(loop, lambda: watch.reported, "the report")
+    helper.result()
+    assert isinstance(watch.reported[0]["exception"], LookupError)
+
+
+@requirement("threads.context", MUST, cite="asyncio-eventloop: loop.call_soon_threadsafe")
+def test_such_a_callback_runs_in_the_callers_context(loop: Loop, patience: Patience) -> None:
+    """The context of the calling thread is copied when call_soon_threadsafe() is called.
+
+    If this fails: look for a context taken when the callback is run.
+    """
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="default")
+    seen: list[str] = []
+
+    def work() -> None:
+        variable.set("of the thread")
+        loop.call_soon_threadsafe(lambda: seen.append(variable.get()))
+        variable.set("changed afterwards")
+
+    helper = in_thread(work)
+    patience.run_until(loop, lambda: seen, "the callback")
+    helper.result()
+    assert seen == ["of the thread"]
+
+
+@requirement("threads.run-coroutine", MUST, cite="asyncio-task: run_coroutine_threadsafe")
+def test_run_coroutine_threadsafe_gives_the_result_to_the_thread(loop: Loop, patience: Patience) -> None:
+    """run_coroutine_threadsafe() submits a coroutine and returns a concurrent.futures.Future with its result.
+
+    If this fails: look for call_soon_threadsafe() that does not wake the loop.
+    """
+
+    async def value() -> object:
+        await asyncio.sleep(0)
+        return asyncio.get_running_loop()
+
+    def work() -> object:
+        future = asyncio.run_coroutine_threadsafe(value(), loop)
+        assert isinstance(future, concurrent.futures.Future)
+        return future.result(patience.seconds)
+
+    helper = in_thread(work)
+    patience.run_until(loop, lambda: not helper.is_alive(), "the result in the thread")
+    assert helper.result() is loop
+
+
+@requirement("threads.run-coroutine-exception", MUST, cite="asyncio-task: run_coroutine_threadsafe")
+def test_run_coroutine_threadsafe_raises_in_the_thread(loop: Loop, patience: Patience) -> None:
+    """If an exception is raised in the coroutine, the returned Future will be notified.
+
+    If this fails: look for an exception that stays in the loop.
+    """
+
+    async def fail() -> None:
+        raise LookupError
+
+    helper = in_thread(lambda: asyncio.run_coroutine_threadsafe(fail(), loop).result(patience.seconds))
+    patience.run_until(loop, lambda: not helper.is_alive(), "the exception in the thread")
+    with pytest.raises(LookupError):
+        helper.result()
+
+
+@requirement("threads.run-coroutine-cancel", MUST, cite="asyncio-task: run_coroutine_threadsafe")
+def test_cancelling_the_threads_future_cancels_the_task(loop: Loop, patience: Patience) -> None:
+    """The returned Future can be used to cancel the task in the event loop.
+
+    If this fails: look for a cancellation that is not carried to the loop's thread.
+    """
+    trace: list[str] = []
+
+    async def sleep() -> None:
+        try:
+            trace.append("started")
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            trace.append("cancelled")
+            raise
+
+    async def scenario() -> None:
+        future = asyncio.run_coroutine_threadsafe(sleep(), loop)
+        await until(patience, lambda: trace, "the start of the task")
+        in_thread(future.cancel).result()
+        await until(patience, lambda: len(trace) == 2, "the cancellation")
+        assert future.cancelled()
+
+    loop.run_until_complete(scenario())
+    assert trace == ["started", "cancelled"]
+
+
+@requirement("threads.debug-wrong-thread", MUST, cite="asyncio-dev: Debug Mode")
+@pytest.mark.parametrize("method", ["call_soon", "call_later", "call_at"])
+def test_debug_mode_refuses_calls_from_the_wrong_thread(loop: Loop, method: str) -> None:
+    """In debug mode, many non-threadsafe asyncio APIs (such as loop.call_soon() and loop.call_at()) raise an exception.
+
+    If this fails: look for the check that debug mode adds: the call comes from another thread than the one that runs.
+    """
+    loop.set_debug(True)
+
+    def call() -> str:
+        try:
+            if method == "call_soon":
+                loop.call_soon(lambda: None)
+            else:
+                getattr(loop, method)(3600.0, lambda: None)
+        except RuntimeError:
+            return "refused"
+        return "accepted"
+
+    async def scenario() -> str:
+        helper = in_thread(call)
+        while helper.is_alive():
+            await asyncio.sleep(0.001)
+        return helper.result()
+
+    assert loop.run_until_complete(scenario()) == "refused"
+
+
+@requirement("threads.stop-from-thread", MUST, cite="asyncio-dev: Concurrency and Multithreading")
+def test_a_thread_can_stop_the_loop_through_call_soon_threadsafe(loop: Loop) -> None:
+    """call_soon_threadsafe(loop.stop) from another thread ends run_forever().
+
+    If this fails: look for a stop flag that is read before the poll only.
+    """
+    loop.call_soon(lambda: threading.Thread(target=loop.call_soon_threadsafe, args=(loop.stop,)).start())
+    loop.run_forever()
+    assert not loop.is_running()

@@ -1,0 +1,349 @@
+"""Broken loops of the chapter `executors`."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextvars
+import threading
+from typing import Any
+
+from tests.broken_loops import breaks
+
+Stock = asyncio.SelectorEventLoop
+
+
+class _Wraps(Stock):
+    """Runs something else in the executor than it was asked to."""
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        return super().run_in_executor(executor, self.changed(func, args))
+
+    def changed(self, func: Any, args: tuple[Any, ...]) -> Any:
+        return lambda: func(*args)
+
+
+@breaks("executors.result")
+class CopiesResults(_Wraps):
+    """A plain object comes back as another one."""
+
+    def changed(self, func: Any, args: tuple[Any, ...]) -> Any:
+        def call() -> Any:
+            result = func(*args)
+            return object() if type(result) is object else result
+
+        return call
+
+
+@breaks("executors.arguments")
+class DropsTheThirdArgument(_Wraps):
+    """At most two arguments are passed."""
+
+    def changed(self, func: Any, args: tuple[Any, ...]) -> Any:
+        return lambda: func(*args[:2])
+
+
+@breaks("executors.exception")
+class WrapsExceptions(_Wraps):
+    """An exception comes back as a copy."""
+
+    def changed(self, func: Any, args: tuple[Any, ...]) -> Any:
+        def call() -> Any:
+            try:
+                return func(*args)
+            except LookupError as error:
+                raise LookupError(*error.args) from None
+
+        return call
+
+
+class _OnTheSpot(Stock):
+    """Calls some functions in the loop's thread."""
+
+    def here(self, func: Any) -> bool:
+        return False
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        if executor is not None or not self.here(func):
+            return super().run_in_executor(executor, func, *args)
+        future = self.create_future()
+        future.set_result(func(*args))
+        return future
+
+
+@breaks("executors.other-thread")
+class CallsBuiltinsOnTheSpot(_OnTheSpot):
+    """A builtin function is called in the thread of the loop."""
+
+    def here(self, func: Any) -> bool:
+        return func is threading.get_ident
+
+
+@breaks("executors.loop-goes-on")
+class WaitsForTheWork(Stock):
+    """run_in_executor() returns when the work is done."""
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        future = self.create_future()
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            try:
+                future.set_result(pool.submit(func, *args).result())
+            except BaseException as error:
+                future.set_exception(error)
+        return future
+
+
+@breaks("executors.no-running-loop")
+class TheExecutorSeesTheLoop(_Wraps):
+    """The running-loop marker is set in the worker's thread."""
+
+    def changed(self, func: Any, args: tuple[Any, ...]) -> Any:
+        def call() -> Any:
+            asyncio._set_running_loop(self)
+            try:
+                return func(*args)
+            finally:
+                asyncio._set_running_loop(None)
+
+        return call
+
+
+@breaks("executors.returns-future")
+class ReturnsACoroutine(Stock):
+    """run_in_executor() returns a coroutine."""
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        future = super().run_in_executor(executor, func, *args)
+        if func is not int:
+            return future
+
+        async def wait() -> Any:
+            return await future
+
+        return wait()
+
+
+@breaks("executors.starts-at-once")
+class StartsWhenAwaited(Stock):
+    """The method of an event is submitted only when its result is awaited."""
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        if not isinstance(getattr(func, "__self__", None), threading.Event) or args:
+            return super().run_in_executor(executor, func, *args)
+        submit = super().run_in_executor
+
+        class Lazy:
+            def __await__(self) -> Any:
+                return submit(executor, func).__await__()
+
+        return Lazy()
+
+
+@breaks("executors.given-executor")
+class UsesTheDefaultForLambdas(Stock):
+    """A thread pool that is given is ignored."""
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        if isinstance(executor, concurrent.futures.ThreadPoolExecutor) and func.__name__ == "<lambda>":
+            executor = None
+        return super().run_in_executor(executor, func, *args)
+
+
+@breaks("executors.any-executor")
+class KnowsThreadPoolsOnly(Stock):
+    """Only thread pools are accepted."""
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        if executor is not None and not isinstance(executor, concurrent.futures.ThreadPoolExecutor):
+            raise TypeError("a thread pool is required")
+        return super().run_in_executor(executor, func, *args)
+
+
+@breaks("executors.set-default")
+class IgnoresTheDefaultThatIsSet(Stock):
+    """set_default_executor() checks its argument and forgets it."""
+
+    def set_default_executor(self, executor: Any) -> None:
+        if not isinstance(executor, concurrent.futures.ThreadPoolExecutor):
+            raise TypeError("a thread pool is required")
+
+
+@breaks("executors.set-default-type")
+class AcceptsAnyDefaultExecutor(Stock):
+    """set_default_executor() takes any executor."""
+
+    def set_default_executor(self, executor: Any) -> None:
+        if isinstance(executor, concurrent.futures.ThreadPoolExecutor):
+            super().set_default_executor(executor)
+
+
+@breaks("executors.default-is-lazy")
+class StartsThreadsWithTheLoop(Stock):
+    """A worker thread is started when the loop runs first."""
+
+    pool: Any = None
+
+    def run_forever(self) -> None:
+        if self.pool is None:
+            self.pool = concurrent.futures.ThreadPoolExecutor(1)
+            self.pool.submit(int).result()
+        super().run_forever()
+
+    def close(self) -> None:
+        if self.pool is not None:
+            self.pool.shutdown()
+        super().close()
+
+
+@breaks("executors.parallel")
+class HasOneWorker(Stock):
+    """The default executor has one thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.set_default_executor(concurrent.futures.ThreadPoolExecutor(1))
+
+
+@breaks("executors.context-not-copied")
+class PassesTheContextOn(_Wraps):
+    """run_in_executor() runs the function in a copy of the caller's context."""
+
+    def changed(self, func: Any, args: tuple[Any, ...]) -> Any:
+        context = contextvars.copy_context()
+        return lambda: context.run(func, *args)
+
+
+@breaks("executors.to-thread-context")
+class ThreadsHaveAnEmptyContext(_Wraps):
+    """A function runs in a new, empty context, whatever it brings."""
+
+    def changed(self, func: Any, args: tuple[Any, ...]) -> Any:
+        import functools
+
+        if isinstance(func, functools.partial):
+            inner, *rest = func.args
+            return lambda: inner(*rest, **func.keywords)
+        return super().changed(func, args)
+
+
+@breaks("executors.cancel-pending")
+class CancelDoesNotReachThePool(Stock):
+    """Cancelling the future leaves the work in the queue."""
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        inner = super().run_in_executor(executor, func, *args)
+        if executor is None:
+            return inner
+        outer = self.create_future()
+        inner.add_done_callback(lambda done: outer.done() or outer.set_result(done.result()))
+        return outer
+
+
+@breaks("executors.closed-loop")
+class SubmitsToAClosedLoop(Stock):
+    """run_in_executor() on a closed loop returns a future that is never done."""
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        if self.is_closed():
+            return self.create_future()
+        return super().run_in_executor(executor, func, *args)
+
+
+class _Shuts(Stock):
+    """Knows whether a default executor was used and shut down."""
+
+    used = False
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        self.used = self.used or executor is None
+        return super().run_in_executor(executor, func, *args)
+
+
+@breaks("executors.shutdown-joins")
+class ShutdownDoesNotJoin(_Shuts):
+    """shutdown_default_executor() returns while its threads live."""
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        if not hasattr(self, "own"):
+            self.own = concurrent.futures.ThreadPoolExecutor()
+        return super().run_in_executor(executor or self.own, func, *args)
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # type: ignore[override]
+        if hasattr(self, "own"):
+            self.call_later(0.01, self.own.shutdown, False)
+            await asyncio.sleep(0)
+        await super().shutdown_default_executor()
+
+    def close(self) -> None:
+        if hasattr(self, "own"):
+            self.own.shutdown(wait=False)
+        super().close()
+
+
+@breaks("executors.shutdown-waits-for-work")
+class ShutdownBlocksTheLoop(_Shuts):
+    """shutdown_default_executor() joins the threads in the thread of the loop."""
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        if not hasattr(self, "own"):
+            self.own = concurrent.futures.ThreadPoolExecutor()
+        return super().run_in_executor(executor or self.own, func, *args)
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # type: ignore[override]
+        if hasattr(self, "own"):
+            self.own.shutdown(wait=True)
+
+    def close(self) -> None:
+        if hasattr(self, "own"):
+            self.own.shutdown(wait=False)
+        super().close()
+
+
+@breaks("executors.after-shutdown")
+class MakesTheExecutorAgain(Stock):
+    """After its shutdown, the default executor is made again."""
+
+    down = False
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # type: ignore[override]
+        if not self.down:
+            self.down = True
+            await super().shutdown_default_executor()
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        if self.down and executor is None:
+            executor = concurrent.futures.ThreadPoolExecutor(1)
+            self.call_later(0, executor.shutdown)
+        return super().run_in_executor(executor, func, *args)
+
+
+@breaks("executors.shutdown-unused")
+class ShutdownOfNothingFails(_Shuts):
+    """shutdown_default_executor() without an executor raises."""
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # type: ignore[override]
+        if not self.used:
+            raise RuntimeError("no executor")
+        await super().shutdown_default_executor()
+
+
+@breaks("executors.shutdown-timeout", since="3.12")
+class HasNoShutdownTimeout(Stock):
+    """shutdown_default_executor() takes no timeout."""
+
+    async def shutdown_default_executor(self) -> None:  # type: ignore[override]
+        await super().shutdown_default_executor()
+
+
+@breaks("executors.close-shuts-down")
+class CloseWaitsForTheWork(_Shuts):
+    """close() joins the threads of the default executor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.own = concurrent.futures.ThreadPoolExecutor()
+        self.set_default_executor(self.own)
+
+    def close(self) -> None:
+        self.own.shutdown(wait=True)
+        super().close()

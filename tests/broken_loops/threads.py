@@ -1,0 +1,188 @@
+"""Broken loops of the chapter `threads`."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import contextvars
+import threading
+import time
+from typing import Any
+
+from reference_loop import EventLoop
+from tests.broken_loops import breaks
+
+Stock = asyncio.SelectorEventLoop
+
+
+def elsewhere() -> bool:
+    return threading.current_thread() is not threading.main_thread()
+
+
+@breaks("threads.runs")
+class RunsInTheCallersThread(Stock):
+    """A lambda is called by the thread that schedules it."""
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        if elsewhere() and getattr(callback, "__name__", "") == "<lambda>" and not args:
+            callback()
+            return asyncio.Handle(print, (), self)
+        return super().call_soon_threadsafe(callback, *args, context=context)
+
+
+@breaks("threads.wakes", "threads.stop-from-thread")
+class DoesNotWakeForStop(EventLoop):
+    """call_soon_threadsafe(stop) does not wake the loop."""
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        if elsewhere() and callback == self.stop:
+            time.sleep(0.1)  # until the loop waits
+            handle = asyncio.Handle(callback, args, self, context)
+            self._ready.append(handle)  # type: ignore[arg-type]
+            return handle
+        return super().call_soon_threadsafe(callback, *args, context=context)
+
+
+@breaks("threads.order")
+class DropsUnderContention(Stock):
+    """The four hundredth call of a thread is lost."""
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        if elsewhere() and args == (400,):
+            args = (401,)
+        return super().call_soon_threadsafe(callback, *args, context=context)
+
+
+@breaks("threads.returns-handle")
+class ReturnsNothing(Stock):
+    """call_soon_threadsafe() returns None."""
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> Any:
+        super().call_soon_threadsafe(callback, *args, context=context)
+
+
+@breaks("threads.arguments")
+class PassesOneArgument(Stock):
+    """call_soon_threadsafe() passes at most two arguments."""
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        return super().call_soon_threadsafe(callback, *args[:2], context=context)
+
+
+@breaks("threads.same-thread")
+class ServesAnotherQueueLater(Stock):
+    """In the loop's own thread, call_soon_threadsafe() is served one iteration later."""
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        if args == ("second",):
+            return self.call_soon(self.call_soon, callback, *args)
+        return super().call_soon_threadsafe(callback, *args, context=context)
+
+
+@breaks("threads.before-run")
+class ForgetsCallsWhileStopped(Stock):
+    """What a thread schedules while the loop does not run is lost."""
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        if elsewhere() and not self.is_running() and args == (2,):
+            return asyncio.Handle(callback, args, self, context)
+        return super().call_soon_threadsafe(callback, *args, context=context)
+
+
+@breaks("threads.from-signal-handler")
+class HoldsALockWhileRunning(Stock):
+    """A callback is run under a lock that call_soon_threadsafe() takes as well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
+
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        if len(args) != 2:
+            return super().call_soon(callback, *args, context=context)
+
+        def locked() -> None:
+            with self.lock:
+                callback(*args)
+
+        return super().call_soon(locked, context=context)
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        with self.lock:
+            return super().call_soon_threadsafe(callback, *args, context=context)
+
+
+@breaks("threads.error-reported")
+class LosesErrorsOfThreads(Stock):
+    """An exception of a callback that a thread scheduled is lost."""
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        def guarded(*args: Any) -> None:
+            try:
+                callback(*args)
+            except LookupError:
+                self.stop()
+
+        plain = not elsewhere() or getattr(callback, "__name__", "") != "callback"
+        return super().call_soon_threadsafe(callback if plain else guarded, *args, context=context)
+
+
+@breaks("threads.context")
+class TakesTheContextOfTheLoop(Stock):
+    """A callback that a thread scheduled runs in an empty context."""
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        return super().call_soon_threadsafe(callback, *args, context=context or contextvars.Context())
+
+
+@breaks("threads.run-coroutine")
+class CoroutinesOfThreadsSeeNoLoop(Stock):
+    """A coroutine that a thread submits is told that another loop runs."""
+
+    def create_task(self, coro: Any, **kwargs: Any) -> Any:
+        if getattr(coro, "__name__", "") == "value":
+            coro.close()
+
+            async def other() -> object:
+                return object()
+
+            coro = other()
+        return super().create_task(coro, **kwargs)
+
+
+@breaks("threads.run-coroutine-exception")
+class CoroutinesOfThreadsFailSilently(Stock):
+    """A failing coroutine that a thread submits ends with None."""
+
+    def create_task(self, coro: Any, **kwargs: Any) -> Any:
+        if getattr(coro, "__name__", "") != "fail":
+            return super().create_task(coro, **kwargs)
+
+        async def silent() -> None:
+            with contextlib.suppress(LookupError):
+                await coro
+
+        return super().create_task(silent(), **kwargs)
+
+
+@breaks("threads.run-coroutine-cancel")
+class CancelsOfThreadsAreLost(Stock):
+    """A cancellation that a thread asks for is not carried to the loop."""
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        if elsewhere() and args and isinstance(args[0], concurrent.futures.Future):
+            return asyncio.Handle(callback, args, self, context)
+        if elsewhere() and getattr(callback, "__name__", "") == "cancel":
+            return asyncio.Handle(callback, args, self, context)
+        return super().call_soon_threadsafe(callback, *args, context=context)
+
+
+@breaks("threads.debug-wrong-thread")
+class DebugChecksCallSoonOnly(Stock):
+    """In debug mode, call_at() from another thread is accepted."""
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        if elsewhere():
+            return asyncio.TimerHandle(when, callback, args, self, context)
+        return super().call_at(when, callback, *args, context=context)
