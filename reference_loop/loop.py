@@ -25,6 +25,7 @@ from .dns import DnsMixin
 from .errors import ErrorsMixin
 from .executors import ExecutorsMixin
 from .handles import Handle
+from .pipes import PipesMixin
 from .poller import Poller
 from .servers import ServersMixin
 from .signals import SignalsMixin
@@ -53,6 +54,7 @@ class EventLoop(
     ConnectionsMixin,
     ServersMixin,
     DatagramsMixin,
+    PipesMixin,
 ):
     """A complete asyncio event loop for Linux and macOS."""
 
