@@ -1,0 +1,266 @@
+"""Chapter futures: what loop.create_future() returns, and how such a future comes to its result.
+
+asyncio's own functions on futures and done callbacks have files of their own. A loop may bring its own class: only the
+documented methods are used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from conformance.requirement import MAY, MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+Future = asyncio.Future[Any]
+
+_ENDINGS: dict[str, Callable[[Future], object]] = {
+    "result": lambda future: future.set_result("first"),
+    "exception": lambda future: future.set_exception(LookupError("first")),
+    "cancelled": lambda future: future.cancel(),
+}
+
+
+@requirement("futures.create", MUST, cite="asyncio-eventloop: loop.create_future")
+def test_create_future_returns_a_future(loop: Loop) -> None:
+    """create_future() creates a future: asyncio.isfuture() is true of it.
+
+    If this fails: look for an own class that lacks _asyncio_future_blocking, the mark of future-like objects.
+    """
+    assert asyncio.isfuture(loop.create_future())
+
+
+@requirement("futures.type", MAY, cite="asyncio-eventloop: loop.create_future")
+def test_what_create_future_returns(loop: Loop, answer: Callable[[object], None]) -> None:
+    """create_future() may return an alternative implementation of the Future object.
+
+    If this fails: nothing is forbidden here; the answer tells whether isinstance(…, asyncio.Future) holds.
+    """
+    future = loop.create_future()
+    answer("asyncio.Future itself" if type(future) is asyncio.Future else f"{type(future).__name__}, its own class")
+    answer(f"isinstance of asyncio.Future: {isinstance(future, asyncio.Future)}")
+
+
+@requirement("futures.attached", MUST, cite="asyncio-future: Future.get_loop")
+def test_a_future_knows_its_loop(loop: Loop) -> None:
+    """A created future is attached to the loop that created it: get_loop() returns that loop.
+
+    If this fails: look for an inner loop object, or a wrapper, given to the future instead of the loop itself.
+    """
+    assert loop.create_future().get_loop() is loop
+
+
+@requirement("futures.new", MUST, cite="asyncio-eventloop: loop.create_future")
+def test_each_future_is_a_new_one(loop: Loop) -> None:
+    """Each call of create_future() makes a new future, also while and after another one was used.
+
+    If this fails: look for a pool that hands out a future that somebody still holds.
+    """
+    first, second = loop.create_future(), loop.create_future()
+    assert first is not second
+    first.set_result(1)
+    assert loop.create_future() is not first
+    assert not second.done()
+
+
+@requirement("futures.pending", MUST, cite="asyncio-future: Future.done")
+def test_a_new_future_is_not_done(loop: Loop) -> None:
+    """A future without result, exception or cancellation is not done.
+
+    If this fails: look for a state that is left uninitialised.
+    """
+    assert loop.create_future().done() is False
+
+
+@requirement("futures.done", MUST, cite="asyncio-future: Future.done")
+@pytest.mark.parametrize("ending", _ENDINGS)
+def test_a_future_with_an_outcome_is_done(loop: Loop, ending: str) -> None:
+    """A future is done if it was cancelled or if it has a result or an exception.
+
+    If this fails: look for a done() that waits until the callbacks have run, or that compares with one state only.
+    """
+    future = loop.create_future()
+    _ENDINGS[ending](future)
+    assert future.done() is True
+    future.cancelled() or future.exception()
+
+
+@requirement("futures.result", MUST, cite="asyncio-future: Future.result")
+@pytest.mark.parametrize("value", [None, 0, False, (), "text", LookupError("a value"), [1]], ids=repr)
+def test_result_returns_what_was_set(loop: Loop, value: object) -> None:
+    """If the future has a result set by set_result(), result() returns that value, every time.
+
+    If this fails: look for a false value taken for "no result yet", or an exception instance that is raised.
+    """
+    future = loop.create_future()
+    future.set_result(value)
+    assert future.result() is value
+    assert future.result() is value
+
+
+@requirement("futures.result-raises", MUST, cite="asyncio-future: Future.result")
+def test_result_raises_the_exception_that_was_set(loop: Loop) -> None:
+    """If the future has an exception set by set_exception(), result() raises this exception, every time.
+
+    If this fails: look for a copy of the exception, or for an exception that is dropped when it was raised once.
+    """
+    future = loop.create_future()
+    error = LookupError("set")
+    future.set_exception(error)
+    for _ in range(2):
+        with pytest.raises(LookupError) as caught:
+            future.result()
+        assert caught.value is error
+
+
+@requirement("futures.result-cancelled", MUST, cite="asyncio-future: Future.result")
+def test_result_of_a_cancelled_future(loop: Loop) -> None:
+    """If the future has been cancelled, result() raises CancelledError.
+
+    If this fails: look for a cancelled future that has None as its result.
+    """
+    future = loop.create_future()
+    future.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        future.result()
+
+
+@requirement("futures.result-pending", MUST, cite="asyncio-future: Future.result")
+def test_result_of_a_pending_future(loop: Loop) -> None:
+    """If the future's result isn't yet available, result() raises InvalidStateError.
+
+    If this fails: look for a result() that waits, or for None as the result of a pending future.
+    """
+    with pytest.raises(asyncio.InvalidStateError):
+        loop.create_future().result()
+
+
+@requirement("futures.no-timeout", MUST, cite="asyncio-future: Future Object")
+@pytest.mark.parametrize("method", ["result", "exception"])
+def test_result_takes_no_timeout(loop: Loop, method: str) -> None:
+    """result() and exception() do not accept the timeout argument.
+
+    If this fails: look for a signature taken from concurrent.futures.
+    """
+    future = loop.create_future()
+    future.set_result(1)
+    with pytest.raises(TypeError):
+        # By position: the C code of Python 3.12 overlooks any keyword that exception() is given, whatever the loop.
+        getattr(future, method)(1)
+
+
+@requirement("futures.exception", MUST, cite="asyncio-future: Future.exception")
+def test_exception_returns_what_was_set(loop: Loop) -> None:
+    """exception() returns the exception that was set on the future, and does not raise it.
+
+    If this fails: look for an exception() that shares its code with result().
+    """
+    future = loop.create_future()
+    error = LookupError("set")
+    future.set_exception(error)
+    assert future.exception() is error
+
+
+@requirement("futures.exception-none", MUST, cite="asyncio-future: Future.exception")
+def test_exception_is_none_if_none_was_set(loop: Loop) -> None:
+    """exception() returns None if the future is done and no exception was set.
+
+    If this fails: look for an error raised because there is nothing to return.
+    """
+    future = loop.create_future()
+    future.set_result("fine")
+    assert future.exception() is None
+
+
+@requirement("futures.exception-cancelled", MUST, cite="asyncio-future: Future.exception")
+def test_exception_of_a_cancelled_future(loop: Loop) -> None:
+    """If the future has been cancelled, exception() raises CancelledError, and does not return it.
+
+    If this fails: look for a cancellation that is kept as an ordinary exception.
+    """
+    future = loop.create_future()
+    future.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        future.exception()
+
+
+@requirement("futures.exception-pending", MUST, cite="asyncio-future: Future.exception")
+def test_exception_of_a_pending_future(loop: Loop) -> None:
+    """If the future isn't done yet, exception() raises InvalidStateError.
+
+    If this fails: look for None returned for "no exception so far".
+    """
+    with pytest.raises(asyncio.InvalidStateError):
+        loop.create_future().exception()
+
+
+@requirement("futures.set-result-once", MUST, cite="asyncio-future: Future.set_result")
+@pytest.mark.parametrize("ending", _ENDINGS)
+def test_set_result_on_a_done_future(loop: Loop, ending: str) -> None:
+    """set_result() raises InvalidStateError if the future is already done, and leaves it as it was.
+
+    If this fails: look for a check for one of the three done states only, or one made after the value is stored.
+    """
+    future = loop.create_future()
+    _ENDINGS[ending](future)
+    with pytest.raises(asyncio.InvalidStateError):
+        future.set_result("second")
+    _has_ended_by(ending, future)
+
+
+@requirement("futures.set-exception-once", MUST, cite="asyncio-future: Future.set_exception")
+@pytest.mark.parametrize("ending", _ENDINGS)
+def test_set_exception_on_a_done_future(loop: Loop, ending: str) -> None:
+    """set_exception() raises InvalidStateError if the future is already done, and leaves it as it was.
+
+    If this fails: look for a check for one of the three done states only, or one made after the exception is stored.
+    """
+    future = loop.create_future()
+    _ENDINGS[ending](future)
+    with pytest.raises(asyncio.InvalidStateError):
+        future.set_exception(ValueError("second"))
+    _has_ended_by(ending, future)
+
+
+@requirement("futures.set-exception-class", SHOULD, cite="asyncio-future: Future.set_exception")
+def test_set_exception_with_a_class(loop: Loop) -> None:
+    """set_exception() makes an instance of an exception class that it is given.
+
+    If this fails: look for a class that is stored as it is, and returned by exception().
+    """
+    future = loop.create_future()
+    future.set_exception(LookupError)
+    assert isinstance(future.exception(), LookupError)
+
+
+@requirement("futures.stop-iteration", SHOULD, cite=("gh-112182", "PEP 479"))
+def test_stop_iteration_does_not_become_the_exception(loop: Loop) -> None:
+    """A StopIteration is refused with TypeError by set_exception(), or raised to the waiter as RuntimeError from it.
+
+    If this fails: look for a StopIteration that passes through an await, where it looks like a coroutine's return.
+    """
+    future = loop.create_future()
+    try:
+        future.set_exception(StopIteration("set"))
+    except TypeError:
+        assert not future.done()
+        return
+
+    async def wait() -> object:
+        return await future
+
+    with pytest.raises(RuntimeError) as caught:
+        loop.run_until_complete(wait())
+    assert isinstance(caught.value.__cause__, StopIteration)
+
+
+def _has_ended_by(ending: str, future: Future) -> None:
+    if ending == "result":
+        assert future.result() == "first"
+    elif ending == "exception":
+        assert isinstance(future.exception(), LookupError)
+    else:
+        assert future.cancelled() is True
