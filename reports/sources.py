@@ -1,12 +1,13 @@
-"""Result files as they are found on disk: battery runs and races, told apart by what they hold.
+"""Result files as they are found on disk: battery runs, races and merged files, told apart by what they hold.
 
-A directory is searched for both, one level of sub-directories deep. Whatever cannot be read is one sentence.
+A directory is searched for all three, one level of sub-directories deep. Everything that comes out has the shape that
+the schemas say, so that no view needs to doubt it; what has not is one sentence.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from bench.errors import BenchError
 from bench.journal import NAME as JOURNAL
 from conformance import results
 from conformance.results import Run
+from reports import merged, schema
 from reports.errors import NothingToReport, UnusableFile
 
 
@@ -42,6 +44,10 @@ class Sources:
     batteries: list[BatteryFile] = field(default_factory=list)
     races: list[RaceFile] = field(default_factory=list)
 
+    def add(self, path: Path, runs: Iterable[Run], races: Iterable[dict[str, Any]]) -> None:
+        self.batteries.extend(BatteryFile(path, run) for run in runs)
+        self.races.extend(RaceFile(path, race) for race in races)
+
 
 def read(arguments: Iterable[Path]) -> Sources:
     """Read files and directories. Raises UnusableFile, and NothingToReport if a directory holds no result."""
@@ -53,11 +59,12 @@ def read(arguments: Iterable[Path]) -> Sources:
                 f"{argument}: holds no result; give a file of pytest --loop-results=FILE or a directory of bench run -o"
             )
         for path in paths:
-            one = _read(path)
-            if isinstance(one, BatteryFile):
-                found.batteries.append(one)
-            else:
-                found.races.append(one)
+            try:
+                _read(path, found)
+            except (results.ResultFileError, BenchError) as error:
+                raise UnusableFile(str(error)) from error
+            except RecursionError as error:
+                raise UnusableFile(f"{path}: nested too deeply to be a result file") from error
     return found
 
 
@@ -70,17 +77,24 @@ def _within(directory: Path) -> Iterator[Path]:
                 yield path
 
 
-def _read(path: Path) -> BatteryFile | RaceFile:
-    try:
-        if path.is_dir() or _is_one_object(path):
-            return RaceFile(path, bench_files.read(path))
-        return BatteryFile(path, results.read(path))
-    except (results.ResultFileError, BenchError) as error:
-        raise UnusableFile(str(error)) from error
+def _read(path: Path, found: Sources) -> None:
+    if path.is_dir():
+        found.add(path, [], [_race(path)])
+        return
+    first = _first_line(path)
+    match first.get("kind"), "benchmarks" in first:
+        case "race", _:
+            found.add(path, [], [_race(path)])
+        case merged.KIND, _:
+            found.add(path, *_merged(path))
+        case _, True:
+            raise UnusableFile(f"{path}: a pyperf suite alone; give the directory of the race, which holds race.json")
+        case _:
+            found.add(path, [_battery(path)], [])
 
 
-def _is_one_object(path: Path) -> bool:
-    """Whether the file is one JSON document over several lines, as race.json is; a battery's line is an object too."""
+def _first_line(path: Path) -> Mapping[str, Any]:
+    """What the first line says; race.json spreads over lines and says it only as a whole."""
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             first = file.readline()
@@ -88,8 +102,43 @@ def _is_one_object(path: Path) -> bool:
         raise UnusableFile(
             f"{path}: cannot be read ({error.strerror}); give a result file or a directory with some"
         ) from error
+    if first.strip() == "{":
+        return {"kind": "race"}
     try:
         line = json.loads(first)
     except ValueError:
-        return first.strip() == "{"
-    return isinstance(line, dict) and line.get("kind") == "race"
+        return {}
+    return line if isinstance(line, dict) else {}
+
+
+def _battery(path: Path) -> Run:
+    run = results.read(path)
+    if found := schema.run_fault(run):
+        raise UnusableFile(f"{path}: damaged ({found}); run the battery again")
+    return run
+
+
+def _race(path: Path) -> dict[str, Any]:
+    summary = bench_files.read(path)
+    check_race(path, summary)
+    return summary
+
+
+def check_race(path: Path, summary: dict[str, Any]) -> None:
+    """Raises UnusableFile if the race is not what the schema says, or does not hold together."""
+    found = schema.fault(summary, "race")
+    if found is None:
+        labels = [loop["label"] for loop in summary["loops"]]
+        if summary["reference"] not in labels or summary["noise_arm"] not in labels:
+            found = "its reference or its A/A arm is none of its loops"
+        elif lacking := [w["name"] for w in summary["workloads"] + summary["facts"] if set(w["cells"]) != set(labels)]:
+            found = f"{lacking[0]} has not one cell per loop"
+    if found:
+        raise UnusableFile(f"{path}: damaged ({found}); delete race.json, and bench compare makes it from rounds.jsonl")
+
+
+def _merged(path: Path) -> tuple[list[Run], list[dict[str, Any]]]:
+    runs, races = merged.read(path)
+    for race in races:
+        check_race(path, race)
+    return runs, races
