@@ -1,0 +1,85 @@
+"""Child processes of the loop under test: small shell scripts, and a protocol that writes down what it is told.
+
+A child costs milliseconds, so these are /bin/sh, /bin/cat and /bin/true, never an interpreter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from conformance.kit.patience import Patience
+
+
+class ChildEvents(asyncio.SubprocessProtocol):
+    """Keeps every call as `(method, *arguments)`; `names` are the methods alone, `output` the bytes per descriptor."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+        self.output: defaultdict[int, bytearray] = defaultdict(bytearray)
+        self.transport: Any = None
+
+    @property
+    def names(self) -> list[str]:
+        return [call[0] for call in self.calls]
+
+    @property
+    def lost(self) -> bool:
+        return "connection_lost" in self.names
+
+    @property
+    def exited(self) -> bool:
+        return "process_exited" in self.names
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+        self.calls.append(("connection_made", transport))
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        self.output[fd] += data
+        self.calls.append(("pipe_data_received", fd, data))
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        self.calls.append(("pipe_connection_lost", fd, exc))
+
+    def process_exited(self) -> None:
+        self.calls.append(("process_exited",))
+
+    def pause_writing(self) -> None:
+        self.calls.append(("pause_writing",))
+
+    def resume_writing(self) -> None:
+        self.calls.append(("resume_writing",))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.calls.append(("connection_lost", exc))
+
+
+@contextlib.contextmanager
+def spawned(
+    loop: asyncio.AbstractEventLoop,
+    patience: Patience,
+    script: str,
+    *arguments: Any,
+    protocol: Callable[[], Any] = ChildEvents,
+    **kwargs: Any,
+) -> Iterator[tuple[Any, Any]]:
+    """(transport, protocol) of `/bin/sh -c script sh *arguments`; closed at the end, and run until it is lost."""
+    transport, made = loop.run_until_complete(
+        loop.subprocess_exec(protocol, "/bin/sh", "-c", script, "sh", *arguments, **kwargs)
+    )
+    try:
+        yield transport, made
+    finally:
+        transport.close()
+        patience.run_until(loop, lambda: made.lost, "connection_lost() after close()")
+
+
+def finish(loop: asyncio.AbstractEventLoop, patience: Patience, script: str, *arguments: Any, **kwargs: Any) -> Any:
+    """The protocol of a child that ran to its end, with nothing to read; `protocol.transport` knows the code."""
+    with spawned(loop, patience, script, *arguments, **({"stdin": asyncio.subprocess.DEVNULL} | kwargs)) as (_, made):
+        patience.run_until(loop, lambda: made.lost, "connection_lost() of a child that ends")
+    return made
