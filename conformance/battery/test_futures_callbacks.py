@@ -1,0 +1,326 @@
+"""Chapter futures: cancelling a future, its done callbacks, and waiting for it.
+
+When a callback runs is observed against callbacks of call_soon(); no queue of any loop is looked into.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import gc
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from conformance.kit.patience import turn
+from conformance.kit.protocols import raising
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+Future = asyncio.Future[Any]
+_VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("_VARIABLE", default="unset")
+
+_ENDINGS: dict[str, Callable[[Future], object]] = {
+    "result": lambda future: future.set_result("value"),
+    "exception": lambda future: future.set_exception(LookupError("value")),
+    "cancelled": lambda future: future.cancel(),
+}
+
+
+@requirement("futures.cancel", MUST, cite="asyncio-future: Future.cancel")
+def test_cancel_of_a_pending_future(loop: Loop) -> None:
+    """cancel() changes the state of a pending future to cancelled, and returns True.
+
+    If this fails: look for a cancellation that is only noted, and carried out in a later iteration.
+    """
+    future = loop.create_future()
+    assert future.cancel() is True
+    assert future.cancelled() is True
+
+
+@requirement("futures.cancel-done", MUST, cite="asyncio-future: Future.cancel")
+@pytest.mark.parametrize("ending", _ENDINGS)
+def test_cancel_of_a_done_future(loop: Loop, ending: str) -> None:
+    """If the future is already done or cancelled, cancel() returns False.
+
+    If this fails: look for True returned because the future is cancelled, whoever did it.
+    """
+    future = loop.create_future()
+    _ENDINGS[ending](future)
+    assert future.cancel() is False
+    assert future.cancelled() is (ending == "cancelled")
+    future.cancelled() or future.exception()
+
+
+@requirement("futures.cancelled", MUST, cite="asyncio-future: Future.cancelled")
+def test_cancelled_is_false_of_any_other_future(loop: Loop) -> None:
+    """cancelled() is False of a future that is pending, or done with a result or an exception.
+
+    If this fails: look for a cancelled() that means done().
+    """
+    future, finished, failed = (loop.create_future() for _ in range(3))
+    finished.set_result(1)
+    failed.set_exception(LookupError())
+    assert [future.cancelled(), finished.cancelled(), failed.cancelled()] == [False, False, False]
+    failed.exception()
+
+
+@requirement("futures.cancel-message", MUST, cite="asyncio-future: Future.cancel")
+@pytest.mark.parametrize("by_name", [False, True], ids=["position", "keyword"])
+def test_cancel_takes_a_message(loop: Loop, by_name: bool) -> None:
+    """cancel() takes an argument msg, which is passed to the CancelledError that result() raises.
+
+    If this fails: look for a signature without msg, or for a message that is dropped.
+    """
+    future = loop.create_future()
+    message = ("any", "object")
+    assert future.cancel(msg=message) if by_name else future.cancel(message)
+    with pytest.raises(asyncio.CancelledError) as caught:
+        future.result()
+    assert caught.value.args == (message,)
+
+
+@requirement("futures.callback", MUST, cite="asyncio-future: Future.add_done_callback")
+@pytest.mark.parametrize("ending", _ENDINGS)
+def test_the_callback_is_run_when_the_future_is_done(loop: Loop, ending: str) -> None:
+    """A done callback is run when the future has a result, an exception or was cancelled.
+
+    If this fails: look for callbacks scheduled by one of the three, or lost when the loop starts after it.
+    """
+    trace: list[str] = []
+    future = loop.create_future()
+    future.add_done_callback(lambda _: trace.append("called"))
+    turn(loop, 2)
+    assert trace == []
+    _ENDINGS[ending](future)
+    turn(loop, 3)
+    assert trace == ["called"]
+    future.cancelled() or future.exception()
+
+
+@requirement("futures.callback-argument", MUST, cite="asyncio-future: Future.add_done_callback")
+def test_the_callback_is_called_with_the_future(loop: Loop) -> None:
+    """A done callback is called with the future object as its only argument.
+
+    If this fails: look for the inner object of a wrapper, or for the result passed along.
+    """
+    calls: list[tuple[object, ...]] = []
+    future = loop.create_future()
+    future.add_done_callback(lambda *args: calls.append(args))
+    future.set_result("value")
+    turn(loop, 2)
+    assert len(calls) == 1
+    assert len(calls[0]) == 1
+    assert calls[0][0] is future
+
+
+@requirement("futures.callback-not-at-once", MUST, cite="asyncio-future: Future Object")
+@pytest.mark.parametrize("ending", _ENDINGS)
+def test_callbacks_are_not_called_inside_the_call_that_ends_the_future(loop: Loop, ending: str) -> None:
+    """Done callbacks are not called immediately: they are scheduled with loop.call_soon(), in its order.
+
+    If this fails: look for callbacks that are called by set_result(), or put in front of what waits already.
+    """
+    trace: list[str] = []
+    future = loop.create_future()
+    future.add_done_callback(lambda _: trace.append("done callback"))
+
+    def end() -> None:
+        loop.call_soon(trace.append, "before")
+        _ENDINGS[ending](future)
+        trace.append("ended")
+        loop.call_soon(trace.append, "after")
+
+    loop.call_soon(end)
+    turn(loop, 3)
+    assert trace == ["ended", "before", "done callback", "after"]
+    future.cancelled() or future.exception()
+
+
+@requirement("futures.callback-when-done", MUST, cite="asyncio-future: Future.add_done_callback")
+def test_a_callback_added_to_a_done_future_is_scheduled(loop: Loop) -> None:
+    """If the future is already done, add_done_callback() schedules the callback with loop.call_soon().
+
+    If this fails: look for a callback called at once, or kept for an event that is over.
+    """
+    trace: list[str] = []
+    future = loop.create_future()
+    future.set_result(None)
+
+    def add() -> None:
+        loop.call_soon(trace.append, "before")
+        future.add_done_callback(lambda _: trace.append("done callback"))
+        trace.append("added")
+        loop.call_soon(trace.append, "after")
+
+    loop.call_soon(add)
+    turn(loop, 3)
+    assert trace == ["added", "before", "done callback", "after"]
+
+
+@requirement("futures.callbacks-order", SHOULD, cite="asyncio-future: Future.add_done_callback")
+def test_callbacks_run_in_the_order_in_which_they_were_added(loop: Loop) -> None:
+    """Done callbacks run in the order in which they were added.
+
+    If this fails: look for a set or a stack of callbacks, or a first callback that is kept apart.
+    """
+    trace: list[int] = []
+    future = loop.create_future()
+    for number in range(20):
+        future.add_done_callback(lambda _, number=number: trace.append(number))  # type: ignore[misc]
+    future.set_result(None)
+    turn(loop, 3)
+    assert trace == list(range(20))
+
+
+@requirement("futures.callback-added-twice", MUST, cite="asyncio-future: Future.remove_done_callback")
+def test_a_callback_that_was_added_twice_runs_twice(loop: Loop) -> None:
+    """A callback can be added more than once, and is called as often.
+
+    If this fails: look for a set of callbacks.
+    """
+    trace: list[object] = []
+    future = loop.create_future()
+    future.add_done_callback(trace.append)
+    future.add_done_callback(trace.append)
+    future.set_result(None)
+    turn(loop, 3)
+    assert len(trace) == 2
+
+
+@requirement("futures.callback-partial", MUST, cite="asyncio-future: Future.add_done_callback")
+def test_functools_partial_passes_parameters(loop: Loop) -> None:
+    """functools.partial() can be used to pass parameters to the callback.
+
+    If this fails: look for a check that a callback is a function.
+    """
+    calls: list[tuple[object, ...]] = []
+    future = loop.create_future()
+    future.add_done_callback(functools.partial(lambda *args: calls.append(args), "Future:"))
+    future.set_result(None)
+    turn(loop, 3)
+    assert calls == [("Future:", future)]
+
+
+@requirement("futures.callback-context", MUST, cite="asyncio-future: Future.add_done_callback")
+@pytest.mark.parametrize("when", ["pending", "done"])
+def test_a_callback_runs_in_the_given_context(loop: Loop, when: str) -> None:
+    """The context argument of add_done_callback() specifies the context for the callback to run in.
+
+    If this fails: look for a context that is copied, or used for pending futures only.
+    """
+    future = loop.create_future()
+    if when == "done":
+        future.set_result(None)
+    context = contextvars.Context()
+    future.add_done_callback(lambda _: _VARIABLE.set("by the callback") and None, context=context)
+    if when == "pending":
+        future.set_result(None)
+    turn(loop, 3)
+    assert context.get(_VARIABLE) == "by the callback"
+
+
+@requirement("futures.callback-context-keyword", MUST, cite="asyncio-future: Future.add_done_callback")
+def test_the_context_of_a_callback_is_keyword_only(loop: Loop) -> None:
+    """The context argument of add_done_callback() is keyword-only.
+
+    If this fails: look for a C signature that takes context by position.
+    """
+    with pytest.raises(TypeError):
+        loop.create_future().add_done_callback(lambda _: None, contextvars.Context())  # type: ignore[misc]
+
+
+@requirement("futures.callback-error", MUST, cite="asyncio-future: Future Object")
+def test_a_callback_that_raises_disturbs_nobody(loop: Loop, watch: Any) -> None:
+    """A done callback that raises is reported to the exception handler; set_result() and other callbacks go on.
+
+    If this fails: look for callbacks that are called from one trampoline, which ends at the first exception.
+    """
+    watch.allow("reported")
+    trace: list[str] = []
+    error = LookupError("of the callback")
+    future = loop.create_future()
+    future.add_done_callback(raising(error))
+    future.add_done_callback(lambda _: trace.append("called"))
+    future.set_result(None)
+    turn(loop, 3)
+    assert trace == ["called"]
+    assert [context.get("exception") for context in watch.reported] == [error]
+
+
+@requirement("futures.remove-callback", MUST, cite="asyncio-future: Future.remove_done_callback")
+def test_a_removed_callback_is_not_called(loop: Loop) -> None:
+    """remove_done_callback() removes the callback from the callbacks list: it is not called, and the others are.
+
+    If this fails: look for the first callback, kept in a field of its own, that is not looked at.
+    """
+    trace: list[str] = []
+    future = loop.create_future()
+    callbacks = [lambda _, name=name: trace.append(name) for name in "abcd"]  # type: ignore[misc]
+    for callback in callbacks:
+        future.add_done_callback(callback)
+    future.remove_done_callback(callbacks[0])
+    future.remove_done_callback(callbacks[2])
+    future.set_result(None)
+    turn(loop, 3)
+    assert trace == ["b", "d"]
+
+
+@requirement("futures.remove-count", MUST, cite="asyncio-future: Future.remove_done_callback")
+@pytest.mark.parametrize("times", [0, 1, 2, 3])
+def test_remove_done_callback_returns_the_number_removed(loop: Loop, times: int) -> None:
+    """remove_done_callback() returns the number of callbacks removed: as many as it was added times.
+
+    If this fails: look for a search that ends at the first match, or an error if there is none.
+    """
+    trace: list[object] = []
+    future = loop.create_future()
+    future.add_done_callback(lambda _: None)
+    for _ in range(times):
+        # A bound method is a new object each time it is looked up: only equality can find it again.
+        future.add_done_callback(trace.append)
+    assert future.remove_done_callback(trace.append) == times
+    assert future.remove_done_callback(trace.append) == 0
+    future.set_result(None)
+    turn(loop, 3)
+    assert trace == []
+
+
+@requirement("futures.exception-never-retrieved", MUST, cite="asyncio-dev: Detect never-retrieved exceptions")
+def test_an_exception_that_nobody_asked_for_is_reported(loop: Loop, watch: Any) -> None:
+    """If an exception was set but the future is never awaited, the exception handler is called when it is collected.
+
+    If this fails: look for an own future class without a finalizer.
+    """
+    watch.allow("reported")
+    error = LookupError("never retrieved")
+    future = loop.create_future()
+    future.set_exception(error)
+    del future
+    gc.collect()
+    assert [context.get("exception") for context in watch.reported] == [error]
+
+
+@requirement("futures.exception-retrieved", MUST, cite="asyncio-dev: Detect never-retrieved exceptions")
+@pytest.mark.parametrize("how", ["result", "exception", "await"])
+def test_an_exception_that_was_retrieved_is_not_reported(loop: Loop, watch: Any, how: str) -> None:
+    """An exception that was retrieved by result(), exception() or an await is not reported.
+
+    If this fails: look for a mark that only one of the three clears.
+    """
+    future = loop.create_future()
+    future.set_exception(LookupError("retrieved"))
+
+    async def wait() -> None:
+        await future
+
+    if how == "exception":
+        future.exception()
+    else:
+        with pytest.raises(LookupError):
+            future.result() if how == "result" else loop.run_until_complete(wait())
+    del future, wait
+    gc.collect()
+    assert watch.reported == []
