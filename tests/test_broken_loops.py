@@ -40,11 +40,10 @@ def battery(loops: list[str], ids: list[str], file: Path) -> results.Run:
     return finished.run
 
 
-@pytest.mark.parametrize("module", sorted(_by_module()))
-def test_broken_loops_fail_the_requirement_that_names_their_sentence(module: str, tmp_path: Path) -> None:
-    loops = _by_module()[module]
+def survivors(loops: list[BrokenLoop], file: Path) -> list[tuple[BrokenLoop, str]]:
+    """The broken loops that a requirement which they break let pass, and what it saw."""
     ids = sorted({id for loop in loops for id in loop.breaks})
-    run = battery([loop.spec for loop in loops] + [_STOCK], ids, tmp_path / "results.jsonl")
+    run = battery([loop.spec for loop in loops] + [_STOCK], ids, file)
     cells = run.cells()
     columns = {column.label: column for column in run.loops}
     survived = []
@@ -55,10 +54,19 @@ def test_broken_loops_fail_the_requirement_that_names_their_sentence(module: str
                 # Nothing is forbidden at this level: the proof is that another behaviour gets another answer.
                 stock = cells[id, columns["stock"]].worst.get("answer")
                 if cell.worst.get("answer") == stock:
-                    survived.append(f"{loop.name}: {id} is answered as on the stock loop: {stock}")
+                    survived.append((loop, f"{loop.name}: {id} is answered as on the stock loop: {stock}"))
             elif cell.verdict not in WRONG:
-                survived.append(f"{loop.name}: {id} {cell.verdict} {cell.worst.get('seen', '')}")
-    assert not survived, "\n".join(survived)
+                survived.append((loop, f"{loop.name}: {id} {cell.verdict} {cell.worst.get('seen', '')}"))
+    return survived
+
+
+@pytest.mark.parametrize("module", sorted(_by_module()))
+def test_broken_loops_fail_the_requirement_that_names_their_sentence(module: str, tmp_path: Path) -> None:
+    survived = survivors(_by_module()[module], tmp_path / "results.jsonl")
+    if survived:  # what fires too early is hidden by a machine on which all is late: ask those again, alone
+        again = list({loop.name: loop for loop, _ in survived}.values())
+        survived = survivors(again, tmp_path / "again.jsonl")
+    assert not survived, "\n".join(said for _, said in survived)
 
 
 def test_every_requirement_has_a_broken_loop() -> None:

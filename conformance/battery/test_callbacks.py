@@ -334,7 +334,7 @@ def test_a_cancelled_handle_releases_its_callback(loop: Loop) -> None:
 
 
 @requirement("callbacks.return-value-ignored", MUST, cite="PEP 3156: Basic Callbacks")
-@pytest.mark.parametrize("value", [True, False, 1, object(), RuntimeError("returned")], ids=repr)
+@pytest.mark.parametrize("value", [True, False, 1, [1], RuntimeError("returned")], ids=repr)
 def test_what_a_callback_returns_is_ignored(loop: Loop, value: object) -> None:
     """The value that a callback returns has no effect.
 

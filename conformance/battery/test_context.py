@@ -295,10 +295,10 @@ def test_protocol_callbacks_see_the_context_of_the_connecting_task(loop: Loop, p
         return await loop.create_connection(Asks, sock=sock)
 
     with tcp_pair() as (ours, peer):
-        transport, protocol = loop.run_until_complete(connect(ours))
+        _, protocol = loop.run_until_complete(connect(ours))
         peer.sendall(b"x")
         patience.run_until(loop, lambda: protocol.received, "the data")
-        transport.close()
+        peer.close()
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
     assert seen == ["of the task"] * 3
 

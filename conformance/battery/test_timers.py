@@ -99,13 +99,14 @@ def test_call_at_does_not_run_early(loop: Loop) -> None:
     def look(when: float) -> None:
         lateness.append(loop.time() - when)
 
-    start = loop.time()
-    for number in range(1, 8):
-        when = start + number * 0.0013
-        loop.call_at(when, functools.partial(look, when))
-    loop.call_at(start + 0.012, loop.stop)
-    loop.run_forever()
-    assert len(lateness) == 7
+    for _ in range(4):  # on a busy machine a loop that wakes too early may still be late: ask again
+        start = loop.time()
+        for number in range(1, 8):
+            when = start + number * 0.0013
+            loop.call_at(when, functools.partial(look, when))
+        loop.call_at(start + 0.012, loop.stop)
+        loop.run_forever()
+    assert len(lateness) == 4 * 7
     assert min(lateness) >= -_resolution()
 
 
@@ -118,8 +119,8 @@ def test_timers_run_in_the_order_of_their_deadlines(loop: Loop) -> None:
     trace: list[int] = []
     start = loop.time()
     for number in (5, 1, 4, 2, 3, 0):
-        loop.call_at(start + 0.001 * number, trace.append, number)
-    loop.call_at(start + 0.007, loop.stop)
+        loop.call_at(start + 0.004 * number, trace.append, number)
+    loop.call_at(start + 0.024, loop.stop)
     loop.run_forever()
     assert trace == [0, 1, 2, 3, 4, 5]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import math
 import time
 from typing import Any
@@ -46,9 +47,7 @@ class DeadlinesAreRoundedDown(Stock):
     """The deadline of call_at() is rounded down to whole milliseconds."""
 
     def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
-        if "when" not in getattr(
-            callback, "__code__", time.sleep
-        ).__class__.__name__ and callback.__class__ is not type(self.stop):
+        if isinstance(callback, functools.partial):
             when = math.floor(when * 1000) / 1000 - 0.0005
         return super().call_at(when, callback, *args, context=context)
 
