@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import math
-import time
 from typing import Any
 
 from reference_loop import EventLoop
