@@ -31,6 +31,7 @@ from .servers import ServersMixin
 from .signals import SignalsMixin
 from .sockets import SocketsMixin
 from .streams import StreamsMixin
+from .subprocesses import SubprocessesMixin
 from .tasks import TasksMixin
 from .timers import Timers
 from .waker import Waker
@@ -55,6 +56,7 @@ class EventLoop(
     ServersMixin,
     DatagramsMixin,
     PipesMixin,
+    SubprocessesMixin,
 ):
     """A complete asyncio event loop for Linux and macOS."""
 
@@ -191,6 +193,7 @@ class EventLoop(
         self._ready.clear()
         self._timers.clear()
         self._abandon_executor()
+        self._abandon_children()
         self._poller.close()
         self._waker.close()
 

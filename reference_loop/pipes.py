@@ -36,7 +36,7 @@ class PipeEnd(asyncio.BaseTransport):
     _closing = False
     _lost = False  # connection_lost() is on its way or was called
 
-    def _take(self, loop: LoopCore, pipe: Any) -> int:
+    def _take(self, loop: LoopCore, pipe: Any, context: Context | None) -> int:
         """Own `pipe`; return its file type. ValueError for a regular file: no system can say when one is ready."""
         self._pipe = None
         fd = pipe.fileno()
@@ -46,7 +46,7 @@ class PipeEnd(asyncio.BaseTransport):
         os.set_blocking(fd, False)
         self._pipe = pipe
         self._fd = fd
-        self._context = copy_context()
+        self._context = copy_context() if context is None else context
         loop._transports[fd] = self
         return mode
 
@@ -60,7 +60,10 @@ class PipeEnd(asyncio.BaseTransport):
             return
         self._closing = self._lost = True
         self._loop._poller.remove_reader(self._fd)
-        self._loop.call_soon(self._call_connection_lost, exc, context=self._context)
+        if self._loop._closed:
+            self._release()  # nobody can be told any more
+        else:
+            self._loop.call_soon(self._call_connection_lost, exc, context=self._context)
 
     def _fail(self, exc: BaseException, message: str) -> None:
         """End by an error: a broken pipe is the protocol's business, anything else a programmer's."""
@@ -100,12 +103,17 @@ class ReadPipeTransport(PipeEnd, asyncio.ReadTransport):
     """The reading end of a pipe."""
 
     def __init__(
-        self, loop: LoopCore, pipe: Any, protocol: asyncio.BaseProtocol, waiter: asyncio.Future[None] | None = None
+        self,
+        loop: LoopCore,
+        pipe: Any,
+        protocol: asyncio.BaseProtocol,
+        waiter: asyncio.Future[None] | None = None,
+        context: Context | None = None,
     ) -> None:
         super().__init__({"pipe": pipe})
         self._loop = loop
         self._paused = False
-        self._take(loop, pipe)
+        self._take(loop, pipe, context)
         self.set_protocol(protocol)
         loop.call_soon(self._begin, waiter, context=self._context)
 
@@ -187,13 +195,18 @@ class WritePipeTransport(PipeEnd, FlowControlledTransport):
     """The writing end of a pipe."""
 
     def __init__(
-        self, loop: LoopCore, pipe: Any, protocol: asyncio.BaseProtocol, waiter: asyncio.Future[None] | None = None
+        self,
+        loop: LoopCore,
+        pipe: Any,
+        protocol: asyncio.BaseProtocol,
+        waiter: asyncio.Future[None] | None = None,
+        context: Context | None = None,
     ) -> None:
         super().__init__(loop, protocol, {"pipe": pipe})
         self._buffer: deque[bytes | memoryview] = deque()
         self._buffer_size = 0
         self._lost_writes = 0
-        self._mode = self._take(loop, pipe)
+        self._mode = self._take(loop, pipe, context)
         loop.call_soon(self._begin, waiter, context=self._context)
 
     def _begin(self, waiter: asyncio.Future[None] | None) -> None:
