@@ -229,7 +229,7 @@ def test_the_context_of_a_callback_is_keyword_only(loop: Loop) -> None:
     If this fails: look for a C signature that takes context by position.
     """
     with pytest.raises(TypeError):
-        loop.create_future().add_done_callback(lambda _: None, contextvars.Context())  # type: ignore[misc]
+        loop.create_future().add_done_callback(lambda _: None, contextvars.Context())  # type: ignore[call-arg]
 
 
 @requirement("futures.callback-error", MUST, cite="asyncio-future: Future Object")
@@ -258,7 +258,7 @@ def test_a_removed_callback_is_not_called(loop: Loop) -> None:
     """
     trace: list[str] = []
     future = loop.create_future()
-    callbacks = [lambda _, name=name: trace.append(name) for name in "abcd"]  # type: ignore[misc]
+    callbacks = [lambda _, name=name: trace.append(name) for name in "abcd"]
     for callback in callbacks:
         future.add_done_callback(callback)
     future.remove_done_callback(callbacks[0])
@@ -313,14 +313,15 @@ def test_an_exception_that_was_retrieved_is_not_reported(loop: Loop, watch: Any,
     future = loop.create_future()
     future.set_exception(LookupError("retrieved"))
 
-    async def wait() -> None:
-        await future
-
     if how == "exception":
         future.exception()
     else:
         with pytest.raises(LookupError):
-            future.result() if how == "result" else loop.run_until_complete(wait())
-    del future, wait
+            future.result() if how == "result" else loop.run_until_complete(_wait(future))
+    del future
     gc.collect()
     assert watch.reported == []
+
+
+async def _wait(future: Future) -> None:
+    await future
