@@ -1,0 +1,340 @@
+"""Chapter subprocess: output, end and closing of a child as its protocol sees them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+from typing import Any
+
+import pytest
+
+from conformance.kit.children import ChildEvents, finish, spawned
+from conformance.kit.patience import Patience
+from conformance.kit.threads import in_thread
+from conformance.loops import Factory
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+DEVNULL = asyncio.subprocess.DEVNULL
+BIG = bytes(range(256)) * 4096  # 1 MiB: more than a pipe holds
+
+
+@requirement("subprocess.pipe-data-fd", MUST, cite="asyncio-protocol: SubprocessProtocol.pipe_data_received")
+def test_output_comes_with_the_number_of_its_stream(loop: Loop, patience: Patience) -> None:
+    """pipe_data_received(fd, data) is called when the child writes; fd is the integer descriptor in the child: 1 or 2.
+
+    If this fails: look for the parent's own descriptors given instead.
+    """
+    protocol = finish(loop, patience, "echo out; echo err >&2")
+    assert protocol.output == {1: b"out\n", 2: b"err\n"}
+
+
+@requirement("subprocess.pipe-data-bytes", MUST, cite="asyncio-protocol: SubprocessProtocol.pipe_data_received")
+def test_output_is_non_empty_bytes(loop: Loop, patience: Patience) -> None:
+    """data is a non-empty bytes object containing the received data.
+
+    If this fails: look for a bytearray, or for an empty read at the end of the stream.
+    """
+    protocol = finish(loop, patience, "echo out")
+    chunks = [call[2] for call in protocol.calls if call[0] == "pipe_data_received"]
+    assert chunks
+    assert all(type(chunk) is bytes and chunk for chunk in chunks)
+
+
+@requirement("subprocess.pipe-data-complete", MUST, cite="asyncio-protocol: SubprocessProtocol.pipe_data_received")
+def test_all_output_arrives_in_order(loop: Loop, patience: Patience) -> None:
+    """Everything that the child wrote arrives, in its order, however much it is, and before connection_lost().
+
+    If this fails: look for pipes that are closed when the process ends, with data still in them.
+    """
+    with spawned(loop, patience, "cat") as (transport, protocol):
+        stdin = transport.get_pipe_transport(0)
+        stdin.write(BIG)
+        stdin.close()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert bytes(protocol.output[1]) == BIG
+        assert protocol.names[-1] == "connection_lost"
+
+
+@requirement("subprocess.output-after-exit", MUST, cite="asyncio-subprocess: Process.communicate")
+def test_output_of_a_child_that_is_already_gone_is_read(loop: Loop, patience: Patience) -> None:
+    """What a child wrote before it exited is still delivered when the loop looks only after its end.
+
+    If this fails: look for a hang-up on the pipe that is handled before the data in it.
+    """
+    with spawned(loop, patience, "echo last words; exit 2", stdin=DEVNULL) as (transport, protocol):
+        with contextlib.suppress(ChildProcessError):  # it has ended, and the loop knows
+            os.waitid(os.P_PID, transport.get_pid(), os.WEXITED | os.WNOWAIT)
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert protocol.output[1] == b"last words\n"
+        assert transport.get_returncode() == 2
+
+
+@requirement("subprocess.pipe-lost", MUST, cite="asyncio-protocol: SubprocessProtocol.pipe_connection_lost")
+def test_every_pipe_says_that_it_is_lost(loop: Loop, patience: Patience) -> None:
+    """pipe_connection_lost(fd, exc) is called once for each pipe that is closed; fd is the descriptor that was closed.
+
+    If this fails: look for one call for all, or none for standard input.
+    """
+    protocol = finish(loop, patience, "exit 0", stdin=asyncio.subprocess.PIPE)
+    assert sorted(call[1] for call in protocol.calls if call[0] == "pipe_connection_lost") == [0, 1, 2]
+
+
+@requirement("subprocess.pipe-lost-reason", SHOULD, cite="asyncio-protocol: BaseProtocol.connection_lost")
+def test_a_pipe_that_ends_has_no_error(loop: Loop, patience: Patience) -> None:
+    """At a regular end of the output, exc of pipe_connection_lost() and of connection_lost() is None.
+
+    If this fails: look for the end of the file reported as an error.
+    """
+    protocol = finish(loop, patience, "echo out")
+    assert [call[-1] for call in protocol.calls if "connection_lost" in call[0]] == [None, None, None]
+
+
+@requirement("subprocess.pipe-lost-early", MUST, cite="asyncio-protocol: SubprocessProtocol.pipe_connection_lost")
+def test_a_stream_that_the_child_closes_is_lost_while_it_runs(loop: Loop, patience: Patience) -> None:
+    """pipe_connection_lost() is called when a pipe is closed, also while the child goes on.
+
+    If this fails: look for pipes that are looked at only when the process has ended.
+    """
+    with spawned(loop, patience, "exec >&-; read line") as (transport, protocol):
+        patience.run_until(loop, lambda: ("pipe_connection_lost", 1, None) in protocol.calls, "the end of stdout")
+        assert transport.get_returncode() is None
+        assert not protocol.exited
+
+
+@requirement("subprocess.exited-once", MUST, cite="asyncio-protocol: SubprocessProtocol.process_exited")
+def test_process_exited_is_called_once(loop: Loop, patience: Patience) -> None:
+    """process_exited() is called, once, when the child process has exited.
+
+    If this fails: look for a child that is noticed by two ways, or by none when it has no pipes.
+    """
+    protocol = finish(loop, patience, "exit 0", stdout=DEVNULL, stderr=DEVNULL)
+    assert protocol.names == ["connection_made", "process_exited", "connection_lost"]
+
+
+@requirement("subprocess.exited-with-code", MUST, cite="asyncio-protocol: SubprocessTransport.get_returncode")
+def test_the_code_is_known_in_process_exited(loop: Loop, patience: Patience) -> None:
+    """When process_exited() is called the process has returned: get_returncode() gives its code.
+
+    If this fails: look for a code that is stored after the callback.
+    """
+
+    class Looks(ChildEvents):
+        def process_exited(self) -> None:
+            super().process_exited()
+            self.code = self.transport.get_returncode()
+
+    assert finish(loop, patience, "exit 9", protocol=Looks).code == 9
+
+
+@requirement("subprocess.exited-before-lost", MUST, cite="PEP 3156: Subprocess Protocol")
+def test_connection_lost_comes_last(loop: Loop, patience: Patience) -> None:
+    """connection_lost() is called once, after process_exited() and after the last pipe_connection_lost().
+
+    If this fails: look for the end of the process taken for the end of its output.
+    """
+    protocol = finish(loop, patience, "echo out; exit 1", stdin=asyncio.subprocess.PIPE)
+    assert protocol.names[-1] == "connection_lost"
+    assert protocol.names.count("connection_lost") == 1
+    assert {"process_exited", "pipe_connection_lost"} < set(protocol.names)
+
+
+@requirement("subprocess.exited-before-pipes", MUST, cite="asyncio-protocol: SubprocessProtocol.process_exited")
+def test_process_exited_does_not_wait_for_the_pipes(loop: Loop, patience: Patience) -> None:
+    """process_exited() is called when the child has exited, though a grandchild still holds its output open.
+
+    If this fails: look for an end that is noticed only by the end of the output.
+    """
+    with spawned(loop, patience, "exec 3<&0; cat <&3 & exit 4") as (transport, protocol):
+        patience.run_until(loop, lambda: protocol.exited, "process_exited()")
+        stdin = transport.get_pipe_transport(0)
+        stdin.write(b"from the grandchild")
+        stdin.close()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert protocol.output[1] == b"from the grandchild"
+
+
+@requirement("subprocess.stdin-eof", MUST, cite="asyncio-protocol: SubprocessTransport.get_pipe_transport")
+@pytest.mark.parametrize("method", ["close", "write_eof"])
+def test_ending_stdin_is_the_end_of_the_childs_input(loop: Loop, patience: Patience, method: str) -> None:
+    """After close() or write_eof() of standard input's transport, the child reads what was written, and then the end.
+
+    If this fails: look for a copy of the pipe's write end that the parent, or the child itself, keeps open.
+    """
+    with spawned(loop, patience, 'x=$(cat); echo "[$x]"') as (transport, protocol):
+        stdin = transport.get_pipe_transport(0)
+        stdin.write(b"all")
+        getattr(stdin, method)()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert protocol.output[1] == b"[all]\n"
+
+
+@requirement("subprocess.pipes-not-shared", MUST, cite="subprocess: Popen")
+def test_a_child_does_not_hold_the_pipes_of_another(loop: Loop, patience: Patience) -> None:
+    """A child inherits no pipe of a child that was started before: closing the first one's stdin ends it.
+
+    If this fails: look for pipe ends that are inheritable between their making and the start.
+    """
+    with spawned(loop, patience, "cat") as (first, protocol), spawned(loop, patience, "read line"):
+        first.get_pipe_transport(0).close()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost() of the first child")
+        assert first.get_returncode() == 0
+
+
+@requirement("subprocess.pause-writing", MUST, cite="asyncio-protocol: BaseProtocol.pause_writing")
+def test_a_child_that_does_not_read_pauses_the_writer(loop: Loop, patience: Patience) -> None:
+    """pause_writing() is called when standard input's buffer passes its limit, resume_writing() when it has drained.
+
+    If this fails: look for flow control that ends at the pipe's transport and does not reach the child's protocol.
+    """
+    with spawned(loop, patience, "read line; cat >/dev/null") as (transport, protocol):
+        transport.get_pipe_transport(0).write(b"\n" + BIG)
+        patience.run_until(loop, lambda: "resume_writing" in protocol.names, "resume_writing()")
+        assert protocol.names[1] == "pause_writing"
+
+
+@requirement("subprocess.pause-reading", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")
+def test_reading_the_output_can_be_paused(loop: Loop, patience: Patience) -> None:
+    """pause_reading() of standard output's transport stops pipe_data_received(), resume_reading() starts it again.
+
+    If this fails: look for a pipe that is always read to its end.
+    """
+
+    class Paused(ChildEvents):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            transport.get_pipe_transport(1).pause_reading()
+
+    with spawned(loop, patience, "echo out", stdin=DEVNULL, protocol=Paused) as (transport, protocol):
+        patience.run_until(loop, lambda: protocol.exited, "process_exited()")
+        assert not protocol.output
+        transport.get_pipe_transport(1).resume_reading()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert protocol.output[1] == b"out\n"
+
+
+@requirement("subprocess.close-kills", MUST, cite="asyncio-protocol: SubprocessTransport.close")
+def test_close_kills_a_child_that_runs(loop: Loop, patience: Patience) -> None:
+    """close() kills the subprocess by calling kill() if it hasn't returned yet.
+
+    If this fails: look for SIGTERM, or a child that is left alone with closed pipes.
+    """
+    with spawned(loop, patience, "trap '' TERM PIPE HUP; while :; do sleep 10; done") as (transport, protocol):
+        transport.close()
+        patience.run_until(loop, lambda: protocol.exited, "process_exited()")
+        assert transport.get_returncode() == -9
+
+
+@requirement("subprocess.close-pipes", MUST, cite="asyncio-protocol: SubprocessTransport.close")
+def test_close_closes_the_pipes(loop: Loop, patience: Patience) -> None:
+    """close() closes the transports of the stdin, stdout and stderr pipes.
+
+    If this fails: look for pipes that stay open as long as a grandchild holds the other end.
+    """
+    with spawned(loop, patience, "read line") as (transport, _):
+        pipes = [transport.get_pipe_transport(fd) for fd in (0, 1, 2)]
+        transport.close()
+        assert [pipe.is_closing() for pipe in pipes] == [True] * 3
+
+
+@requirement("subprocess.close-lost", MUST, cite="asyncio-protocol: BaseTransport.close")
+def test_connection_lost_follows_close(loop: Loop, patience: Patience) -> None:
+    """After close(), process_exited() and then connection_lost(None) are still called.
+
+    If this fails: look for a watch over the child that close() ends too early, which leaves a zombie.
+    """
+    with spawned(loop, patience, "read line") as (transport, protocol):
+        transport.close()
+        assert not protocol.lost
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert protocol.exited
+        assert protocol.calls[-1] == ("connection_lost", None)
+
+
+@requirement("subprocess.is-closing", MUST, cite="asyncio-protocol: BaseTransport.is_closing")
+def test_is_closing_says_whether_close_was_called(loop: Loop, patience: Patience) -> None:
+    """is_closing() is false while the child runs, and true as soon as close() was called.
+
+    If this fails: look for a flag that is set only when the process has ended.
+    """
+    with spawned(loop, patience, "read line") as (transport, _):
+        before = transport.is_closing()
+        transport.close()
+        assert (before, transport.is_closing()) == (False, True)
+
+
+@requirement("subprocess.close-again", MUST, cite="asyncio-protocol: SubprocessTransport.close")
+def test_closing_what_has_returned_is_harmless(loop: Loop, patience: Patience) -> None:
+    """close() after the end, or a second time, has no effect: nothing is killed if the subprocess has returned.
+
+    If this fails: look for a kill of a number that may belong to another process by now.
+    """
+    protocol = finish(loop, patience, "exit 3")
+    calls = list(protocol.calls)
+    protocol.transport.close()
+    protocol.transport.close()
+    loop.run_until_complete(asyncio.sleep(0.001))
+    assert protocol.calls == calls
+    assert protocol.transport.get_returncode() == 3
+
+
+@requirement("subprocess.no-zombie", MUST, cite="asyncio-subprocess: Process.wait")
+def test_a_child_that_has_ended_is_waited_for(loop: Loop, patience: Patience) -> None:
+    """When connection_lost() was called, the child has been waited for: no zombie is left.
+
+    If this fails: look for an end that is read from a pidfd or a signal without waitpid().
+    """
+    protocol = finish(loop, patience, "exit 0")
+    with pytest.raises(ChildProcessError):
+        os.waitpid(protocol.transport.get_pid(), os.WNOHANG)
+
+
+@requirement("subprocess.other-children", SHOULD, cite="asyncio-policy: SafeChildWatcher")
+def test_children_of_others_are_left_alone(loop: Loop, patience: Patience) -> None:
+    """The loop waits for its own children only: a subprocess.Popen of the program keeps its return code.
+
+    If this fails: look for waitpid(-1), which takes every child's status.
+    """
+    other = subprocess.Popen(["/bin/sh", "-c", "exit 7"])
+    os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)
+    finish(loop, patience, "exit 0")
+    assert other.wait() == 7
+
+
+@requirement("subprocess.many", MUST, cite="asyncio-subprocess: §Subprocesses")
+def test_many_children_run_at_once(loop: Loop, patience: Patience) -> None:
+    """Multiple subprocesses run in parallel, and each keeps its own output and return code.
+
+    If this fails: look for one SIGCHLD that stands for several children, or statuses given to the wrong one.
+    """
+
+    async def start() -> list[Any]:
+        scripts = [f"read line; echo {number}; exit {number}" for number in range(12)]
+        return await asyncio.gather(*(loop.subprocess_exec(ChildEvents, "/bin/sh", "-c", s) for s in scripts))
+
+    pairs = loop.run_until_complete(start())
+    for transport, _ in pairs:
+        transport.get_pipe_transport(0).write(b"go\n")
+    patience.run_until(loop, lambda: all(protocol.lost for _, protocol in pairs), "every connection_lost()")
+    seen = [(transport.get_returncode(), int(protocol.output[1])) for transport, protocol in pairs]
+    for transport, _ in pairs:
+        transport.close()
+    assert seen == [(number, number) for number in range(12)]
+
+
+@requirement("subprocess.other-thread", SHOULD, cite="asyncio-subprocess: Subprocess and Threads")
+def test_children_run_under_a_loop_in_another_thread(make_loop: Factory, patience: Patience) -> None:
+    """The event loop supports running subprocesses from different threads.
+
+    If this fails: look for an end that is learnt by SIGCHLD, which only the main thread can handle.
+    """
+
+    def work() -> tuple[int, bytes]:
+        loop = make_loop()
+        protocol = finish(loop, patience, "echo from a thread; exit 8")
+        loop.close()
+        return protocol.transport.get_returncode(), bytes(protocol.output[1])
+
+    assert in_thread(work).result(2 * patience.seconds) == (8, b"from a thread\n")
