@@ -1,0 +1,288 @@
+"""Chapter tasks: loop.create_task() and the task factory.
+
+What a task does once it runs is in test_tasks_running.py, eager tasks are in test_tasks_eager.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from typing import Any
+
+import pytest
+
+from conformance.kit.patience import turn
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+
+
+async def _answer(value: object = "value") -> object:
+    return value
+
+
+def make_task(loop: Loop, coro: Any, **kwargs: Any) -> asyncio.Task[Any]:
+    """What most task factories are: the default one, spelled out. `kwargs` depend on the Python version."""
+    return asyncio.Task(coro, loop=loop, **kwargs)
+
+
+@requirement("tasks.create", MUST, cite="asyncio-eventloop: loop.create_task")
+def test_create_task_returns_a_task(loop: Loop) -> None:
+    """create_task() returns a Task object, or one of the loop's own subclass of Task.
+
+    If this fails: look for an own task class that does not derive from asyncio.Task.
+    """
+    task = loop.create_task(_answer())
+    assert isinstance(task, asyncio.Task)
+    loop.run_until_complete(task)
+
+
+@requirement("tasks.loop", MUST, cite="asyncio-eventloop: loop.create_task")
+def test_a_task_belongs_to_the_loop_that_made_it(loop: Loop) -> None:
+    """The task runs in the loop whose create_task() was called; get_loop() returns that loop.
+
+    If this fails: look for the current loop of the thread used in place of the one that was asked.
+    """
+    seen: list[object] = []
+
+    async def ask() -> None:
+        seen.append(asyncio.get_running_loop())
+
+    task = loop.create_task(ask())
+    assert task.get_loop() is loop
+    loop.run_until_complete(task)
+    assert seen == [loop]
+
+
+@requirement("tasks.starts-later", MUST, cite="asyncio-task: create_task")
+def test_create_task_only_schedules(loop: Loop) -> None:
+    """create_task() schedules the execution of the coroutine: it does not start it before it returns.
+
+    If this fails: look for tasks that are started eagerly without being asked to.
+    """
+    trace: list[str] = []
+
+    async def child() -> None:
+        trace.append("child")
+
+    async def main() -> None:
+        task = asyncio.create_task(child())
+        trace.append("created")
+        await task
+
+    loop.run_until_complete(main())
+    assert trace == ["created", "child"]
+
+
+@requirement("tasks.runs-unawaited", MUST, cite="asyncio-task: Awaitables")
+def test_a_task_runs_without_being_awaited(loop: Loop) -> None:
+    """A coroutine wrapped into a task is automatically scheduled to run soon, whether or not anybody awaits it.
+
+    If this fails: look for a task that is started by its first await.
+    """
+    trace: list[str] = []
+
+    async def child() -> None:
+        trace.append("child")
+
+    task = loop.create_task(child())
+    turn(loop, 2)
+    assert trace == ["child"]
+    assert task.done()
+
+
+@requirement("tasks.start-order", SHOULD, cite="PEP 3156: Coroutines and the Scheduler")
+def test_tasks_start_in_the_order_in_which_they_were_created(loop: Loop) -> None:
+    """Tasks start in the order in which they were created, in line with the callbacks of call_soon().
+
+    If this fails: look for a queue of tasks beside the queue of callbacks.
+    """
+    trace: list[str] = []
+
+    async def child(name: str) -> None:
+        trace.append(name)
+
+    tasks = [loop.create_task(child("first"))]
+    loop.call_soon(trace.append, "callback")
+    tasks += [loop.create_task(child("second")), loop.create_task(child("third"))]
+    turn(loop, 2)
+    assert trace == ["first", "callback", "second", "third"]
+
+
+@requirement("tasks.refuses-others", SHOULD, cite="asyncio-eventloop: loop.create_task")
+@pytest.mark.parametrize("what", [_answer, 42, None], ids=["function", "int", "None"])
+def test_create_task_takes_coroutines_only(loop: Loop, what: Any) -> None:
+    """create_task() takes a coroutine: anything else is a TypeError at once.
+
+    If this fails: look for a task that fails in its first step, where nobody knows who made it.
+    """
+    with pytest.raises(TypeError):
+        loop.create_task(what)
+
+
+@requirement("tasks.name", MUST, cite="asyncio-eventloop: loop.create_task")
+def test_create_task_sets_the_name(loop: Loop) -> None:
+    """If the name argument is given, it is set as the name of the task, as Task.set_name() does: as a string.
+
+    If this fails: look for a name that is dropped, or kept as the object it was.
+    """
+    named, numbered = loop.create_task(_answer(), name="given"), loop.create_task(_answer(), name=7)  # type: ignore[arg-type]
+    assert named.get_name() == "given"
+    assert numbered.get_name() == "7"
+    loop.run_until_complete(asyncio.wait([named, numbered]))
+
+
+@requirement("tasks.name-default", MUST, cite="asyncio-eventloop: loop.create_task")
+def test_a_task_without_a_name_gets_one(loop: Loop) -> None:
+    """If the name is None or not given, the task has a name of its own, generated for it.
+
+    If this fails: look for "None" or the empty string as the name.
+    """
+    tasks = [loop.create_task(_answer()), loop.create_task(_answer(), name=None)]
+    for task in tasks:
+        assert isinstance(task.get_name(), str)
+        assert task.get_name() not in ("", "None")
+    loop.run_until_complete(asyncio.wait(tasks))
+
+
+@requirement("tasks.keyword-only", MUST, cite="asyncio-eventloop: loop.create_task")
+def test_name_is_keyword_only(loop: Loop) -> None:
+    """The arguments of create_task() other than the coroutine are keyword-only.
+
+    If this fails: look for a C signature that takes name by position.
+    """
+    coro = _answer()
+    with pytest.raises(TypeError):
+        loop.create_task(coro, "name")  # type: ignore[call-arg]
+    coro.close()
+
+
+@requirement("tasks.closed-loop", SHOULD, cite="asyncio-eventloop: loop.close")
+def test_a_closed_loop_makes_no_tasks(loop: Loop) -> None:
+    """create_task() on a closed loop raises RuntimeError, also with a task factory.
+
+    If this fails: look for a task that can never run, handed out by a loop that is closed.
+    """
+    made: list[object] = []
+    loop.set_task_factory(lambda *_args, **_kwargs: made.append(1))  # type: ignore[arg-type]
+    loop.close()
+    coro = _answer()
+    with pytest.raises(RuntimeError):
+        loop.create_task(coro)
+    coro.close()
+    assert made == []
+
+
+@requirement("tasks.factory", MUST, cite="asyncio-eventloop: loop.set_task_factory")
+def test_the_factory_is_called_with_loop_and_coroutine(loop: Loop) -> None:
+    """create_task() calls the task factory with the loop and the coroutine object, by position.
+
+    If this fails: look for a wrapper of the coroutine, or for the two as keyword arguments.
+    """
+    calls: list[tuple[object, ...]] = []
+
+    def factory(*args: Any, **kwargs: Any) -> asyncio.Task[Any]:
+        calls.append(args)
+        return make_task(*args, **kwargs)
+
+    loop.set_task_factory(factory)
+    coro = _answer()
+    loop.run_until_complete(loop.create_task(coro))
+    assert len(calls) == 1
+    assert len(calls[0]) == 2
+    assert calls[0][0] is loop
+    assert calls[0][1] is coro
+
+
+@requirement("tasks.factory-result", MUST, cite="asyncio-eventloop: loop.set_task_factory")
+def test_create_task_returns_what_the_factory_returned(loop: Loop) -> None:
+    """create_task() returns the object that the task factory returned.
+
+    If this fails: look for a second task made of the first, or for the factory called on the side.
+    """
+    made: list[asyncio.Task[Any]] = []
+
+    def factory(loop: Loop, coro: Any, **kwargs: Any) -> asyncio.Task[Any]:
+        made.append(make_task(loop, coro, **kwargs))
+        return made[-1]
+
+    loop.set_task_factory(factory)
+    task = loop.create_task(_answer())
+    assert len(made) == 1
+    assert task is made[0]
+    loop.run_until_complete(task)
+
+
+@requirement("tasks.factory-future", MUST, cite="asyncio-eventloop: loop.set_task_factory")
+def test_a_factory_may_return_any_future(loop: Loop) -> None:
+    """A task factory must return a Future-compatible object: it need not be a Task.
+
+    If this fails: look for a method of Task, like set_name(), that is called on whatever came.
+    """
+
+    def factory(loop: Loop, coro: Any, **_kwargs: Any) -> Any:
+        coro.close()
+        return loop.create_future()
+
+    loop.set_task_factory(factory)
+    task = loop.create_task(_answer())
+    assert asyncio.isfuture(task)
+    task.cancel()
+
+
+@requirement("tasks.factory-context", MUST, cite="asyncio-eventloop: loop.set_task_factory")
+def test_the_factory_is_given_the_context(loop: Loop) -> None:
+    """A context given to create_task() is passed to the task factory as the keyword argument context.
+
+    If this fails: look for a context that is dropped when there is a factory.
+    """
+    seen: list[object] = []
+
+    def factory(loop: Loop, coro: Any, *, context: Any = None, **kwargs: Any) -> asyncio.Task[Any]:
+        seen.append(context)
+        return make_task(loop, coro, context=context, **kwargs)
+
+    loop.set_task_factory(factory)
+    context = contextvars.copy_context()
+    loop.run_until_complete(loop.create_task(_answer(), context=context))
+    assert len(seen) == 1
+    assert seen[0] is context
+
+
+@requirement("tasks.factory-two-arguments", SHOULD, cite="asyncio-eventloop: loop.set_task_factory", until="3.12")
+def test_a_factory_need_not_know_context(loop: Loop) -> None:
+    """Without a context, a task factory with the old signature (loop, coro) will do.
+
+    If this fails: look for context=None passed to a factory that does not know it.
+    """
+    loop.set_task_factory(lambda loop, coro: asyncio.Task(coro, loop=loop))
+    task = loop.create_task(_answer(), name="given")
+    assert loop.run_until_complete(task) == "value"
+
+
+@requirement("tasks.factory-name", MUST, cite="asyncio-eventloop: loop.create_task")
+def test_a_task_of_a_factory_gets_the_name(loop: Loop) -> None:
+    """A name given to create_task() is set on the task also if a task factory makes it.
+
+    If this fails: look for a name that neither goes to the factory nor to set_name().
+    """
+    loop.set_task_factory(make_task)
+    task = loop.create_task(_answer(), name="given")
+    assert task.get_name() == "given"
+    loop.run_until_complete(task)
+
+
+@requirement("tasks.factory-name-default", MUST, cite="asyncio-eventloop: loop.create_task")
+def test_a_name_that_the_factory_chose_stays(loop: Loop) -> None:
+    """If no name is given, the name that the task factory gave to the task stays.
+
+    If this fails: look for set_name(None), which makes it the string "None".
+    """
+
+    def factory(loop: Loop, coro: Any, **_kwargs: Any) -> asyncio.Task[Any]:
+        return asyncio.Task(coro, loop=loop, name="of the factory")
+
+    loop.set_task_factory(factory)
+    task = loop.create_task(_answer())
+    assert task.get_name() == "of the factory"
+    loop.run_until_complete(task)
