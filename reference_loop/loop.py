@@ -34,6 +34,7 @@ from .streams import StreamsMixin
 from .subprocesses import SubprocessesMixin
 from .tasks import TasksMixin
 from .timers import Timers
+from .tls import TlsMixin
 from .waker import Waker
 from .watchers import WatchersMixin
 
@@ -54,6 +55,7 @@ class EventLoop(
     StreamsMixin,
     ConnectionsMixin,
     ServersMixin,
+    TlsMixin,
     DatagramsMixin,
     PipesMixin,
     SubprocessesMixin,
