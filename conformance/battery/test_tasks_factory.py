@@ -1,0 +1,194 @@
+"""Chapter tasks: setting and asking for the task factory, and who uses it; what Python 3.14 adds to create_task().
+
+What the factory is called with is in test_tasks.py, the eager factories of Python 3.12 are in test_tasks_eager.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+
+
+async def _answer() -> str:
+    return "value"
+
+
+class Counting:
+    """A task factory that keeps what it made."""
+
+    def __init__(self) -> None:
+        self.made: list[asyncio.Task[Any]] = []
+
+    def __call__(self, loop: Loop, coro: Any, **kwargs: Any) -> asyncio.Task[Any]:
+        self.made.append(asyncio.Task(coro, loop=loop, **kwargs))
+        return self.made[-1]
+
+
+@requirement("tasks.factory-default", MUST, cite="asyncio-eventloop: loop.get_task_factory")
+def test_there_is_no_factory_by_default(loop: Loop) -> None:
+    """get_task_factory() returns None if the default factory is in use, as it is in a new loop.
+
+    If this fails: look for the default factory returned as an object.
+    """
+    assert loop.get_task_factory() is None
+
+
+@requirement("tasks.get-factory", MUST, cite="asyncio-eventloop: loop.get_task_factory")
+def test_get_task_factory_returns_what_was_set(loop: Loop) -> None:
+    """get_task_factory() returns the task factory that was set, the very object.
+
+    If this fails: look for a wrapper round the factory.
+    """
+    factory = Counting()
+    loop.set_task_factory(factory)
+    assert loop.get_task_factory() is factory
+
+
+@requirement("tasks.factory-reset", MUST, cite="asyncio-eventloop: loop.set_task_factory")
+def test_none_sets_the_default_factory(loop: Loop) -> None:
+    """If factory is None, the default task factory is set: the former one is not asked any more.
+
+    If this fails: look for None taken as "leave it as it is".
+    """
+    factory = Counting()
+    loop.set_task_factory(factory)
+    loop.set_task_factory(None)
+    task = loop.create_task(_answer())
+    assert loop.run_until_complete(task) == "value"
+    assert factory.made == []
+    assert loop.get_task_factory() is None
+
+
+@requirement("tasks.factory-replaced", MUST, cite="asyncio-eventloop: loop.set_task_factory")
+def test_the_last_factory_is_used(loop: Loop) -> None:
+    """set_task_factory() sets the factory that create_task() uses from then on, in place of the one before.
+
+    If this fails: look for a factory that is looked up once, or that can be set only once.
+    """
+    first, second = Counting(), Counting()
+    loop.set_task_factory(first)
+    one = loop.create_task(_answer())
+    loop.set_task_factory(second)
+    other = loop.create_task(_answer())
+    loop.run_until_complete(asyncio.wait_for(asyncio.wait([one, other]), None))
+    assert first.made == [one]
+    assert second.made[0] is other
+
+
+@requirement("tasks.factory-callable", SHOULD, cite="asyncio-eventloop: loop.set_task_factory")
+@pytest.mark.parametrize("what", [42, "factory"], ids=repr)
+def test_a_factory_must_be_callable(loop: Loop, what: Any) -> None:
+    """If factory is neither None nor callable, set_task_factory() raises TypeError.
+
+    If this fails: look for an error that comes only with the first task.
+    """
+    with pytest.raises(TypeError):
+        loop.set_task_factory(what)
+    assert loop.get_task_factory() is None
+
+
+@requirement("tasks.factory-per-loop", MUST, cite="asyncio-eventloop: loop.set_task_factory")
+def test_a_factory_belongs_to_one_loop(loop: Loop, make_loop: Any) -> None:
+    """A task factory is the one of the loop it was set on: other loops keep their own.
+
+    If this fails: look for a factory kept per process, or per thread.
+    """
+    factory = Counting()
+    loop.set_task_factory(factory)
+    other = make_loop()
+    assert other.get_task_factory() is None
+    assert other.run_until_complete(other.create_task(_answer())) == "value"
+    assert factory.made == []
+
+
+@requirement("tasks.factory-everywhere", MUST, cite="asyncio-eventloop: loop.set_task_factory")
+@pytest.mark.parametrize("way", ["run_until_complete", "create_task", "ensure_future", "gather", "TaskGroup"])
+def test_all_ways_to_a_task_use_the_factory(loop: Loop, way: str) -> None:
+    """The task factory makes all tasks of the loop: those of run_until_complete() and of asyncio's functions too.
+
+    If this fails: look for a task that is made past create_task().
+    """
+    factory = Counting()
+    coro = _answer()
+
+    async def main() -> None:
+        loop.set_task_factory(factory)
+        if way == "create_task":
+            await asyncio.create_task(coro)
+        elif way == "ensure_future":
+            await asyncio.ensure_future(coro)
+        elif way == "gather":
+            await asyncio.gather(coro)
+        else:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(coro)
+
+    if way == "run_until_complete":
+        loop.set_task_factory(factory)
+        loop.run_until_complete(coro)
+    else:
+        loop.run_until_complete(main())
+    assert [task.get_coro() for task in factory.made] == [coro]
+
+
+@requirement("tasks.factory-error", SHOULD, cite="asyncio-eventloop: loop.set_task_factory")
+def test_an_exception_of_the_factory_comes_out(loop: Loop) -> None:
+    """An exception that the task factory raises comes out of create_task().
+
+    If this fails: look for an exception cleared in favour of the default factory.
+    """
+
+    def factory(_loop: Loop, coro: Any, **_kwargs: Any) -> Any:
+        coro.close()
+        raise LookupError("of the factory")
+
+    loop.set_task_factory(factory)
+    with pytest.raises(LookupError):
+        loop.create_task(_answer())
+
+
+@requirement("tasks.factory-keywords", MUST, cite="asyncio-eventloop: loop.create_task", since="3.14")
+def test_all_keyword_arguments_go_to_the_factory(loop: Loop) -> None:
+    """All keyword arguments of create_task() are passed to the task factory, also those that the loop does not know.
+
+    If this fails: look for a create_task() that names its keyword arguments, and takes no others.
+    """
+    seen: list[dict[str, Any]] = []
+
+    def factory(loop: Loop, coro: Any, **kwargs: Any) -> asyncio.Task[Any]:
+        seen.append(kwargs)
+        return asyncio.Task(coro, loop=loop)
+
+    loop.set_task_factory(factory)
+    task = loop.create_task(_answer(), name="given", own="keyword")  # type: ignore[call-arg]
+    loop.run_until_complete(task)
+    assert seen[0]["name"] == "given"
+    assert seen[0]["own"] == "keyword"
+
+
+@requirement("tasks.eager-start", MUST, cite="asyncio-eventloop: loop.create_task", since="3.14")
+def test_create_task_takes_eager_start(loop: Loop) -> None:
+    """If eager_start is True and the loop runs, the task starts within create_task(), up to its first block.
+
+    If this fails: look for a keyword that is not known, or taken and forgotten.
+    """
+    trace: list[str] = []
+
+    async def child() -> None:
+        trace.append("child")
+        await asyncio.sleep(0)
+        trace.append("end")
+
+    async def main() -> None:
+        task: asyncio.Task[None] = loop.create_task(child(), eager_start=True)  # type: ignore[call-arg]
+        trace.append("created")
+        await task
+
+    loop.run_until_complete(main())
+    assert trace == ["child", "created", "end"]

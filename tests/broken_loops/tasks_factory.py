@@ -1,0 +1,112 @@
+"""Broken loops of the chapter `tasks`: setting the task factory, and what 3.14 adds."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tests.broken_loops import breaks
+from tests.broken_loops.tasks import OwnFactory, Stock, Task, of_chapter
+
+
+@breaks("tasks.factory-default")
+class TheDefaultFactoryIsAnObject(Stock):
+    """get_task_factory() returns a function if the default factory was never replaced."""
+
+    was_set = False
+
+    def set_task_factory(self, factory: Any) -> None:
+        self.was_set = True
+        super().set_task_factory(factory)
+
+    def get_task_factory(self) -> Any:
+        if self.was_set or self.is_running():
+            return super().get_task_factory()
+        return lambda loop, coro: asyncio.Task(coro, loop=loop)
+
+
+@breaks("tasks.get-factory")
+class FactoriesAreWrapped(Stock):
+    """get_task_factory() returns a wrapper of the factory."""
+
+    def set_task_factory(self, factory: Any) -> None:
+        if factory is None or not callable(factory):
+            super().set_task_factory(factory)
+        else:
+            super().set_task_factory(lambda *args, **kwargs: factory(*args, **kwargs))
+
+
+@breaks("tasks.factory-reset")
+class NoneLeavesTheFactory(Stock):
+    """set_task_factory(None) leaves the factory as it is."""
+
+    def set_task_factory(self, factory: Any) -> None:
+        if factory is not None:
+            super().set_task_factory(factory)
+
+
+@breaks("tasks.factory-replaced")
+class FactoriesAreSetOnce(Stock):
+    """A factory that was used once is not replaced by another one."""
+
+    def set_task_factory(self, factory: Any) -> None:
+        if factory is None or self.get_task_factory() is None:
+            super().set_task_factory(factory)
+
+
+@breaks("tasks.factory-callable")
+class FactoriesAreNotChecked(OwnFactory):
+    """set_task_factory() takes any object."""
+
+
+@breaks("tasks.factory-per-loop")
+class OneFactoryForAllLoops(OwnFactory):
+    """The task factory is shared by all loops of the process."""
+
+    shared: Any = None
+
+    @property
+    def factory(self) -> Any:
+        return type(self).shared
+
+    @factory.setter
+    def factory(self, factory: Any) -> None:
+        type(self).shared = factory
+
+
+@breaks("tasks.factory-everywhere")
+class RunUntilCompleteNeedsNoFactory(Stock):
+    """run_until_complete() makes its task past the task factory."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        if asyncio.iscoroutine(future) and self.get_task_factory() and of_chapter(future):
+            future = asyncio.Task(future, loop=self)
+        return super().run_until_complete(future)
+
+
+@breaks("tasks.factory-error")
+class ErrorsOfTheFactoryAreDropped(Stock):
+    """If the task factory raises, create_task() makes the task itself."""
+
+    def create_task(self, coro: Any, **kwargs: Any) -> Any:
+        try:
+            return super().create_task(coro, **kwargs)
+        except LookupError:
+            return Task(coro, loop=self)
+
+
+@breaks("tasks.factory-keywords", since="3.14")
+class KeywordsAreNamed(Stock):
+    """create_task() takes the keyword arguments that it knows and no others."""
+
+    def create_task(self, coro: Any, *, name: Any = None, context: Any = None, eager_start: Any = None) -> Any:
+        given = {"name": name, "context": context, "eager_start": eager_start}
+        return super().create_task(coro, **{key: value for key, value in given.items() if value is not None})
+
+
+@breaks("tasks.eager-start", since="3.14")
+class EagerStartIsForgotten(Stock):
+    """create_task() takes eager_start and starts the task later all the same."""
+
+    def create_task(self, coro: Any, *, eager_start: Any = None, **kwargs: Any) -> Any:
+        return super().create_task(coro, **kwargs)
