@@ -29,9 +29,23 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("show", help="tables for the terminal")
     one.add_argument("paths", nargs="+", type=Path, metavar="DIR_OR_FILE")
     one.set_defaults(command=_show)
+    one = commands.add_parser("html", help="one self-contained page")
+    one.add_argument("paths", nargs="+", type=Path, metavar="DIR_OR_FILE")
+    one.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    one.add_argument("--title", default="asyncio event loops: contract and race")
+    one.set_defaults(command=_html)
     return parser
 
 
 def _show(options: argparse.Namespace) -> int:
     print(show.show(sources.read(options.paths)))
+    return 0
+
+
+def _html(options: argparse.Namespace) -> int:
+    from reports import page
+
+    found = sources.read(options.paths)
+    page.write(options.output, page.html(found, options.title))
+    print(f"wrote {options.output}")
     return 0

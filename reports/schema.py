@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -77,10 +78,9 @@ def _fault(data: object, schema: Mapping[str, Any], root: Mapping[str, Any], pla
     if "enum" in schema and data not in schema["enum"]:
         return f"{here} is {str(data)[:40]!r}, which is none of its known words"
     if isinstance(data, (int, float)) and not isinstance(data, bool):
-        # Written so that NaN, which Python's JSON lets through, fails too.
-        if "exclusiveMinimum" in schema and not data > schema["exclusiveMinimum"]:
+        if "exclusiveMinimum" in schema and data <= schema["exclusiveMinimum"]:
             return f"{here} is not above {schema['exclusiveMinimum']}"
-        if "minimum" in schema and not data >= schema["minimum"]:
+        if "minimum" in schema and data < schema["minimum"]:
             return f"{here} is below {schema['minimum']}"
     if isinstance(data, list) and "items" in schema:
         return next(
@@ -111,4 +111,6 @@ def _object_fault(
 def _is(data: object, name: str) -> bool:
     if isinstance(data, bool):
         return name == "boolean"
+    if isinstance(data, float) and not math.isfinite(data):
+        return False  # Python's JSON lets NaN and Infinity through; JSON has neither
     return isinstance(data, _TYPES[name])
