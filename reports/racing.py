@@ -28,6 +28,7 @@ class Group:
     plot: Markup
     rows: list[dict[str, Any]]
     means: list[tuple[str, str, str, str]]
+    """Loop, CPU, wall, and over which workloads."""
 
 
 @dataclass(frozen=True)
@@ -85,14 +86,20 @@ def _groups(race: Summary, others: list[str], matrix: Matrix, number: int) -> li
     answer = []
     for group, entries in names.items():
         rows = [_row(race, entry, others, flags, number) for entry in entries]
-        means = [
-            (one["arm"], one["metric"], ratio(one), f"{len(one['workloads'])} workloads"
-             + (f", without {', '.join(one['missing'])}" if one["missing"] else ""))
-            for one in race["groups"] if one["group"] == group and one["arm"] in others
-        ]  # fmt: skip
+        means = [mean for label in others if (mean := _mean(race, group, label))]
         plot = Markup(plots.ratios(race, entries, others, number)) if others else Markup("")
         answer.append(Group(group, plot, rows, means))
     return answer
+
+
+def _mean(race: Summary, group: str, label: str) -> tuple[str, str, str, str] | None:
+    found = {one["metric"]: one for one in race["groups"] if (one["group"], one["arm"]) == (group, label)}
+    if "cpu" not in found:
+        return None
+    over = f"{len(found['cpu']['workloads'])} workloads"
+    if missing := found["cpu"]["missing"]:
+        over += f", without {', '.join(missing)}"
+    return label, ratio(found["cpu"]), ratio(found.get("wall", {})), over
 
 
 def _row(

@@ -28,13 +28,15 @@ def ratios(
     height = FIRST + row * len(entries) + 8
     parts = []
     for tick in svg.ticks(low, high):
-        parts.append(svg.line(x(tick), FIRST - 6, x(tick), height, "one" if tick == 1 else "grid"))
+        parts.append(svg.line(x(tick), FIRST - 6, x(tick), height, "grid"))
         parts.append(svg.text(x(tick), FIRST - 10, f"{tick:g}", text_anchor="middle", cls="t"))
     parts.append(svg.text(x(low), 11, "← faster", cls="t"))
     parts.append(svg.text(x(high), 11, "slower →", text_anchor="end", cls="t"))
+    bands = (entry["cells"][noise].get("cpu", {}) for entry in entries)
+    parts += [_band(found, x, FIRST + row * index, row) for index, found in enumerate(bands)]
+    parts.append(svg.line(x(1), FIRST - 6, x(1), height, "one"))
     for index, entry in enumerate(entries):
         top = FIRST + row * index
-        parts.append(_band(entry["cells"][noise].get("cpu", {}), x, top, row))
         name = svg.text(LEFT - 10, top + row / 2 + 4, entry["name"], text_anchor="end")
         link = entry["name"] if number == 1 else f"{entry['name']}-{number}"
         parts.append(svg.tag("a", name, href=f"#{link}"))
