@@ -1,0 +1,252 @@
+"""Chapter tasks: eager tasks, made by the task factories of Python 3.12 and later.
+
+The tasks are asyncio's; the loop must let a factory run a coroutine inside create_task(), and keep its own books right.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from typing import Any
+
+import pytest
+
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+_VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("_VARIABLE", default="unset")
+
+
+@pytest.fixture
+def eager(loop: Loop) -> Loop:
+    """The loop with the eager task factory set."""
+    loop.set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined, unused-ignore]
+    return loop
+
+
+@requirement("tasks.eager", MUST, cite="asyncio-task: eager_task_factory", since="3.12")
+def test_an_eager_task_starts_at_once(eager: Loop) -> None:
+    """With eager_task_factory() a coroutine begins execution synchronously during the construction of its task.
+
+    If this fails: look for a loop that makes its tasks without asking the factory, or asks it later.
+    """
+    trace: list[str] = []
+
+    async def child() -> None:
+        trace.append("child")
+
+    async def main() -> None:
+        task = asyncio.create_task(child())
+        trace.append("created")
+        await task
+
+    eager.run_until_complete(main())
+    assert trace == ["child", "created"]
+
+
+@requirement("tasks.eager-done", MUST, cite="asyncio-task: eager_task_factory", since="3.12")
+def test_an_eager_task_that_does_not_block_is_done(eager: Loop) -> None:
+    """An eager task whose coroutine returns without blocking is done at once, with its result.
+
+    If this fails: look for the end of a task that is always scheduled.
+    """
+
+    async def child() -> str:
+        return "value"
+
+    async def main() -> None:
+        task = asyncio.create_task(child())
+        assert task.done()
+        assert task.result() == "value"
+        assert await task == "value"
+
+    eager.run_until_complete(main())
+
+
+@requirement("tasks.eager-blocks", MUST, cite="asyncio-task: eager_task_factory", since="3.12")
+def test_an_eager_task_is_scheduled_when_it_blocks(eager: Loop) -> None:
+    """Tasks are only scheduled on the event loop if they block: the rest then runs as that of any task.
+
+    If this fails: look for an eager task that is run to its end inside create_task().
+    """
+    trace: list[str] = []
+
+    async def child() -> None:
+        trace.append("child")
+        await asyncio.sleep(0)
+        trace.append("end")
+
+    async def main() -> None:
+        task = asyncio.create_task(child())
+        trace.append("created")
+        assert not task.done()
+        await task
+
+    eager.run_until_complete(main())
+    assert trace == ["child", "created", "end"]
+
+
+@requirement("tasks.eager-exception", MUST, cite="asyncio-task: eager_task_factory", since="3.12")
+def test_the_exception_of_an_eager_task_is_the_tasks(eager: Loop) -> None:
+    """An exception that an eager task raises at once is kept in the task: create_task() returns as ever.
+
+    If this fails: look for an exception that leaves create_task().
+    """
+
+    async def child() -> None:
+        raise LookupError("of the child")
+
+    async def main() -> None:
+        task = asyncio.create_task(child())
+        assert isinstance(task.exception(), LookupError)
+
+    eager.run_until_complete(main())
+
+
+@requirement("tasks.eager-current", MUST, cite="asyncio-task: current_task", since="3.12")
+def test_an_eager_task_is_the_current_one_while_it_starts(eager: Loop) -> None:
+    """While an eager task starts, current_task() is that task, and its creator again afterwards.
+
+    If this fails: look for a current task of the loop's own that the start of an eager task overwrites.
+    """
+    seen: list[object] = []
+
+    async def child() -> None:
+        seen.append(asyncio.current_task())
+
+    async def main() -> None:
+        me = asyncio.current_task()
+        task = asyncio.create_task(child())
+        assert asyncio.current_task() is me
+        assert seen == [task]
+
+    eager.run_until_complete(main())
+
+
+@requirement("tasks.eager-all-tasks", SHOULD, cite="asyncio-task: all_tasks", since="3.12")
+def test_all_tasks_knows_eager_tasks_that_blocked(eager: Loop) -> None:
+    """all_tasks() has an eager task that is blocked, and not one that is done.
+
+    If this fails: look for a register of tasks that is filled when a task is scheduled, and not by eager tasks.
+    """
+
+    async def child(future: asyncio.Future[None]) -> None:
+        await future
+
+    async def main() -> None:
+        blocking, finished = eager.create_future(), eager.create_future()
+        finished.set_result(None)
+        blocked, done = asyncio.create_task(child(blocking)), asyncio.create_task(child(finished))
+        assert blocked in asyncio.all_tasks()
+        assert done not in asyncio.all_tasks()
+        blocking.set_result(None)
+        await blocked
+
+    eager.run_until_complete(main())
+
+
+@requirement("tasks.eager-context", MUST, cite="asyncio-eventloop: loop.create_task", since="3.12")
+@pytest.mark.parametrize("given", [False, True], ids=["copy", "given"])
+def test_an_eager_task_runs_in_its_own_context(eager: Loop, given: bool) -> None:
+    """An eager task runs in a copy of the current context, or in the one that was given, also while it starts.
+
+    If this fails: look for a first step that runs in the context of the creator.
+    """
+
+    async def child() -> None:
+        _VARIABLE.set("by the child")
+
+    async def main() -> None:
+        context = contextvars.copy_context()
+        await (asyncio.create_task(child(), context=context) if given else asyncio.create_task(child()))
+        assert _VARIABLE.get() == "unset"
+        assert context.get(_VARIABLE, "unset") == ("by the child" if given else "unset")
+
+    eager.run_until_complete(main())
+
+
+@requirement("tasks.eager-not-running", SHOULD, cite="gh-97696", since="3.12")
+def test_an_eager_task_waits_for_a_loop_that_does_not_run(eager: Loop) -> None:
+    """With the eager task factory, tasks made while the loop does not run start when it runs.
+
+    If this fails: look for is_running(): it must be False before the loop runs, and True in its callbacks.
+    """
+    trace: list[object] = []
+
+    async def child() -> None:
+        trace.append(asyncio.get_running_loop())
+
+    task = eager.create_task(child())
+    assert trace == []
+    eager.run_until_complete(task)
+    assert trace == [eager]
+
+
+@requirement("tasks.eager-from-callback", SHOULD, cite="gh-97696", since="3.12")
+def test_a_callback_can_make_an_eager_task(eager: Loop) -> None:
+    """A callback can make an eager task, although no task is current: it starts at once.
+
+    If this fails: look for a step that needs a current task to come back to.
+    """
+    trace: list[str] = []
+    tasks: list[asyncio.Task[None]] = []
+
+    async def child() -> None:
+        trace.append("child")
+        await asyncio.sleep(0)
+
+    def callback() -> None:
+        tasks.append(eager.create_task(child()))
+        trace.append("created")
+        assert asyncio.current_task() is None
+
+    async def main() -> None:
+        eager.call_soon(callback)
+        await asyncio.sleep(0)
+        await tasks[0]
+
+    eager.run_until_complete(main())
+    assert trace == ["child", "created"]
+
+
+@requirement("tasks.eager-name", SHOULD, cite="asyncio-eventloop: loop.create_task", since="3.12")
+def test_an_eager_task_has_its_name(eager: Loop) -> None:
+    """A name given to create_task() is the name of the eager task that it returns.
+
+    If this fails: look for a name that is set only on tasks of the default factory.
+    """
+
+    async def child() -> None:
+        await asyncio.sleep(0)
+
+    async def main() -> None:
+        task = eager.create_task(child(), name="given")
+        assert task.get_name() == "given"
+        await task
+
+    eager.run_until_complete(main())
+
+
+@requirement("tasks.eager-custom", MUST, cite="asyncio-task: create_eager_task_factory", since="3.12")
+def test_an_eager_factory_uses_a_given_constructor(loop: Loop) -> None:
+    """create_eager_task_factory() makes a factory that uses the given constructor, and create_task() returns its tasks.
+
+    If this fails: look for a loop that recognises eager_task_factory() and no other.
+    """
+
+    class Mine(asyncio.Task[Any]):
+        pass
+
+    trace: list[str] = []
+
+    async def child() -> None:
+        trace.append("child")
+
+    async def main() -> None:
+        task = asyncio.create_task(child())
+        assert trace == ["child"]
+        assert type(task) is Mine
+        await task
+
+    loop.set_task_factory(asyncio.create_eager_task_factory(Mine))  # type: ignore[attr-defined, unused-ignore]
+    loop.run_until_complete(main())
