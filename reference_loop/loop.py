@@ -27,6 +27,7 @@ from .executors import ExecutorsMixin
 from .handles import Handle
 from .pipes import PipesMixin
 from .poller import Poller
+from .sendfile import SendfileMixin
 from .servers import ServersMixin
 from .signals import SignalsMixin
 from .sockets import SocketsMixin
@@ -56,6 +57,7 @@ class EventLoop(
     ConnectionsMixin,
     ServersMixin,
     TlsMixin,
+    SendfileMixin,
     DatagramsMixin,
     PipesMixin,
     SubprocessesMixin,

@@ -252,9 +252,10 @@ class StreamTransport(SocketTransport):
 
     def _release(self) -> None:
         self._barred = True
-        super()._release()
         if self._flushed is not None and not self._flushed.done():
-            self._flushed.set_exception(ConnectionError("Connection is closed"))
+            self._stop_writing()
+            self._flushed.set_exception(ConnectionError("The connection was closed while a file was being sent"))
+        super()._release()
 
     # -- For sendfile() -----------------------------------------------------------------------------------------------
 
@@ -271,7 +272,23 @@ class StreamTransport(SocketTransport):
             self._flushed.set_result(None)
         return self._flushed
 
+    def _until_writable(self) -> asyncio.Future[None]:
+        """Between the two, when nothing is buffered: a future that is done when the socket has room."""
+        room = self._flushed = self._loop.create_future()
+        if self._lost:
+            room.set_exception(ConnectionError("The connection was closed while a file was being sent"))
+        else:
+            self._loop._poller.set_writer(self._fd, self._loop._handle(self._has_room, (room,)))
+        return room
+
+    def _has_room(self, room: asyncio.Future[None]) -> None:
+        self._stop_writing()
+        if not room.done():
+            room.set_result(None)
+
     def _resume_writing(self) -> None:
+        if self._flushed is not None and not self._buffer and not self._lost:
+            self._stop_writing()  # if the task that waited for room was cancelled
         self._flushed = None
         self._barred = self._eof_written or self._lost
 
