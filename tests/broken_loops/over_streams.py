@@ -1,0 +1,42 @@
+"""What broken loops of several chapters are made of: the reference loop with another stream transport or socket."""
+
+from __future__ import annotations
+
+import socket
+from contextvars import Context
+from typing import Any
+
+from reference_loop import EventLoop
+from reference_loop.streams import StreamTransport
+
+
+class OddSocket:
+    """A socket whose calls a broken loop changes; the rest is the real one's."""
+
+    def __init__(self, real: socket.socket) -> None:
+        self.real = real
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+
+class OverStreams(EventLoop):
+    """Makes connections of the class `Stream`, over sockets of the class `Socket` if there is one."""
+
+    Stream: type[StreamTransport] = StreamTransport
+    Socket: type[OddSocket] | None = None
+
+    def _start_stream(
+        self,
+        sock: socket.socket,
+        protocol: Any,
+        *,
+        waiter: Any = None,
+        extra: dict[str, Any] | None = None,
+        server: Any = None,
+        context: Context | None = None,
+    ) -> StreamTransport:
+        transport = self.Stream(self, sock, protocol, waiter, extra, server, context)
+        if self.Socket is not None:
+            transport._sock = self.Socket(sock)  # type: ignore[assignment]
+        return transport

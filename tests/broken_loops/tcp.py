@@ -1,0 +1,187 @@
+"""Broken loops of the chapter `tcp`: data on its way in and out."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+from reference_loop.streams import StreamTransport
+from tests.broken_loops import breaks
+from tests.broken_loops.over_streams import OddSocket, OverStreams
+
+
+@breaks("tcp.connection-made-once")
+class AnnouncesTheTransportTwice(OverStreams):
+    """connection_made() is called a second time when the loop has gone round."""
+
+    class Stream(StreamTransport):
+        def _begin(self, waiter: Any) -> None:
+            super()._begin(waiter)
+            self._loop.call_soon(self._protocol.connection_made, self)
+
+
+@breaks("tcp.data-in-order")
+class SwapsTheHalvesOfALongRead(OverStreams):
+    """A read that fills the buffer comes with its halves swapped."""
+
+    class Socket(OddSocket):
+        def recv(self, count: int) -> bytes:
+            data = self.real.recv(count)
+            return data if len(data) < 65536 else data[32768:] + data[:32768]
+
+
+@breaks("tcp.data-is-bytes")
+class HandsOutBytearrays(OverStreams):
+    """data_received() gets a bytearray."""
+
+    class Socket(OddSocket):
+        def recv(self, count: int) -> Any:
+            return bytearray(self.real.recv(count))
+
+
+@breaks("tcp.data-stays-valid")
+class ReusesTheReadBuffer(OverStreams):
+    """The memory of the last data is filled again by a read of the same size."""
+
+    class Socket(OddSocket):
+        last = b""
+
+        def recv(self, count: int) -> bytes:
+            data = self.real.recv(count)
+            if len(data) == len(self.last) == 1000:
+                ctypes.memmove(id(self.last) + bytes.__basicsize__ - 1, data, len(data))
+                data = self.last
+            self.last = data
+            return data
+
+
+@breaks("tcp.write-does-not-block")
+class AShortWriteOvertakes(OverStreams):
+    """A short message is put before what is buffered."""
+
+    class Stream(StreamTransport):
+        def _append(self, data: Any) -> None:
+            super()._append(data)
+            if len(data) == 7:
+                self._buffer.rotate()
+
+
+@breaks("tcp.write-accepts-buffers")
+class WritesNoMemoryviews(OverStreams):
+    """write() takes bytes and bytearray only."""
+
+    class Stream(StreamTransport):
+        def write(self, data: Any) -> None:
+            if isinstance(data, memoryview):
+                raise TypeError("bytes or bytearray expected")
+            super().write(data)
+
+
+@breaks("tcp.write-rejects-text")
+class EncodesText(OverStreams):
+    """write() encodes a string as UTF-8."""
+
+    class Stream(StreamTransport):
+        def write(self, data: Any) -> None:
+            super().write(data.encode() if isinstance(data, str) else data)
+
+
+@breaks("tcp.write-of-nothing")
+class NothingIsTheEnd(OverStreams):
+    """write(b"") closes the connection."""
+
+    class Stream(StreamTransport):
+        def write(self, data: Any) -> None:
+            super().write(data)
+            if data == b"":
+                self.close()
+
+
+@breaks("tcp.buffered-data-is-copied", "tcp.bytearray-not-locked")
+class LooksAtBytearraysLater(OverStreams):
+    """A bytearray is read in the next turn of the loop."""
+
+    class Stream(StreamTransport):
+        def write(self, data: Any) -> None:
+            if isinstance(data, bytearray) and len(data) > 65536:
+                self._loop.call_soon(super().write, data)
+            else:
+                super().write(data)
+
+
+@breaks("tcp.bytearray-not-locked")
+class LocksBytearrays(OverStreams):
+    """The transport holds an export of the last long bytearray, though it has copied it."""
+
+    class Stream(StreamTransport):
+        def write(self, data: Any) -> None:
+            if isinstance(data, bytearray) and len(data) > 65536:
+                self.export = memoryview(data)
+            super().write(bytes(data) if isinstance(data, bytearray) else data)
+
+
+@breaks("tcp.writelines-concatenates")
+class WritesLinesOfListsOnly(OverStreams):
+    """writelines() takes no iterator."""
+
+    class Stream(StreamTransport):
+        def writelines(self, list_of_data: Any) -> None:
+            len(list_of_data)
+            super().writelines(list_of_data)
+
+
+@breaks("tcp.writelines-many-pieces")
+class WritesAsManyLinesAsOneCallTakes(OverStreams):
+    """writelines() forgets all but the first 1024 pieces."""
+
+    class Stream(StreamTransport):
+        def writelines(self, list_of_data: Any) -> None:
+            super().writelines(list(list_of_data)[:1024])
+
+
+@breaks("tcp.write-eof-half-closes")
+class ShutsBothHalvesDown(OverStreams):
+    """write_eof() ends both directions once a long write was flushed."""
+
+    class Stream(StreamTransport):
+        def _shutdown_writing(self) -> None:
+            assert self._sock is not None
+            self._sock.shutdown(2)
+
+
+@breaks("tcp.can-write-eof")
+class SaysItCannotWriteEof(OverStreams):
+    """can_write_eof() returns False."""
+
+    class Stream(StreamTransport):
+        def can_write_eof(self) -> bool:
+            return False
+
+
+@breaks("tcp.no-write-after-eof")
+class DropsLateWrites(OverStreams):
+    """What is written after write_eof() is dropped in silence."""
+
+    class Stream(StreamTransport):
+        def write(self, data: Any) -> None:
+            if not self._eof_written:
+                super().write(data)
+
+
+@breaks("tcp.echo-under-turns")
+class StacksWritesInsideCallbacks(OverStreams):
+    """What data_received() writes leaves when it has returned, the last first."""
+
+    class Stream(StreamTransport):
+        waiting: list[Any] | None = None
+
+        def _read_ready(self) -> None:
+            stack: list[Any] = []
+            self.waiting = stack
+            super()._read_ready()
+            self.waiting = None
+            while stack:
+                super().write(stack.pop())
+
+        def write(self, data: Any) -> None:
+            super().write(data) if self.waiting is None else self.waiting.append(data)
