@@ -95,7 +95,10 @@ def test_a_status_that_somebody_else_has_read(who: str) -> None:
     async def main() -> int | None:
         loop = asyncio.get_running_loop()
         protocol = asyncio.SubprocessProtocol()
-        transport, _ = await loop.subprocess_shell(lambda: protocol, "exit 7", stdin=None, stdout=None, stderr=None)
+        reader, writer = os.pipe()
+        transport, _ = await loop.subprocess_shell(lambda: protocol, "cat; exit 7", stdin=reader, stdout=None)
+        os.close(reader)
+        os.close(writer)  # it ends now, and not before
         if who == "popen":
             transport.get_extra_info("subprocess").wait()
         else:
