@@ -1,146 +1,106 @@
 """A stand-alone script that does what a requirement's test does, for a bug report to a loop's author.
 
-Made from the installed battery, and only where the test asks for a loop, patience and an answer at most, and all that
-it uses is the standard library, pytest or helpers that can be written out. Else the rerun command must do.
+Made from the installed battery, and only where all that the test uses is the standard library, pytest or helpers that
+can be copied (see `writing`). It runs every case of the requirement; where there is none, the rerun command must do.
 """
 
 from __future__ import annotations
 
 import ast
-import builtins
 import functools
-import importlib
 import inspect
-import sys
-import types
 from collections.abc import Mapping
 from typing import Any
 
 from conformance import catalogue
-from conformance.kit import patience
 from conformance.loops import LoopSpecError, parse_spec
+from reports.writing import CannotBeWritten, Writing
 
-LONGEST = 160
+LONGEST = 200
 """Lines; a longer script is no easier to read than the battery."""
-
-_FIXTURES = {"loop": "loop", "patience": "Patience(10)", "answer": "print", "make_loop": ""}
-"""What a test may ask for, and what the script gives it; `make_loop` is the factory itself."""
-
-
-class _CannotBeMade(Exception):
-    """Something that the test uses cannot be written out."""
+_FIXTURES = {
+    "loop": "loop",
+    "make_loop": "FACTORY",
+    "patience": "Patience(10)",
+    "answer": "print",
+    "tmp_path": "pathlib.Path(tempfile.mkdtemp())",
+    "monkeypatch": "pytest.MonkeyPatch()",
+}
+"""What a test may ask for, and what the script gives it."""
+_IMPORTS = {"tmp_path": {"import pathlib", "import tempfile"}, "monkeypatch": {"import pytest"}}
 
 
 def script(requirement: Mapping[str, Any], spec: str) -> str:
     """The script, or an empty string where none can be made."""
-    test = _tests().get(str(requirement["id"]))
+    installed = _catalogue().get(str(requirement["id"]))
+    if installed is None or installed.source != requirement["source"]:
+        return ""
+    module = f"conformance.battery.{installed.file.removesuffix('.py')}"
     try:
         loop = parse_spec(spec)
-        if test is None or test.requirement.source != requirement["source"] or loop.python:  # type: ignore[attr-defined]
+        if loop.python:
             return ""
-        fixtures = list(inspect.signature(test).parameters)
-        if not set(fixtures) <= set(_FIXTURES):
-            return ""
-        writing = _Writing()
-        if "patience" in fixtures:
-            writing.name("Patience", patience)
-        writing.function(test, str(requirement["source"]))
-    except (_CannotBeMade, LoopSpecError, OSError, TypeError):
+        return _script(str(requirement["source"]), module, f"import {loop.module}", f"{loop.module}.{loop.factory}")
+    except (CannotBeWritten, LoopSpecError, OSError, SyntaxError, ImportError):
         return ""
-    writing.imports |= {"import asyncio", f"import {loop.module}"}
-    factory = f"{loop.module}.{loop.factory}"
-    call = f"{test.__name__}({', '.join(_FIXTURES[name] or factory for name in fixtures)})"
-    text = _assemble(writing, call, factory if "loop" in fixtures else "", str(requirement["statement"]))
+
+
+def _script(source: str, module: str, import_loop: str, factory: str) -> str:
+    test = ast.parse(inspect.cleandoc(source) if source[:1].isspace() else source).body[0]
+    if not isinstance(test, ast.FunctionDef):
+        raise CannotBeWritten("no function")
+    writing = Writing()
+    cases = [_case(decorator) for decorator in test.decorator_list if _is_parametrize(decorator)]
+    statement = (ast.get_docstring(test) or "").split("\n\n")[0]
+    given = {name for names, _ in cases for name in names}
+    fixtures = [argument.arg for argument in test.args.args if argument.arg not in given]
+    if not set(fixtures) <= set(_FIXTURES):
+        raise CannotBeWritten(str(fixtures))
+    if "patience" in fixtures:
+        writing.name("Patience", "conformance.kit.patience")
+    for _, values in cases:
+        writing.needs(values, module)
+    test.decorator_list = []
+    test.body = test.body[1:] if ast.get_docstring(test) else test.body
+    writing.statement(test, module)
+    writing.imports |= {"import asyncio", import_loop}.union(*(_IMPORTS.get(name, set()) for name in fixtures))
+    arguments = [_FIXTURES.get(argument.arg, argument.arg) for argument in test.args.args]
+    call = f"{test.name}({', '.join(factory if one == 'FACTORY' else one for one in arguments)})"
+    main = _main(call, cases, factory if "loop" in fixtures else "")
+    imports = sorted(writing.imports, key=lambda line: (line.startswith("from"), line))
+    head = [f'"""{_quoted(statement)}"""', "from __future__ import annotations", "\n".join(imports)]
+    text = "\n\n".join([*head, *writing.parts, main]) + "\n"
     return text if text.count("\n") <= LONGEST else ""
 
 
-def _assemble(writing: _Writing, call: str, factory: str, statement: str) -> str:
-    imports = sorted(writing.imports, key=lambda line: (line.startswith("from"), line))
-    before = [f"    loop = {factory}()", "    asyncio.set_event_loop(loop)"] if factory else []
-    after = ["    loop.close()"] if factory else []
-    main = ['if __name__ == "__main__":', *before, f"    {call}", *after, '    print("conforms")']
-    quoted = statement.replace("\\", "\\\\").replace('"""', "'''")
-    head = [f'"""{quoted}"""', "from __future__ import annotations", "\n".join(imports)]
-    return "\n\n".join([*head, *writing.parts, "\n".join(main)]) + "\n"
+def _main(call: str, cases: list[tuple[list[str], ast.expr]], factory: str) -> str:
+    lines, indent = ['if __name__ == "__main__":'], "    "
+    for names, values in reversed(cases):
+        lines.append(f"{indent}for {', '.join(names)} in {ast.unparse(values)}:")
+        indent += "    "
+    body = [f"loop = {factory}()", "asyncio.set_event_loop(loop)", call, "loop.close()"] if factory else [call]
+    lines += [indent + line for line in body]
+    return "\n".join([*lines, '    print("conforms")'])
+
+
+def _is_parametrize(decorator: ast.expr) -> bool:
+    return isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "pytest.mark.parametrize"
+
+
+def _case(decorator: ast.expr) -> tuple[list[str], ast.expr]:
+    """Names and values of a parametrize mark. Values with marks or ids of their own cannot be looped over."""
+    assert isinstance(decorator, ast.Call)
+    names = ast.literal_eval(decorator.args[0])
+    values = decorator.args[1]
+    if "pytest.param(" in ast.unparse(values):
+        raise CannotBeWritten("pytest.param")
+    return ([part.strip() for part in names.split(",")] if isinstance(names, str) else list(names)), values
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"""', "'''")
 
 
 @functools.cache
-def _tests() -> Mapping[str, types.FunctionType]:
-    found: dict[str, types.FunctionType] = {}
-    for id, requirement in catalogue.load().items():
-        module = importlib.import_module(f"conformance.battery.{requirement.file.removesuffix('.py')}")
-        for _, test in inspect.getmembers_static(module, inspect.isfunction):
-            if getattr(test, "requirement", None) is requirement:
-                found[id] = test
-    return found
-
-
-class _Writing:
-    """Collects what must be written above a function: imports, and helpers in the order in which they are needed."""
-
-    def __init__(self) -> None:
-        self.imports: set[str] = set()
-        self.parts: list[str] = []
-        self._done: set[str] = set()
-
-    def function(self, thing: Any, source: str) -> None:
-        """Write out a function or class with all that it uses."""
-        module = sys.modules[thing.__module__]
-        tree = ast.parse(inspect.cleandoc(source) if source[:1].isspace() else source)
-        definition = tree.body[0]
-        if isinstance(definition, ast.FunctionDef) and hasattr(thing, "requirement"):
-            definition.decorator_list = []
-            if ast.get_docstring(definition):
-                definition.body = definition.body[1:]
-        for name in sorted(_names(definition)):
-            self.name(name, module)
-        self.parts.append(ast.unparse(tree))
-
-    def name(self, name: str, module: types.ModuleType) -> None:
-        """Write out or import what a module calls `name`; nothing if it is a local name, or done already."""
-        if name in self._done or hasattr(builtins, name) or not hasattr(module, name):
-            return
-        self._done.add(name)
-        value = getattr(module, name)
-        home = getattr(value, "__module__", "") or ""
-        if isinstance(value, types.ModuleType):
-            if not _importable(value.__name__):
-                raise _CannotBeMade(name)
-            short = value.__name__ == name
-            self.imports.add(f"import {name}" if short else f"import {value.__name__} as {name}")
-        elif (inspect.isfunction(value) or inspect.isclass(value)) and value.__name__ == name and _ours(home):
-            self.function(value, inspect.getsource(value))
-        elif (statement := _assignment(name, module)) is not None:
-            for used in sorted(_names(statement) - {name}):
-                self.name(used, module)
-            self.parts.append(ast.unparse(statement))
-        elif home and _importable(home) and getattr(sys.modules.get(home), name, None) is value:
-            self.imports.add(f"from {_public(home)} import {name}")
-        else:
-            raise _CannotBeMade(name)
-
-
-def _names(tree: ast.AST) -> set[str]:
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-
-
-def _assignment(name: str, module: types.ModuleType) -> ast.stmt | None:
-    """The statement of the module's own text that gives this name its value."""
-    for statement in ast.parse(inspect.getsource(module)).body:
-        targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
-        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
-            return statement
-    return None
-
-
-def _ours(module: str) -> bool:
-    return module.startswith("conformance.")
-
-
-def _importable(module: str) -> bool:
-    package = module.partition(".")[0]
-    return package in sys.stdlib_module_names or package in ("pytest", "_pytest")
-
-
-def _public(module: str) -> str:
-    return {"_pytest": "pytest", "_thread": "threading", "_socket": "socket"}.get(module.partition(".")[0], module)
+def _catalogue() -> Mapping[str, Any]:
+    return catalogue.load()
