@@ -64,7 +64,7 @@ def _script(source: str, module: str, import_loop: str, factory: str) -> str:
     test.body = test.body[1:] if ast.get_docstring(test) else test.body
     writing.statement(test, module)
     writing.imports |= {"import asyncio", import_loop}.union(*(_IMPORTS.get(name, set()) for name in fixtures))
-    arguments = [_FIXTURES.get(argument.arg, argument.arg) for argument in test.args.args]
+    arguments = [_FIXTURES[one.arg] if one.arg in fixtures else one.arg for one in test.args.args]
     call = f"{test.name}({', '.join(factory if one == 'FACTORY' else one for one in arguments)})"
     main = _main(call, cases, factory if "loop" in fixtures else "")
     imports = sorted(writing.imports, key=lambda line: (line.startswith("from"), line))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import copy
 import functools
 import importlib
 import inspect
@@ -32,7 +33,7 @@ class Writing:
     def statement(self, statement: ast.stmt, module: str) -> None:
         """Copy a statement of a module, after all that it uses. Raises CannotBeWritten."""
         self.needs(statement, module)
-        self.parts.append(ast.unparse(statement))
+        self.parts.append(ast.unparse(_Plain().visit(copy.deepcopy(statement))))
 
     def needs(self, tree: ast.AST, module: str) -> None:
         """Provide every name that a piece of a module uses. Raises CannotBeWritten."""
@@ -67,6 +68,27 @@ class Writing:
             raise CannotBeWritten(name)
         one = ast.Import([alias]) if isinstance(binding, ast.Import) else ast.ImportFrom(home, [alias], 0)
         self.imports.add(ast.unparse(one))
+
+
+class _Plain(ast.NodeTransformer):
+    """Takes the types of functions away: whoever runs the script needs no `typing`."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs, node.args.vararg, node.args.kwarg]
+        for argument in arguments:
+            if argument is not None:
+                argument.annotation = None
+        node.body = [_untyped(statement) for statement in node.body]
+        return self.generic_visit(node)
+
+    visit_AsyncFunctionDef = visit_FunctionDef  # type: ignore[assignment]
+
+
+def _untyped(statement: ast.stmt) -> ast.stmt:
+    if isinstance(statement, ast.AnnAssign) and statement.value is not None:
+        return ast.fix_missing_locations(ast.copy_location(ast.Assign([statement.target], statement.value), statement))
+    return statement
 
 
 @functools.cache
