@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import gc
 from collections.abc import Callable
@@ -35,7 +36,7 @@ class Outcome(Future):
 def of_the_test(callback: Callable[..., Any]) -> bool:
     """Callbacks of tasks and of asyncio's own functions are left alone: only one sentence is to break."""
     module = getattr(callback, "__module__", None) or ""
-    return "asyncio" not in module and type(callback).__name__ not in {"TaskWakeupMethWrapper", "method_descriptor"}
+    return "asyncio" not in module and not isinstance(getattr(callback, "__self__", None), asyncio.Task)
 
 
 @breaks("futures.cancel")
