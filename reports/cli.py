@@ -7,8 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from reports import show, sources
+from reports import commands
 from reports.errors import ReportError
+from reports.gate import LEVELS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,28 +25,66 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m reports", description="Views of result files.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    one = commands.add_parser("show", help="tables for the terminal")
-    one.add_argument("paths", nargs="+", type=Path, metavar="DIR_OR_FILE")
-    one.set_defaults(command=_show)
-    one = commands.add_parser("html", help="one self-contained page")
-    one.add_argument("paths", nargs="+", type=Path, metavar="DIR_OR_FILE")
+    parser = argparse.ArgumentParser(
+        prog="python -m reports",
+        description="Views of what pytest --loop-results=FILE and bench run -o DIR wrote.",
+    )
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    one = _reader(subparsers.add_parser("show", help="tables for the terminal"))
+    one.set_defaults(command=commands.show_tables)
+
+    one = _reader(subparsers.add_parser("html", help="one self-contained page"))
     one.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     one.add_argument("--title", default="asyncio event loops: contract and race")
-    one.set_defaults(command=_html)
+    one.set_defaults(command=commands.write_html)
+
+    one = _reader(subparsers.add_parser("markdown", help="a summary for a CI step"))
+    one.add_argument("-o", "--output", type=Path, metavar="FILE", help="standard output when left out")
+    one.set_defaults(command=commands.write_markdown)
+
+    one = _reader(subparsers.add_parser("junit", help="JUnit XML"))
+    one.add_argument("-o", "--output", type=Path, metavar="FILE", help="standard output when left out")
+    one.set_defaults(command=commands.write_junit)
+
+    one = _reader(subparsers.add_parser("badge", help="a badge: SVG, or JSON for badge services"))
+    one.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.svg|FILE.json")
+    one.add_argument("--loop", metavar="LABEL", help="of which loop, if there are several")
+    one.set_defaults(command=commands.write_badge)
+
+    one = subparsers.add_parser("diff", help="what changed between two results")
+    one.add_argument("old", type=Path, metavar="OLD")
+    one.add_argument("new", type=Path, metavar="NEW")
+    one.add_argument("--markdown", action="store_true", help="for a pull request")
+    one.add_argument("--exit-code", action="store_true", help="exit with 1 if anything became wrong or slower")
+    one.set_defaults(command=commands.compare)
+
+    one = _reader(subparsers.add_parser("merge", help="runs of several loops, Pythons and machines in one file"))
+    one.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    one.set_defaults(command=commands.merge)
+
+    one = _reader(subparsers.add_parser("gate", help="an exit code for CI, with reasons"))
+    one.add_argument("--expected", action="append", default=[], metavar="[LABEL=]FILE|NAME", help="known deviations")
+    one.add_argument("--level", choices=LEVELS, default="must", help="what fails beside MUST (must)")
+    one.add_argument("--loop", metavar="LABEL", help="the loop of a race that --limit judges")
+    one.add_argument("--limit", type=_per_cent, metavar="PERCENT", help="how much slower than the reference it may be")
+    one.add_argument("--metric", choices=("cpu", "wall"), default="cpu", help="of a race")
+    one.set_defaults(command=commands.judge)
+
+    one = subparsers.add_parser("reproduce", help="a stand-alone script of one requirement")
+    one.add_argument("id", metavar="ID")
+    one.add_argument("--loop", required=True, metavar="MODULE:FACTORY")
+    one.set_defaults(command=commands.reproduce)
     return parser
 
 
-def _show(options: argparse.Namespace) -> int:
-    print(show.show(sources.read(options.paths)))
-    return 0
+def _reader(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument("paths", nargs="+", type=Path, metavar="DIR_OR_FILE")
+    return parser
 
 
-def _html(options: argparse.Namespace) -> int:
-    from reports import page
-
-    found = sources.read(options.paths)
-    page.write(options.output, page.html(found, options.title))
-    print(f"wrote {options.output}")
-    return 0
+def _per_cent(text: str) -> float:
+    number = float(text.removesuffix("%"))
+    if not 0 < number < 1000:
+        raise argparse.ArgumentTypeError("a percentage above 0")
+    return number / 100
