@@ -1,0 +1,86 @@
+"""`python downstream [SUITE...]`: other projects' tests on stock asyncio and on a loop, and the difference.
+
+Suites: cpython, cpython:MODULE (the ending of a module's name), and the applications of `applications.py`. Exits with
+1 if a test that stock asyncio passes fails on the loop, unless `exclusions.toml` says why it must.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from applications import APPLICATIONS, prepare, run_application
+from compare import Difference, compare, exclusions
+from outcomes import read
+from suites import Failure, cpython_modules, run_cpython
+
+_STOCK = "asyncio"
+_STOCK_CLASS = "asyncio.unix_events._UnixSelectorEventLoop"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python downstream", description=__doc__)
+    parser.add_argument("suites", nargs="*", default=["cpython", *APPLICATIONS], metavar="SUITE")
+    parser.add_argument("--loop", default="reference_loop.loop:EventLoop", help="module:class of the loop under test")
+    parser.add_argument("--keep", type=Path, help="folder for outcomes and logs, instead of a temporary one")
+    arguments = parser.parse_args()
+    folder = arguments.keep or Path(tempfile.mkdtemp(prefix="downstream-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    failed = False
+    try:
+        wanted = [suite.partition(":")[2] for suite in arguments.suites if suite.startswith("cpython")]
+        if wanted:
+            failed |= _report("cpython", _on_both(folder, "cpython", arguments.loop, [each for each in wanted if each]))
+        for suite in arguments.suites:
+            if not suite.startswith("cpython"):
+                prepare(suite, folder)
+                failed |= _report(suite, _on_both(folder, suite, arguments.loop, []))
+    except Failure as failure:
+        print(failure, file=sys.stderr)
+        return 2
+    finally:
+        if not arguments.keep:
+            shutil.rmtree(folder, ignore_errors=True)
+    return int(failed)
+
+
+def _on_both(folder: Path, suite: str, loop: str, wanted: list[str]) -> Difference:
+    """Run both arms at the same time, each from fresh files."""
+    arms = {arm: folder / f"{suite}-{label}.jsonl" for label, arm in (("stock", _STOCK), ("tested", loop))}
+    for path in arms.values():
+        path.unlink(missing_ok=True)
+
+    def run(arm: str) -> None:
+        if suite == "cpython":
+            for module in cpython_modules(wanted):
+                run_cpython(module, arm, arms[arm], arms[arm].with_suffix(".log"))
+        else:
+            run_application(suite, folder, arm, arms[arm], arms[arm].with_suffix(".log"))
+
+    with ThreadPoolExecutor(2) as pool:
+        for future in [pool.submit(run, arm) for arm in arms]:
+            future.result()
+    stock, tested = (read(path) for path in arms.values())
+    return compare(stock, tested, exclusions(suite), loop.replace(":", "."), _STOCK_CLASS)
+
+
+def _report(suite: str, difference: Difference) -> bool:
+    print(f"{suite} on Python {sys.version.split()[0]}")
+    for label, counts in (("stock asyncio", difference.stock), ("loop under test", difference.tested)):
+        print(f"  {label:16}", ", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items())))
+    print(f"  {difference.on_the_loop} tests passed that made a loop under test;", end=" ")
+    print(f"asyncio's own selector loop was made {difference.stock_loops} times meanwhile")
+    print(f"  {len(difference.excluded)} tests excluded, {len(difference.failures)} failures that stock has not")
+    for outcome in difference.failures:
+        print(f"    {outcome.outcome} {outcome.test}: {outcome.detail.splitlines()[0] if outcome.detail else ''}")
+    for each in difference.unused:
+        print(f"    no test needs the exclusion {each.pattern}")
+    return bool(difference.failures)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
