@@ -86,12 +86,10 @@ def _pairs(before: Matrix, after: Matrix, notes: list[str]) -> Iterator[tuple[Co
         olds.setdefault(_who(column), []).append(column)
     for now in after.columns:
         candidates = olds.get(_who(now), [])
-        # Of several (two machines, say), the one of the same platform; of those, the one that says most.
-        candidates = [c for c in candidates if c.identity["platform"] == now.identity["platform"]] or candidates
         if not candidates:
             notes.append(f"{now.label} on Python {now.python} is only in the new results")
             continue
-        past = max(candidates, key=lambda column: (not column.marks, len(column.cells)))
+        past = max(candidates, key=lambda column: _likeness(column, now))
         for column, which in ((past, "old"), (now, "new")):
             notes += [f"{column.label} on Python {column.python}: {mark} ({which})" for mark in column.marks]
         if past.version != now.version:
@@ -101,6 +99,12 @@ def _pairs(before: Matrix, after: Matrix, notes: list[str]) -> Iterator[tuple[Co
     for key, columns in olds.items():
         if key not in seen:
             notes.append(f"{columns[0].label} on Python {columns[0].python} is only in the old results")
+
+
+def _likeness(past: Column, now: Column) -> tuple[bool | int, ...]:
+    """Of several (two machines or versions, say), the most alike is compared; of those, the one that says most."""
+    alike = [past.identity[key] == now.identity[key] for key in ("platform", "version", "python")]
+    return past.cells == now.cells, *alike, not past.marks, len(past.cells)
 
 
 def _who(column: Column) -> tuple[str, ...]:

@@ -128,7 +128,9 @@ def _column(
 ) -> Column:
     run, identity = parts[0]
     results: dict[str, dict[str, Mapping[str, Any]]] = {}
+    asked: dict[str, Mapping[str, Any]] = {}
     for part, _ in parts:
+        asked |= part.requirements
         for result in part.results:
             if (result["loop"], result["python"]) == (identity["label"], identity["python"]):
                 # Keyed by content, so that a run that was given twice counts once.
@@ -138,7 +140,7 @@ def _column(
     cells = {}
     for id, found in results.items():
         these = tuple(found[key] for key in sorted(found))
-        differs = _asks(requirements[id]) != _asks(run.requirements[id])
+        differs = _asks(requirements[id]) != _asks(asked[id])
         cells[id] = Cell(worst(Verdict(result["verdict"]) for result in these), these, differs)
     headers = {repr(sorted(part.header.items())): part.header for part, _ in parts}
     return Column(_slug(identity), identity, tuple(headers.values()), tuple(marks), cells)

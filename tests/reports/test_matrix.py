@@ -1,0 +1,143 @@
+"""Several runs in one matrix: what is joined, what is marked, and that no order or repetition matters."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from conformance import results
+from conformance.results import Run
+from conformance.verdicts import Verdict
+from reports import diff, matrix, merged, sources
+from reports.sources import BatteryFile, RaceFile, Sources
+from tests.reports import samples
+
+VERDICTS = st.sampled_from([verdict.value for verdict in Verdict] + ["answer: yes", "answer: no"])
+RUNS = st.builds(
+    samples.run,
+    st.dictionaries(
+        st.sampled_from(["a", "b"]),
+        st.dictionaries(st.sampled_from(["x.one", "x.two", "y.one"]), VERDICTS, min_size=1, max_size=3),
+        min_size=1,
+        max_size=2,
+    ),
+    started=st.sampled_from(["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"]),
+    catalogue=st.sampled_from(["one", "two"]),
+    complete=st.booleans(),
+    version=st.sampled_from(["1.0", "2.0"]),
+    seen=st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
+)
+QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def _sources(*runs: Run) -> Sources:
+    return Sources([BatteryFile(Path("run"), run) for run in runs], [])
+
+
+def test_runs_of_one_catalogue_make_one_matrix() -> None:
+    first = samples.run({"a": {"x.one": "conforms"}})
+    second = samples.run({"b": {"x.one": "deviates"}}, started="2026-01-02T00:00:00Z")
+    found = matrix.build([first, second])
+    assert [column.label for column in found.columns] == ["a", "b"]
+    assert [cell and cell.verdict for cell in found.row("x.one")] == ["conforms", "deviates"]
+    assert not any(column.marks for column in found.columns)
+
+
+def test_parts_of_one_battery_are_joined_into_one_column() -> None:
+    parts = [samples.run({"a": {"x.one": "conforms"}}), samples.run({"a": {"y.one": "hangs"}})]
+    found = matrix.build(parts)
+    assert len(found.columns) == 1
+    assert {id: cell.verdict for id, cell in found.columns[0].cells.items()} == {"x.one": "conforms", "y.one": "hangs"}
+
+
+def test_a_requirement_that_failed_in_one_of_two_runs_has_the_worse_verdict() -> None:
+    runs = [samples.run({"a": {"x.one": word}}, started=f"2026-01-0{n}T00:00:00Z") for n, word in
+            ((1, "conforms"), (2, "deviates"), (3, "conforms"))]  # fmt: skip
+    found = matrix.build(runs)
+    assert len(found.columns) == 1
+    assert found.columns[0].cells["x.one"].verdict is Verdict.DEVIATES
+
+
+def test_an_incomplete_run_keeps_a_marked_column_of_its_own() -> None:
+    whole, cut = samples.run({"a": {"x.one": "conforms"}}), samples.run({"a": {"x.one": "crashes"}}, complete=False)
+    columns = matrix.build([whole, cut]).columns
+    assert sorted(column.marks for column in columns) == [(), (matrix.INCOMPLETE,)]
+    assert len({column.key for column in columns}) == 2
+
+
+def test_a_run_of_another_catalogue_is_marked_and_so_is_what_it_asked_in_other_words() -> None:
+    old = samples.run({"a": {"x.one": "deviates"}}, catalogue="old", statement="It was another sentence.")
+    new = samples.run({"a": {"x.one": "conforms"}}, catalogue="new", started="2026-02-01T00:00:00Z")
+    found = matrix.build([old, new])
+    assert [column.marks for column in found.columns] == [(), (matrix.OTHER_CATALOGUE,)]
+    assert found.requirements["x.one"]["statement"] == "A sentence."
+    assert [cell and cell.differs for cell in found.row("x.one")] == [False, True]
+
+
+def test_versions_of_a_loop_are_columns_of_their_own_in_a_fixed_order() -> None:
+    runs = [samples.run({"z": {"x.one": "conforms"}}, version=version) for version in ("2.0", "1.0")]
+    assert [column.version for column in matrix.build(runs).columns] == ["1.0", "2.0"]
+    assert matrix.build(runs[::-1]).columns == matrix.build(runs).columns
+
+
+@QUICK
+@given(st.lists(RUNS, max_size=4))
+def test_the_matrix_depends_neither_on_order_nor_on_repetition(runs: list[Run]) -> None:
+    once = matrix.build(runs)
+    again = matrix.build([*runs[::-1], *runs])
+    assert again.columns == once.columns
+    assert list(again.requirements) == list(once.requirements)
+
+
+@QUICK
+@given(st.lists(RUNS, max_size=2), st.lists(RUNS, max_size=2), st.lists(RUNS, max_size=2))
+def test_merging_is_associative_and_free_of_order(tmp_path: Path, a: list[Run], b: list[Run], c: list[Run]) -> None:
+    def merge(*parts: tuple[list[Run], list[dict[str, object]]]) -> tuple[list[Run], list[dict[str, object]]]:
+        path = tmp_path / "m.json"
+        merged.write(path, [run for runs, _ in parts for run in runs], [race for _, races in parts for race in races])
+        return merged.read(path)
+
+    race = {"name": "a race is kept as it is"}
+    one, two, three = (a, [race]), (b, []), (c, [race])
+    left = merge(merge(one, two), three)
+    assert merged.union(*left) == merged.union(*merge(one, merge(two, three)))
+    assert merged.union(*left) == merged.union(*merge(three, one, two, one))
+
+
+@QUICK
+@given(RUNS)
+def test_what_is_written_is_read_back(tmp_path: Path, run: Run) -> None:
+    file = samples.write(tmp_path / "r.jsonl", run)
+    read = sources.read([file]).batteries[0].run
+    assert (read.header, read.requirements, read.loops, read.results, read.footer) == (
+        run.header, run.requirements, run.loops, run.results, run.footer,
+    )  # fmt: skip
+    merged.write(tmp_path / "m.json", [read], [])
+    again = sources.read([tmp_path / "m.json"]).batteries[0].run
+    assert matrix.build([again]).columns == matrix.build([run]).columns
+
+
+@QUICK
+@given(st.lists(RUNS, min_size=1, max_size=3))
+def test_nothing_differs_from_itself(runs: list[Run]) -> None:
+    found = diff.diff(_sources(*runs), _sources(*runs))
+    assert {change.kind for change in found.requirements} <= {"still failing"}
+    assert all(change.old == change.new for change in found.requirements)
+    assert not found.workloads
+    assert not found.worse
+
+
+def test_a_race_does_not_differ_from_itself() -> None:
+    race = RaceFile(samples.RACE, samples.race())
+    found = diff.diff(Sources([], [race]), Sources([], [RaceFile(samples.RACE, samples.race())]))
+    assert found == diff.Difference()
+
+
+def test_the_golden_run_is_read_as_it_was_written() -> None:
+    run = results.read(samples.BATTERY)
+    found = matrix.build([run])
+    assert [column.label for column in found.columns] == ["asyncio.SelectorEventLoop", "reference_loop", "uvloop"]
+    assert json.loads(samples.BATTERY.read_text().splitlines()[-1])["results"] == len(run.results)
