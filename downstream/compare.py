@@ -5,6 +5,7 @@ Exclusions are tests that look at the private parts of asyncio's own loop, each 
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterable
@@ -37,12 +38,26 @@ class Difference:
 
 
 def exclusions(suite: str) -> list[Exclusion]:
+    """Those for this Python: `until` names the last version that has the test in this form."""
     entries = tomllib.loads(_EXCLUSIONS.read_text()).get(suite, [])
-    return [Exclusion(pattern, entry["reason"]) for entry in entries for pattern in entry["tests"]]
+    return [
+        Exclusion(pattern, entry["reason"])
+        for entry in entries
+        if _version(entry.get("until", "99.0")) >= sys.version_info[:2]
+        for pattern in entry["tests"]
+    ]
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(".")))
 
 
 def compare(
-    stock: dict[str, Outcome], tested: dict[str, Outcome], excluded: Iterable[Exclusion], loop_name: str, stock_name: str
+    stock: dict[str, Outcome],
+    tested: dict[str, Outcome],
+    excluded: Iterable[Exclusion],
+    loop_name: str,
+    stock_name: str,
 ) -> Difference:
     patterns = list(excluded)
     used: set[Exclusion] = set()

@@ -24,13 +24,17 @@ class Writer:
 
     def __init__(self, path: str) -> None:
         self.known = set(read(path))
-        self._file = open(path, "a", buffering=1)
+        self._path = Path(path)
 
     def begin(self, test: str) -> None:
-        self._file.write(json.dumps({"begin": test}) + "\n")
+        self._append({"begin": test})
 
     def end(self, outcome: Outcome) -> None:
-        self._file.write(json.dumps(asdict(outcome)) + "\n")
+        self._append(asdict(outcome))
+
+    def _append(self, line: dict[str, object]) -> None:
+        with self._path.open("a") as file:  # each time, so that no line is lost with the process
+            file.write(json.dumps(line) + "\n")
 
 
 def read(path: str | Path) -> dict[str, Outcome]:

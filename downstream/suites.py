@@ -13,20 +13,21 @@ from outcomes import read
 
 _HERE = Path(__file__).parent
 
+_ASYNCIO = """
+    buffered_proto context eager_task_factory events free_threading futures futures2 graph locks pep492 protocols queues
+    runners sendfile server sock_lowlevel ssl sslproto staggered streams subprocess taskgroups tasks threads timeouts
+    transports unix_events waitfor
+"""
+
 _CPYTHON = (
-    *(
-        f"test.test_asyncio.test_{name}"
-        for name in (
-            "buffered_proto context eager_task_factory events free_threading futures futures2 graph locks pep492"
-            " protocols queues runners sendfile server sock_lowlevel ssl sslproto staggered streams subprocess"
-            " taskgroups tasks threads timeouts transports unix_events waitfor"
-        ).split()
-    ),
+    *(f"test.test_asyncio.test_{name}" for name in _ASYNCIO.split()),
     "test.test_asyncgen",
     "test.test_contextlib_async",
     "test.test_coroutines",
     "test.test_unittest.test_async_case",
     "test.test_unittest.testmock.testasync",
+    "unittest.test.test_async_case",  # where Python 3.11 has them
+    "unittest.test.testmock.testasync",
 )
 
 
@@ -67,7 +68,13 @@ def run_pytest(tests: Path, arguments: list[str], loop: str, outcomes: Path, log
     with log.open("wb") as output:
         try:
             subprocess.run(
-                command, stdout=output, stderr=subprocess.STDOUT, cwd=tests, env=environment, timeout=patience, check=False
+                command,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=tests,
+                env=environment,
+                timeout=patience,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             output.write(b"\nended after %d seconds\n" % patience)

@@ -44,7 +44,7 @@ class SendfileMixin(LoopCore):
         if transport.is_closing():
             raise RuntimeError(f"A file cannot be sent on {transport!r}: it is closing")
         if not isinstance(transport, (StreamTransport, TlsTransport)):
-            raise RuntimeError(f"A file can be sent on a stream transport of this loop, not on {transport!r}")
+            raise RuntimeError(f"sendfile is not supported for {transport!r}: it needs a stream transport of this loop")
         was_reading = transport.is_reading()
         transport.pause_reading()
         try:

@@ -236,7 +236,7 @@ class StreamTransport(SocketTransport):
         if self._eof_written:
             raise RuntimeError(f"Cannot call {method} after write_eof()")
         if self._flushed is not None:
-            raise RuntimeError(f"Cannot call {method} while a file is being sent: await sendfile() first")
+            raise RuntimeError(f"Cannot call {method}: sendfile is in progress, await it first")
         if self._lost:
             self._note_lost_write()
             return False
@@ -265,7 +265,7 @@ class StreamTransport(SocketTransport):
         It gets a ConnectionError when the transport ends before that.
         """
         if self._flushed is not None:
-            raise RuntimeError("A file is being sent on this transport already: await sendfile() first")
+            raise RuntimeError("Cannot send a file: sendfile is in progress on this transport, await it first")
         self._barred = True
         self._flushed = self._loop.create_future()
         if not self._buffer:

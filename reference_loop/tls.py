@@ -132,9 +132,9 @@ class TlsMixin(LoopCore):
         Returns the transport that `protocol` uses from now on; its connection_made() is not called again.
         """
         if not isinstance(sslcontext, ssl.SSLContext):
-            raise TypeError(f"sslcontext must be an ssl.SSLContext, not {sslcontext!r}")
+            raise TypeError(f"sslcontext must be an instance of ssl.SSLContext, got {sslcontext!r}")
         if not isinstance(transport, (StreamTransport, TlsTransport)):
-            raise TypeError(f"start_tls() needs a stream transport of this loop, not {transport!r}")
+            raise TypeError(f"{transport!r} is not supported by start_tls(): it needs a stream transport of this loop")
         if transport.is_closing():
             raise ConnectionResetError(f"start_tls() needs an open transport, not {transport!r}")
         waiter: asyncio.Future[None] = self.create_future()

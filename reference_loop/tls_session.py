@@ -27,6 +27,9 @@ _CHUNK_SIZE = 256 * 1024
 _READ_AHEAD = 256 * 1024
 
 
+_SLOW = "SSL handshake is taking longer than {} seconds: aborting the connection"
+
+
 class State(enum.Enum):
     """What a TLS transport is busy with."""
 
@@ -81,7 +84,7 @@ class TlsSession(FlowControlledTransport, asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if self._state is State.HANDSHAKE:
-            self._start_timer(self._handshake_timeout, ConnectionAbortedError("SSL handshake timed out"))
+            self._start_timer(self._handshake_timeout, ConnectionAbortedError(_SLOW.format(self._handshake_timeout)))
             self._go_on()
 
     def data_received(self, data: bytes) -> None:
@@ -229,8 +232,12 @@ class TlsSession(FlowControlledTransport, asyncio.Protocol):
         self._write_backlog()
         if self._backlog:
             return
-        over = self._engine.shutdown()
-        self._send()
+        # A peer that has hung up without a word has no use for ours, and may take it for data.
+        if self._lower_ended and not self._engine.ended:
+            over = True
+        else:
+            over = self._engine.shutdown()
+            self._send()
         if over or self._lower_ended:
             self._state = State.CLOSED
             self._stop_timer()
