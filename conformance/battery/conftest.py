@@ -75,7 +75,8 @@ def make_loop(request: pytest.FixtureRequest, loop_spec: LoopSpec, watch: Watch)
                 loop.close()
     finally:
         sys.unraisablehook = previous_hook
-    _complain(watch, before.leaks(), request.config.stash[LEAKS_OF][loop_spec.label])
+    usual = request.config.stash[LEAKS_OF][loop_spec.label]
+    _complain(watch, before.leaks(), {kind: count * len(made) for kind, count in usual.items()})
 
 
 @pytest.fixture
