@@ -14,7 +14,7 @@ from typing import Any
 
 from conformance import catalogue
 from conformance.loops import LoopSpecError, parse_spec
-from reports.writing import CannotBeWritten, Writing
+from reports.writing import CannotBeWritten, Writing, plain
 
 LONGEST = 200
 """Lines; a longer script is no easier to read than the battery."""
@@ -46,7 +46,7 @@ def script(requirement: Mapping[str, Any], spec: str) -> str:
 
 
 def _script(source: str, module: str, import_loop: str, factory: str) -> str:
-    test = ast.parse(inspect.cleandoc(source) if source[:1].isspace() else source).body[0]
+    test = plain(inspect.cleandoc(source) if source[:1].isspace() else source).body[0]
     if not isinstance(test, ast.FunctionDef):
         raise CannotBeWritten("no function")
     writing = Writing()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import copy
 import functools
 import importlib
 import inspect
@@ -33,7 +32,7 @@ class Writing:
     def statement(self, statement: ast.stmt, module: str) -> None:
         """Copy a statement of a module, after all that it uses. Raises CannotBeWritten."""
         self.needs(statement, module)
-        self.parts.append(ast.unparse(_Plain().visit(copy.deepcopy(statement))))
+        self.parts.append(ast.unparse(statement))
 
     def needs(self, tree: ast.AST, module: str) -> None:
         """Provide every name that a piece of a module uses. Raises CannotBeWritten."""
@@ -91,11 +90,18 @@ def _untyped(statement: ast.stmt) -> ast.stmt:
     return statement
 
 
+def plain(source: str) -> ast.Module:
+    """The tree of a module's text, without the types of its functions."""
+    tree = _Plain().visit(ast.parse(source))
+    assert isinstance(tree, ast.Module)
+    return tree
+
+
 @functools.cache
 def _bindings(module: str) -> dict[str, ast.stmt]:
     """Name → the statement at the top of the module that gives it its meaning."""
     found: dict[str, ast.stmt] = {}
-    for statement in ast.parse(inspect.getsource(importlib.import_module(module))).body:
+    for statement in plain(inspect.getsource(importlib.import_module(module))).body:
         match statement:
             case ast.Import(names=names):
                 found |= {alias.asname or alias.name.partition(".")[0]: statement for alias in names}

@@ -34,12 +34,8 @@ def _hostile() -> Sources:
 
 def test_the_terminal_shows_runs_and_races() -> None:
     text = show.show(_golden())
-    for words in (
-        "timers.when-at",
-        "pytest --loop=uvloop:new_event_loop timers.when-at",
-        "c conforms",
-        "geometric mean",
-    ):
+    rerun = "pytest --loop=uvloop:new_event_loop timers.when-at"
+    for words in ("timers.when-at", rerun, "c conforms", "geometric mean"):
         assert words in text
 
 
@@ -60,12 +56,10 @@ def test_markdown_of_anything_has_straight_tables_and_closed_blocks() -> None:
     assert text.count("````") % 2 == 0
     outside = "".join(text.split("````")[::2])
     assert "<script" not in outside.replace("\\<", "")
-    for line in outside.splitlines():
-        if line.startswith("| verdict"):
-            width = line.count("|")
-    assert all(
-        line.replace("\\|", "").count("|") == width for line in outside.splitlines() if "not applicable" in line[:20]
-    )
+    tables = [block.splitlines() for block in outside.split("\n\n") if block.startswith("|")]
+    assert tables
+    for table in tables:
+        assert len({line.replace("\\|", "").count("|") for line in table}) == 1
 
 
 def test_junit_counts_what_it_holds() -> None:
@@ -144,7 +138,8 @@ def test_columns_that_deviate_alike_are_told_together() -> None:
 
 
 def test_scripts_run_without_the_suite(tmp_path: Path) -> None:
-    known = catalogue.load()
+    loaded = catalogue.load()
+    known = {id: loaded[id] for id in [*sorted(loaded)[::12], "callbacks.fifo", "callbacks.arguments"]}
     made = {id: reproducers.script(known[id].as_dict(), "asyncio:SelectorEventLoop") for id in known}
     assert all(compile(script, id, "exec") for id, script in made.items() if script)
     assert sum(bool(script) for script in made.values()) > len(made) / 2
