@@ -36,12 +36,12 @@ def accept(listening: socket.socket) -> socket.socket:
 
 
 @contextlib.contextmanager
-def silent_listener(family: int = socket.AF_INET) -> Iterator[Any]:
+def silent_listener(family: int = socket.AF_INET, port: int = 0) -> Iterator[Any]:
     """The address of a listener whose backlog is full: a connection to it is neither made nor refused.
 
     Raises SuiteError where the kernel makes it all the same.
     """
-    with listener(family, backlog=0) as listening, contextlib.ExitStack() as stack:
+    with listener(family, backlog=0, port=port) as listening, contextlib.ExitStack() as stack:
         address = listening.getsockname()
         for _ in range(8):
             filler = stack.enter_context(socket.socket(family))

@@ -18,11 +18,11 @@ T = TypeVar("T")
 
 
 @contextlib.contextmanager
-def listener(family: int = socket.AF_INET, backlog: int = 16) -> Iterator[socket.socket]:
-    """A blocking socket that listens on a free port of the loopback."""
+def listener(family: int = socket.AF_INET, backlog: int = 16, port: int = 0) -> Iterator[socket.socket]:
+    """A blocking socket that listens on a port of the loopback, by default a free one."""
     with socket.socket(family, socket.SOCK_STREAM) as listening:
         listening.settimeout(PEER_TIMEOUT)
-        listening.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
+        listening.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", port))
         listening.listen(backlog)
         yield listening
 
