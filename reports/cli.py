@@ -71,6 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--metric", choices=("cpu", "wall"), default="cpu", help="of a race")
     one.set_defaults(command=commands.judge)
 
+    one = subparsers.add_parser("book", help="the contract as a specification")
+    one.add_argument("paths", nargs="*", type=Path, metavar="DIR_OR_FILE", help="results, to say what loops do")
+    one.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    one.add_argument("--title", default="The contract of an asyncio event loop")
+    one.set_defaults(command=commands.write_book)
+
     one = subparsers.add_parser("reproduce", help="a stand-alone script of one requirement")
     one.add_argument("id", metavar="ID")
     one.add_argument("--loop", required=True, metavar="MODULE:FACTORY")

@@ -7,7 +7,21 @@ import sys
 from pathlib import Path
 
 from conformance import exits
-from reports import badge, diff, differences, gate, junit, markdown, matrix, merged, page, reproducers, show, sources
+from reports import (
+    badge,
+    book,
+    diff,
+    differences,
+    gate,
+    junit,
+    markdown,
+    matrix,
+    merged,
+    page,
+    reproducers,
+    show,
+    sources,
+)
 from reports.errors import NothingToReport, UnusableFile
 
 
@@ -70,6 +84,10 @@ def judge(options: argparse.Namespace) -> int:
     }
     print(f"gate: {words[code]} (exit code {code})")
     return code
+
+
+def write_book(options: argparse.Namespace) -> int:
+    return _write(options.output, book.html(_matrix(options.paths), options.title))
 
 
 def reproduce(options: argparse.Namespace) -> int:

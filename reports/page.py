@@ -37,22 +37,21 @@ def html(sources: Sources, title: str) -> str:
         "runs": [_battery_facts(file) for file in sources.batteries] + [_race_facts(file) for file in sources.races],
     }
     context["sections"] = _sections(context)
-    return _environment().get_template("page.html.j2").render(context)
+    return environment().get_template("page.html.j2").render(context)
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """The templates, with what all of them may use."""
+    made = jinja2.Environment(
         loader=jinja2.PackageLoader("reports"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.globals.update(
-        meanings=MEANINGS, names=LETTERS, wrong=WRONG, short=minor, safe_url=safe_url, body=test_body
-    )
-    return environment
+    made.globals.update(meanings=MEANINGS, names=LETTERS, wrong=WRONG, short=minor, safe_url=safe_url, body=test_body)
+    return made
 
 
 def _conformance(found: Matrix) -> dict[str, Any]:
