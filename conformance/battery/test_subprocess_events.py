@@ -201,16 +201,13 @@ def test_reading_the_output_can_be_paused(loop: Loop, patience: Patience) -> Non
 
     If this fails: look for a pipe that is always read to its end.
     """
-
-    class Paused(ChildEvents):
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            transport.get_pipe_transport(1).pause_reading()
-
-    with spawned(loop, patience, "echo out", stdin=DEVNULL, protocol=Paused) as (transport, protocol):
+    with spawned(loop, patience, "read line; echo out") as (transport, protocol):
+        stdout = transport.get_pipe_transport(1)
+        stdout.pause_reading()
+        transport.get_pipe_transport(0).write(b"\n")
         patience.run_until(loop, lambda: protocol.exited, "process_exited()")
         assert not protocol.output
-        transport.get_pipe_transport(1).resume_reading()
+        stdout.resume_reading()
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
         assert protocol.output[1] == b"out\n"
 

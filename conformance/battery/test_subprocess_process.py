@@ -179,7 +179,7 @@ def test_communicate_sends_reads_and_waits(loop: Loop, patience: Patience) -> No
     run(loop, patience, scenario())
 
 
-@requirement("subprocess.communicate-no-input", MUST, cite="asyncio-subprocess: Process.communicate")
+@requirement("subprocess.communicate-no-input", MUST, cite="asyncio-subprocess: Process.communicate", since="3.12")
 def test_communicate_without_input_ends_the_input(loop: Loop, patience: Patience) -> None:
     """communicate() without input closes stdin, so that a child that reads to the end comes to it.
 

@@ -230,7 +230,7 @@ class CloseLeavesThePipes(TampersWithChildren):
 
 
 @breaks("subprocess.close-lost")
-class CloseIsAnError(TampersWithChildren):
+class ClosingAChildIsAnError(TampersWithChildren):
     """After close(), connection_lost() gets an error."""
 
     def patch(self, transport: Any, protocol: Any) -> None:

@@ -128,7 +128,7 @@ class CutsTheErrors(TampersWithChildren):
             told(fd, data)
 
 
-@breaks("subprocess.communicate-no-input")
+@breaks("subprocess.communicate-no-input", since="3.12")
 class ClosesOnlyWhatWasWritten(TampersWithChildren):
     """close() of standard input does nothing if nothing was written."""
 
@@ -164,11 +164,13 @@ class BrokenPipesAreOtherErrors(TampersWithChildren):
 
     def tamper(self, protocol: Any) -> None:
         if is_process(protocol):
-            replaced(
-                protocol,
-                "pipe_connection_lost",
-                lambda told, fd, exc: told(fd, OSError("gone") if isinstance(exc, BrokenPipeError) else exc),
-            )
+            replaced(protocol, "_drain_helper", self.drained)  # where both ways to notice meet
+
+    async def drained(self, drain: Any) -> None:
+        try:
+            await drain()
+        except ConnectionError:
+            raise OSError("gone") from None
 
 
 @breaks("subprocess.communicate-after-exit")

@@ -1,0 +1,407 @@
+"""Chapter servers: where create_server() listens, and what its parameters mean."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from typing import Any
+
+import pytest
+
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import reset
+from conformance.kit.servers import Service, accepted, dial, serving, shut
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+LOCAL = "127.0.0.1"
+
+
+def create(loop: Loop, *args: Any, **kwargs: Any) -> Any:
+    return loop.run_until_complete(loop.create_server(asyncio.Protocol, *args, **kwargs))
+
+
+def option(sock: Any, name: int) -> bool:
+    return bool(sock.getsockopt(socket.SOL_SOCKET, name))
+
+
+@requirement("servers.listens", MUST, cite="asyncio-eventloop: loop.create_server")
+def test_create_server_listens(loop: Loop, patience: Patience) -> None:
+    """create_server() creates a TCP server listening on port of the host address, and connections reach a protocol.
+
+    If this fails: look for a server that is bound but does not listen, or accepts but announces nothing.
+    """
+    with serving(loop) as service, dial(service) as peer:
+        protocol = accepted(loop, patience, service)
+        peer.sendall(b"hello")
+        patience.run_until(loop, lambda: protocol.received == b"hello", "the data")
+
+
+@requirement("servers.protocol-factory", MUST, cite="asyncio-eventloop: loop.create_server")
+def test_every_connection_gets_a_protocol_of_its_own(loop: Loop, patience: Patience) -> None:
+    """protocol_factory is called, without arguments, once for each connection, and not before one comes.
+
+    If this fails: look for a protocol that is made when the server is, or shared between connections.
+    """
+    with serving(loop) as service:
+        turn(loop)
+        assert service.protocols == []
+        with dial(service), dial(service), dial(service):
+            accepted(loop, patience, service, 3)
+            turn(loop, 2)
+            assert len(service.protocols) == 3
+            assert len({id(protocol.transport) for protocol in service.protocols}) == 3
+
+
+@requirement("servers.peername", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
+def test_an_accepted_transport_knows_both_ends(loop: Loop, patience: Patience) -> None:
+    """An accepted transport tells 'peername' and 'sockname' as the socket would: tuples of host and port.
+
+    If this fails: look for address objects that are no tuples, or the listener's address given as the peer's.
+    """
+    with serving(loop) as service, dial(service) as peer:
+        transport = accepted(loop, patience, service).transport
+        assert transport.get_extra_info("peername") == peer.getsockname()
+        assert transport.get_extra_info("sockname") == peer.getpeername()
+
+
+@requirement("servers.many-connections", MUST, cite="asyncio-eventloop: loop.create_server")
+def test_a_burst_of_connections_is_accepted_completely(loop: Loop, patience: Patience) -> None:
+    """Connections that wait together in the queue are all accepted (backlog defaults to 100).
+
+    If this fails: look for one accept() for one readiness event that comes only once, or a backlog of a few.
+    """
+    with serving(loop) as service:
+        peers = [dial(service) for _ in range(60)]
+        accepted(loop, patience, service, 60)
+        for peer in peers:
+            peer.close()
+        patience.run_until(loop, lambda: all(p.lost for p in service.protocols), "every connection_lost()")
+
+
+@requirement("servers.factory-error", SHOULD, cite="asyncio-eventloop: loop.create_server")
+def test_a_factory_that_fails_does_not_end_the_server(loop: Loop, patience: Patience, watch: Any) -> None:
+    """If protocol_factory raises an exception for one connection, the server goes on and accepts the next.
+
+    If this fails: look for an exception that leaves the accept callback, and the listening socket with it.
+    """
+    # Whether it is reported outside debug mode, and whether the connection is closed at once, is left open.
+    watch.allow("reported")
+    service = Service()
+    failed: list[bool] = []
+
+    def factory() -> asyncio.Protocol:
+        if not failed:
+            failed.append(True)
+            raise LookupError("no protocol")
+        return service()
+
+    service.server = loop.run_until_complete(loop.create_server(factory, LOCAL, 0))
+    try:
+        with dial(service):
+            patience.run_until(loop, lambda: failed, "the first connection")
+        with dial(service):
+            accepted(loop, patience, service)
+    finally:
+        shut(loop, service)
+
+
+@requirement("servers.reset-before-accept", SHOULD, cite="PEP 3156: I/O Callbacks")
+def test_a_client_that_is_gone_does_not_stop_the_server(loop: Loop, patience: Patience) -> None:
+    """A connection that was reset before it was accepted does not keep the server from accepting the next.
+
+    If this fails: look for ECONNABORTED, or an ENOTCONN while the transport is made, taken for the listener's failure.
+    """
+    with serving(loop) as service:
+        reset(dial(service))
+        with dial(service) as peer:
+            peer.sendall(b"second")
+            patience.run_until(
+                loop,
+                lambda: b"second" in [bytes(protocol.received) for protocol in service.protocols],
+                "the second connection",
+            )
+
+
+@requirement("servers.host-string", MUST, cite="asyncio-eventloop: loop.create_server")
+def test_a_host_that_is_a_string_is_one_interface(loop: Loop) -> None:
+    """If host is a string, the server is bound to the single interface specified by host.
+
+    If this fails: look for a bind to all interfaces.
+    """
+    with serving(loop, LOCAL) as service:
+        assert [sock.getsockname()[0] for sock in service.server.sockets] == [LOCAL]
+
+
+@requirement("servers.host-sequence", MUST, cite="asyncio-eventloop: loop.create_server", needs=("ipv6",))
+def test_a_sequence_of_hosts_is_all_of_them(loop: Loop, patience: Patience) -> None:
+    """If host is a sequence of strings, the server is bound to all interfaces that it specifies.
+
+    If this fails: look for a sequence of which only the first item counts.
+    """
+    with serving(loop, (LOCAL, "::1")) as service:
+        names = {sock.family: sock.getsockname() for sock in service.server.sockets}
+        assert {name[0] for name in names.values()} == {LOCAL, "::1"}
+        for count, (family, name) in enumerate(names.items(), 1):
+            with socket.socket(family) as peer:
+                peer.connect(name)
+                accepted(loop, patience, service, count)
+
+
+@requirement("servers.host-twice", SHOULD, cite="asyncio-eventloop: loop.create_server")
+def test_a_host_that_appears_twice_is_bound_once(loop: Loop) -> None:
+    """If a host appears several times, the server is bound only once to it.
+
+    If this fails: look for a second bind to the same port, which fails.
+    """
+    with socket.socket() as free:
+        free.bind((LOCAL, 0))
+        port = free.getsockname()[1]
+    with serving(loop, [LOCAL, LOCAL], port) as service:
+        assert [sock.getsockname() for sock in service.server.sockets] == [(LOCAL, port)]
+
+
+@requirement("servers.host-all", MUST, cite="asyncio-eventloop: loop.create_server")
+@pytest.mark.parametrize("host", [None, ""], ids=["None", "empty"])
+def test_no_host_is_all_interfaces(loop: Loop, patience: Patience, host: Any) -> None:
+    """If host is an empty string or None, all interfaces are assumed: one socket per family.
+
+    If this fails: look for the loopback as the default, or one socket for both families.
+    """
+    with serving(loop, host) as service:
+        names = {sock.family: sock.getsockname()[0] for sock in service.server.sockets}
+        assert set(names.values()) <= {"0.0.0.0", "::"}
+        assert names[socket.AF_INET] == "0.0.0.0"
+        v4 = next(sock for sock in service.server.sockets if sock.family == socket.AF_INET)
+        with socket.create_connection((LOCAL, v4.getsockname()[1])):
+            accepted(loop, patience, service)
+
+
+@requirement("servers.families-apart", SHOULD, cite="gh-51623", needs=("ipv6",))
+def test_the_ipv6_socket_serves_ipv6_only(loop: Loop) -> None:
+    """With all interfaces the IPv6 socket does not serve IPv4, so that both can have the same port.
+
+    If this fails: look for IPV6_V6ONLY, which the system leaves off.
+    """
+    with socket.socket() as free:
+        free.bind((LOCAL, 0))
+        port = free.getsockname()[1]
+    with serving(loop, None, port) as service:
+        assert {(sock.family, sock.getsockname()[1]) for sock in service.server.sockets} == {
+            (socket.AF_INET, port),
+            (socket.AF_INET6, port),
+        }
+
+
+@requirement("servers.port", MUST, cite="asyncio-eventloop: loop.create_server")
+def test_the_port_is_the_one_that_was_asked_for(loop: Loop) -> None:
+    """The port parameter specifies which port the server listens on.
+
+    If this fails: look for a port in the wrong byte order.
+    """
+    with socket.socket() as free:
+        free.bind((LOCAL, 0))
+        port = free.getsockname()[1]
+    with serving(loop, LOCAL, port) as service:
+        assert service.port == port
+
+
+@requirement("servers.port-free", MUST, cite="asyncio-eventloop: loop.create_server")
+@pytest.mark.parametrize("port", [0, None], ids=["zero", "None"])
+def test_no_port_is_a_free_one(loop: Loop, port: Any) -> None:
+    """If port is 0 or None (the default), a random unused port is selected.
+
+    If this fails: look for a default port, or a port that the server does not tell.
+    """
+    with serving(loop, LOCAL, port) as one, serving(loop, LOCAL, port) as two:
+        assert 0 not in (one.port, two.port)
+        assert one.port != two.port
+
+
+@requirement("servers.family", MUST, cite="asyncio-eventloop: loop.create_server")
+def test_family_forces_ipv4(loop: Loop) -> None:
+    """family can be set to AF_INET or AF_INET6 to force the socket to use IPv4 or IPv6.
+
+    If this fails: look for a family that is not passed to getaddrinfo().
+    """
+    with serving(loop, None, family=socket.AF_INET) as service:
+        assert [sock.family for sock in service.server.sockets] == [socket.AF_INET]
+
+
+@requirement("servers.flags", MUST, cite="asyncio-eventloop: loop.create_server")
+def test_flags_reach_getaddrinfo(loop: Loop) -> None:
+    """flags is a bitmask for getaddrinfo(): with AI_NUMERICHOST a name is not resolved.
+
+    If this fails: look for flags that are dropped.
+    """
+    with pytest.raises(socket.gaierror):
+        create(loop, "localhost", 0, flags=socket.AI_PASSIVE | socket.AI_NUMERICHOST)
+
+
+@requirement("servers.in-use", MUST, cite="exceptions: OSError")
+def test_a_port_in_use_is_an_error(loop: Loop) -> None:
+    """create_server() on an address that is in use raises OSError with errno EADDRINUSE, and leaves no socket open.
+
+    If this fails: look for an error number lost in the loop's own message, or the sockets made before it left open.
+    """
+    with socket.socket() as other:
+        other.bind((LOCAL, 0))
+        other.listen()
+        with pytest.raises(OSError) as caught:  # noqa: PT011 (the number is checked below)
+            create(loop, ["127.0.0.2", LOCAL], other.getsockname()[1])
+        assert caught.value.errno == errno.EADDRINUSE
+
+
+@requirement("servers.no-address", SHOULD, cite="exceptions: OSError")
+def test_an_address_of_somebody_else_is_an_error(loop: Loop) -> None:
+    """create_server() on an address that this machine does not have raises OSError.
+
+    If this fails: look for a server without sockets.
+    """
+    with pytest.raises(OSError):  # noqa: PT011 (which one is the system's affair)
+        create(loop, "192.0.2.1", 0)
+
+
+@requirement("servers.reuse-address", MUST, cite="asyncio-eventloop: loop.create_server")
+@pytest.mark.parametrize(("value", "expected"), [(None, True), (True, True), (False, False)])
+def test_reuse_address_is_set_by_default(loop: Loop, value: bool | None, expected: bool) -> None:
+    """reuse_address tells the kernel to reuse a socket in TIME_WAIT; if not specified it is set to True on Unix.
+
+    If this fails: look for a default of False, or an option that is always set.
+    """
+    with serving(loop, reuse_address=value) as service:
+        assert option(service.server.sockets[0], socket.SO_REUSEADDR) is expected
+
+
+@requirement("servers.reuse-port", MUST, cite="asyncio-eventloop: loop.create_server", needs=("reuse-port",))
+def test_reuse_port_lets_two_servers_share_a_port(loop: Loop) -> None:
+    """reuse_port allows this endpoint to be bound to the same port as others, so long as they all set this flag.
+
+    If this fails: look for SO_REUSEADDR set instead of SO_REUSEPORT, or set after bind().
+    """
+    with serving(loop, reuse_port=True) as one, serving(loop, LOCAL, one.port, reuse_port=True) as two:
+        assert one.port == two.port
+
+
+@requirement("servers.reuse-port-off", MUST, cite="asyncio-eventloop: loop.create_server", needs=("reuse-port",))
+@pytest.mark.parametrize("value", [None, False], ids=["None", "False"])
+def test_reuse_port_is_off_by_default(loop: Loop, value: bool | None) -> None:
+    """Without reuse_port a second server on the same port is an error.
+
+    If this fails: look for SO_REUSEPORT that is always set: two programs would steal connections from each other.
+    """
+    with serving(loop, reuse_port=value) as service:
+        assert not option(service.server.sockets[0], socket.SO_REUSEPORT)
+        with pytest.raises(OSError):  # noqa: PT011 (which one is the system's affair)
+            create(loop, LOCAL, service.port, reuse_port=value)
+
+
+@requirement("servers.keep-alive", MUST, cite="asyncio-eventloop: loop.create_server", since="3.13")
+@pytest.mark.parametrize("value", [None, True], ids=["None", "True"])
+def test_keep_alive_is_set_when_asked_for(loop: Loop, patience: Patience, value: bool | None) -> None:
+    """keep_alive set to True keeps connections active by enabling the periodic transmission of messages.
+
+    If this fails: look for SO_KEEPALIVE that accepted connections do not have, or have unasked.
+    """
+    with serving(loop, keep_alive=value) as service, dial(service):
+        sock = accepted(loop, patience, service).transport.get_extra_info("socket")
+        assert option(sock, socket.SO_KEEPALIVE) is bool(value)
+
+
+@requirement("servers.nodelay", MUST, cite="asyncio-eventloop: loop.create_server")
+def test_accepted_connections_have_nodelay(loop: Loop, patience: Patience) -> None:
+    """The socket option TCP_NODELAY is set by default for all TCP connections.
+
+    If this fails: look for an option that is set on outgoing connections only.
+    """
+    with serving(loop) as service, dial(service):
+        sock = accepted(loop, patience, service).transport.get_extra_info("socket")
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+@requirement("servers.sock", MUST, cite="asyncio-eventloop: loop.create_server")
+@pytest.mark.parametrize("listening", [False, True], ids=["bound", "listening"])
+def test_a_socket_may_be_given(loop: Loop, patience: Patience, listening: bool) -> None:
+    """sock can be specified to use a preexisting socket object, blocking or not, listening or not.
+
+    If this fails: look for accept() that blocks the loop, or a socket that nobody makes listen.
+    """
+    sock = socket.socket()
+    sock.bind((LOCAL, 0))
+    name = sock.getsockname()
+    if listening:
+        sock.listen()
+    with serving(loop, None, None, sock=sock) as service:
+        assert [each.getsockname() for each in service.server.sockets] == [name]
+        with dial(service, name):
+            accepted(loop, patience, service)
+
+
+@requirement("servers.sock-ownership", MUST, cite="asyncio-eventloop: loop.create_server")
+def test_the_server_owns_its_socket(loop: Loop) -> None:
+    """The sock argument transfers ownership of the socket to the server: its close() closes the socket.
+
+    If this fails: look for a duplicate that is closed instead.
+    """
+    sock = socket.socket()
+    sock.bind((LOCAL, 0))
+    with serving(loop, None, None, sock=sock) as service:
+        name = sock.getsockname()
+        service.server.close()
+        turn(loop, 2)
+        with pytest.raises(ConnectionRefusedError):
+            dial(service, name)
+        assert sock.fileno() == -1
+
+
+@requirement("servers.sock-and-host", MUST, cite="asyncio-eventloop: loop.create_server")
+@pytest.mark.parametrize("where", [(LOCAL, None), (None, 0), (LOCAL, 0)], ids=["host", "port", "both"])
+def test_a_socket_excludes_host_and_port(loop: Loop, where: tuple[Any, Any]) -> None:
+    """If sock is specified, host and port must not be specified: ValueError.
+
+    If this fails: look for one of the two that wins silently, port 0 above all.
+    """
+    with socket.socket() as sock, pytest.raises(ValueError):  # noqa: PT011 (no message is part of the contract)
+        create(loop, *where, sock=sock)
+
+
+@requirement("servers.sock-type", SHOULD, cite="asyncio-eventloop: loop.create_server")
+def test_a_socket_must_be_a_stream(loop: Loop) -> None:
+    """A sock that is no SOCK_STREAM socket is refused with ValueError.
+
+    If this fails: look for listen() on a datagram socket, which fails later and elsewhere.
+    """
+    with socket.socket(type=socket.SOCK_DGRAM) as sock, pytest.raises(ValueError):  # noqa: PT011 (the same)
+        create(loop, sock=sock)
+
+
+@requirement("servers.nothing-given", SHOULD, cite="asyncio-eventloop: loop.create_server")
+def test_neither_address_nor_socket_is_an_error(loop: Loop) -> None:
+    """create_server() without host, port and sock raises ValueError.
+
+    If this fails: look for a server that listens somewhere nobody asked for.
+    """
+    with pytest.raises(ValueError):  # noqa: PT011 (no message is part of the contract)
+        create(loop)
+
+
+@requirement("servers.tls-timeouts-without-tls", SHOULD, cite="asyncio-eventloop: loop.create_server")
+@pytest.mark.parametrize("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])
+def test_tls_timeouts_need_tls(loop: Loop, name: str) -> None:
+    """ssl_handshake_timeout and ssl_shutdown_timeout are for a TLS server: without ssl they are a ValueError.
+
+    If this fails: look for arguments that are ignored.
+    """
+    with pytest.raises(ValueError):  # noqa: PT011 (no message is part of the contract)
+        create(loop, LOCAL, 0, **{name: 1.0})
+
+
+@requirement("servers.tls-needs-context", SHOULD, cite="asyncio-eventloop: loop.create_server")
+def test_a_tls_server_needs_a_context(loop: Loop) -> None:
+    """ssl can be set to an SSLContext instance; True, which is enough for a client, is a TypeError for a server.
+
+    If this fails: look for a server without a certificate.
+    """
+    with pytest.raises(TypeError):
+        create(loop, LOCAL, 0, ssl=True)

@@ -1,0 +1,354 @@
+"""Chapter unix: connections and servers over sockets of the family AF_UNIX."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import PEER_TIMEOUT, drive, receive_exactly
+from conformance.kit.protocols import Events
+from conformance.kit.servers import Service, accepted, dial, shut
+from conformance.kit.threads import in_thread
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+
+
+@contextlib.contextmanager
+def listening(path: Any) -> Iterator[socket.socket]:
+    """A plain listener at the path."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(PEER_TIMEOUT)
+        sock.bind(path)
+        sock.listen()
+        yield sock
+
+
+@contextlib.contextmanager
+def serving(loop: Loop, *args: Any, **kwargs: Any) -> Iterator[Service]:
+    """A Unix server of the loop, closed at the end."""
+    service = Service()
+    service.server = loop.run_until_complete(loop.create_unix_server(service, *args, **kwargs))
+    try:
+        yield service
+    finally:
+        shut(loop, service)
+
+
+def connect(loop: Loop, *args: Any, **kwargs: Any) -> Any:
+    return loop.run_until_complete(loop.create_unix_connection(Events, *args, **kwargs))
+
+
+def speaks(loop: Loop, patience: Patience, transport: Any, protocol: Events, peer: socket.socket) -> None:
+    """Bytes go both ways; then the transport is closed."""
+    peer.settimeout(PEER_TIMEOUT)
+    peer.sendall(b"in")
+    patience.run_until(loop, lambda: protocol.received == b"in", "the data")
+    transport.write(b"out")
+    assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 3))) == b"out"
+    transport.close()
+    patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+
+
+def spelled(path: Path, kind: type) -> Any:
+    return path if kind is Path else str(path) if kind is str else os.fsencode(path)
+
+
+KINDS = pytest.mark.parametrize("kind", [str, bytes, Path], ids=["str", "bytes", "Path"])
+
+
+@requirement("unix.connect", MUST, cite="asyncio-eventloop: loop.create_unix_connection", needs=("unix",))
+@KINDS
+def test_a_connection_is_made_to_a_path(loop: Loop, patience: Patience, tmp_path: Path, kind: type) -> None:
+    """path is the name of a Unix domain socket; str, bytes and Path paths are supported.
+
+    If this fails: look for a path that must be str.
+    """
+    with listening(str(tmp_path / "s")) as sock:
+        transport, protocol = connect(loop, spelled(tmp_path / "s", kind))
+        with sock.accept()[0] as peer:
+            speaks(loop, patience, transport, protocol, peer)
+
+
+@requirement("unix.connect-pair", MUST, cite="asyncio-eventloop: loop.create_unix_connection", needs=("unix",))
+def test_a_tuple_of_transport_and_protocol_is_returned(loop: Loop, tmp_path: Path) -> None:
+    """A tuple of (transport, protocol) is returned on success, after connection_made() was called.
+
+    If this fails: look for a list, or a connection that is announced later.
+    """
+    with listening(str(tmp_path / "s")) as sock:
+        pair = connect(loop, str(tmp_path / "s"))
+        assert type(pair) is tuple
+        assert pair[1].calls == [("connection_made", pair[0])]
+        pair[0].close()
+        turn(loop, 3)
+        sock.accept()[0].close()
+
+
+def abstract(kind: type) -> Any:
+    """An abstract name of this test's own; nothing is left of it when its last socket is closed."""
+    name = f"\0conformance-battery-{os.getpid()}"
+    return name if kind is str else name.encode()
+
+
+NAMES = pytest.mark.parametrize("kind", [str, bytes], ids=["str", "bytes"])
+
+
+@requirement("unix.abstract", MUST, cite="asyncio-eventloop: loop.create_unix_connection", needs=("unix", "linux"))
+@NAMES
+def test_a_connection_is_made_to_an_abstract_name(loop: Loop, patience: Patience, kind: type) -> None:
+    """Abstract Unix sockets are supported by create_unix_connection().
+
+    If this fails: look for a name that ends at its first zero byte.
+    """
+    with listening(abstract(kind)) as sock:
+        transport, protocol = connect(loop, abstract(kind))
+        with sock.accept()[0] as peer:
+            speaks(loop, patience, transport, protocol, peer)
+
+
+@requirement("unix.server-abstract", MUST, cite="asyncio-eventloop: loop.create_unix_server", needs=("unix", "linux"))
+@NAMES
+def test_a_server_listens_at_an_abstract_name(loop: Loop, patience: Patience, kind: type) -> None:
+    """Abstract Unix sockets are supported by create_unix_server().
+
+    If this fails: look for a file that is looked for, or made, under the name.
+    """
+    with serving(loop, abstract(kind)) as service, dial(service, abstract(bytes)):
+        accepted(loop, patience, service)
+
+
+@requirement("unix.connect-sock", MUST, cite="asyncio-eventloop: loop.create_unix_connection", needs=("unix",))
+def test_a_connected_socket_may_be_given(loop: Loop, patience: Patience) -> None:
+    """sock can be a connected socket, blocking or not, instead of a path.
+
+    If this fails: look for a socket that blocks the loop, or a path that is required.
+    """
+    ours, peer = socket.socketpair(socket.AF_UNIX)
+    with peer:
+        transport, protocol = connect(loop, sock=ours)
+        speaks(loop, patience, transport, protocol, peer)
+    assert ours.fileno() == -1
+
+
+@requirement("unix.connect-arguments", MUST, cite="asyncio-eventloop: loop.create_unix_connection", needs=("unix",))
+@pytest.mark.parametrize("given", ["both", "neither"])
+def test_a_connection_needs_path_or_sock(loop: Loop, tmp_path: Path, given: str) -> None:
+    """path is required unless a sock is specified, and both exclude each other: ValueError.
+
+    If this fails: look for one of the two that wins silently.
+    """
+    with socket.socket(socket.AF_UNIX) as sock, pytest.raises(ValueError):  # noqa: PT011 (no message is promised)
+        connect(loop, **({"path": str(tmp_path / "s"), "sock": sock} if given == "both" else {}))
+
+
+@requirement("unix.connect-sock-family", SHOULD, cite="asyncio-eventloop: loop.create_unix_connection", needs=("unix",))
+@pytest.mark.parametrize("family", ["inet", "datagram"])
+def test_a_connection_needs_a_unix_stream_socket(loop: Loop, family: str) -> None:
+    """A sock that is no stream socket of AF_UNIX is refused with ValueError.
+
+    If this fails: look for a transport over whatever socket is given.
+    """
+    sock = socket.socket() if family == "inet" else socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with sock, pytest.raises(ValueError):  # noqa: PT011 (no message is part of the contract)
+        connect(loop, sock=sock)
+
+
+@requirement("unix.connect-errors", MUST, cite="exceptions: OSError", needs=("unix",))
+@pytest.mark.parametrize("error", [FileNotFoundError, ConnectionRefusedError])
+def test_a_failed_connection_is_the_systems_error(loop: Loop, tmp_path: Path, error: type[OSError]) -> None:
+    """No socket at the path is FileNotFoundError, and one that nobody listens on ConnectionRefusedError.
+
+    If this fails: look for an errno that is lost, or a socket that stays open.
+    """
+    path = str(tmp_path / "s")
+    if error is ConnectionRefusedError:
+        with socket.socket(socket.AF_UNIX) as stale:
+            stale.bind(path)
+    with pytest.raises(error):
+        connect(loop, path)
+
+
+@requirement("unix.connect-hostname", MUST, cite="asyncio-eventloop: loop.create_connection", needs=("unix",))
+def test_server_hostname_needs_tls(loop: Loop, tmp_path: Path) -> None:
+    """server_hostname is only meaningful with ssl: without it, ValueError.
+
+    If this fails: look for an argument that is ignored, so that the caller believes in TLS.
+    """
+    with listening(str(tmp_path / "s")), pytest.raises(ValueError):  # noqa: PT011 (no message is promised)
+        connect(loop, str(tmp_path / "s"), server_hostname="name")
+
+
+@requirement("unix.connect-tls-hostname", MUST, cite="asyncio-eventloop: loop.create_connection", needs=("unix",))
+def test_tls_needs_server_hostname(loop: Loop, tmp_path: Path) -> None:
+    """With ssl and no host, there is no default for server_hostname: ValueError unless it is given.
+
+    If this fails: look for a certificate that is checked against nothing.
+    """
+    with listening(str(tmp_path / "s")), pytest.raises(ValueError):  # noqa: PT011 (no message is promised)
+        connect(loop, str(tmp_path / "s"), ssl=True)
+
+
+@requirement("unix.connect-tls-timeouts", SHOULD, cite="asyncio-eventloop: loop.create_connection", needs=("unix",))
+@pytest.mark.parametrize("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])
+@pytest.mark.parametrize("side", ["connection", "server"])
+def test_tls_timeouts_need_tls(loop: Loop, tmp_path: Path, name: str, side: str) -> None:
+    """ssl_handshake_timeout and ssl_shutdown_timeout are for TLS: without ssl they are a ValueError.
+
+    If this fails: look for arguments that are ignored.
+    """
+    method: Any = loop.create_unix_connection if side == "connection" else loop.create_unix_server
+    with pytest.raises(ValueError):  # noqa: PT011 (no message is part of the contract)
+        loop.run_until_complete(method(Events, str(tmp_path / "s"), **{name: 1.0}))
+
+
+@requirement("unix.server", MUST, cite="asyncio-eventloop: loop.create_unix_server", needs=("unix",))
+@KINDS
+def test_a_server_listens_at_a_path(loop: Loop, patience: Patience, tmp_path: Path, kind: type) -> None:
+    """create_unix_server() listens at path, which may be str, bytes or Path, and connections reach a protocol.
+
+    If this fails: look for a path that must be str.
+    """
+    with serving(loop, spelled(tmp_path / "s", kind)) as service, dial(service, str(tmp_path / "s")) as peer:
+        protocol = accepted(loop, patience, service)
+        speaks(loop, patience, protocol.transport, protocol, peer)
+
+
+@requirement("unix.server-sock", MUST, cite="asyncio-eventloop: loop.create_unix_server", needs=("unix",))
+def test_a_server_takes_a_socket(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """sock can be given instead of a path; the server owns it then.
+
+    If this fails: look for a socket that nobody makes listen, or that stays open after close().
+    """
+    sock = socket.socket(socket.AF_UNIX)
+    sock.bind(str(tmp_path / "s"))
+    with serving(loop, sock=sock) as service, dial(service, str(tmp_path / "s")):
+        accepted(loop, patience, service)
+    assert sock.fileno() == -1
+
+
+@requirement("unix.server-arguments", MUST, cite="asyncio-eventloop: loop.create_unix_server", needs=("unix",))
+@pytest.mark.parametrize("given", ["both", "neither"])
+def test_a_server_needs_path_or_sock(loop: Loop, tmp_path: Path, given: str) -> None:
+    """path is required, unless a sock argument is provided, and both exclude each other: ValueError.
+
+    If this fails: look for one of the two that wins silently.
+    """
+    with socket.socket(socket.AF_UNIX) as sock:
+        arguments: Any = {"path": str(tmp_path / "s"), "sock": sock} if given == "both" else {}
+        with pytest.raises(ValueError):  # noqa: PT011 (no message is part of the contract)
+            loop.run_until_complete(loop.create_unix_server(Events, **arguments))
+
+
+@requirement("unix.stale-socket", SHOULD, cite="asyncio-eventloop: loop.create_unix_server", needs=("unix",))
+def test_a_stale_socket_is_replaced(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """A socket that an earlier server left at the path does not keep the server from listening there.
+
+    If this fails: look for bind() without the removal of a socket file, which every restart after a crash needs.
+    """
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(path)
+    with serving(loop, path) as service, dial(service, path):
+        accepted(loop, patience, service)
+
+
+@requirement("unix.file-in-the-way", MUST, cite="exceptions: OSError", needs=("unix",))
+def test_a_file_at_the_path_is_left_alone(loop: Loop, tmp_path: Path) -> None:
+    """A file that is no socket is not removed: create_unix_server() raises OSError with errno EADDRINUSE.
+
+    If this fails: look for an unlink() that does not look at what it removes.
+    """
+    (tmp_path / "s").write_text("precious")
+    with pytest.raises(OSError) as caught:  # noqa: PT011 (the number is checked below)
+        loop.run_until_complete(loop.create_unix_server(Events, str(tmp_path / "s")))
+    assert caught.value.errno == errno.EADDRINUSE
+    assert (tmp_path / "s").read_text() == "precious"
+
+
+@requirement("unix.missing-directory", MUST, cite="exceptions: OSError", needs=("unix",))
+def test_a_missing_directory_is_an_error(loop: Loop, tmp_path: Path) -> None:
+    """A path in a directory that does not exist raises FileNotFoundError, and leaves no socket open.
+
+    If this fails: look for an error turned into a log message.
+    """
+    with pytest.raises(FileNotFoundError):
+        loop.run_until_complete(loop.create_unix_server(Events, str(tmp_path / "none" / "s")))
+
+
+@requirement("unix.extra-info", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info", needs=("unix",))
+def test_a_unix_transport_knows_its_socket(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """get_extra_info() tells 'socket' (of the family AF_UNIX), 'sockname' and 'peername' as the socket would.
+
+    If this fails: look for addresses made up as those of TCP.
+    """
+    path = str(tmp_path / "s")
+    with serving(loop, path) as service:
+        transport, _ = connect(loop, path)
+        other = accepted(loop, patience, service).transport
+        assert transport.get_extra_info("socket").family == socket.AF_UNIX
+        assert transport.get_extra_info("peername") == other.get_extra_info("sockname") == path
+        assert not transport.get_extra_info("sockname")
+        transport.abort()
+
+
+@requirement("unix.credentials", SHOULD, cite="uvloop#156", needs=("unix", "linux"))
+def test_the_peer_of_a_unix_socket_can_be_identified(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """The 'socket' of an accepted connection gives the peer's credentials: getsockopt(SO_PEERCRED) works.
+
+    If this fails: look for a stand-in for the socket that lacks getsockopt().
+    """
+    with serving(loop, str(tmp_path / "s")) as service, dial(service, str(tmp_path / "s")):
+        sock = accepted(loop, patience, service).transport.get_extra_info("socket")
+        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        assert int.from_bytes(credentials[:4], "little") == os.getpid()
+
+
+@requirement("unix.cleanup", MUST, cite="asyncio-eventloop: loop.create_unix_server", since="3.13", needs=("unix",))
+@pytest.mark.parametrize("value", [None, True, False], ids=["default", "True", "False"])
+def test_the_socket_file_is_removed_with_the_server(loop: Loop, tmp_path: Path, value: bool | None) -> None:
+    """If cleanup_socket is true (the default) the Unix socket is removed from the filesystem when the server is closed.
+
+    If this fails: look for a file that stays, or one that is removed though cleanup_socket is false.
+    """
+    kwargs: dict[str, Any] = {} if value is None else {"cleanup_socket": value}
+    with serving(loop, str(tmp_path / "s"), **kwargs):
+        assert stat.S_ISSOCK(os.stat(tmp_path / "s").st_mode)
+    assert (tmp_path / "s").exists() is (value is False)
+
+
+@requirement(
+    "unix.cleanup-replaced", MUST, cite="asyncio-eventloop: loop.create_unix_server", since="3.13", needs=("unix",)
+)
+def test_a_socket_that_replaced_it_is_left_alone(loop: Loop, tmp_path: Path) -> None:
+    """The socket is not removed if it has been replaced after the server was created.
+
+    If this fails: look for a removal by name alone, which takes the next server's socket away.
+    """
+    path = tmp_path / "s"
+    with serving(loop, str(path)):
+        path.rename(tmp_path / "renamed")  # so that its number is not used again
+        with listening(str(path)):
+            pass
+    assert path.exists()
+
+
+@requirement("unix.no-cleanup-before", MUST, cite="whatsnew 3.13: asyncio", until="3.12", needs=("unix",))
+def test_the_socket_file_stayed_before(loop: Loop, tmp_path: Path) -> None:
+    """Before Python 3.13 the socket's file is not removed when the server is closed.
+
+    If this fails: look for the newer behaviour on an older Python, where programs remove the file themselves.
+    """
+    with serving(loop, str(tmp_path / "s")):
+        pass
+    assert (tmp_path / "s").exists()

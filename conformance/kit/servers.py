@@ -1,0 +1,82 @@
+"""A server of the loop under test, the protocols of its connections, and plain sockets that connect to it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import PEER_TIMEOUT
+from conformance.kit.protocols import Events
+
+
+@dataclass
+class Service:
+    """A protocol factory that keeps what it made, and the server that calls it."""
+
+    protocols: list[Events] = field(default_factory=list)
+    server: Any = None
+
+    def __call__(self) -> Events:
+        self.protocols.append(Events())
+        return self.protocols[-1]
+
+    @property
+    def address(self) -> Any:
+        return self.server.sockets[0].getsockname()
+
+    @property
+    def port(self) -> int:
+        port: int = self.address[1]
+        return port
+
+    def made(self) -> int:
+        """How many connections were announced to their protocols."""
+        return sum(protocol.transport is not None for protocol in self.protocols)
+
+
+@contextlib.contextmanager
+def serving(
+    loop: asyncio.AbstractEventLoop, host: Any = "127.0.0.1", port: Any = 0, **kwargs: Any
+) -> Iterator[Service]:
+    """A TCP server of the loop; closed at the end, with its connections."""
+    service = Service()
+    service.server = loop.run_until_complete(loop.create_server(service, host, port, **kwargs))
+    try:
+        yield service
+    finally:
+        shut(loop, service)
+
+
+def shut(loop: asyncio.AbstractEventLoop, service: Service) -> None:
+    """Close the server and its connections, and let the loop finish with them."""
+    service.server.close()
+    for protocol in service.protocols:
+        if protocol.transport is not None:
+            protocol.transport.abort()
+    turn(loop, 4)
+
+
+def dial(service: Service, address: Any = None) -> socket.socket:
+    """A plain socket connected to the server's first address, or to `address`."""
+    if address is None:
+        address = service.address
+    family = service.server.sockets[0].family if service.server.sockets else socket.AF_INET
+    peer = socket.socket(family, socket.SOCK_STREAM)
+    peer.settimeout(PEER_TIMEOUT)
+    try:
+        peer.connect(address)
+    except BaseException:
+        peer.close()
+        raise
+    return peer
+
+
+def accepted(loop: asyncio.AbstractEventLoop, patience: Patience, service: Service, count: int = 1) -> Events:
+    """Run the loop until `count` connections were made; the protocol of the last."""
+    patience.run_until(loop, lambda: service.made() >= count, f"connection_made() of connection {count}")
+    return service.protocols[count - 1]
