@@ -60,8 +60,9 @@ _OPTIONS: tuple[tuple[str, dict[str, object]], ...] = (
         "help": "run in random order; the seed is printed, and giving it again gives the same order",
     }),
     ("--loop-fuzz", {
-        "type": float, "default": 0.0, "metavar": "SECONDS",
-        "help": "let the chapter 'schedules' draw new random programs for SECONDS instead of its fixed ones",
+        "metavar": "SECONDS[@SEED]",
+        "help": "let each requirement of the chapter 'schedules' draw new random programs for SECONDS, instead of "
+                "its fixed ones; the seed is printed, and giving it again draws the same programs",
     }),
 )  # fmt: skip
 

@@ -17,7 +17,7 @@ from conformance.isolation import Keeper, KeeperDied, Patience
 from conformance.loops import LoopSpec, load_factory
 from conformance.probe import JOBS, Probe, first_look
 from conformance.requirement import Requirement
-from conformance.trial import Outcome
+from conformance.trial import FUZZ, Outcome
 from conformance.verdicts import WRONG, Level, Verdict
 
 _GATES = {"must": {Level.MUST}, "should": {Level.MUST, Level.SHOULD}, "none": set()}
@@ -31,6 +31,7 @@ class Judge:
         self._config = config
         self._specs = {spec.label: spec for spec in specs}
         self._patience = Patience(config.option.loop_patience)
+        self._fuzz = config.stash[FUZZ]
         self._keeper: Keeper | None = None
         self._items: dict[str, pytest.Item] = {}
         self._told: set[str] = set()
@@ -97,6 +98,8 @@ class Judge:
             self._items = {each.nodeid: each for each in item.session.items}
             self._keeper = Keeper(self._serve, self._preload)
         patience = self._patience.of(probe.label)
+        if "fuzz" in getattr(item, "fixturenames", ()):
+            patience += self._fuzz.seconds
         outcome = Outcome.from_dict(_ask(self._keeper, patience, item.nodeid))
         self._patience.saw(probe.label, outcome.verdict)
         return outcome

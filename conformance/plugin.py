@@ -24,7 +24,7 @@ from conformance.judge import Judge  # noqa: E402 (the same)
 from conformance.loops import LoopSpec, LoopSpecError, add_current_directory, parse_specs  # noqa: E402 (the same)
 from conformance.recorder import Recorder  # noqa: E402 (the same)
 from conformance.requirement import Requirement, requirement_of  # noqa: E402 (the same)
-from conformance.trial import BATTERY, LEAKS_OF, PATIENCE  # noqa: E402 (the same)
+from conformance.trial import BATTERY, FUZZ, LEAKS_OF, PATIENCE, Fuzz  # noqa: E402 (the same)
 from conformance.verdicts import MEANINGS, WRONG, Verdict  # noqa: E402 (the same)
 
 _SPECS: pytest.StashKey[list[LoopSpec]] = pytest.StashKey()
@@ -77,6 +77,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # Workers must agree on the order, so the controller draws the seed.
     drawn = worker_input["loop_seed"] if worker_input else str(time.time_ns() % 1_000_000)
     config.stash[_SEED] = drawn if option.loop_shuffle == "random" else str(option.loop_shuffle)
+    config.stash[FUZZ] = _fuzz(option.loop_fuzz, drawn)
     judge = config.stash[_JUDGE] = Judge(config, config.stash[_SPECS])
     judge.look(quietly=is_worker)
     config.stash[LEAKS_OF] = {label: probe.leaks for label, probe in judge.probes.items()}
@@ -133,6 +134,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
              f"{probe.identity['version']})" for probe in config.stash[_JUDGE].probes.values()]  # fmt: skip
     if config.option.loop_shuffle:
         lines.append(f"loop order: --loop-shuffle={config.stash[_SEED]}")
+    if config.option.loop_fuzz:
+        lines.append(f"loop programs: --loop-fuzz={config.stash[FUZZ]}")
     return lines
 
 
@@ -255,6 +258,19 @@ def _is_selected(config: pytest.Config, requirement: Requirement | None) -> bool
         and (not chapters or requirement.chapter in chapters)
         and (not ids or any(fnmatch.fnmatchcase(requirement.id, pattern) for pattern in ids))
     )
+
+
+def _fuzz(text: str | None, drawn: str) -> Fuzz:
+    if text is None:
+        return Fuzz()
+    seconds, _, seed = text.partition("@")
+    try:
+        fuzz = Fuzz(float(seconds), int(seed or drawn))
+    except ValueError:
+        fuzz = Fuzz()
+    if fuzz.seconds <= 0:
+        raise pytest.UsageError(f"--loop-fuzz={text}: give seconds above 0, and @SEED (a number) to repeat a run")
+    return fuzz
 
 
 def _chapters(config: pytest.Config) -> list[str]:

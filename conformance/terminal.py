@@ -94,6 +94,7 @@ def _deviations(
 
 def _paragraph(requirement: Requirement, cell: Cell, identity: dict[str, str]) -> list[str]:
     worst = cell.worst
+    program = worst.get("program", "")
     cases = [r["case"] for r in cell.results if Verdict(r["verdict"]) is cell.verdict and r["case"]]
     title = f"{requirement.id} ({requirement.level.upper()}) {cell.verdict}" + (
         f" [{', '.join(cases)}]" if cases else ""
@@ -105,6 +106,7 @@ def _paragraph(requirement: Requirement, cell: Cell, identity: dict[str, str]) -
         *_field("hint", requirement.hint),
         *_field("cite", "; ".join(f"{text}" for text in requirement.cite)),
         *_field("rerun", rerun_command(requirement.id, identity["spec"], identity["label"])),
+        *(["    program:", *(f"        {line}" for line in program.splitlines())] if program else []),
     ]
 
 

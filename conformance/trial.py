@@ -11,7 +11,7 @@ import re
 import sys
 import traceback
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from conformance.watch import Leaks
 
 BATTERY = Path(__file__).parent / "battery"
 _SEEN_LIMIT = 1000
-_SUITE = (str(BATTERY), str(Path(__file__).parent / "kit"))
+_SUITE = (str(BATTERY), str(Path(__file__).parent / "kit"), str(Path(__file__).parent / "schedules"))
 _OPERATION = re.compile(r"\bloop\.(\w+)\(|\b(?:transport|server|handle|runner)\.(\w+)\(")
 
 # These would turn a loop's behaviour into something else: captured output into another file, its warnings into
@@ -46,7 +46,8 @@ class OutOfPlace(Exception):
 class Outcome:
     """What a trial found: a word, what was seen and where, and the answer that a MAY requirement recorded.
 
-    `seconds` is the trial's wall time with its process, `output` the end of what the process printed.
+    `program` is Python that shows the deviation with nothing but the loop, where the test made one. `seconds` is the
+    trial's wall time with its process, `output` the end of what the process printed.
     """
 
     verdict: Verdict
@@ -54,6 +55,7 @@ class Outcome:
     where: str = ""
     answer: str | None = None
     operation: str = ""
+    program: str = ""
     seconds: float = 0.0
     output: str = ""
 
@@ -74,6 +76,22 @@ LEAKS_OF: pytest.StashKey[dict[str, Leaks]] = pytest.StashKey()
 """Loop label → what any loop of this kind leaves behind."""
 ANSWER: pytest.StashKey[list[str]] = pytest.StashKey()
 """Where the `answer` fixture leaves what a MAY requirement recorded."""
+PROGRAM: pytest.StashKey[str] = pytest.StashKey()
+"""Where a test leaves the program that shows the deviation."""
+
+
+@dataclass(frozen=True)
+class Fuzz:
+    """For how many seconds each requirement on random programs draws new ones; 0: it runs its fixed ones."""
+
+    seconds: float = 0.0
+    seed: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.seconds:g}@{self.seed}"
+
+
+FUZZ: pytest.StashKey[Fuzz] = pytest.StashKey()
 
 
 def prepare(config: pytest.Config) -> None:
@@ -96,7 +114,7 @@ def run(item: pytest.Item) -> Outcome:
     except BaseException as error:
         return _outcome_of(error)
     if caught.error is not None:
-        return _outcome_of(caught.error, phase=caught.phase)
+        return replace(_outcome_of(caught.error, phase=caught.phase), program=item.stash.get(PROGRAM, ""))
     answer = item.stash.get(ANSWER, [])
     return Outcome(Verdict.CONFORMS, answer="; ".join(answer) or None)
 
