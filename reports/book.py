@@ -23,18 +23,7 @@ from reports.entries import Entry
 from reports.matrix import Matrix
 
 ORDER = (
-    *(
-        "lifecycle",
-        "callbacks",
-        "timers",
-        "threads",
-        "futures",
-        "tasks",
-        "eager",
-        "cancellation",
-        "timeouts",
-        "context",
-    ),
+    *("lifecycle", "callbacks", "timers", "threads", "futures", "tasks", "cancellation", "timeouts", "context"),
     *("errors", "debug", "asyncgens", "signals", "executors", "watchers", "sockets", "dns", "tcp", "unix", "udp"),
     *("servers", "flow", "buffered", "tls", "sendfile", "pipes", "subprocess", "streams", "runner", "resources"),
     *("schedules", "ecosystem"),

@@ -71,6 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--metric", choices=("cpu", "wall"), default="cpu", help="of a race")
     one.set_defaults(command=commands.judge)
 
+    one = _reader(subparsers.add_parser("ci", help="all that a CI job publishes: page, JUnit, badges, summary"))
+    one.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    one.add_argument("--base", type=Path, metavar="DIR_OR_FILE", help="results of the base branch, to compare with")
+    one.add_argument("--title", default="asyncio event loops: contract and race")
+    one.set_defaults(command=commands.publish)
+
     one = subparsers.add_parser("book", help="the contract as a specification")
     one.add_argument("paths", nargs="*", type=Path, metavar="DIR_OR_FILE", help="results, to say what loops do")
     one.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from conformance import exits
 from reports import (
     badge,
     book,
+    ci,
     diff,
     differences,
     gate,
@@ -84,6 +86,15 @@ def judge(options: argparse.Namespace) -> int:
     }
     print(f"gate: {words[code]} (exit code {code})")
     return code
+
+
+def publish(options: argparse.Namespace) -> int:
+    try:
+        lines = ci.publish(sources.read(options.paths), options.base, options.output, options.title, os.environ)
+    except OSError as error:
+        raise UnusableFile(f"{error.filename}: cannot be written ({error.strerror}); choose another -o") from error
+    print("\n".join(lines))
+    return 0
 
 
 def write_book(options: argparse.Namespace) -> int:
