@@ -1,7 +1,7 @@
 """Chapter cancellation: Task.cancel(), and what becomes of the task and of those who wait for it.
 
-Counting requests (cancelling, uncancel) is in test_cancellation_counts.py, waiting for the loop's own operations in
-test_cancellation_waits.py, shields and groups in test_cancellation_groups.py.
+Waiting for the loop's own operations is in test_cancellation_waits.py, counting requests, shields and groups are in
+test_cancellation_groups.py.
 """
 
 from __future__ import annotations

@@ -31,8 +31,12 @@ class Throwing(Stock):
 
     def create_task(self, coro: Any, **kwargs: Any) -> Any:
         if of_chapter(coro, self.chapter):
-            return super().create_task(self._through(coro), **kwargs)
+            return super().create_task(self._step(coro), **kwargs)
         return super().create_task(coro, **kwargs)
+
+    async def _step(self, coro: Any) -> Any:
+        # A task takes no coroutine made of a generator, an await does.
+        return await self._through(coro)
 
     @types.coroutine
     def _through(self, coro: Any) -> Generator[Any, Any, Any]:
@@ -287,14 +291,16 @@ class CallbacksAtTheRequest(Cancelling):
     """The done callbacks of a task are called at the request to end it."""
 
     class own(Task):
+        added: tuple[Any, ...] = ()
+
         def add_done_callback(self, fn: Any, /, *, context: Any = None) -> None:
-            self.__dict__.setdefault("added", []).append(fn)
+            self.added += (fn,)
             super().add_done_callback(fn, context=context)
 
         def cancel(self, msg: Any = None) -> bool:
             asked = super().cancel(msg)
             if not self.get_loop().is_running():
-                for fn in self.__dict__.pop("added", []):
+                for fn in self.added:
                     fn(self)
             return asked
 

@@ -30,8 +30,12 @@ class Stepping(Stock):
 
     def create_task(self, coro: Any, **kwargs: Any) -> Any:
         if of_chapter(coro) and self.mine(coro):
-            return super().create_task(self._through(coro), **kwargs)
+            return super().create_task(self._step(coro), **kwargs)
         return super().create_task(coro, **kwargs)
+
+    async def _step(self, coro: Any) -> Any:
+        # A task takes no coroutine made of a generator, an await does.
+        return await self._through(coro)
 
     @types.coroutine
     def _through(self, coro: Any) -> Generator[Any, Any, Any]:
