@@ -1,7 +1,7 @@
 """`diff`: what changed from old results to new ones, on loops that both have.
 
-A loop is the same loop if its label, spec and Python (3.12, say) are; its version is what one usually compares. What
-was not run in one of the two is neither fixed nor, unless it is wrong now, a failure.
+A loop is the same loop if its label and Python (3.12, say) are; its version is what one usually compares. What was not
+run in one of the two is neither fixed nor, unless it is wrong now, a failure.
 """
 
 from __future__ import annotations
@@ -92,12 +92,14 @@ def _pairs(before: Matrix, after: Matrix, notes: list[str]) -> Iterator[tuple[Co
         past = max(candidates, key=lambda column: _likeness(column, now))
         for column, which in ((past, "old"), (now, "new")):
             notes += [f"{column.label} on Python {column.python}: {mark} ({which})" for mark in column.marks]
-        if past.version != now.version:
-            notes.append(f"{now.label} on Python {now.python}: version {past.version} against {now.version}")
+        for key in ("spec", "version"):
+            old, new = past.identity[key], now.identity[key]
+            if old != new:
+                notes.append(f"{now.label} on Python {now.python}: {key} {old} against {new}")
         yield past, now
     seen = {_who(column) for column in after.columns}
-    for key, columns in olds.items():
-        if key not in seen:
+    for who, columns in olds.items():
+        if who not in seen:
             notes.append(f"{columns[0].label} on Python {columns[0].python} is only in the old results")
 
 
@@ -108,7 +110,7 @@ def _likeness(past: Column, now: Column) -> tuple[bool | int, ...]:
 
 
 def _who(column: Column) -> tuple[str, ...]:
-    return column.label, column.spec, ".".join(column.python.split(".")[:2])
+    return column.label, ".".join(column.python.split(".")[:2])
 
 
 def _change(id: str, past: Cell | None, now: Cell | None, column: Column, both: tuple[Matrix, Matrix]) -> Change | None:
