@@ -96,7 +96,8 @@ def _mean(race: Summary, group: str, label: str) -> tuple[str, str, str, str] | 
     found = {one["metric"]: one for one in race["groups"] if (one["group"], one["arm"]) == (group, label)}
     if "cpu" not in found:
         return None
-    over = f"{len(found['cpu']['workloads'])} workloads"
+    number = len(found["cpu"]["workloads"])
+    over = f"{number} workload" + ("" if number == 1 else "s")
     if missing := found["cpu"]["missing"]:
         over += f", without {', '.join(missing)}"
     return label, ratio(found["cpu"]), ratio(found.get("wall", {})), over

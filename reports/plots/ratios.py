@@ -11,6 +11,8 @@ from reports import svg
 WIDTH, LEFT, RIGHT = 860.0, 250.0, 20.0
 FIRST, STEP = 34.0, 13.0
 """Height of the axis above the first row, and of one loop within a row."""
+FIRST_SERIES = 1
+"""A loop has the same mark in all plots; the reference, which is not among these dots, has the first."""
 
 
 def ratios(
@@ -40,20 +42,20 @@ def ratios(
         name = svg.text(LEFT - 10, top + row / 2 + 4, entry["name"], text_anchor="end")
         link = entry["name"] if number == 1 else f"{entry['name']}-{number}"
         parts.append(svg.tag("a", name, href=f"#{link}"))
-        for series, label in enumerate(labels):
-            y = top + 4 + STEP * (series + 0.5)
+        for series, label in enumerate(labels, FIRST_SERIES):
+            y = top + 4 + STEP * (series - FIRST_SERIES + 0.5)
             parts.append(_dot(entry["cells"][label], label, entry["name"], series, x, y))
     words = f"CPU time of {', '.join(labels)} as a share of {race['reference']}'s, {len(entries)} workloads"
-    return svg.drawing(WIDTH, height, words, parts) + key(labels)
+    return svg.drawing(WIDTH, height, words, parts) + key(labels, FIRST_SERIES)
 
 
-def key(labels: Sequence[str]) -> str:
-    """Which mark is which loop."""
+def key(labels: Sequence[str], first: int = 0) -> str:
+    """Which mark is which loop; `first` is the series of the first."""
     parts, x = [], 8.0
-    for series, label in enumerate(labels):
+    for series, label in enumerate(labels, first):
         parts += [svg.marker(series, x, 10, label), svg.text(x + 10, 14, label)]
         x += 30 + 7 * len(label)
-    return svg.drawing(max(x, 1), 20, "Marks: " + ", ".join(labels), parts)
+    return svg.tag("div", svg.drawing(max(x, 1), 20, "Marks: " + ", ".join(labels), parts))
 
 
 def _band(found: Mapping[str, Any], x: Any, top: float, row: float) -> str:
