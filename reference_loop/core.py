@@ -78,10 +78,6 @@ class LoopCore(asyncio.AbstractEventLoop):
         """set_reader() with a new handle, without the guard of add_reader(): for the owner of `fd` (watchers.py)."""
         raise NotImplementedError
 
-    def _watch_writer(self, fd: int, callback: Callable[..., object], *args: Any) -> None:
-        """set_writer() with a new handle, without the guard of add_writer(): for the owner of `fd` (watchers.py)."""
-        raise NotImplementedError
-
     def _check_unowned(self, fd: int) -> None:
         """Raise RuntimeError if a transport that is not closing owns `fd` (watchers.py)."""
         raise NotImplementedError
