@@ -41,7 +41,7 @@ class TampersWithChildren(Stock):
 def replaced(target: Any, name: str, replacement: Callable[..., Any]) -> None:
     """The method becomes `replacement(method, *arguments)`."""
     method = getattr(target, name)
-    setattr(target, name, lambda *args: replacement(method, *args))
+    setattr(target, name, lambda *args, **kwargs: replacement(method, *args, **kwargs))
 
 
 @breaks("subprocess.returns-pair")

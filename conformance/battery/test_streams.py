@@ -1,0 +1,272 @@
+"""Chapter streams: what StreamReader reads over the loop's transports."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import listener, reset
+from conformance.kit.streams import BIG, Opened, opened
+from conformance.kit.threads import in_thread
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+
+
+@pytest.fixture
+def stream(loop: Loop, patience: Patience) -> Iterator[Opened]:
+    """A stream with the default limit."""
+    with opened(loop, patience) as made:
+        yield made
+
+
+@requirement("streams.open-connection", MUST, cite="asyncio-stream: open_connection")
+def test_open_connection_gives_reader_and_writer(loop: Loop) -> None:
+    """open_connection() establishes a connection and returns a pair of StreamReader and StreamWriter.
+
+    If this fails: look for a connection_made() that comes after create_connection() has returned.
+    """
+    with listener() as listening:
+        reader, writer = loop.run_until_complete(asyncio.open_connection(*listening.getsockname()))
+        assert isinstance(reader, asyncio.StreamReader)
+        assert isinstance(writer, asyncio.StreamWriter)
+        writer.close()
+        turn(loop, 3)
+
+
+@requirement("streams.read-all", MUST, cite="asyncio-stream: StreamReader.read")
+def test_read_without_a_number_reads_to_the_end(stream: Opened) -> None:
+    """read(), with n not provided or -1, reads until EOF and returns all read bytes.
+
+    If this fails: look for data lost between two chunks, or an end that overtakes data.
+    """
+
+    def send() -> None:
+        stream.sent(BIG, end=True)
+
+    helper = in_thread(send)
+    assert stream.run(stream.reader.read()) == BIG
+    helper.result()
+
+
+@requirement("streams.read-some", MUST, cite="asyncio-stream: StreamReader.read")
+def test_read_gives_up_to_n_bytes(stream: Opened) -> None:
+    """read(n) reads up to n bytes, as soon as there are some.
+
+    If this fails: look for a wait for n bytes, or more than n.
+    """
+    stream.sent(b"abcdef")
+    assert stream.run(stream.reader.read(4)) == b"abcd"
+    assert stream.run(stream.reader.read(4)) == b"ef"
+
+
+@requirement("streams.read-end", MUST, cite="asyncio-stream: StreamReader.read")
+def test_read_at_the_end_gives_nothing(stream: Opened) -> None:
+    """If EOF was received and the internal buffer is empty, read() returns an empty bytes object, again and again.
+
+    If this fails: look for an end that is told once, or not at all.
+    """
+    stream.sent(b"last", end=True)
+    assert [stream.run(stream.reader.read(100)) for _ in range(3)] == [b"last", b"", b""]
+
+
+@requirement("streams.readline", MUST, cite="asyncio-stream: StreamReader.readline")
+def test_readline_reads_a_line(stream: Opened) -> None:
+    """readline() reads one line, a sequence of bytes ending with \\n; at EOF, partial data, and then nothing.
+
+    If this fails: look for chunks that are mixed up, or an end that hides the rest.
+    """
+    stream.sent(b"one\ntwo\n\nrest", end=True)
+    assert [stream.run(stream.reader.readline()) for _ in range(5)] == [b"one\n", b"two\n", b"\n", b"rest", b""]
+
+
+@requirement("streams.readexactly", MUST, cite="asyncio-stream: StreamReader.readexactly")
+def test_readexactly_waits_for_n_bytes(stream: Opened) -> None:
+    """readexactly(n) reads exactly n bytes, over as many chunks as it takes.
+
+    If this fails: look for a waiter that is not woken by the second chunk, or reading that is paused and not resumed.
+    """
+    helper = in_thread(lambda: stream.sent(BIG + b"rest"))
+    assert stream.run(stream.reader.readexactly(len(BIG))) == BIG
+    assert stream.run(stream.reader.readexactly(4)) == b"rest"
+    helper.result()
+
+
+@requirement("streams.incomplete", MUST, cite="asyncio-stream: StreamReader.readexactly")
+def test_readexactly_at_the_end_is_an_error(stream: Opened) -> None:
+    """readexactly() raises IncompleteReadError if EOF is reached before n; partial is what was read.
+
+    If this fails: look for an end that is told as an error of its own, or that drops what came before.
+    """
+    stream.sent(b"short", end=True)
+    with pytest.raises(asyncio.IncompleteReadError) as caught:
+        stream.run(stream.reader.readexactly(10))
+    assert caught.value.partial == b"short"
+
+
+@requirement("streams.readuntil", MUST, cite="asyncio-stream: StreamReader.readuntil")
+def test_readuntil_finds_its_separator(stream: Opened) -> None:
+    """readuntil(separator) reads until separator is found, also across chunks; it is included, and consumed.
+
+    If this fails: look for chunks whose border hides the separator.
+    """
+
+    async def scenario() -> list[bytes]:
+        reading = asyncio.ensure_future(stream.reader.readuntil(b"END"))
+        stream.peer.sendall(b"firstE")
+        await asyncio.sleep(0.001)
+        stream.peer.sendall(b"NDsecondEND")
+        return [await reading, await stream.reader.readuntil(b"END")]
+
+    assert stream.run(scenario()) == [b"firstEND", b"secondEND"]
+
+
+@requirement("streams.readuntil-end", MUST, cite="asyncio-stream: StreamReader.readuntil")
+def test_readuntil_at_the_end_is_an_error(stream: Opened) -> None:
+    """If EOF is reached before the complete separator, readuntil() raises IncompleteReadError and resets the buffer.
+
+    If this fails: look for an end that does not wake the reader.
+    """
+    stream.sent(b"partE", end=True)
+    with pytest.raises(asyncio.IncompleteReadError) as caught:
+        stream.run(stream.reader.readuntil(b"END"))
+    assert caught.value.partial == b"partE"
+    assert stream.run(stream.reader.read()) == b""
+
+
+@requirement("streams.limit", MUST, cite="asyncio-stream: StreamReader.readuntil")
+def test_more_than_the_limit_is_an_overrun(loop: Loop, patience: Patience) -> None:
+    """If the data exceeds the limit, readuntil() raises LimitOverrunError, and the data can be read again.
+
+    If this fails: look for a limit that open_connection() loses, or data that is dropped.
+    """
+    with opened(loop, patience, limit=16) as stream:
+        stream.sent(b"x" * 40 + b"\n")
+        with pytest.raises(asyncio.LimitOverrunError):
+            stream.run(stream.reader.readuntil())
+        assert stream.run(stream.reader.readexactly(41)) == b"x" * 40 + b"\n"
+
+
+@requirement("streams.readline-limit", SHOULD, cite="asyncio-stream: StreamReader.readline")
+def test_a_line_over_the_limit_is_a_value_error(loop: Loop, patience: Patience) -> None:
+    """readline() of a line longer than the limit raises ValueError.
+
+    If this fails: look for a limit that open_connection() loses.
+    """
+    with opened(loop, patience, limit=16) as stream:
+        stream.sent(b"x" * 40 + b"\n")
+        with pytest.raises(ValueError):  # noqa: PT011 (no message is part of the contract)
+            stream.run(stream.reader.readline())
+
+
+@requirement("streams.reading-is-bounded", MUST, cite="asyncio-stream: open_connection")
+def test_a_reader_that_is_full_pauses_the_transport(stream: Opened) -> None:
+    """limit determines the buffer size limit: a peer that sends much more than the reader takes is held up.
+
+    If this fails: look for pause_reading() that does not stop data_received(); memory then grows with the peer's zeal.
+    """
+    stream.peer.settimeout(0.02)
+    sent = 0
+    with contextlib.suppress(TimeoutError):
+        for _ in range(2000):  # 128 MB, far more than the system's buffers hold
+            turn(stream.loop, 2)
+            sent += stream.peer.send(bytes(65536))
+    assert sent < 128_000_000
+
+
+@requirement("streams.at-eof", MUST, cite="asyncio-stream: StreamReader.at_eof")
+def test_at_eof_is_true_when_all_is_read(stream: Opened) -> None:
+    """at_eof() returns True if the buffer is empty and the end was received, and False before.
+
+    If this fails: look for an end that is noticed before the data in front of it is handed out.
+    """
+
+    async def scenario() -> list[bool]:
+        seen = [stream.reader.at_eof()]
+        stream.sent(b"xy", end=True)
+        await stream.reader.readexactly(1)
+        seen.append(stream.reader.at_eof())
+        await stream.reader.read()
+        return [*seen, stream.reader.at_eof()]
+
+    assert stream.run(scenario()) == [False, False, True]
+
+
+@requirement("streams.async-for", MUST, cite="asyncio-stream: StreamReader")
+def test_a_reader_is_an_iterable_of_lines(stream: Opened) -> None:
+    """As an asynchronous iterable, the reader supports async for: it gives lines until the end.
+
+    If this fails: look for an end that does not wake the reader.
+    """
+
+    async def scenario() -> list[bytes]:
+        return [line async for line in stream.reader]
+
+    stream.sent(b"one\ntwo\nrest", end=True)
+    assert stream.run(scenario()) == [b"one\n", b"two\n", b"rest"]
+
+
+@requirement("streams.reset", MUST, cite="asyncio-protocol: BaseProtocol.connection_lost")
+def test_a_reset_reaches_the_reader(stream: Opened) -> None:
+    """A connection that is reset raises ConnectionResetError in the read that waits.
+
+    If this fails: look for connection_lost(None) after an error, which the reader takes for a regular end.
+    """
+
+    async def scenario() -> None:
+        reading = asyncio.ensure_future(stream.reader.read())
+        await asyncio.sleep(0)
+        reset(stream.peer)
+        await reading
+
+    with pytest.raises(ConnectionResetError):
+        stream.run(scenario())
+
+
+@requirement("streams.cancelled-read", SHOULD, cite="asyncio-stream: StreamReader.read")
+def test_a_cancelled_read_loses_nothing(stream: Opened) -> None:
+    """A read that was cancelled takes no data with it: the next read gets all of it.
+
+    If this fails: look for a transfer into the cancelled reader's buffer that completes later.
+    """
+
+    async def scenario() -> bytes:
+        for _ in range(3):
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(stream.reader.readexactly(4), 0.001)
+        stream.peer.sendall(b"data")
+        data: bytes = await stream.reader.readexactly(4)
+        return data
+
+    assert stream.run(scenario()) == b"data"
+
+
+@requirement("streams.unix", MUST, cite="asyncio-stream: open_unix_connection", needs=("unix",))
+def test_streams_over_unix_sockets(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """open_unix_connection() and start_unix_server() are similar to their TCP relatives, but operate on Unix sockets.
+
+    If this fails: look for a method that does not take a path-like object.
+    """
+    path = tmp_path / "s"
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write((await reader.readline()).upper())
+        writer.close()
+
+    async def scenario() -> bytes:
+        server = await asyncio.start_unix_server(answer, path)
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(b"line\n")
+        data = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        server.close()
+        await server.wait_closed()
+        return data
+
+    assert loop.run_until_complete(asyncio.wait_for(scenario(), patience.seconds)) == b"LINE\n"

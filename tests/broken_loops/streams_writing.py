@@ -1,0 +1,205 @@
+"""Broken loops of the chapter `streams`: what writers and stream servers find in their transports."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tests.broken_loops import breaks
+from tests.broken_loops.streams import TampersWithStreams
+from tests.broken_loops.subprocess_transport import replaced
+
+Stock = asyncio.SelectorEventLoop
+
+
+@breaks("streams.write")
+class ForgetsWhatFollows(TampersWithStreams):
+    """A small write behind a large one is dropped."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        replaced(
+            transport,
+            "write",
+            lambda write, data: None if len(data) == 3 and transport.get_write_buffer_size() else write(data),
+        )
+
+
+@breaks("streams.writelines")
+class WritesListsOnly(TampersWithStreams):
+    """writelines() does not take a generator."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        replaced(transport, "writelines", lambda write, pieces: write([pieces[i] for i in range(len(pieces))]))
+
+
+@breaks("streams.drain-waits")
+class WritersAreNotPaused(TampersWithStreams):
+    """pause_writing() is not called."""
+
+    def tamper(self, protocol: Any) -> None:
+        protocol.pause_writing = protocol.resume_writing = lambda: None
+
+
+@breaks("streams.drain-at-once")
+class EveryWritePauses(TampersWithStreams):
+    """A small write pauses the protocol for a turn."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        def write(write: Any, data: bytes) -> None:
+            write(data)
+            if bytes(data) == b"small":
+                protocol.pause_writing()
+                self.call_soon(protocol.resume_writing)
+
+        replaced(transport, "write", write)
+
+
+@breaks("streams.drain-several")
+class ResumesAndPausesAgain(TampersWithStreams):
+    """Of several that wait in drain(), the last is not told."""
+
+    def tamper(self, protocol: Any) -> None:
+        def resume(method: Any) -> None:
+            waiters = protocol._drain_waiters
+            if len(waiters) > 2:
+                waiters.pop()
+            method()
+
+        replaced(protocol, "resume_writing", resume)
+
+
+@breaks("streams.drain-after-reset")
+class AResetResumes(TampersWithStreams):
+    """A lost connection resumes writing, and is a regular end."""
+
+    def tamper(self, protocol: Any) -> None:
+        def lost(told: Any, exc: Any) -> None:
+            if protocol._paused:
+                protocol.resume_writing()
+            told(exc)
+
+        replaced(protocol, "connection_lost", lost)
+
+
+@breaks("streams.close")
+class CloseAborts(TampersWithStreams):
+    """close() drops what was written, once megabytes wait."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        close = transport.close
+
+        def closing() -> None:
+            if transport.get_write_buffer_size():
+                transport.abort()
+            else:
+                close()
+
+        transport.close = closing
+
+
+@breaks("streams.wait-closed-waits")
+class LostBeforeTheFlush(TampersWithStreams):
+    """connection_lost() is called by close(), while data waits to be sent."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        lost = protocol.connection_lost
+        done: list[None] = []
+
+        def once(exc: Any) -> None:
+            if not done:
+                done.append(None)
+                lost(exc)
+
+        protocol.connection_lost = once
+
+        def close(close: Any) -> None:
+            close()
+            if transport.get_write_buffer_size():
+                self.call_soon(once, None)
+
+        replaced(transport, "close", close)
+
+
+@breaks("streams.is-closing")
+class IsClosingWhenItIsLost(TampersWithStreams):
+    """is_closing() is true after connection_lost() only."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        over: list[None] = []
+
+        def lost(told: Any, exc: Any) -> None:
+            over.append(None)
+            told(exc)
+
+        replaced(protocol, "connection_lost", lost)
+        transport.is_closing = lambda: bool(over)
+
+
+@breaks("streams.write-eof")
+class WriteEofCloses(TampersWithStreams):
+    """write_eof() ends reading too."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        def end(end: Any) -> None:
+            end()
+            replaced(protocol, "data_received", lambda told, data: None)
+
+        replaced(transport, "write_eof", end)
+
+
+@breaks("streams.can-write-eof")
+class TcpCannotWriteEof(TampersWithStreams):
+    """can_write_eof() is false."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        transport.can_write_eof = lambda: False
+
+
+@breaks("streams.half-open")
+class TheEndCloses(TampersWithStreams):
+    """The peer's end closes the transport, whatever eof_received() returns."""
+
+    def tamper(self, protocol: Any) -> None:
+        def ended(told: Any) -> bool:
+            told()
+            return False
+
+        replaced(protocol, "eof_received", ended)
+
+
+@breaks("streams.transport")
+class KnowsNoDefault(TampersWithStreams):
+    """get_extra_info() of an unknown name is None."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        replaced(transport, "get_extra_info", lambda info, name, default=None: info(name))
+
+
+class _TampersWithServers(TampersWithStreams):
+    """Changes the protocols of accepted streams."""
+
+    async def create_server(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        return await super().create_server(self.accepting(protocol_factory), *args, **kwargs)
+
+    def accepting(self, protocol_factory: Any) -> Any:
+        return self.tampered(protocol_factory)
+
+    async def create_connection(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        return await Stock.create_connection(self, protocol_factory, *args, **kwargs)
+
+
+@breaks("streams.server")
+class AcceptsWithoutReading(_TampersWithServers):
+    """The first line that a server's stream receives is lost."""
+
+    def tamper(self, protocol: Any) -> None:
+        replaced(protocol, "data_received", lambda told, data: told(b"\n"))
+
+
+@breaks("streams.server-error")
+class HandlersRunUnseen(_TampersWithServers):
+    """The exceptions of a handler's task are not looked at, nor reported."""
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        if "client_connected_cb" not in context["message"]:
+            super().call_exception_handler(context)
