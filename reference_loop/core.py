@@ -78,6 +78,10 @@ class LoopCore(asyncio.AbstractEventLoop):
         """set_reader() with a new handle, without the guard of add_reader(): for the owner of `fd` (watchers.py)."""
         raise NotImplementedError
 
+    def _signals_noted(self, numbers: bytes) -> None:
+        """What the waker found in `signal.set_wakeup_fd()`'s descriptor (signals.py)."""
+        raise NotImplementedError
+
     def _check_unowned(self, fd: int) -> None:
         """Raise RuntimeError if a transport that is not closing owns `fd` (watchers.py)."""
         raise NotImplementedError

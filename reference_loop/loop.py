@@ -72,7 +72,7 @@ class EventLoop(
         self._timers = Timers()
         self._transports = WeakValueDictionary()
         self._poller = Poller()
-        self._waker = Waker()
+        self._waker = Waker(self._signals_noted)
         self._poller.set_reader(self._waker.fileno, self._handle(self._waker.drain))
         self._debug = debug_wanted()
 

@@ -3,7 +3,8 @@
 Only the main thread can set signal handlers. A handler set here queues the callback itself and wakes the poll;
 `signal.set_wakeup_fd` is needed besides, because a poll that is interrupted by a signal goes back to sleep after the
 Python handler has run (PEP 475). Since no callback depends on a byte in a pipe, a full pipe loses none, and a forked
-child that gets a signal cannot make its parent believe that it got one.
+child that gets a signal cannot make its parent believe that it got one. (Only where somebody has put another handler
+over ours by signal.signal(), the byte is all that we have.)
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import inspect
 import signal
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from types import FrameType
 from typing import TypeVarTuple
@@ -34,6 +36,7 @@ class SignalsMixin(LoopCore):
     def __init__(self) -> None:
         super().__init__()
         self._signal_handles: dict[int, Handle] = {}
+        self._unnoted: Counter[int] = Counter()  # signals whose byte has not been seen yet
 
     def add_signal_handler(self, sig: int, callback: Callable[[*Ts], object], *args: *Ts) -> None:
         """Call `callback(*args)` for each signal `sig` (asyncio-eventloop: loop.add_signal_handler).
@@ -69,6 +72,7 @@ class SignalsMixin(LoopCore):
             signal.signal(sig, signal.default_int_handler if sig == signal.SIGINT else signal.SIG_DFL)
         except OSError as exc:
             raise _uncatchable(sig, exc) from exc
+        del self._unnoted[sig]
         if not self._signal_handles:
             self._give_back_wakeup_fd()
         return True
@@ -77,8 +81,19 @@ class SignalsMixin(LoopCore):
         # Runs in the main thread between any two bytecodes: deque.append() is atomic and wake() is made for this.
         handle = self._signal_handles.get(signum)
         if handle is not None:
+            self._unnoted[signum] += 1
             self._ready.append(handle)
             self._waker.wake()
+
+    def _signals_noted(self, numbers: bytes) -> None:
+        # Servers put handlers of their own over ours by signal.signal(), for a while, and expect that the loop's are
+        # called nevertheless, since asyncio's are: the interpreter notes the signal for us whoever handles it.
+        for signum in numbers:
+            handle = self._signal_handles.get(signum)
+            if self._unnoted[signum]:
+                self._unnoted[signum] -= 1
+            elif handle is not None and signal.getsignal(signum) != self._signal_arrived:
+                self._ready.append(handle)
 
     def _remove_signal_handlers(self) -> None:
         """For close(). At interpreter exit it is too late to touch the signal module."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from collections.abc import Callable
 
 
 class Waker:
@@ -25,7 +26,9 @@ class Waker:
     Dropping repeated bytes is what makes a flood of call_soon_threadsafe() take 0.35 of asyncio's time per callback.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_signals: Callable[[bytes], object] | None = None) -> None:
+        """`on_signals` gets what the interpreter has written to `signal_fd`: one byte per signal, its number."""
+        self._on_signals = on_signals or _ignore
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
@@ -56,11 +59,19 @@ class Waker:
         """Swallow the bytes that woke the poll; the loop looks at its queue afterwards."""
         try:
             with contextlib.suppress(BlockingIOError, InterruptedError):
-                while len(self._reader.recv(4096)) == 4096:
-                    pass
+                while data := self._reader.recv(4096):
+                    if data != b"\0" and (numbers := data.replace(b"\0", b"")):
+                        self._on_signals(numbers)
+                    if len(data) < 4096:
+                        break
         finally:
             self._pending = False
 
     def close(self) -> None:
+        self._on_signals = _ignore  # it led back to the loop
         self._reader.close()
         self._writer.close()
+
+
+def _ignore(numbers: bytes) -> None:
+    pass
