@@ -38,12 +38,12 @@ class Difference:
 
 
 def exclusions(suite: str) -> list[Exclusion]:
-    """Those for this Python: `until` names the last version that has the test in this form."""
+    """Those for this Python: `since` and `until` name the first and the last version that has the test in this form."""
     entries = tomllib.loads(_EXCLUSIONS.read_text()).get(suite, [])
     return [
         Exclusion(pattern, entry["reason"])
         for entry in entries
-        if _version(entry.get("until", "99.0")) >= sys.version_info[:2]
+        if _version(entry.get("since", "3.0")) <= sys.version_info[:2] <= _version(entry.get("until", "3.99"))
         for pattern in entry["tests"]
     ]
 
