@@ -20,6 +20,7 @@ from reports.errors import UnusableFile
 
 KIND = "matrix"
 FORMAT = 1
+_START = b'{"catalogues":'
 
 
 def union(runs: Iterable[Run], races: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -47,6 +48,15 @@ def write(path: Path, runs: Iterable[Run], races: Iterable[Mapping[str, Any]]) -
         path.write_text(_text(union(runs, races)) + "\n", encoding="utf-8")
     except OSError as error:
         raise UnusableFile(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def looks_like_one(path: Path) -> bool:
+    """Whether a file begins as a merged file does; for searching directories, which hold other JSON too."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_START)) == _START
+    except OSError:
+        return False
 
 
 def read(path: Path) -> tuple[list[Run], list[dict[str, Any]]]:

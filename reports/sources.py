@@ -72,8 +72,8 @@ def _within(directory: Path) -> Iterator[Path]:
     for folder in (directory, *sorted(child for child in directory.iterdir() if child.is_dir())):
         if (folder / bench_files.SUMMARY).exists() or (folder / JOURNAL).exists():
             yield folder
-        for path in folder.glob("*.jsonl"):
-            if path.name != JOURNAL:
+        for path in folder.glob("*.json*"):
+            if (path.suffix == ".jsonl" and path.name != JOURNAL) or merged.looks_like_one(path):
                 yield path
 
 

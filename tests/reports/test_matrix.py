@@ -141,3 +141,10 @@ def test_the_golden_run_is_read_as_it_was_written() -> None:
     found = matrix.build([run])
     assert [column.label for column in found.columns] == ["asyncio.SelectorEventLoop", "reference_loop", "uvloop"]
     assert json.loads(samples.BATTERY.read_text().splitlines()[-1])["results"] == len(run.results)
+
+
+def test_a_directory_gives_its_merged_files_too(tmp_path: Path) -> None:
+    merged.write(tmp_path / "all.json", [samples.run({"a": {"x.one": "conforms"}})], [samples.race()])
+    (tmp_path / "other.json").write_text("{}")
+    found = sources.read([tmp_path])
+    assert (len(found.batteries), len(found.races)) == (1, 1)

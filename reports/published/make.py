@@ -1,0 +1,217 @@
+"""Makes what this folder publishes: batteries and races of every loop that installs here, and the pages of them.
+
+`tox run -e published` runs it. What is there is kept, so that it goes on where it stopped; `--again` forgets it.
+It is the one script under `reports/` that runs loops, and it does so as anybody would: in environments of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A published loop: where it comes from, and whether it is raced too."""
+
+    spec: str
+    requirement: str = ""
+    raced: bool = False
+
+
+LOOPS = (
+    Loop("asyncio:SelectorEventLoop", raced=True),
+    Loop("reference_loop:new_event_loop", raced=True),
+    Loop("uvloop:new_event_loop", "uvloop", raced=True),
+    Loop("rloop:new_event_loop", "rloop", raced=True),
+    Loop("blazio:new_event_loop", "blazio"),
+    Loop("rsloop:new_event_loop", "rsloop"),
+    Loop("uringcore:EventLoop", "uringcore"),
+    Loop("veloxloop:new_event_loop", "veloxloop"),
+    Loop("zloop:new_event_loop", "zloop"),
+)
+
+
+class Place:
+    """One Python: its environment, and where its results go."""
+
+    def __init__(self, python: str, work: Path) -> None:
+        self.python = python
+        self.environment = work / f"python{python}"
+        self.raw = work / f"raw{python}"
+        self.results = HERE / python
+        self.installed: list[Loop] = []
+        self.notes: list[str] = []
+
+    @property
+    def executable(self) -> Path:
+        return self.environment / "bin" / "python"
+
+    def prepare(self) -> bool:
+        """Make the environment, with every loop that has a wheel for it. False if this Python is not there."""
+        base = interpreter(self.python)
+        if base is None:
+            print(f"Python {self.python} is not there: left out")
+            return False
+        if not self.executable.exists():
+            run([base, "-m", "venv", str(self.environment)])
+            self._pip(str(ROOT))
+        self.raw.mkdir(parents=True, exist_ok=True)
+        self.results.mkdir(exist_ok=True)
+        self._pip("--force-reinstall", "--no-deps", str(ROOT))
+        for loop in LOOPS:
+            if loop.requirement and self._pip("--only-binary", ":all:", loop.requirement):
+                self.notes.append(f"`{loop.requirement}` has no wheel that installs here")
+            elif why := self._unusable(loop):
+                self.notes.append(f"`{loop.spec}`: {why}")
+            else:
+                self.installed.append(loop)
+        return True
+
+    def battery(self, loop: Loop) -> None:
+        """One loop at a time: a spec that cannot be used, or a run that is killed, costs no other loop."""
+        file = self.raw / f"{loop.spec.replace(':', '-')}.jsonl"
+        if complete(file):
+            return
+        # The console script, not -m: an environment's own pytest, away from this checkout's files.
+        command = [str(self.environment / "bin" / "pytest"), "-q", "-n", str(os.cpu_count() or 1)]
+        run([*command, f"--loop={loop.spec}", f"--loop-results={file.name}"], cwd=self.raw, check=False)
+
+    def race(self, pace: str, workloads: list[str]) -> None:
+        """All that are raced, in one race: ratios of different races do not compare."""
+        specs = [part for loop in self.installed if loop.raced for part in ("--loop", loop.spec)]
+        arguments = [*([f"--{pace}"] if pace != "default" else []), *specs, "-o", "race", *workloads]
+        run([str(self.executable), "-P", "-m", "bench", "run", *arguments], cwd=self.raw, check=False)
+
+    def publish(self) -> None:
+        """Raw data into the repository: without this machine's names and paths, and packed where it is large."""
+        batteries = sorted(file for file in self.raw.glob("*.jsonl"))
+        merged = self.raw / "battery.json"
+        self._reports("merge", *map(str, batteries), "-o", str(merged))
+        (self.results / "battery.json").write_text(self.clean(merged.read_text()))
+        shutil.rmtree(self.results / "race", ignore_errors=True)
+        for file in sorted((self.raw / "race").rglob("*.json*")):
+            target = self.results / "race" / file.relative_to(self.raw / "race")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            text = self.clean(file.read_text())
+            if file.name == "race.json":
+                target.write_text(text)
+            else:
+                target.with_name(f"{file.name}.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
+
+    def pages(self) -> None:
+        """The page and the badges, from what is published and nothing else."""
+        title = f"asyncio event loops on Python {self.python}"
+        self._reports("html", str(self.results), "-o", str(self.results / "report.html"), "--title", title)
+        self._reports("markdown", str(self.results / "battery.json"), "-o", str(self.results / "summary.md"))
+        for label in filter(None, map(label_of, sorted(self.raw.glob("*.jsonl")))):
+            output = self.results / f"badge-{label}.svg"
+            self._reports("badge", str(self.results / "battery.json"), "--loop", label, "-o", str(output))
+
+    def clean(self, text: str) -> str:
+        """Without paths and host names: they say nothing about loops."""
+        base = subprocess.run([str(self.executable), "-c", "import sys; print(sys.base_prefix)"], capture_output=True,
+                              text=True, check=True).stdout.strip()  # fmt: skip
+        names = {str(self.environment): "venv", str(self.raw): ".", str(ROOT): "checkout", base: "python",
+                 str(Path.home()): "~"}  # fmt: skip
+        for path, name in names.items():
+            text = text.replace(path, name)
+        return text.replace(json.dumps(os.uname().nodename), '"published"')
+
+    def _pip(self, *arguments: str) -> int:
+        command = [str(self.executable), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments]
+        return run(command, check=False)
+
+    def _unusable(self, loop: Loop) -> str:
+        module, _, factory = loop.spec.partition(":")
+        code = f"import {module}; {module}.{factory}().close()"
+        done = subprocess.run([str(self.executable), "-P", "-c", code], capture_output=True, text=True, timeout=60)
+        if done.returncode == 0:
+            return ""
+        return (done.stderr.strip().splitlines() or [f"ends with {done.returncode}"])[-1][:200]
+
+    def _reports(self, *arguments: str) -> None:
+        run([str(self.executable), "-P", "-m", "reports", *arguments])
+
+
+def interpreter(python: str) -> str | None:
+    """A Python of that version: one on the path that answers, or one of pyenv's."""
+    candidates = [f"python{python}", *map(str, sorted(Path.home().glob(f".pyenv/versions/{python}.*/bin/python")))]
+    for candidate in candidates:
+        if path := shutil.which(candidate):
+            done = subprocess.run([path, "-c", "import sys; print(sys.executable)"], capture_output=True, text=True)
+            if done.returncode == 0:
+                return done.stdout.strip()
+    return None
+
+
+def label_of(file: Path) -> str | None:
+    """The label of the loop that a result file is about; None if the run did not come to its first result."""
+    lines = map(json.loads, file.read_text(encoding="utf-8").splitlines())
+    return next((str(line["label"]) for line in lines if line["kind"] == "loop"), None)
+
+
+def complete(file: Path) -> bool:
+    """Whether a result file has its footer. One that has not is made anew."""
+    return file.exists() and '"kind": "footer"' in file.read_text(errors="replace").rstrip().rpartition("\n")[2]
+
+
+def run(command: list[str], cwd: Path = ROOT, *, check: bool = True) -> int:
+    """Run, say so, and give the exit status."""
+    print("$", " ".join(command), flush=True)
+    return subprocess.run(command, cwd=cwd, check=check, stdin=subprocess.DEVNULL).returncode
+
+
+def write_index(places: list[Place]) -> None:
+    """README.md of this folder, and the book with what is known of the loops."""
+    lines = [(HERE / "README.in.md").read_text()]
+    for place in places:
+        summary = (place.results / "summary.md").read_text()
+        table = summary.partition("\n\n")[2].partition("\n\n")[0]
+        words, data = f"{place.python}/summary.md", f"{place.python}/"
+        links = f"[The page]({place.python}/report.html), [every deviation in words]({words}), [raw data]({data})."
+        lines += [f"## Python {place.python}", links, table]
+        lines += ["Not here: " + "; ".join(place.notes) + "."] if place.notes else []
+    (HERE / "README.md").write_text("\n\n".join(line.strip() for line in lines) + "\n")
+    last = places[-1]
+    results = [str(place.results / "battery.json") for place in places]
+    last._reports("book", *results, "-o", str(HERE / "book.html"))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--python", action="append", metavar="3.X", help="only this one; may be given several times")
+    parser.add_argument("--race", choices=("none", "quick", "default", "rigorous"), default="quick", help="its pace")
+    parser.add_argument("--workloads", nargs="*", default=[], help="of the race; all when left out")
+    parser.add_argument("--work", type=Path, default=ROOT / ".tox" / "published-work", help="environments and raw data")
+    parser.add_argument("--again", action="store_true", help="forget what was measured before")
+    options = parser.parse_args()
+    places = [Place(python, options.work.resolve()) for python in options.python or ("3.11", "3.12", "3.13")]
+    places = [place for place in places if place.prepare()]
+    for place in places:
+        if options.again:
+            shutil.rmtree(place.raw)
+            place.raw.mkdir()
+        for loop in place.installed:
+            place.battery(loop)
+        if options.race != "none":
+            place.race(options.race, options.workloads)
+        place.publish()
+        place.pages()
+    if places:
+        write_index(places)
+    return 0 if places else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
