@@ -306,7 +306,7 @@ class MixesCodesUp(TampersWithChildren):
 
 
 @breaks("subprocess.other-thread")
-class NeedsTheMainThread(Stock):
+class ChildrenNeedTheMainThread(Stock):
     """Children can be started in the main thread only."""
 
     async def subprocess_exec(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
