@@ -188,7 +188,7 @@ def test_yielding_what_is_no_future_is_an_error(loop: Loop) -> None:
     loop.run_until_complete(main())
 
 
-@requirement("tasks.foreign-future", SHOULD, cite="gh-86296")
+@requirement("tasks.foreign-future", SHOULD, cite="asyncio-future: Future.get_loop")
 def test_awaiting_a_future_of_another_loop_is_an_error(loop: Loop, make_loop: Callable[[], Loop]) -> None:
     """A task that awaits a future attached to a different loop gets a RuntimeError thrown in.
 
