@@ -127,7 +127,7 @@ def test_write_takes_bytes_like_objects(loop: Loop, patience: Patience, kind: ty
         assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 10))) == b"like bytes"
 
 
-@requirement("tcp.write-rejects-text", SHOULD, cite="gh-79331")
+@requirement("tcp.write-rejects-text", SHOULD, cite="asyncio-protocol: WriteTransport.write")
 @pytest.mark.parametrize("data", ["text", 5, [1, 2], None], ids=repr)
 def test_write_refuses_what_is_no_buffer(loop: Loop, data: Any) -> None:
     """write() raises TypeError for what is not bytes-like.
@@ -152,7 +152,7 @@ def test_writing_nothing_changes_nothing(loop: Loop, patience: Patience) -> None
         assert not protocol.lost
 
 
-@requirement("tcp.buffered-data-is-copied", SHOULD, cite="gh-99925")
+@requirement("tcp.buffered-data-is-copied", SHOULD, cite="gh-91166")
 def test_a_bytearray_may_be_changed_after_write(loop: Loop, patience: Patience) -> None:
     """A bytearray may be changed as soon as write() has returned: what was written is what it held then.
 
@@ -165,7 +165,7 @@ def test_a_bytearray_may_be_changed_after_write(loop: Loop, patience: Patience) 
         assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, len(BIG)))) == BIG
 
 
-@requirement("tcp.bytearray-not-locked", SHOULD, cite="gh-99925")
+@requirement("tcp.bytearray-not-locked", SHOULD, cite="gh-91166")
 def test_a_bytearray_may_be_resized_after_write(loop: Loop, patience: Patience) -> None:
     """A bytearray that was written may be resized: the transport holds no export of it.
 
@@ -452,7 +452,7 @@ def test_a_failed_write_loses_the_connection(loop: Loop, patience: Patience) -> 
         assert isinstance(protocol.reason, OSError)
 
 
-@requirement("tcp.write-after-loss-is-quiet", SHOULD, cite="gh-87744")
+@requirement("tcp.write-after-loss-is-quiet", SHOULD, cite="asyncio-protocol: WriteTransport.write")
 def test_writing_to_a_lost_connection_does_not_raise(loop: Loop, patience: Patience) -> None:
     """write() after the connection was lost does not raise: the protocol may not have heard of it yet.
 

@@ -362,7 +362,7 @@ def test_a_closed_loop_watches_nothing(loop: Loop, side: str) -> None:
             add(loop, side)(ours.fileno(), int)
 
 
-@requirement("watchers.transports-are-private", SHOULD, cite="gh-65888")
+@requirement("watchers.transports-are-private", SHOULD, cite="gh-4365")
 @pytest.mark.parametrize("method", ["add_reader", "add_writer", "remove_reader", "remove_writer"])
 def test_the_descriptor_of_a_transport_is_refused(loop: Loop, method: str) -> None:
     """The descriptor of an open transport can be neither watched nor unwatched: RuntimeError.
@@ -407,7 +407,7 @@ def test_a_descriptor_number_can_be_watched_again_after_close(loop: Loop, patien
             os.close(number)
 
 
-@requirement("watchers.remove-after-close", SHOULD, cite="gh-80988")
+@requirement("watchers.remove-after-close", SHOULD, cite="selectors: selectors.BaseSelector.unregister")
 @both
 def test_a_watcher_can_be_removed_after_its_file_was_closed(loop: Loop, side: str) -> None:
     """Removing the watcher of a number that was closed meanwhile does not raise, and stops the callback.

@@ -1,0 +1,430 @@
+"""Chapter sockets: sock_recv(), sock_recv_into(), sock_sendall(): bytes of a stream, over sockets that tests own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from array import array
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import PEER_TIMEOUT, receive_exactly, reset, shrink_buffers, tcp_pair
+from conformance.kit.threads import in_thread, running_in_thread
+from conformance.kit.waiting import turns
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+RECV = "asyncio-eventloop: loop.sock_recv"
+RECV_INTO = "asyncio-eventloop: loop.sock_recv_into"
+SENDALL = "asyncio-eventloop: loop.sock_sendall"
+SOCKETS = "asyncio-eventloop: Working with socket objects directly"
+BIG = array("I", range(256 * 1024)).tobytes()
+
+
+@contextlib.contextmanager
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Two connected TCP sockets whose buffers are small: one for the loop, one for the peer."""
+    with tcp_pair() as (ours, peer):
+        shrink_buffers(ours, peer)
+        yield ours, peer
+
+
+@requirement("sockets.recv", MUST, cite=RECV)
+def test_sock_recv_returns_what_was_received(loop: Loop) -> None:
+    """sock_recv() receives data from the socket and returns it as a bytes object.
+
+    If this fails: look for a bytearray, or a buffer of the loop's own, handed out.
+    """
+    with pair() as (ours, peer):
+        peer.sendall(b"data")
+        data = loop.run_until_complete(loop.sock_recv(ours, 100))
+        assert type(data) is bytes
+        assert data == b"data"
+
+
+@requirement("sockets.recv-limit", MUST, cite=RECV)
+def test_sock_recv_returns_at_most_nbytes(loop: Loop) -> None:
+    """sock_recv() receives up to nbytes; what is left is for the next call.
+
+    If this fails: look for a read of fixed size whose excess is dropped.
+    """
+    with pair() as (ours, peer):
+        peer.sendall(b"abcdef")
+        assert loop.run_until_complete(loop.sock_recv(ours, 4)) == b"abcd"
+        assert loop.run_until_complete(loop.sock_recv(ours, 4)) == b"ef"
+
+
+@requirement("sockets.recv-waits", MUST, cite=RECV)
+def test_sock_recv_waits_without_blocking_the_loop(loop: Loop) -> None:
+    """sock_recv() is an asynchronous version of socket.recv(): it waits for data, and the loop runs meanwhile.
+
+    If this fails: look for a blocking read, or a BlockingIOError that gets out.
+    """
+    trace: list[Any] = []
+
+    async def main() -> None:
+        receiving = asyncio.ensure_future(loop.sock_recv(ours, 100))
+        await turns(8)
+        assert not receiving.done()
+        trace.append("ran")
+        peer.sendall(b"x")
+        trace.append(await receiving)
+
+    with pair() as (ours, peer):
+        loop.run_until_complete(main())
+    assert trace == ["ran", b"x"]
+
+
+@requirement("sockets.recv-end", MUST, cite=(RECV, "socket: socket.socket.recv"))
+def test_sock_recv_returns_nothing_at_the_end(loop: Loop) -> None:
+    """At the end of the stream sock_recv() returns an empty bytes object, every time.
+
+    If this fails: look for an end that is taken for "not ready", or raised as an exception.
+    """
+    with pair() as (ours, peer):
+        peer.shutdown(socket.SHUT_WR)
+        assert loop.run_until_complete(loop.sock_recv(ours, 100)) == b""
+        assert loop.run_until_complete(loop.sock_recv(ours, 100)) == b""
+
+
+@requirement("sockets.recv-error", MUST, cite=(RECV, "exceptions: ConnectionResetError"))
+def test_sock_recv_raises_the_error_of_the_socket(loop: Loop) -> None:
+    """sock_recv() raises ConnectionResetError when the connection was reset, also while it waits.
+
+    If this fails: look for an error event that does not wake the reader, or is taken for the end.
+    """
+
+    async def main() -> None:
+        receiving = asyncio.ensure_future(loop.sock_recv(ours, 100))
+        await turns(2)
+        reset(peer)
+        with pytest.raises(ConnectionResetError):
+            await receiving
+
+    with pair() as (ours, peer):
+        loop.run_until_complete(main())
+
+
+@requirement("sockets.recv-cancelled", MUST, cite=(RECV, "asyncio-task: Task.cancel"))
+def test_a_cancelled_sock_recv_takes_no_data(loop: Loop) -> None:
+    """A cancelled sock_recv() leaves the socket usable: what comes later is for the next call.
+
+    If this fails: look for a read that is still under way, or a watcher that is not removed.
+    """
+
+    async def main() -> None:
+        receiving = asyncio.ensure_future(loop.sock_recv(ours, 100))
+        await turns(2)
+        receiving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await receiving
+        peer.sendall(b"later")
+        await turns(3)
+        assert await loop.sock_recv(ours, 100) == b"later"
+
+    with pair() as (ours, peer):
+        loop.run_until_complete(main())
+
+
+@requirement("sockets.cancelled-as-data-comes", MUST, cite=(RECV, "asyncio-task: Task.cancel"))
+def test_data_that_comes_as_sock_recv_is_cancelled_is_not_lost(loop: Loop) -> None:
+    """Cancelled in the very turn in which data comes, sock_recv() either returns the data or leaves it there.
+
+    If this fails: look for data that was read for a future that nobody looks at any more.
+    """
+
+    async def main() -> bytes:
+        receiving = asyncio.ensure_future(loop.sock_recv(ours, 1))
+        await turns(2)
+        peer.sendall(b"a")
+        receiving.cancel()
+        got = b""
+        with contextlib.suppress(asyncio.CancelledError):
+            got = await receiving
+        peer.sendall(b"b")
+        while len(got) < 2:
+            got += await loop.sock_recv(ours, 1)
+        return got
+
+    with pair() as (ours, peer):
+        assert loop.run_until_complete(main()) == b"ab"
+
+
+@requirement("sockets.closed-after-cancel", SHOULD, cite="gh-131728")
+def test_a_socket_may_be_closed_after_a_cancelled_call(loop: Loop, patience: Patience) -> None:
+    """When a cancelled call has ended, its socket may be closed: another one with the same number works.
+
+    If this fails: look for a watcher that is removed a turn too late, and then from another socket.
+    """
+
+    async def main() -> None:
+        with pair() as (ours, _):
+            receiving = asyncio.ensure_future(loop.sock_recv(ours, 100))
+            await turns(2)
+            receiving.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await receiving
+        with pair() as (other, peer):
+            waiting = asyncio.ensure_future(asyncio.wait_for(loop.sock_recv(other, 100), patience.seconds))
+            await turns(2)
+            peer.sendall(b"x")
+            assert await waiting == b"x"
+
+    loop.run_until_complete(main())
+
+
+@requirement("sockets.recv-into", MUST, cite=RECV_INTO)
+@pytest.mark.parametrize("kind", ["bytearray", "memoryview", "array"])
+def test_sock_recv_into_fills_the_buffer(loop: Loop, kind: str) -> None:
+    """sock_recv_into() receives data into buf and returns the number of bytes written to it.
+
+    If this fails: look for a private copy of the buffer, or a type that is taken for granted.
+    """
+    buffers: dict[str, Any] = {"bytearray": bytearray(8), "array": array("B", bytes(8))}
+    buf = buffers[kind] if kind in buffers else memoryview(bytearray(16))[4:12]
+    with pair() as (ours, peer):
+        peer.sendall(b"data")
+        assert loop.run_until_complete(loop.sock_recv_into(ours, buf)) == 4
+    assert bytes(buf) == b"data\0\0\0\0"
+
+
+@requirement("sockets.recv-into-waits", MUST, cite=RECV_INTO)
+def test_sock_recv_into_waits_for_data(loop: Loop) -> None:
+    """sock_recv_into() waits for data without blocking the loop, and returns 0 at the end of the stream.
+
+    If this fails: look for a result of 0 while nothing has come.
+    """
+
+    async def main() -> None:
+        buf = bytearray(8)
+        receiving = asyncio.ensure_future(loop.sock_recv_into(ours, buf))
+        await turns(3)
+        assert not receiving.done()
+        peer.sendall(b"data")
+        assert await receiving == 4
+        assert buf == b"data\0\0\0\0"
+        peer.shutdown(socket.SHUT_WR)
+        assert await loop.sock_recv_into(ours, buf) == 0
+
+    with pair() as (ours, peer):
+        loop.run_until_complete(main())
+
+
+@requirement("sockets.sendall", MUST, cite=SENDALL)
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_sock_sendall_sends_bytes_like_objects(loop: Loop, kind: type) -> None:
+    """sock_sendall() sends data, any bytes-like object, and returns None on success.
+
+    If this fails: look for a number of bytes that is returned, or a type that is taken for granted.
+    """
+    with pair() as (ours, peer):
+        answer: object = loop.run_until_complete(loop.sock_sendall(ours, kind(b"data")))
+        assert answer is None
+        assert receive_exactly(peer, 4) == b"data"
+
+
+@requirement("sockets.sendall-items", MUST, cite=(SENDALL, "socket: socket.socket.sendall"))
+def test_sock_sendall_counts_bytes_and_not_items(loop: Loop, patience: Patience) -> None:
+    """data may be a buffer whose items are longer than a byte, as with socket.sendall(): all of it is sent.
+
+    If this fails: look for len() of an object where its size in bytes is meant.
+    """
+    data = array("I", range(1000))
+    with pair() as (ours, peer):
+        loop.run_until_complete(asyncio.wait_for(loop.sock_sendall(ours, data), patience.seconds))
+        assert receive_exactly(peer, 4000) == data.tobytes()
+
+
+@requirement("sockets.sendall-big", MUST, cite=SENDALL)
+def test_sock_sendall_goes_on_until_all_is_sent(loop: Loop) -> None:
+    """sock_sendall() continues to send until all data has been sent, and the loop runs meanwhile.
+
+    If this fails: look for a short write that is taken for the whole, or continued from a wrong place.
+    """
+    ran: list[int] = []
+
+    async def main() -> bytes:
+        sending = asyncio.ensure_future(loop.sock_sendall(ours, BIG))
+        await turns(3)
+        assert not sending.done()
+        ran.append(1)
+        receiving = in_thread(lambda: receive_exactly(peer, len(BIG)))
+        await sending
+        return receiving.result()
+
+    with pair() as (ours, peer):
+        assert loop.run_until_complete(main()) == BIG
+    assert ran
+
+
+@requirement("sockets.sendall-nothing", SHOULD, cite=SENDALL)
+def test_sock_sendall_of_nothing_returns(loop: Loop) -> None:
+    """sock_sendall() of no bytes returns None, also when there is no room to write.
+
+    If this fails: look for a wait for room that nothing needs.
+    """
+    with pair() as (ours, _peer):
+        answer: object = loop.run_until_complete(loop.sock_sendall(ours, b""))
+        assert answer is None
+
+
+@requirement("sockets.sendall-error", MUST, cite=SENDALL)
+def test_sock_sendall_raises_on_error(loop: Loop) -> None:
+    """On error, an exception is raised: also when the connection is reset while sock_sendall() waits.
+
+    If this fails: look for an error event that does not wake the writer.
+    """
+
+    async def main() -> None:
+        sending = asyncio.ensure_future(loop.sock_sendall(ours, BIG))
+        await turns(3)
+        reset(peer)
+        with pytest.raises(ConnectionError):
+            await sending
+
+    with pair() as (ours, peer):
+        loop.run_until_complete(main())
+
+
+@requirement("sockets.sendall-cancelled", MUST, cite=(SENDALL, "asyncio-task: Task.cancel"))
+def test_a_cancelled_sock_sendall_sends_no_more(loop: Loop) -> None:
+    """A cancelled sock_sendall() has sent the beginning of data, and sends nothing more.
+
+    If this fails: look for a buffer that is flushed behind the caller's back.
+    """
+
+    async def main() -> None:
+        sending = asyncio.ensure_future(loop.sock_sendall(ours, BIG))
+        await turns(3)
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        await turns(2)
+
+    def receive() -> bytes:
+        received = bytearray()
+        while not received.endswith(b"the end"):
+            received += peer.recv(65536) or pytest.fail("the stream has ended")
+        return bytes(received[:-7])
+
+    with pair() as (ours, peer):
+        loop.run_until_complete(main())
+        receiving = in_thread(receive)
+        loop.run_until_complete(loop.sock_sendall(ours, b"the end"))
+        prefix = receiving.result()
+    assert len(prefix) < len(BIG)
+    assert BIG.startswith(prefix)
+
+
+@requirement("sockets.both-directions", MUST, cite=SOCKETS)
+def test_a_socket_may_be_read_and_written_at_once(loop: Loop) -> None:
+    """One task may wait in sock_recv() while another waits in sock_sendall() on the same socket.
+
+    If this fails: look for one slot per descriptor.
+    """
+
+    async def main() -> bytes:
+        receiving = asyncio.ensure_future(loop.sock_recv(ours, 100))
+        sending = asyncio.ensure_future(loop.sock_sendall(ours, BIG))
+        await turns(3)
+        assert not receiving.done()
+        assert not sending.done()
+        peer.sendall(b"x")
+        assert await receiving == b"x"
+        assert not sending.done()
+        with running_in_thread(lambda: received.append(receive_exactly(peer, len(BIG)))):
+            await sending
+        return received[0]
+
+    received: list[bytes] = []
+    with pair() as (ours, peer):
+        assert loop.run_until_complete(main()) == BIG
+
+
+def _calls(loop: Loop, sock: Any, other: Any) -> dict[str, Any]:
+    """Each coroutine of the section, by name, as a function that calls it."""
+    return {
+        "sock_recv": lambda: loop.sock_recv(sock, 1),
+        "sock_recv_into": lambda: loop.sock_recv_into(sock, bytearray(1)),
+        "sock_recvfrom": lambda: loop.sock_recvfrom(sock, 1),
+        "sock_recvfrom_into": lambda: loop.sock_recvfrom_into(sock, bytearray(1)),
+        "sock_sendall": lambda: loop.sock_sendall(sock, b"x"),
+        "sock_sendto": lambda: loop.sock_sendto(sock, b"x", other),
+        "sock_connect": lambda: loop.sock_connect(sock, other),
+        "sock_accept": lambda: loop.sock_accept(sock),
+    }
+
+
+async def _bounded(call: Any, patience: Patience) -> None:
+    await asyncio.wait_for(call(), patience.seconds)
+
+
+METHODS = list(_calls(asyncio.AbstractEventLoop(), None, None))  # type: ignore[abstract]
+
+
+@requirement("sockets.coroutines", MUST, cite=(RECV, SENDALL))
+@pytest.mark.parametrize("method", METHODS)
+def test_the_methods_are_coroutines(loop: Loop, method: str) -> None:
+    """The sock_ methods are coroutines, not functions that return a future.
+
+    If this fails: look for a call that has an effect before it is awaited.
+    """
+    with pair() as (ours, peer):
+        made: Any = _calls(loop, ours, peer.getsockname())[method]()
+        try:
+            assert asyncio.iscoroutine(made)
+        finally:
+            (made.close if asyncio.iscoroutine(made) else made.cancel)()
+            turn(loop, 2)
+
+
+@requirement("sockets.blocking-in-debug-mode", SHOULD, cite=SOCKETS)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_blocking_socket_is_refused_in_debug_mode(loop: Loop, patience: Patience, method: str) -> None:
+    """sock must be a non-blocking socket: in debug mode, another one raises ValueError.
+
+    If this fails: look for a check that is missing in this one method.
+    """
+    loop.set_debug(True)
+    with pair() as (ours, peer):
+        ours.settimeout(PEER_TIMEOUT)
+        with pytest.raises(ValueError):  # noqa: PT011 (no message is part of the contract)
+            loop.run_until_complete(_bounded(_calls(loop, ours, peer.getsockname())[method], patience))
+
+
+@requirement("sockets.tls-sockets-refused", SHOULD, cite="gh-122706")
+@pytest.mark.parametrize("method", METHODS)
+def test_an_ssl_socket_is_refused(loop: Loop, patience: Patience, method: str) -> None:
+    """An ssl.SSLSocket raises TypeError: its readiness is not the descriptor's.
+
+    If this fails: look for a socket that is used by its number only, past the encryption.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    with pair() as (ours, peer):
+        wrapped = context.wrap_socket(ours, do_handshake_on_connect=False)
+        with wrapped, pytest.raises(TypeError):
+            loop.run_until_complete(_bounded(_calls(loop, wrapped, peer.getsockname())[method], patience))
+
+
+@requirement("sockets.transports-are-private", SHOULD, cite="gh-4365")
+def test_the_socket_of_a_transport_is_refused(loop: Loop) -> None:
+    """sock_recv() on the socket of an open transport raises RuntimeError, when it would have to wait.
+
+    If this fails: look for a watcher that takes the place of the transport's.
+    """
+    with pair() as (ours, _):
+        copy = socket.socket(fileno=ours.fileno())
+        transport, _protocol = loop.run_until_complete(loop.create_connection(asyncio.Protocol, sock=ours))
+        try:
+            with pytest.raises(RuntimeError):
+                loop.run_until_complete(loop.sock_recv(copy, 1))
+        finally:
+            copy.detach()
+            transport.abort()
+            turn(loop, 3)
