@@ -126,17 +126,18 @@ class TlsMixin(LoopCore):
         server_hostname: str | None = None,
         ssl_handshake_timeout: float | None = None,
         ssl_shutdown_timeout: float | None = None,
-    ) -> TlsTransport:
+    ) -> TlsTransport | None:
         """Upgrade a connection (asyncio-eventloop: loop.start_tls).
 
-        Returns the transport that `protocol` uses from now on; its connection_made() is not called again.
+        Returns the transport that `protocol` uses from now on; its connection_made() is not called again. Returns None
+        for a transport that is closing: applications tell this from a failed handshake, since asyncio does.
         """
         if not isinstance(sslcontext, ssl.SSLContext):
             raise TypeError(f"sslcontext must be an instance of ssl.SSLContext, got {sslcontext!r}")
         if not isinstance(transport, (StreamTransport, TlsTransport)):
             raise TypeError(f"{transport!r} is not supported by start_tls(): it needs a stream transport of this loop")
         if transport.is_closing():
-            raise ConnectionResetError(f"start_tls() needs an open transport, not {transport!r}")
+            return None
         waiter: asyncio.Future[None] = self.create_future()
         tls = TlsTransport(
             self,

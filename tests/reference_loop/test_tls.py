@@ -245,6 +245,19 @@ def test_start_tls_twice_is_tls_over_tls() -> None:
     run(main())
 
 
+def test_start_tls_on_a_transport_that_is_closing_is_none_and_its_protocol_hears_of_its_end() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            transport, protocol = await loop.create_connection(Recorder, sock=ours)
+            transport.close()
+            assert await loop.start_tls(transport, protocol, client_context(), server_hostname="localhost") is None
+            assert await protocol.lost is None
+
+    run(main())
+
+
 class Buffered(asyncio.BufferedProtocol):
     """Reads into seven bytes, and counts."""
 
