@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import random
 import time
 from collections.abc import Callable
@@ -98,7 +99,7 @@ class Judge:
             self._items = {each.nodeid: each for each in item.session.items}
             self._keeper = Keeper(self._serve, self._preload)
         patience = self._patience.of(probe.label)
-        if "fuzz" in getattr(item, "fixturenames", ()):
+        if _draws_programs(item):
             patience += self._fuzz.seconds
         outcome = Outcome.from_dict(_ask(self._keeper, patience, item.nodeid))
         self._patience.saw(probe.label, outcome.verdict)
@@ -118,6 +119,8 @@ class Judge:
         for label, probe in self.probes.items():
             if probe.preloadable:
                 load_factory(self._specs[label])
+        if any(_draws_programs(item) for item in self._items.values()):
+            importlib.import_module("conformance.schedules.explore")  # with it Hypothesis, which takes its time
 
     def _expectations(self) -> list[Expectations]:
         if self._expected is None:
@@ -159,6 +162,10 @@ class Judge:
             )
         path, line, _ = item.location
         return "skipped", (path, line or 0, f"{outcome.verdict}: {outcome.seen}")
+
+
+def _draws_programs(item: pytest.Item) -> bool:
+    return "fuzz" in getattr(item, "fixturenames", ())
 
 
 def _ask(keeper: Keeper, patience: float, request: str) -> dict[str, Any]:

@@ -48,6 +48,8 @@ def take_over(early_config: pytest.Config, args: list[str]) -> None:
     if whole:
         args.append(str(BATTERY))
         known.file_or_dir.append(str(BATTERY))
+        # It imports all of Hypothesis to say nothing at the end, which takes longer than a run of one chapter.
+        early_config.pluginmanager.set_blocked("hypothesispytest")
     early_config.stash[_IDS] = ids
     early_config.stash[_WHOLE] = whole
     early_config.pluginmanager.register(sys.modules[__name__], "loop_conformance_battery")
@@ -139,6 +141,13 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     return lines
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> list[pytest.Item] | None:
+    """A requirement that was not asked for makes no items: a thousand of them for each of many loops take a minute."""
+    requirement = requirement_of(obj)
+    return None if requirement is None or _is_selected(collector.config, requirement) else []
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if requirement_of(metafunc.function) is None and "loop_spec" not in metafunc.fixturenames:
         return
@@ -153,12 +162,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    chosen = [item for item in items if _is_selected(config, requirement_of(getattr(item, "function", None)))]
-    if len(chosen) < len(items):
-        config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
     if config.option.loop_shuffle:
-        random.Random(config.stash[_SEED]).shuffle(chosen)
-    items[:] = chosen
+        random.Random(config.stash[_SEED]).shuffle(items)
 
 
 # ---- one trial -----------------------------------------------------------------------------------------------------
@@ -249,9 +254,7 @@ def _selected_catalogue(config: pytest.Config) -> list[Requirement]:
     return [r for r in _known_requirements().values() if _is_selected(config, r)]
 
 
-def _is_selected(config: pytest.Config, requirement: Requirement | None) -> bool:
-    if requirement is None:
-        return True
+def _is_selected(config: pytest.Config, requirement: Requirement) -> bool:
     levels, chapters, ids = config.option.loop_level, _chapters(config), config.stash[_IDS]
     return (
         (not levels or requirement.level in levels)

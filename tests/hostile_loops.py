@@ -203,6 +203,13 @@ CRIMES: dict[str, tuple[str, Callable[[], None]]] = {
     "StopsItself": ("getnameinfo", stop_itself),
 }
 
+# Crimes that no requirement can see, because they end with the process of their trial.
+UNSEEN = {
+    "WritesToOutput", "LeavesADaemonThreadThatRaises", "ChangesTheLocale", "ChangesTheWorkingDirectory",
+    "ChangesTheUmask", "StopsTheCollector", "ReplacesStandardStreams", "ClosesOutput", "LeavesADaemon",
+    "ChangesTheEnvironment", "LeavesTheRunningLoop", "ReturnsTwice",
+}  # fmt: skip
+
 
 def _criminal(name: str, method: str, crime: Callable[[], None]) -> type[asyncio.SelectorEventLoop]:
     original = getattr(asyncio.SelectorEventLoop, method)

@@ -12,8 +12,6 @@ import pytest
 
 from conformance.loops import Factory, LoopSpec
 from conformance.requirement import MUST, requirement
-from conformance.schedules.drawing import programs_of
-from conformance.schedules.explore import Explorer
 from conformance.schedules.programs import (
     At,
     Await,
@@ -46,6 +44,10 @@ def fuzz(request: pytest.FixtureRequest) -> Fuzz:
 @pytest.fixture
 def explore(request: pytest.FixtureRequest, fuzz: Fuzz, make_loop: Factory, loop_spec: LoopSpec) -> Explore:
     """Draw programs of the given kinds, run them, and fail with the smallest that the loop runs wrong."""
+
+    # Here, because importing Hypothesis takes longer than most runs; `Judge` has done it where these tests will run.
+    from conformance.schedules.drawing import programs_of
+    from conformance.schedules.explore import Explorer
 
     def run(*kinds: type, eager: bool = False) -> None:
         failure = Explorer(make_loop).explore(programs_of(*kinds, eager=eager), fuzz.seconds, fuzz.seed)
