@@ -17,9 +17,9 @@ from tabulate import tabulate
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from conformance import exits  # noqa: E402 (after the path of the checkout, where `tests` lies)
-from tests.harness import Finished, run_pytest  # noqa: E402 (the same)
-from tests.hostile_loops import CRIMES, UNSEEN  # noqa: E402 (the same)
+from conformance import exits
+from tests.harness import Finished, run_pytest
+from tests.hostile_loops import CRIMES, UNSEEN
 
 _METHODS = sorted({method for method, _ in CRIMES.values()})
 
