@@ -1,0 +1,245 @@
+"""Chapter errors: the exception handler, who calls it and with what.
+
+How a message reads is not looked at; that it reaches the logger "asyncio" is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from conformance.kit.logs import logged
+from conformance.kit.patience import turn
+from conformance.kit.protocols import raising
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+
+
+class _Fatal(BaseException):
+    """An exception that is no Exception, and neither SystemExit nor KeyboardInterrupt."""
+
+
+@pytest.fixture
+def seen(loop: Loop) -> list[dict[str, Any]]:
+    """The contexts that a custom handler of the test's own was called with."""
+    contexts: list[dict[str, Any]] = []
+    loop.set_exception_handler(lambda _loop, context: contexts.append(context))
+    return contexts
+
+
+@requirement("errors.no-handler", MUST, cite="asyncio-eventloop: loop.get_exception_handler")
+def test_a_new_loop_has_no_custom_handler(make_loop: Callable[[], Loop]) -> None:
+    """get_exception_handler() returns None if no custom exception handler was set.
+
+    If this fails: look for the default handler returned as an object.
+    """
+    assert make_loop().get_exception_handler() is None
+
+
+@requirement("errors.get-handler", MUST, cite="asyncio-eventloop: loop.get_exception_handler")
+def test_get_exception_handler_returns_what_was_set(loop: Loop) -> None:
+    """get_exception_handler() returns the current exception handler, the very object that was set.
+
+    If this fails: look for a wrapper round the handler.
+    """
+
+    def handler(_loop: Loop, _context: dict[str, Any]) -> None:
+        pass
+
+    loop.set_exception_handler(handler)
+    assert loop.get_exception_handler() is handler
+
+
+@requirement("errors.arguments", MUST, cite="asyncio-eventloop: loop.set_exception_handler")
+def test_the_handler_is_called_with_loop_and_context(loop: Loop) -> None:
+    """The handler is called with the loop and the context, a dict, by position.
+
+    If this fails: look for an inner object of the loop, or for the two as keyword arguments.
+    """
+    calls: list[tuple[Any, ...]] = []
+    loop.set_exception_handler(lambda *args: calls.append(args))
+    loop.call_exception_handler({"message": "called"})
+    assert len(calls) == 1
+    assert len(calls[0]) == 2
+    assert calls[0][0] is loop
+    assert isinstance(calls[0][1], dict)
+
+
+@requirement("errors.context", MUST, cite="asyncio-eventloop: loop.call_exception_handler")
+def test_the_context_is_passed_as_it_is(loop: Loop, seen: list[dict[str, Any]]) -> None:
+    """call_exception_handler() calls the current handler with the context, whatever keys it has.
+
+    If this fails: look for a context built anew from the keys that are known.
+    """
+    context: dict[str, Any] = {"message": "called", "exception": LookupError(), "socket": object(), "own": object()}
+    loop.call_exception_handler(dict(context))
+    assert seen == [context]
+
+
+@requirement("errors.replaced", MUST, cite="asyncio-eventloop: loop.set_exception_handler")
+def test_the_last_handler_is_called(loop: Loop, seen: list[dict[str, Any]]) -> None:
+    """set_exception_handler() sets the handler as the new one, in place of the one before.
+
+    If this fails: look for handlers that are collected, or for one that is looked up once.
+    """
+    others: list[dict[str, Any]] = []
+    loop.call_exception_handler({"message": "first"})
+    loop.set_exception_handler(lambda _loop, context: others.append(context))
+    loop.call_exception_handler({"message": "second"})
+    assert seen == [{"message": "first"}]
+    assert others == [{"message": "second"}]
+
+
+@requirement("errors.reset", MUST, cite="asyncio-eventloop: loop.set_exception_handler")
+def test_none_sets_the_default_handler(loop: Loop, seen: list[dict[str, Any]]) -> None:
+    """If handler is None, the default exception handler will be set: the former one is not called any more.
+
+    If this fails: look for None taken as "leave it as it is".
+    """
+    loop.set_exception_handler(None)
+    assert loop.get_exception_handler() is None
+    with logged():
+        loop.call_exception_handler({"message": "called"})
+    assert seen == []
+
+
+@requirement("errors.callable", SHOULD, cite="asyncio-eventloop: loop.set_exception_handler")
+@pytest.mark.parametrize("what", [42, "handler"], ids=repr)
+def test_a_handler_must_be_callable(loop: Loop, what: Any) -> None:
+    """If handler is neither None nor callable, set_exception_handler() raises TypeError.
+
+    If this fails: look for an error that comes only when the handler is needed.
+    """
+    with pytest.raises(TypeError):
+        loop.set_exception_handler(what)
+
+
+@requirement("errors.per-loop", MUST, cite="asyncio-eventloop: loop.set_exception_handler")
+def test_a_handler_belongs_to_one_loop(loop: Loop, make_loop: Callable[[], Loop], seen: list[dict[str, Any]]) -> None:
+    """The exception handler is that of the loop it was set on: another loop keeps its own.
+
+    If this fails: look for a handler kept per process.
+    """
+    other = make_loop()
+    assert other.get_exception_handler() is None
+    with logged() as records:
+        other.call_exception_handler({"message": "of the other"})
+    assert seen == []
+    assert len(records) == 1
+
+
+@requirement("errors.default", MUST, cite="asyncio-eventloop: loop.default_exception_handler")
+def test_the_default_handler_logs(make_loop: Callable[[], Loop]) -> None:
+    """The default handler is called when an exception occurs and no handler is set: it logs an error with both.
+
+    If this fails: look for a message printed to stderr, or dropped; all logging goes to the logger "asyncio".
+    """
+    loop = make_loop()
+    error = LookupError("of the test")
+    with logged() as records:
+        loop.call_exception_handler({"message": "what the test says", "exception": error})
+    assert [record.levelno for record in records] == [logging.ERROR]
+    assert "what the test says" in records[0].getMessage()
+    assert records[0].exc_info
+    assert records[0].exc_info[1] is error
+
+
+@requirement("errors.default-called", MUST, cite="asyncio-eventloop: loop.default_exception_handler")
+def test_a_custom_handler_can_defer_to_the_default(loop: Loop) -> None:
+    """default_exception_handler() can be called by a custom handler that wants to defer to the default behaviour.
+
+    If this fails: look for a default handler that asks the custom one, or is no method of the loop.
+    """
+    loop.set_exception_handler(lambda loop, context: loop.default_exception_handler(context))
+    with logged() as records:
+        loop.call_exception_handler({"message": "what the test says"})
+    assert ["what the test says" in record.getMessage() for record in records] == [True]
+
+
+@requirement("errors.default-any-context", SHOULD, cite="asyncio-eventloop: loop.call_exception_handler")
+@pytest.mark.parametrize("context", [{}, {"message": None}, {"own": object}], ids=["empty", "none", "own key"])
+def test_the_default_handler_takes_any_context(loop: Loop, context: dict[str, Any]) -> None:
+    """default_exception_handler() logs a context that lacks the exception, the message, or has keys of its own.
+
+    If this fails: look for keys that are taken for granted, which raises in the one place where nobody catches it.
+    """
+    with logged() as records:
+        loop.default_exception_handler(dict(context))
+    assert len(records) == 1
+
+
+@requirement("errors.handler-raises", MUST, cite="asyncio-eventloop: loop.set_exception_handler")
+def test_a_handler_that_raises_does_not_stop_the_loop(loop: Loop) -> None:
+    """An exception of a custom handler does not leave the loop: it is logged, and the callbacks behind it run.
+
+    If this fails: look for the call of the handler, which is outside of any try.
+    """
+    trace: list[str] = []
+    error = ValueError("of the handler")
+    loop.set_exception_handler(raising(error))
+    loop.call_soon(raising(LookupError()))
+    loop.call_soon(trace.append, "behind")
+    with logged() as records:
+        turn(loop, 2)
+    assert trace == ["behind"]
+    assert [record.exc_info and record.exc_info[1] for record in records] == [error]
+
+
+@requirement("errors.handler-exits", SHOULD, cite="gh-66894")
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+def test_a_handler_can_end_the_program(loop: Loop, kind: type[BaseException]) -> None:
+    """SystemExit and KeyboardInterrupt raised by a custom handler come out of the loop.
+
+    If this fails: look for a bare except round the call of the handler.
+    """
+    loop.set_exception_handler(raising(kind()))
+    loop.call_soon(raising(LookupError()))
+    with pytest.raises(kind):
+        turn(loop, 2)
+    assert not loop.is_running()
+    loop.set_exception_handler(None)
+
+
+@requirement("errors.callback", MUST, cite="asyncio-eventloop: loop.call_exception_handler")
+def test_an_exception_of_a_callback_is_reported(loop: Loop, seen: list[dict[str, Any]]) -> None:
+    """If a callback raises, the handler is called once, with a message and the exception itself.
+
+    If this fails: look for an exception printed at the border of the foreign language, or made anew.
+    """
+    error = LookupError("of the callback")
+    loop.call_soon(raising(error))
+    turn(loop, 2)
+    assert len(seen) == 1
+    assert seen[0]["exception"] is error
+    assert isinstance(seen[0]["message"], str)
+
+
+@requirement("errors.handle", SHOULD, cite="asyncio-eventloop: loop.call_exception_handler")
+def test_the_context_of_a_callback_has_its_handle(loop: Loop, seen: list[dict[str, Any]]) -> None:
+    """The context of a callback that raised has the key handle: the Handle that call_soon() returned.
+
+    If this fails: look for callbacks kept without their handles.
+    """
+    handle = loop.call_soon(raising(LookupError()))
+    turn(loop, 2)
+    assert seen[0]["handle"] is handle
+
+
+@requirement("errors.base-exception", SHOULD, cite="gh-66894")
+def test_any_other_base_exception_is_reported(loop: Loop, seen: list[dict[str, Any]]) -> None:
+    """A BaseException that is neither SystemExit nor KeyboardInterrupt is reported, and the loop goes on.
+
+    If this fails: look for a check for Exception where the two are meant.
+    """
+    trace: list[str] = []
+    error = _Fatal()
+    loop.call_soon(raising(error))
+    loop.call_soon(trace.append, "behind")
+    turn(loop, 2)
+    assert trace == ["behind"]
+    assert [context["exception"] for context in seen] == [error]
