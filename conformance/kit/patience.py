@@ -35,7 +35,12 @@ class Patience:
         deadline = time.monotonic() + self.seconds
 
         def look() -> None:
-            if happened() or time.monotonic() > deadline:
+            try:
+                over = happened() or time.monotonic() > deadline
+            except BaseException:
+                loop.stop()  # asked again, and raised, below
+                return
+            if over:
                 loop.stop()
             else:
                 loop.call_later(_PAUSE, look)
