@@ -191,8 +191,8 @@ def _operation(error: BaseException, frame: traceback.FrameSummary | None) -> st
     """The name of what is not implemented, as the documentation spells it."""
     if isinstance(error, AttributeError) and error.name:
         return f"{type(error.obj).__name__}.{error.name}" if _foreign(error.obj) else f"loop.{error.name}"
-    if frame and (match := _OPERATION.search(frame.line or "")):
-        return match[0].rstrip("(")
+    if frame and (matches := list(_OPERATION.finditer(frame.line or ""))):
+        return matches[-1][0].rstrip("(")  # the innermost call: run_until_complete() stands around many
     return "an operation"
 
 

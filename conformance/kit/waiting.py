@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Any
 
 from conformance.kit.patience import Patience
 
@@ -21,3 +22,9 @@ async def turns(count: int) -> None:
     """Let the loop go round `count` times."""
     for _ in range(count):
         await asyncio.sleep(0)
+
+
+def assert_waits(task: asyncio.Future[Any]) -> None:
+    """Fail if `task` is done: with its own exception, if it has one, which says more than that it did not wait."""
+    if task.done():
+        raise AssertionError(f"it did not wait, and returned {task.result()!r}")

@@ -1,0 +1,385 @@
+"""Chapter sockets: sock_connect(), sock_accept() and the calls for datagrams, over sockets that tests own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.kit.connections import accept, closed_port, silent_listener
+from conformance.kit.patience import Patience
+from conformance.kit.peers import PEER_TIMEOUT, listener
+from conformance.kit.waiting import assert_waits, turns
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+CONNECT = "asyncio-eventloop: loop.sock_connect"
+ACCEPT = "asyncio-eventloop: loop.sock_accept"
+RECVFROM = "asyncio-eventloop: loop.sock_recvfrom"
+RECVFROM_INTO = "asyncio-eventloop: loop.sock_recvfrom_into"
+SENDTO = "asyncio-eventloop: loop.sock_sendto"
+
+
+@contextlib.contextmanager
+def client(family: int = socket.AF_INET, kind: int = socket.SOCK_STREAM) -> Iterator[socket.socket]:
+    """A non-blocking socket that is not connected."""
+    with socket.socket(family, kind) as sock:
+        sock.setblocking(False)
+        yield sock
+
+
+@contextlib.contextmanager
+def datagrams() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Two UDP sockets that are bound: one for the loop, one, blocking, for the peer."""
+    with client(kind=socket.SOCK_DGRAM) as ours, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        for each in (ours, peer):
+            each.bind(("127.0.0.1", 0))
+        peer.settimeout(PEER_TIMEOUT)
+        yield ours, peer
+
+
+@requirement("sockets.connect", MUST, cite=CONNECT)
+def test_sock_connect_connects_the_socket(loop: Loop) -> None:
+    """sock_connect() connects the socket to address, and returns None.
+
+    If this fails: look for an attempt that is taken for its success.
+    """
+    with listener() as listening, client() as sock:
+        answer: object = loop.run_until_complete(loop.sock_connect(sock, listening.getsockname()))
+        assert answer is None
+        assert sock.getpeername() == listening.getsockname()
+
+
+@requirement("sockets.connect-name", MUST, cite=CONNECT)
+def test_sock_connect_resolves_a_name(loop: Loop) -> None:
+    """address need not be resolved: a name is looked up, for the family of the socket.
+
+    If this fails: look for socket.connect() called with a name, which blocks the loop for a look-up, or fails.
+    """
+    with listener() as listening, client() as sock:
+        loop.run_until_complete(loop.sock_connect(sock, ("localhost", listening.getsockname()[1])))
+        assert sock.getpeername() == listening.getsockname()
+
+
+@requirement("sockets.connect-ipv6", MUST, cite=CONNECT, needs=("ipv6",))
+@pytest.mark.parametrize("items", [2, 4])
+def test_sock_connect_takes_ipv6_addresses(loop: Loop, items: int) -> None:
+    """An IPv6 address may have two items or four.
+
+    If this fails: look for an address unpacked as a pair.
+    """
+    with listener(socket.AF_INET6) as listening, client(socket.AF_INET6) as sock:
+        loop.run_until_complete(loop.sock_connect(sock, listening.getsockname()[:items]))
+        assert sock.getpeername() == listening.getsockname()
+
+
+@requirement("sockets.connect-unix", MUST, cite=(CONNECT, "socket: Socket families"), needs=("unix",))
+def test_sock_connect_takes_the_path_of_a_unix_socket(loop: Loop, tmp_path: Path) -> None:
+    """sock_connect() is an asynchronous version of socket.connect(): a Unix socket is connected to a path.
+
+    If this fails: look for an address that must be a tuple.
+    """
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as listening, client(socket.AF_UNIX) as sock:
+        listening.bind(path)
+        listening.listen()
+        loop.run_until_complete(loop.sock_connect(sock, path))
+        assert sock.getpeername() == path
+
+
+@requirement("sockets.connect-refused", MUST, cite=(CONNECT, "exceptions: ConnectionRefusedError"))
+def test_sock_connect_raises_when_it_is_refused(loop: Loop) -> None:
+    """A refused connection raises ConnectionRefusedError.
+
+    If this fails: look for a socket that is writable because it failed, and is taken for connected.
+    """
+    with client() as sock, pytest.raises(ConnectionRefusedError):
+        loop.run_until_complete(loop.sock_connect(sock, ("127.0.0.1", closed_port())))
+
+
+@requirement("sockets.connect-unresolvable", MUST, cite=(CONNECT, "socket: socket.gaierror"))
+def test_sock_connect_raises_when_the_name_cannot_be_resolved(loop: Loop) -> None:
+    """A name that cannot be resolved for the family of the socket raises an OSError.
+
+    If this fails: look for an IPv6 address cast to another family, or an empty answer taken for one.
+    """
+    with client() as sock, pytest.raises(OSError):  # noqa: PT011 (no message is part of the contract)
+        loop.run_until_complete(loop.sock_connect(sock, ("::1", 80)))
+
+
+@requirement("sockets.connect-in-background", MUST, cite=CONNECT)
+def test_the_loop_runs_while_sock_connect_waits(loop: Loop) -> None:
+    """sock_connect() is asynchronous: the loop runs while the connection is being made, and it can be cancelled.
+
+    If this fails: look for a blocking connect(), or a watcher that outlives the call.
+    """
+    ran: list[int] = []
+
+    async def main(address: Any) -> None:
+        connecting = asyncio.ensure_future(loop.sock_connect(sock, address))
+        for number in range(5):
+            loop.call_soon(ran.append, number)
+            await asyncio.sleep(0)
+        assert not connecting.done()
+        connecting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await connecting
+
+    with silent_listener() as address, client() as sock:
+        loop.run_until_complete(main(address))
+    assert ran == list(range(5))
+
+
+@requirement("sockets.accept", MUST, cite=ACCEPT)
+def test_sock_accept_returns_a_connection_and_its_address(loop: Loop) -> None:
+    """sock_accept() returns a pair (conn, address): a new socket, and the address of the other end.
+
+    If this fails: look for the listener's own address, or a number in place of a socket.
+    """
+    with listener() as listening, socket.create_connection(listening.getsockname(), PEER_TIMEOUT) as peer:
+        listening.setblocking(False)
+        answer = loop.run_until_complete(loop.sock_accept(listening))
+        conn, address = answer
+        with conn:
+            assert type(answer) is tuple
+            assert isinstance(conn, socket.socket)
+            assert address == peer.getsockname()
+            assert conn.getpeername() == peer.getsockname()
+
+
+@requirement("sockets.accept-usable", MUST, cite=ACCEPT)
+def test_an_accepted_socket_is_usable_with_the_loop(loop: Loop) -> None:
+    """conn is usable to send and receive data on the connection: it is non-blocking, as the other calls demand.
+
+    If this fails: look for an accepted socket that is left in blocking mode, and blocks the loop.
+    """
+
+    async def main() -> None:
+        conn, _ = await loop.sock_accept(listening)
+        with conn:
+            assert conn.gettimeout() == 0
+            await loop.sock_sendall(conn, b"hello")
+            assert peer.recv(5) == b"hello"
+            receiving = asyncio.ensure_future(loop.sock_recv(conn, 10))
+            await turns(3)
+            peer.sendall(b"x")
+            assert await receiving == b"x"
+
+    with listener() as listening, socket.create_connection(listening.getsockname(), PEER_TIMEOUT) as peer:
+        listening.setblocking(False)
+        loop.run_until_complete(main())
+
+
+@requirement("sockets.accept-waits", MUST, cite=ACCEPT)
+def test_sock_accept_waits_for_a_connection(loop: Loop) -> None:
+    """sock_accept() waits for a connection without blocking the loop, and gives each to one caller.
+
+    If this fails: look for a BlockingIOError that gets out, or a connection that is accepted and forgotten.
+    """
+
+    async def main() -> None:
+        for _ in range(2):
+            accepting = asyncio.ensure_future(loop.sock_accept(listening))
+            await turns(8)
+            assert_waits(accepting)
+            with socket.create_connection(listening.getsockname(), PEER_TIMEOUT) as peer:
+                conn, address = await accepting
+                conn.close()
+                assert address == peer.getsockname()
+
+    with listener() as listening:
+        listening.setblocking(False)
+        loop.run_until_complete(main())
+
+
+@requirement("sockets.accept-cancelled", MUST, cite=(ACCEPT, "asyncio-task: Task.cancel"))
+def test_a_cancelled_sock_accept_accepts_nothing(loop: Loop) -> None:
+    """A cancelled sock_accept() leaves the next connection to whoever asks next.
+
+    If this fails: look for an accept that is still under way.
+    """
+
+    async def main() -> None:
+        accepting = asyncio.ensure_future(loop.sock_accept(listening))
+        await turns(2)
+        accepting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await accepting
+        with socket.create_connection(listening.getsockname(), PEER_TIMEOUT) as peer:
+            await turns(3)
+            listening.settimeout(PEER_TIMEOUT)
+            with accept(listening) as conn:
+                assert conn.getpeername() == peer.getsockname()
+
+    with listener() as listening:
+        listening.setblocking(False)
+        loop.run_until_complete(main())
+
+
+@requirement("sockets.recvfrom", MUST, cite=RECVFROM)
+def test_sock_recvfrom_returns_a_datagram_and_its_sender(loop: Loop) -> None:
+    """sock_recvfrom() returns a tuple of the received data, as bytes, and the remote address.
+
+    If this fails: look for an address that is not a tuple, or one that was not asked for.
+    """
+    with datagrams() as (ours, peer):
+        peer.sendto(b"data", ours.getsockname())
+        answer = loop.run_until_complete(loop.sock_recvfrom(ours, 100))
+        assert answer == (b"data", peer.getsockname())
+        assert [type(item) for item in (answer, *answer)] == [tuple, bytes, tuple]
+
+
+@requirement("sockets.recvfrom-size", MUST, cite=(RECVFROM, "socket: socket.socket.recvfrom"))
+def test_sock_recvfrom_takes_one_datagram_of_up_to_bufsize(loop: Loop) -> None:
+    """sock_recvfrom() receives one datagram of up to bufsize: the rest of a longer one is gone, the next one is whole.
+
+    If this fails: look for datagrams that are joined, or a remainder that is given out as another one.
+    """
+    with datagrams() as (ours, peer):
+        peer.sendto(b"abcdef", ours.getsockname())
+        peer.sendto(b"next", ours.getsockname())
+        assert loop.run_until_complete(loop.sock_recvfrom(ours, 4))[0] == b"abcd"
+        assert loop.run_until_complete(loop.sock_recvfrom(ours, 100))[0] == b"next"
+
+
+@requirement("sockets.recvfrom-empty", MUST, cite=RECVFROM)
+def test_sock_recvfrom_receives_empty_datagrams(loop: Loop) -> None:
+    """A datagram may be empty: sock_recvfrom() returns it, with its sender.
+
+    If this fails: look for an empty read that is taken for the end of a stream, or for nothing.
+    """
+    with datagrams() as (ours, peer):
+        peer.sendto(b"", ours.getsockname())
+        assert loop.run_until_complete(loop.sock_recvfrom(ours, 100)) == (b"", peer.getsockname())
+
+
+@requirement("sockets.recvfrom-waits", MUST, cite=RECVFROM)
+def test_sock_recvfrom_waits_for_a_datagram(loop: Loop) -> None:
+    """sock_recvfrom() waits for a datagram without blocking the loop; cancelled, it takes none.
+
+    If this fails: look for a BlockingIOError that gets out, or a watcher that outlives the call.
+    """
+
+    async def main() -> None:
+        receiving = asyncio.ensure_future(loop.sock_recvfrom(ours, 100))
+        await turns(8)
+        assert_waits(receiving)
+        receiving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await receiving
+        receiving = asyncio.ensure_future(loop.sock_recvfrom(ours, 100))
+        await turns(2)
+        peer.sendto(b"x", ours.getsockname())
+        assert await receiving == (b"x", peer.getsockname())
+
+    with datagrams() as (ours, peer):
+        loop.run_until_complete(main())
+
+
+@requirement("sockets.recvfrom-into", MUST, cite=RECVFROM_INTO)
+@pytest.mark.parametrize("nbytes", [None, 0, 3, 8])
+def test_sock_recvfrom_into_fills_the_buffer(loop: Loop, nbytes: int | None) -> None:
+    """sock_recvfrom_into() receives up to nbytes of a datagram into buf, by default all of it: it returns (count, sender).
+
+    If this fails: look for a default of 0 that is taken at its word.
+    """
+    buf = bytearray(8)
+    arguments = () if nbytes is None else (nbytes,)
+    expected = 3 if nbytes == 3 else 4
+    with datagrams() as (ours, peer):
+        peer.sendto(b"data", ours.getsockname())
+        answer = loop.run_until_complete(loop.sock_recvfrom_into(ours, buf, *arguments))
+        assert answer == (expected, peer.getsockname())
+    assert buf == b"data"[:expected].ljust(8, b"\0")
+
+
+@requirement("sockets.recvfrom-into-waits", MUST, cite=RECVFROM_INTO)
+def test_sock_recvfrom_into_waits_for_a_datagram(loop: Loop) -> None:
+    """sock_recvfrom_into() waits for a datagram without blocking the loop, and then fills the same buffer.
+
+    If this fails: look for an address that is lost on the way round the selector.
+    """
+
+    async def main() -> None:
+        buf = bytearray(8)
+        receiving = asyncio.ensure_future(loop.sock_recvfrom_into(ours, buf))
+        await turns(8)
+        assert_waits(receiving)
+        peer.sendto(b"data", ours.getsockname())
+        assert await receiving == (4, peer.getsockname())
+        assert buf[:4] == b"data"
+
+    with datagrams() as (ours, peer):
+        loop.run_until_complete(main())
+
+
+@requirement("sockets.sendto", MUST, cite=SENDTO)
+@pytest.mark.parametrize(
+    "data",
+    [b"data", b"", bytearray(b"bytearray"), memoryview(b"view")],
+    ids=["bytes", "empty", "bytearray", "view"],
+)
+def test_sock_sendto_sends_a_datagram(loop: Loop, data: Any) -> None:
+    """sock_sendto() sends one datagram, also an empty one, to address, and returns the number of bytes sent.
+
+    If this fails: look for None returned as by sock_sendall(), or an empty datagram that is not sent.
+    """
+    with datagrams() as (ours, peer):
+        assert loop.run_until_complete(loop.sock_sendto(ours, data, peer.getsockname())) == len(data)
+        assert peer.recvfrom(100) == (bytes(data), ours.getsockname())
+
+
+@requirement("sockets.sendto-error", MUST, cite=(SENDTO, "exceptions: OSError"))
+def test_sock_sendto_raises_on_error(loop: Loop) -> None:
+    """A datagram that cannot be sent, as one that is too long, raises OSError.
+
+    If this fails: look for an error that is taken for "not ready", and waited for.
+    """
+    with datagrams() as (ours, peer), pytest.raises(OSError):  # noqa: PT011 (as above)
+        loop.run_until_complete(loop.sock_sendto(ours, bytes(70_000), peer.getsockname()))
+
+
+@requirement("sockets.sendto-waits", MUST, cite=SENDTO, needs=("unix",))
+def test_sock_sendto_waits_for_room(loop: Loop, tmp_path: Path, patience: Patience) -> None:
+    """sock_sendto() waits, without blocking the loop, until there is room for the datagram.
+
+    If this fails: look for a BlockingIOError that gets out, or a datagram that is dropped.
+    """
+    path = str(tmp_path / "s")
+    sent = [0]
+
+    async def main() -> None:
+        with contextlib.suppress(TimeoutError):
+            while True:
+                await asyncio.wait_for(loop.sock_sendto(ours, bytes(1000), path), 0.02)
+                sent[0] += 1
+        sending = asyncio.ensure_future(asyncio.wait_for(loop.sock_sendto(ours, b"last", path), patience.seconds))
+        await turns(5)
+        assert not sending.done()
+        for _ in range(sent[0]):
+            assert peer.recv(2000) == bytes(1000)
+        assert await sending == 4
+        assert peer.recv(2000) == b"last"
+
+    with client(socket.AF_UNIX, socket.SOCK_DGRAM) as ours, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as peer:
+        peer.bind(path)
+        peer.settimeout(PEER_TIMEOUT)
+        loop.run_until_complete(main())
+
+
+@requirement("sockets.connect-datagram", SHOULD, cite=(CONNECT, "socket: socket.socket.connect"))
+def test_sock_connect_connects_a_datagram_socket(loop: Loop) -> None:
+    """sock_connect() connects a datagram socket, too: it returns at once, and what is sent then goes to address.
+
+    If this fails: look for a look-up that asks for streams only.
+    """
+    with datagrams() as (ours, peer):
+        loop.run_until_complete(loop.sock_connect(ours, ("localhost", peer.getsockname()[1])))
+        assert ours.getpeername() == peer.getsockname()
+        loop.run_until_complete(loop.sock_sendall(ours, b"data"))
+        assert peer.recv(100) == b"data"
