@@ -112,7 +112,8 @@ def _summary(found: Matrix, races: Sequence[RaceFile]) -> str:
     for race in races:
         loops = [loop["label"] for loop in race.summary["loops"] if loop["label"] != race.summary["noise_arm"]]
         parts.append(f"a race of {', '.join(loops)} over {_plural(len(race.summary['workloads']), 'workload')}")
-    return "; ".join(parts) + "."
+    text = "; ".join(parts) + "."
+    return text[:1].upper() + text[1:]
 
 
 def _plural(number: int, noun: str) -> str:

@@ -97,7 +97,7 @@ class Place:
         """Raw data into the repository: without this machine's names and paths, and packed where it is large."""
         batteries = sorted(file for file in self.raw.glob("*.jsonl"))
         merged = self.raw / "battery.json"
-        self._reports("merge", *map(str, batteries), "-o", str(merged))
+        self.reports("merge", *map(str, batteries), "-o", str(merged))
         (self.results / "battery.json").write_text(self.clean(merged.read_text()))
         shutil.rmtree(self.results / "race", ignore_errors=True)
         for file in sorted((self.raw / "race").rglob("*.json*")):
@@ -112,11 +112,11 @@ class Place:
     def pages(self) -> None:
         """The page and the badges, from what is published and nothing else."""
         title = f"asyncio event loops on Python {self.python}"
-        self._reports("html", str(self.results), "-o", str(self.results / "report.html"), "--title", title)
-        self._reports("markdown", str(self.results / "battery.json"), "-o", str(self.results / "summary.md"))
+        self.reports("html", str(self.results), "-o", str(self.results / "report.html"), "--title", title)
+        self.reports("markdown", str(self.results / "battery.json"), "-o", str(self.results / "summary.md"))
         for label in filter(None, map(label_of, sorted(self.raw.glob("*.jsonl")))):
             output = self.results / f"badge-{label}.svg"
-            self._reports("badge", str(self.results / "battery.json"), "--loop", label, "-o", str(output))
+            self.reports("badge", str(self.results / "battery.json"), "--loop", label, "-o", str(output))
 
     def clean(self, text: str) -> str:
         """Without paths and host names: they say nothing about loops."""
@@ -140,7 +140,7 @@ class Place:
             return ""
         return (done.stderr.strip().splitlines() or [f"ends with {done.returncode}"])[-1][:200]
 
-    def _reports(self, *arguments: str) -> None:
+    def reports(self, *arguments: str) -> None:
         run([str(self.executable), "-P", "-m", "reports", *arguments])
 
 
@@ -172,6 +172,22 @@ def run(command: list[str], cwd: Path = ROOT, *, check: bool = True) -> int:
     return subprocess.run(command, cwd=cwd, check=check, stdin=subprocess.DEVNULL).returncode
 
 
+def take_pictures(place: Place) -> None:
+    """What a reader sees first of the battery and of the race, for the README; left out where there is no Chromium."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        print("no Chromium: no pictures")
+        return
+    for name, source in (("battery", "battery.json"), ("race", "race")):
+        page, picture = place.raw / f"{name}.html", HERE / f"{name}.png"
+        if not (place.results / source).exists():
+            continue
+        title = f"asyncio event loops on Python {place.python}"
+        place.reports("html", str(place.results / source), "-o", str(page), "--title", title)
+        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1200,1300"]
+        run([chromium, *flags, f"--screenshot={picture}", page.as_uri()], check=False)
+
+
 def write_index(places: list[Place]) -> None:
     """README.md of this folder, and the book with what is known of the loops."""
     lines = [(HERE / "README.in.md").read_text()]
@@ -185,7 +201,7 @@ def write_index(places: list[Place]) -> None:
     (HERE / "README.md").write_text("\n\n".join(line.strip() for line in lines) + "\n")
     last = places[-1]
     results = [str(place.results / "battery.json") for place in places]
-    last._reports("book", *results, "-o", str(HERE / "book.html"))
+    last.reports("book", *results, "-o", str(HERE / "book.html"))
 
 
 def main() -> int:
@@ -210,6 +226,7 @@ def main() -> int:
         place.pages()
     if places:
         write_index(places)
+        take_pictures(places[-1])
     return 0 if places else 1
 
 
