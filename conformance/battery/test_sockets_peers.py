@@ -284,7 +284,7 @@ def test_sock_recvfrom_waits_for_a_datagram(loop: Loop) -> None:
 @requirement("sockets.recvfrom-into", MUST, cite=RECVFROM_INTO)
 @pytest.mark.parametrize("nbytes", [None, 0, 3, 8])
 def test_sock_recvfrom_into_fills_the_buffer(loop: Loop, nbytes: int | None) -> None:
-    """sock_recvfrom_into() receives up to nbytes of a datagram into buf, by default all of it: it returns (count, sender).
+    """sock_recvfrom_into() receives up to nbytes of a datagram into buf, by default all; it gives (count, sender).
 
     If this fails: look for a default of 0 that is taken at its word.
     """
