@@ -1,0 +1,245 @@
+"""Chapter errors: which exceptions are reported to the exception handler, and which are not."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import tcp_pair
+from conformance.kit.protocols import raising
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+_ERROR = LookupError("of the callback")
+
+
+@pytest.fixture
+def seen(loop: Loop) -> list[dict[str, Any]]:
+    """The contexts that a custom handler of the test's own was called with."""
+    contexts: list[dict[str, Any]] = []
+    loop.set_exception_handler(lambda _loop, context: contexts.append(context))
+    return contexts
+
+
+def _by_timer(loop: Loop, callback: Callable[[], object]) -> Callable[[], object]:
+    loop.call_later(0.001, callback)
+    return lambda: None
+
+
+def _from_thread(loop: Loop, callback: Callable[[], object]) -> Callable[[], object]:
+    loop.call_soon_threadsafe(callback)
+    return lambda: None
+
+
+def _by_descriptor(loop: Loop, callback: Callable[[], object], writer: bool) -> Callable[[], object]:
+    left, right = socket.socketpair()
+    left.setblocking(False)
+
+    def once() -> None:
+        loop.remove_writer(left) if writer else loop.remove_reader(left)
+        callback()
+
+    if writer:
+        loop.add_writer(left, once)
+    else:
+        loop.add_reader(left, once)
+        right.send(b"x")
+
+    def close() -> None:
+        left.close()
+        right.close()
+
+    return close
+
+
+def _by_signal(loop: Loop, callback: Callable[[], object]) -> Callable[[], object]:
+    loop.add_signal_handler(signal.SIGUSR1, callback)
+    loop.call_soon(os.kill, os.getpid(), signal.SIGUSR1)
+    return lambda: loop.remove_signal_handler(signal.SIGUSR1)
+
+
+_SOURCES: dict[str, Callable[[Loop, Callable[[], object]], Callable[[], object]]] = {
+    "timer": _by_timer,
+    "threadsafe": _from_thread,
+    "reader": lambda loop, callback: _by_descriptor(loop, callback, writer=False),
+    "writer": lambda loop, callback: _by_descriptor(loop, callback, writer=True),
+    "signal": _by_signal,
+}
+
+
+@requirement("errors.all-callbacks", MUST, cite="asyncio-eventloop: Error Handling API")
+@pytest.mark.parametrize("source", _SOURCES)
+def test_exceptions_of_all_callbacks_are_reported(
+    loop: Loop, seen: list[dict[str, Any]], patience: Patience, source: str
+) -> None:
+    """The handler is called for callbacks of timers, threads, watched descriptors and signals as for any other.
+
+    If this fails: look for a way from the poller to a callback that goes past the common one.
+    """
+    close = _SOURCES[source](loop, raising(_ERROR))
+    patience.run_until(loop, lambda: seen, "the call of the handler")
+    turn(loop)
+    close()
+    assert [context["exception"] for context in seen] == [_ERROR]
+
+
+@requirement("errors.run-until-complete", SHOULD, cite="asyncio-eventloop: loop.run_until_complete")
+def test_an_exception_that_run_until_complete_raises_is_not_reported(loop: Loop, seen: list[dict[str, Any]]) -> None:
+    """An exception that run_until_complete() raises is not reported to the handler, too.
+
+    If this fails: look for a task's exception that is never marked as retrieved.
+    """
+
+    async def fail() -> None:
+        raise _ERROR
+
+    with pytest.raises(LookupError):
+        loop.run_until_complete(fail())
+    gc.collect()
+    assert seen == []
+
+
+@requirement("errors.task-never-retrieved", MUST, cite="asyncio-dev: Detect never-retrieved exceptions")
+def test_an_exception_of_a_task_that_nobody_awaits_is_reported(loop: Loop, seen: list[dict[str, Any]]) -> None:
+    """If a task raises and nobody retrieves the exception, the handler is called when the task is collected.
+
+    If this fails: look for a task that is never collected, or an own task class without a finalizer.
+    """
+
+    async def fail() -> None:
+        raise LookupError("of the task")
+
+    task = loop.create_task(fail())
+    loop.run_until_complete(asyncio.wait([task]))
+    assert seen == []
+    del task
+    turn(loop, 2)
+    gc.collect()
+    assert [type(context["exception"]) for context in seen] == [LookupError]
+
+
+@requirement("errors.task-never-retrieved-future", MUST, cite="asyncio-eventloop: loop.call_exception_handler")
+def test_the_context_of_a_lost_exception_has_the_future(loop: Loop, seen: list[dict[str, Any]]) -> None:
+    """The context of an exception that nobody retrieved has the key future, which is the task or the future.
+
+    If this fails: look for a finalizer that reports its exception without itself.
+    """
+    future = loop.create_future()
+    future.set_exception(_ERROR)
+    del future
+    gc.collect()
+    assert asyncio.isfuture(seen[0]["future"])
+    assert seen[0]["future"].exception() is _ERROR
+
+
+@requirement("errors.task-retrieved", MUST, cite="asyncio-dev: Detect never-retrieved exceptions")
+def test_an_exception_of_a_task_that_was_retrieved_is_not_reported(loop: Loop, seen: list[dict[str, Any]]) -> None:
+    """An exception of a task that was awaited, or asked for, is not reported.
+
+    If this fails: look for the mark of a retrieved exception.
+    """
+
+    async def fail() -> None:
+        raise LookupError("of the task")
+
+    async def main() -> None:
+        with pytest.raises(LookupError):
+            await asyncio.create_task(fail())
+        task = asyncio.create_task(fail())
+        await asyncio.wait([task])
+        task.exception()
+
+    loop.run_until_complete(main())
+    gc.collect()
+    assert seen == []
+
+
+@requirement("errors.task-destroyed", SHOULD, cite="asyncio-eventloop: loop.call_exception_handler")
+def test_a_pending_task_that_is_collected_is_reported(loop: Loop, seen: list[dict[str, Any]]) -> None:
+    """If a task is collected while it is pending, the handler is called with the key task.
+
+    If this fails: look for a loop that keeps tasks alive, or an own task class without a finalizer.
+    """
+
+    async def wait() -> None:
+        await loop.create_future()
+
+    task = loop.create_task(wait())
+    turn(loop, 2)
+    del task
+    gc.collect()
+    assert len(seen) == 1
+    assert isinstance(seen[0]["task"], asyncio.Task)
+
+
+class _Raising(asyncio.Protocol):
+    """A protocol that raises in one of its methods."""
+
+    def __init__(self, method: str) -> None:
+        self.lost = False
+        self.raised = False
+        self._method = method
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("connection_made", "data_received", "eof_received", "connection_lost"):
+            return lambda *_args: self._called(name)
+        return super().__getattribute__(name)
+
+    def _called(self, name: str) -> None:
+        self.lost = self.lost or name == "connection_lost"
+        if name == self._method and not self.raised:
+            self.raised = True
+            raise _ERROR
+
+
+def _raise_in_protocol(loop: Loop, patience: Patience, seen: list[Any], method: str) -> tuple[_Raising, Any]:
+    with tcp_pair() as (ours, peer):
+        protocol = _Raising(method)
+
+        async def connect() -> Any:
+            transport, _ = await loop.create_connection(lambda: protocol, sock=ours)
+            return transport
+
+        transport = loop.run_until_complete(connect())
+        peer.sendall(b"data")
+        if method != "data_received":
+            peer.shutdown(socket.SHUT_WR)
+        patience.run_until(loop, lambda: protocol.raised and seen, "the call of the handler")
+        transport.abort()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        turn(loop, 2)
+        return protocol, transport
+
+
+@requirement("errors.protocol", MUST, cite="asyncio-eventloop: loop.call_exception_handler")
+@pytest.mark.parametrize("method", ["connection_made", "data_received", "eof_received", "connection_lost"])
+def test_exceptions_of_protocols_are_reported(
+    loop: Loop, seen: list[dict[str, Any]], patience: Patience, method: str
+) -> None:
+    """If a method of a protocol raises, the handler is called with the exception; the loop goes on.
+
+    If this fails: look for a protocol called by foreign code that clears or prints the exception.
+    """
+    _raise_in_protocol(loop, patience, seen, method)
+    assert [context["exception"] for context in seen] == [_ERROR]
+
+
+@requirement("errors.protocol-keys", SHOULD, cite="asyncio-eventloop: loop.call_exception_handler")
+def test_the_context_of_a_protocols_exception_names_it(
+    loop: Loop, seen: list[dict[str, Any]], patience: Patience
+) -> None:
+    """The context of an exception of data_received() has the keys protocol and transport.
+
+    If this fails: look for an error of a protocol reported as that of a plain callback.
+    """
+    protocol, transport = _raise_in_protocol(loop, patience, seen, "data_received")
+    assert seen[0]["protocol"] is protocol
+    assert seen[0]["transport"] is transport

@@ -1,0 +1,125 @@
+"""Broken loops of the chapter `errors`: exceptions that are not reported, or reported although they need not be."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tests.broken_loops import breaks
+from tests.broken_loops.errors import OwnHandler, Stock
+from tests.broken_loops.tasks import OwnTasks, Task
+
+
+class Dropping(OwnHandler):
+    """A loop that does not tell its handler of some contexts."""
+
+    def drops(self, context: dict[str, Any]) -> bool:
+        return False
+
+    def ask(self, context: dict[str, Any]) -> None:
+        if not self.drops(context):
+            super().ask(context)
+
+
+@breaks("errors.all-callbacks")
+class ErrorsOfSignalsAreDropped(Stock):
+    """An exception of a signal handler is dropped."""
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
+        def quiet() -> None:
+            try:
+                callback(*args)
+            except LookupError:
+                return
+
+        super().add_signal_handler(sig, quiet if callback.__name__ == "callback" and not args else callback, *args)
+
+
+class _Chapter(OwnTasks):
+    chapter = "errors_sources"
+
+
+@breaks("errors.run-until-complete")
+class RaisedIsReportedToo(_Chapter):
+    """An exception that run_until_complete() raises is reported, too."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        try:
+            return super().run_until_complete(future)
+        except LookupError as error:
+            self.call_exception_handler({"message": "raised", "exception": error})
+            raise
+
+
+@breaks("errors.task-never-retrieved")
+class LostErrorsOfTasksAreSilent(Dropping):
+    """An exception of a task that nobody retrieved is dropped."""
+
+    def drops(self, context: dict[str, Any]) -> bool:
+        return isinstance(context.get("future"), asyncio.Task)
+
+
+@breaks("errors.task-never-retrieved-future")
+class LostErrorsHaveNoFuture(OwnHandler):
+    """The context of an exception that nobody retrieved has no future."""
+
+    def ask(self, context: dict[str, Any]) -> None:
+        super().ask({key: value for key, value in context.items() if key != "future"})
+
+
+@breaks("errors.task-retrieved")
+class RetrievedIsReported(_Chapter):
+    """An exception that only exception() returned is reported as never retrieved."""
+
+    class own(Task):
+        asked = 0
+
+        def exception(self) -> BaseException | None:
+            error = super().exception()
+            if error is not None and self.get_loop().is_running():
+                self.get_loop().call_exception_handler({"message": "never retrieved", "exception": error})
+            return error
+
+
+@breaks("errors.task-destroyed")
+class DestroyedTasksAreSilent(Dropping):
+    """A pending task that is collected is not reported."""
+
+    def drops(self, context: dict[str, Any]) -> bool:
+        return "task" in context and "exception" not in context
+
+
+@breaks("errors.protocol")
+class ErrorsOfConnectionLostAreDropped(Stock):
+    """An exception of connection_lost() is dropped."""
+
+    async def create_connection(self, factory: Any, *args: Any, **kwargs: Any) -> Any:
+        protocol = factory()
+        lost = protocol.connection_lost
+
+        def quiet(error: Any) -> None:
+            try:
+                lost(error)
+            except LookupError:
+                return
+
+        if type(protocol).__name__ == "_Raising":
+            protocol = _Quiet(protocol, quiet)
+        return await super().create_connection(lambda: protocol, *args, **kwargs)
+
+
+class _Quiet:
+    def __init__(self, protocol: Any, connection_lost: Any) -> None:
+        self._protocol = protocol
+        self.connection_lost = connection_lost
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._protocol, name)
+
+
+@breaks("errors.protocol-keys")
+class ProtocolsAreNotNamed(OwnHandler):
+    """The context of an exception of a protocol names no protocol."""
+
+    def ask(self, context: dict[str, Any]) -> None:
+        super().ask({key: value for key, value in context.items() if key != "protocol"})
