@@ -133,6 +133,8 @@ def check_race(path: Path, summary: dict[str, Any]) -> None:
             found = "its reference or its A/A arm is none of its loops"
         elif lacking := [w["name"] for w in summary["workloads"] + summary["facts"] if set(w["cells"]) != set(labels)]:
             found = f"{lacking[0]} has not one cell per loop"
+        elif any((one["low"] is None) != (one["high"] is None) for one in summary["groups"]):
+            found = "a group's interval has one end"
     if found:
         raise UnusableFile(f"{path}: damaged ({found}); delete race.json, and bench compare makes it from rounds.jsonl")
 

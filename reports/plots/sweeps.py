@@ -62,7 +62,11 @@ def _families(workloads: Iterable[Entry], along: str, fixed: str) -> list[tuple[
     best: dict[str, tuple[str, list[Entry]]] = {}
     for (family, value), entries in found.items():
         if len(entries) > len(best.get(family, ("", []))[1]):
-            what = f", {short(value)} {'connections' if fixed == 'connections' else 'bytes'}" if value else ""
+            what = (
+                f", {short(value)} {'connections' if fixed == 'connections' else 'bytes'}"
+                if isinstance(value, int) and value
+                else ""
+            )
             best[family] = (family + what, entries)
     return list(best.values())
 
