@@ -1,0 +1,262 @@
+"""Chapter debug: debug mode, how it is turned on and what it tells.
+
+What debug mode refuses to other threads is in the chapter threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from conformance.kit.logs import logged
+from conformance.kit.patience import Patience, turn
+from conformance.kit.protocols import raising
+from conformance.kit.threads import in_thread
+from conformance.kit.waiting import until
+from conformance.loops import LoopSpec
+from conformance.requirement import MUST, SHOULD, requirement
+from conformance.trial import SuiteError
+
+Loop = asyncio.AbstractEventLoop
+
+
+@requirement("debug.default", MUST, cite="asyncio-eventloop: loop.get_debug")
+@pytest.mark.parametrize("value", [None, "", "1", "0"], ids=["unset", "empty", "1", "0"])
+def test_the_environment_decides(
+    make_loop: Callable[[], Loop], monkeypatch: pytest.MonkeyPatch, value: str | None
+) -> None:
+    """The default is True if the environment variable PYTHONASYNCIODEBUG is set to a non-empty string, else False.
+
+    If this fails: look for a variable that is not read, read as a number, or read when the module was imported.
+    """
+    if sys.flags.dev_mode or sys.flags.ignore_environment:
+        pytest.skip("Python runs in development mode, or ignores its environment")
+    if value is None:
+        monkeypatch.delenv("PYTHONASYNCIODEBUG", raising=False)
+    else:
+        monkeypatch.setenv("PYTHONASYNCIODEBUG", value)
+    assert make_loop().get_debug() is bool(value)
+
+
+@requirement("debug.dev-mode", MUST, cite="asyncio-eventloop: loop.set_debug")
+def test_the_development_mode_enables_debug_mode(loop_spec: LoopSpec) -> None:
+    """The Python Development Mode (-X dev) enables debug mode.
+
+    If this fails: look for sys.flags.dev_mode, which is to be asked when a loop is made.
+    """
+    code = """if True:
+        import sys
+        from conformance.loops import new_loop, parse_spec
+        loop = new_loop(parse_spec(sys.argv[1]))
+        print("debug is", loop.get_debug())
+        loop.close()
+    """
+    # A process of its own, because the mode cannot be entered later: the longest test of the chapter, 0.3 s.
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONASYNCIODEBUG"}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, ["", *sys.path]))
+    ended = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "ignore", "-c", code, str(loop_spec)],
+        env=environment, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    if "debug is" not in ended.stdout:
+        raise SuiteError(f"the child process said: {ended.stderr[-500:]}")
+    assert ended.stdout.split()[-1] == "True"
+
+
+@requirement("debug.set", MUST, cite="asyncio-eventloop: loop.set_debug")
+def test_set_debug_sets_the_mode(loop: Loop) -> None:
+    """set_debug() sets the debug mode of the loop, and get_debug() returns it as a bool; also while the loop runs.
+
+    If this fails: look for a mode that is fixed when the loop is made, or when it starts.
+    """
+    seen: list[bool] = []
+
+    def callback(enabled: bool) -> None:
+        loop.set_debug(enabled)
+        seen.append(loop.get_debug())
+
+    for enabled in (True, False, True):
+        callback(enabled)
+        loop.call_soon(callback, not enabled)
+        turn(loop)
+        seen.append(loop.get_debug())
+    assert seen == [True, False, False, False, True, True, True, False, False]
+
+
+@requirement("debug.per-loop", MUST, cite="asyncio-eventloop: loop.set_debug")
+def test_the_mode_is_that_of_one_loop(make_loop: Callable[[], Loop]) -> None:
+    """The debug mode is that of the loop: other loops keep theirs.
+
+    If this fails: look for a mode kept per process.
+    """
+    loop, other = make_loop(), make_loop()
+    before = other.get_debug()
+    loop.set_debug(not before)
+    assert other.get_debug() is before
+
+
+@requirement("debug.slow-default", MUST, cite="asyncio-dev: Debug Mode")
+def test_slow_means_a_tenth_of_a_second(loop: Loop) -> None:
+    """Callbacks that take longer than 100 milliseconds are slow: slow_callback_duration is 0.1 in a new loop.
+
+    If this fails: look for an attribute that is missing, or in milliseconds.
+    """
+    assert loop.slow_callback_duration == 0.1
+
+
+@requirement("debug.slow", MUST, cite="asyncio-dev: Debug Mode")
+@pytest.mark.parametrize("kind", ["callback", "timer", "task"])
+def test_slow_callbacks_are_logged(loop: Loop, kind: str, patience: Patience) -> None:
+    """In debug mode callbacks that take longer than slow_callback_duration (seconds) are logged; so with task steps.
+
+    If this fails: look for an attribute that can be set but is not looked at, or a way round the measurement.
+    """
+    loop.set_debug(True)
+    loop.slow_callback_duration = 0.002
+    ended: list[bool] = []
+
+    def work() -> None:
+        time.sleep(0.004)
+        ended.append(True)
+
+    async def step() -> None:
+        work()
+
+    with logged() as records:
+        if kind == "task":
+            loop.run_until_complete(step())
+        else:
+            loop.call_soon(work) if kind == "callback" else loop.call_later(0.001, work)
+            patience.run_until(loop, lambda: ended, "the callback")
+    assert len(records) >= 1
+
+
+@requirement("debug.not-slow", MUST, cite="asyncio-dev: Debug Mode")
+def test_fast_callbacks_are_not_logged(loop: Loop) -> None:
+    """Callbacks that take less than slow_callback_duration are not logged.
+
+    If this fails: look for a limit that cannot be raised.
+    """
+    loop.set_debug(True)
+    loop.slow_callback_duration = 1000
+    with logged() as records:
+        loop.call_soon(time.sleep, 0.11)
+        turn(loop)
+    assert records == []
+
+
+@requirement("debug.off-is-quiet", MUST, cite="asyncio-dev: Debug Mode")
+def test_without_debug_mode_nothing_is_logged(loop: Loop) -> None:
+    """Only in debug mode slow callbacks are logged.
+
+    If this fails: look for a measurement that does not ask for the mode.
+    """
+    loop.set_debug(False)
+    loop.slow_callback_duration = 0.0001
+    with logged() as records:
+        loop.call_soon(time.sleep, 0.002)
+        turn(loop)
+    assert records == []
+
+
+@requirement("debug.origin", MUST, cite="asyncio-dev: Detect never-awaited coroutines")
+def test_coroutines_know_where_they_were_made(loop: Loop) -> None:
+    """While a loop in debug mode runs, coroutines that are never awaited can tell where they were made.
+
+    If this fails: look for sys.set_coroutine_origin_tracking_depth(), to be called when the loop starts.
+    """
+
+    async def child() -> None:
+        pass
+
+    async def main() -> object:
+        coro: Any = child()
+        origin = coro.cr_origin
+        coro.close()
+        return origin
+
+    loop.set_debug(True)
+    assert loop.run_until_complete(main())
+
+
+@requirement("debug.origin-restored", SHOULD, cite="asyncio-dev: Detect never-awaited coroutines")
+def test_origin_tracking_ends_with_the_run(loop: Loop) -> None:
+    """When the loop stops, or debug mode ends while it runs, coroutines are tracked as they were before.
+
+    If this fails: look for a depth that is set and never given back.
+    """
+    before = sys.get_coroutine_origin_tracking_depth()
+    loop.set_debug(True)
+    turn(loop)
+    assert sys.get_coroutine_origin_tracking_depth() == before
+    loop.call_soon(loop.set_debug, False)
+    turn(loop)
+    assert sys.get_coroutine_origin_tracking_depth() == before
+
+
+@requirement("debug.future-traceback", MUST, cite="asyncio-dev: Detect never-retrieved exceptions")
+@pytest.mark.parametrize("kind", ["future", "task"])
+def test_lost_exceptions_tell_where_their_future_was_made(loop: Loop, kind: str) -> None:
+    """In debug mode the report of an exception that nobody retrieved has the traceback of where it was created.
+
+    If this fails: look for create_future() and create_task() of the loop: the caller must be in the traceback.
+    """
+
+    async def fail() -> None:
+        raise LookupError
+
+    loop.set_debug(True)
+    loop.set_exception_handler(None)
+    with logged() as records:
+        if kind == "future":
+            future: asyncio.Future[None] = loop.create_future()
+            future.set_exception(LookupError())
+        else:
+            future = loop.create_task(fail())
+            loop.run_until_complete(asyncio.wait([future]))
+        del future
+        turn(loop, 2)
+        gc.collect()
+    assert len(records) == 1
+    assert "test_lost_exceptions_tell_where" in records[0].getMessage()
+
+
+@requirement("debug.handle-traceback", SHOULD, cite="asyncio-eventloop: loop.call_exception_handler")
+def test_the_report_of_a_callback_tells_who_scheduled_it(loop: Loop) -> None:
+    """In debug mode the context of a callback that raised has the key source_traceback: where it was scheduled.
+
+    If this fails: look for handles that keep no traceback.
+    """
+    seen: list[dict[str, Any]] = []
+    loop.set_debug(True)
+    loop.set_exception_handler(lambda _loop, context: seen.append(context))
+    loop.call_soon(raising(LookupError()))
+    turn(loop, 2)
+    names = [frame.name for frame in seen[0].get("source_traceback") or ()]
+    assert "test_the_report_of_a_callback_tells_who_scheduled_it" in names
+
+
+@requirement("debug.threadsafe", MUST, cite="asyncio-dev: Debug Mode")
+def test_call_soon_threadsafe_is_allowed_in_debug_mode(loop: Loop, patience: Patience) -> None:
+    """In debug mode call_soon_threadsafe() may be called from any thread as ever.
+
+    If this fails: look for a check of the thread in code that both kinds of call share.
+    """
+    trace: list[str] = []
+
+    async def main() -> None:
+        helper = in_thread(lambda: loop.call_soon_threadsafe(trace.append, "called"))
+        await until(patience, lambda: trace and not helper.is_alive(), "the callback")
+        helper.result()
+
+    loop.set_debug(True)
+    loop.run_until_complete(main())
+    assert trace == ["called"]
