@@ -102,8 +102,8 @@ def as_markdown() -> str:
         "# The map of the contract",
         "",
         "Written by `python -m conformance.contract_map`.",
-        f"{len(requirements)} requirements. {covered} of {total} places have at least one, or a stated reason for having",
-        f"none; {len(untestable())} sentences are known that no test can check.",
+        f"{len(requirements)} requirements. {covered} of {total} places have at least one, or a stated reason for",
+        f"having none; {len(untestable())} sentences are known that no test can check.",
         "*none* marks a place that says nothing that a loop could break, or that nobody has turned into a requirement.",
     ]
     return "\n".join([*head, *body]) + "\n"

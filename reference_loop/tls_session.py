@@ -195,18 +195,31 @@ class TlsSession(FlowControlledTransport, asyncio.Protocol):
 
     def _write_backlog(self) -> None:
         while self._backlog and not self._lower_full:
-            data = self._backlog[0]
-            taken = self._engine.encrypt(memoryview(data)[:_CHUNK_SIZE] if len(data) > _CHUNK_SIZE else data)
+            data = self._next_chunk()
+            taken = self._engine.encrypt(data)
+            if taken < len(data):
+                self._backlog.appendleft(memoryview(data)[taken:])
+            self._backlog_size -= taken
+            self._send()
             if not taken:  # a renegotiation: the peer's answer has to be read first
                 self._lower.resume_reading()
                 return
-            if taken == len(data):
-                self._backlog.popleft()
-            else:
-                self._backlog[0] = memoryview(data)[taken:]
-            self._backlog_size -= taken
-            self._send()
         self._buffer_shrank()
+
+    def _next_chunk(self) -> bytes | memoryview:
+        """Takes from the backlog what is encrypted next: a part of a large piece, or many small ones as one."""
+        backlog = self._backlog
+        data = backlog.popleft()
+        if len(data) > _CHUNK_SIZE:
+            backlog.appendleft(memoryview(data)[_CHUNK_SIZE:])
+            return memoryview(data)[:_CHUNK_SIZE]
+        if not backlog or len(data) + len(backlog[0]) > _CHUNK_SIZE:
+            return data
+        pieces, size = [data], len(data)
+        while backlog and size + len(backlog[0]) <= _CHUNK_SIZE:
+            pieces.append(backlog.popleft())
+            size += len(pieces[-1])
+        return b"".join(pieces)
 
     def _send(self) -> None:
         if records := self._engine.take():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,13 +16,14 @@ from conformance.kit.protocols import Events
 
 @dataclass
 class Service:
-    """A protocol factory that keeps what it made, and the server that calls it."""
+    """A protocol factory that keeps what it made (with `make`), and the server that calls it."""
 
     protocols: list[Events] = field(default_factory=list)
     server: Any = None
+    make: Callable[[], Events] = Events
 
     def __call__(self) -> Events:
-        self.protocols.append(Events())
+        self.protocols.append(self.make())
         return self.protocols[-1]
 
     @property

@@ -58,15 +58,13 @@ def _families(workloads: Iterable[Entry], along: str, fixed: str) -> list[tuple[
     for entry in workloads:
         if isinstance(entry["sizes"].get(along), int) and entry["sizes"][along] > 0:
             family = ".".join(part for part in entry["name"].split(".") if not part[:1].isdigit() and not _count(part))
-            found.setdefault((family, entry["sizes"].get(fixed)), []).append(entry)
+            other = entry["sizes"].get(fixed)
+            found.setdefault((family, other if isinstance(other, int) else None), []).append(entry)
     best: dict[str, tuple[str, list[Entry]]] = {}
     for (family, value), entries in found.items():
         if len(entries) > len(best.get(family, ("", []))[1]):
-            what = (
-                f", {short(value)} {'connections' if fixed == 'connections' else 'bytes'}"
-                if isinstance(value, int) and value
-                else ""
-            )
+            unit = "connections" if fixed == "connections" else "bytes"
+            what = f", {short(value)} {unit}" if value else ""
             best[family] = (family + what, entries)
     return list(best.values())
 
