@@ -268,7 +268,7 @@ def test_a_cancelled_get_takes_no_item(loop: Loop) -> None:
     loop.run_until_complete(main())
 
 
-@requirement("cancellation.subprocess", MUST, cite="asyncio-subprocess: Process.wait")
+@requirement("cancellation.subprocess", MUST, cite="asyncio-subprocess: subprocess.Process.wait")
 def test_waiting_for_a_process_can_be_cancelled(loop: Loop) -> None:
     """A task that waits for a child process can be cancelled; the child lives on and can be waited for again.
 

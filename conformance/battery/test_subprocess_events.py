@@ -58,7 +58,7 @@ def test_all_output_arrives_in_order(loop: Loop, patience: Patience) -> None:
         assert protocol.names[-1] == "connection_lost"
 
 
-@requirement("subprocess.output-after-exit", MUST, cite="asyncio-subprocess: Process.communicate")
+@requirement("subprocess.output-after-exit", MUST, cite="asyncio-subprocess: subprocess.Process.communicate")
 def test_output_of_a_child_that_is_already_gone_is_read(loop: Loop, patience: Patience) -> None:
     """What a child wrote before it exited is still delivered when the loop looks only after its end.
 
@@ -277,7 +277,7 @@ def test_closing_what_has_returned_is_harmless(loop: Loop, patience: Patience) -
     assert protocol.transport.get_returncode() == 3
 
 
-@requirement("subprocess.no-zombie", MUST, cite="asyncio-subprocess: Process.wait")
+@requirement("subprocess.no-zombie", MUST, cite="asyncio-subprocess: subprocess.Process.wait")
 def test_a_child_that_has_ended_is_waited_for(loop: Loop, patience: Patience) -> None:
     """When connection_lost() was called, the child has been waited for: no zombie is left.
 

@@ -48,7 +48,7 @@ def test_pipe_makes_streams(loop: Loop, patience: Patience) -> None:
     run(loop, patience, scenario())
 
 
-@requirement("subprocess.process-no-streams", MUST, cite="asyncio-subprocess: Process.stdin")
+@requirement("subprocess.process-no-streams", MUST, cite="asyncio-subprocess: subprocess.Process.stdin")
 def test_without_pipes_there_are_no_streams(loop: Loop, patience: Patience) -> None:
     """stdin, stdout and stderr are None if the process was created without PIPE for them.
 
@@ -78,7 +78,7 @@ def test_create_subprocess_shell_runs_a_command(loop: Loop, patience: Patience) 
     assert int(output) == pid
 
 
-@requirement("subprocess.wait", MUST, cite="asyncio-subprocess: Process.wait")
+@requirement("subprocess.wait", MUST, cite="asyncio-subprocess: subprocess.Process.wait")
 @pytest.mark.parametrize("code", [0, 6])
 def test_wait_gives_the_code(loop: Loop, patience: Patience, code: int) -> None:
     """wait() waits for the child process to terminate, and sets and returns the returncode attribute.
@@ -94,7 +94,7 @@ def test_wait_gives_the_code(loop: Loop, patience: Patience, code: int) -> None:
     run(loop, patience, scenario())
 
 
-@requirement("subprocess.wait-again", MUST, cite="asyncio-subprocess: Process.wait")
+@requirement("subprocess.wait-again", MUST, cite="asyncio-subprocess: subprocess.Process.wait")
 def test_wait_may_be_called_again_and_by_several(loop: Loop, patience: Patience) -> None:
     """Every wait() returns the code: several at once, and one after the end.
 
@@ -132,7 +132,7 @@ def test_a_wait_with_a_timeout_leaves_the_child_alone(loop: Loop, patience: Pati
     assert run(loop, patience, scenario()) == 3
 
 
-@requirement("subprocess.process-returncode", MUST, cite="asyncio-subprocess: Process.returncode")
+@requirement("subprocess.process-returncode", MUST, cite="asyncio-subprocess: subprocess.Process.returncode")
 def test_returncode_is_none_until_the_end_and_negative_for_signals(loop: Loop, patience: Patience) -> None:
     """returncode is None while the process has not terminated, and -N if it was terminated by signal N.
 
@@ -148,7 +148,7 @@ def test_returncode_is_none_until_the_end_and_negative_for_signals(loop: Loop, p
     run(loop, patience, scenario())
 
 
-@requirement("subprocess.process-signals", MUST, cite="asyncio-subprocess: Process.send_signal")
+@requirement("subprocess.process-signals", MUST, cite="asyncio-subprocess: subprocess.Process.send_signal")
 @pytest.mark.parametrize("name", ["SIGUSR1", "SIGTERM", "SIGKILL"])
 def test_process_sends_signals(loop: Loop, patience: Patience, name: str) -> None:
     """send_signal() sends the signal, terminate() SIGTERM and kill() SIGKILL to the child process.
@@ -164,7 +164,7 @@ def test_process_sends_signals(loop: Loop, patience: Patience, name: str) -> Non
     assert run(loop, patience, scenario()) == -signal.Signals[name]
 
 
-@requirement("subprocess.communicate", MUST, cite="asyncio-subprocess: Process.communicate")
+@requirement("subprocess.communicate", MUST, cite="asyncio-subprocess: subprocess.Process.communicate")
 def test_communicate_sends_reads_and_waits(loop: Loop, patience: Patience) -> None:
     """communicate(input) sends data to stdin, reads stdout and stderr until EOF, and waits; it returns both outputs.
 
@@ -179,7 +179,9 @@ def test_communicate_sends_reads_and_waits(loop: Loop, patience: Patience) -> No
     run(loop, patience, scenario())
 
 
-@requirement("subprocess.communicate-no-input", MUST, cite="asyncio-subprocess: Process.communicate", since="3.12")
+@requirement(
+    "subprocess.communicate-no-input", MUST, cite="asyncio-subprocess: subprocess.Process.communicate", since="3.12"
+)
 def test_communicate_without_input_ends_the_input(loop: Loop, patience: Patience) -> None:
     """communicate() without input closes stdin, so that a child that reads to the end comes to it.
 
@@ -193,7 +195,7 @@ def test_communicate_without_input_ends_the_input(loop: Loop, patience: Patience
     assert run(loop, patience, scenario()) == (b"end\n", None)
 
 
-@requirement("subprocess.communicate-none", MUST, cite="asyncio-subprocess: Process.communicate")
+@requirement("subprocess.communicate-none", MUST, cite="asyncio-subprocess: subprocess.Process.communicate")
 def test_communicate_gives_none_for_what_is_no_pipe(loop: Loop, patience: Patience) -> None:
     """To get anything other than None in the result tuple, the process has to be created with PIPE for that stream.
 
@@ -207,7 +209,7 @@ def test_communicate_gives_none_for_what_is_no_pipe(loop: Loop, patience: Patien
     assert run(loop, patience, scenario()) == (None, b"err\n")
 
 
-@requirement("subprocess.communicate-broken-pipe", MUST, cite="asyncio-subprocess: Process.communicate")
+@requirement("subprocess.communicate-broken-pipe", MUST, cite="asyncio-subprocess: subprocess.Process.communicate")
 def test_communicate_ignores_a_child_that_does_not_read(loop: Loop, patience: Patience) -> None:
     """BrokenPipeError and ConnectionResetError when writing input into stdin are ignored: the child exited before.
 
@@ -221,7 +223,7 @@ def test_communicate_ignores_a_child_that_does_not_read(loop: Loop, patience: Pa
     assert run(loop, patience, scenario()) == ((b"done\n", None), 1)
 
 
-@requirement("subprocess.communicate-after-exit", MUST, cite="asyncio-subprocess: Process.communicate")
+@requirement("subprocess.communicate-after-exit", MUST, cite="asyncio-subprocess: subprocess.Process.communicate")
 def test_communicate_after_the_end_gives_the_output(loop: Loop, patience: Patience) -> None:
     """communicate() reads until EOF is reached, also when the child had exited before it was called.
 

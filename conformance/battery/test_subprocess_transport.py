@@ -98,7 +98,7 @@ def test_get_returncode_is_the_exit_code(loop: Loop, patience: Patience, code: i
     assert finish(loop, patience, f"exit {code}").transport.get_returncode() == code
 
 
-@requirement("subprocess.returncode-signal", MUST, cite="asyncio-subprocess: Process.returncode")
+@requirement("subprocess.returncode-signal", MUST, cite="asyncio-subprocess: subprocess.Process.returncode")
 def test_a_child_killed_by_a_signal_has_a_negative_code(loop: Loop, patience: Patience) -> None:
     """A negative value -N indicates that the child was terminated by signal N.
 

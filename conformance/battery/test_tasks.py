@@ -75,7 +75,7 @@ def test_create_task_only_schedules(loop: Loop) -> None:
     assert trace == ["created", "child"]
 
 
-@requirement("tasks.runs-unawaited", MUST, cite="asyncio-task: Awaitables")
+@requirement("tasks.runs-unawaited", MUST, cite="asyncio-task: §Awaitables")
 def test_a_task_runs_without_being_awaited(loop: Loop) -> None:
     """A coroutine wrapped into a task is automatically scheduled to run soon, whether or not anybody awaits it.
 

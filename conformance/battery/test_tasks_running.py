@@ -109,7 +109,7 @@ def test_done_callbacks_of_a_task(loop: Loop) -> None:
     assert removed == []
 
 
-@requirement("tasks.await", MUST, cite="asyncio-task: Awaitables")
+@requirement("tasks.await", MUST, cite="asyncio-task: §Awaitables")
 def test_a_task_can_be_awaited(loop: Loop) -> None:
     """Awaiting a task waits until it is complete, and gives its result or raises its exception.
 

@@ -42,19 +42,16 @@ class DropsOutputAfterAMegabyte(TampersWithChildren):
 
 
 @breaks("subprocess.output-after-exit")
-class TheDeadDoNotSpeak(Stock):
+class TheDeadDoNotSpeak(TampersWithChildren):
     """The output of a child that has exited before it is looked at is dropped."""
 
-    async def subprocess_exec(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
-        transport, protocol = await super().subprocess_exec(protocol_factory, *args, **kwargs)
-        received = getattr(protocol, "pipe_data_received", None)
+    def tamper(self, protocol: Any) -> None:
+        # By its words and not by its state: a loop may read them before the child has ended.
+        def unless_dead(told: Any, fd: int, data: bytes) -> None:
+            if data != b"last words\n":
+                told(fd, data)
 
-        def unless_dead(fd: int, data: bytes) -> None:
-            if data != b"last words\n" and received is not None:
-                received(fd, data)
-
-        protocol.pipe_data_received = unless_dead
-        return transport, protocol
+        replaced(protocol, "pipe_data_received", unless_dead)
 
 
 @breaks("subprocess.pipe-lost")
