@@ -121,21 +121,19 @@ class LosesWhatComesWithACancellation(EventLoop):
 
 @breaks("sockets.closed-after-cancel")
 class RemovesTheWatcherLate(EventLoop):
-    """The watcher of a cancelled sock_recv() is removed some turns later, by its number."""
+    """The watcher of a cancelled call is removed when another socket of the same number is waited for."""
 
     async def sock_recv(self, sock: Any, nbytes: int) -> Any:
-        number = sock.fileno()
         try:
             return await super().sock_recv(sock, nbytes)
         except asyncio.CancelledError:
-            self.late(3, number)
+            self.late = sock.fileno()
             raise
 
-    def late(self, turns: int, number: int) -> None:
-        if turns:
-            self.call_soon(self.late, turns - 1, number)
-        else:
-            self._poller.remove_reader(number)
+    async def _wait_readable(self, sock: Any) -> None:
+        if self.__dict__.pop("late", None) == sock.fileno():
+            self.call_soon(self._poller.remove_reader, sock.fileno())
+        await super()._wait_readable(sock)
 
 
 @breaks("sockets.recv-into")
