@@ -57,6 +57,8 @@ def keep(connection: socket.socket, serve: Callable[[str], Job], prepare: Callab
                     Verdict.ERRORED, seen="the keeper of the trials failed", output=traceback.format_exc()
                 ).as_dict()
             connection.sendall(json.dumps(answer).encode() + b"\n")
+    except ConnectionError:
+        pass  # pytest, or the worker that asked, is dead
     except BaseException:
         traceback.print_exc()
     finally:

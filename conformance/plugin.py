@@ -184,6 +184,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_handlecrashitem(crashitem: str, report: pytest.TestReport) -> None:
     """A whole worker died (not merely the process of a trial): xdist replaces it, and this is the verdict."""
+    report.when = "call"  # xdist says "???"
     report.loop_result = {"nodeid": crashitem, "verdict": Verdict.CRASHES.value,  # type: ignore[attr-defined]
                           "seen": "the worker process that watched over the trial died"}  # fmt: skip
 

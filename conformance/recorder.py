@@ -14,6 +14,7 @@ import pytest
 
 import conformance
 from conformance import catalogue, exits, expectations
+from conformance.loops import parse_specs
 from conformance.probe import machine
 from conformance.requirement import Requirement
 from conformance.results import Cell, Column, ResultWriter, Run
@@ -105,10 +106,9 @@ class Recorder:
         nodeid = str(result.pop("nodeid"))
         function, _, parameters = nodeid.rpartition("::")[2].partition("[")
         requirement = next(r for r in self.requirements.values() if f"def {function}(" in r.source)
-        column = next(
-            (c for c in self.run.loops if parameters.rstrip("]").startswith(c.label)),
-            Column(parameters.rstrip("]"), machine()["python"]),
-        )
+        labels = sorted((spec.label for spec in parse_specs(self._config.option.loop)), key=len, reverse=True)
+        label = next(label for label in labels if parameters.startswith((f"{label}-", f"{label}]")))
+        column = next((c for c in self.run.loops if c.label == label), Column(label, machine()["python"]))
         return {"loop": column.label, "python": column.python, "id": requirement.id, "case": "",
                 "level": requirement.level.value} | result  # fmt: skip
 

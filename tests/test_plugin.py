@@ -165,10 +165,9 @@ def test_a_worker_that_dies_costs_one_verdict(project: Path) -> None:
         "        return super().getnameinfo(*args, **kwargs)\n"
     )
     # In a worker, the process to kill is the worker: the parent of the keeper of its trials.
-    (project / "conftest.py").write_text("import os\nos.environ['VICTIM'] = str(os.getpid())\n")
-    finished = run_pytest(
-        "-n", "2", "--loop=killer:Killer", "--loop-results=r.jsonl", "callbacks.*", "dns.*", cwd=project
-    )  # fmt: skip
+    (project / "victim.py").write_text("import os\nos.environ['VICTIM'] = str(os.getpid())\n")
+    arguments = ("-p", "victim", "-n", "2", "--loop=killer:Killer", "--loop-results=r.jsonl")
+    finished = run_pytest(*arguments, "callbacks.*", "dns.getnameinfo", cwd=project, env={"PYTHONPATH": str(project)})
     verdicts = finished.verdicts("killer.Killer")
     assert finished.code == exits.DEVIATES, finished.output
     assert "crashes" in verdicts.values()
