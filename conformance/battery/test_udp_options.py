@@ -1,0 +1,260 @@
+"""Chapter udp: the options of an endpoint's socket, sockets that are given, and endpoints that are not made."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.kit.datagrams import HERE, endpoint, udp_peer, unix_pair
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import PEER_TIMEOUT
+from conformance.kit.protocols import Datagrams, raising
+from conformance.kit.waiting import turns
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+ENDPOINT = "asyncio-eventloop: loop.create_datagram_endpoint"
+
+
+@requirement("udp.address-in-use", MUST, cite=(ENDPOINT, "exceptions: OSError"))
+def test_a_local_addr_in_use_raises(loop: Loop) -> None:
+    """If the socket cannot be bound to local_addr, OSError is raised.
+
+    If this fails: look for SO_REUSEADDR, or SO_REUSEPORT, set without being asked for.
+    """
+    with udp_peer() as taken, pytest.raises(OSError):  # noqa: PT011 (no message is part of the contract)
+        loop.run_until_complete(loop.create_datagram_endpoint(Datagrams, taken.getsockname()))
+
+
+@requirement("udp.no-reuse-address", MUST, cite=ENDPOINT)
+def test_the_address_of_an_endpoint_is_not_shared(loop: Loop) -> None:
+    """SO_REUSEADDR, a significant security concern for UDP, is not set.
+
+    If this fails: look for an option that TCP servers want and UDP must not have.
+    """
+    with endpoint(loop) as (transport, _):
+        sock = transport.get_extra_info("socket")
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR) == 0
+
+
+@requirement("udp.reuse-address-removed", MUST, cite=ENDPOINT)
+def test_the_parameter_reuse_address_is_refused(loop: Loop) -> None:
+    """The parameter reuse_address has been removed: passing reuse_address=True raises an exception.
+
+    If this fails: look for keywords that are collected and ignored.
+    """
+    connect: Any = loop.create_datagram_endpoint
+
+    async def main() -> None:
+        transport, _ = await connect(Datagrams, HERE, reuse_address=True)
+        transport.abort()
+
+    with pytest.raises((TypeError, ValueError)):
+        loop.run_until_complete(main())
+
+
+@requirement("udp.reuse-port", MUST, cite=ENDPOINT)
+def test_reuse_port_lets_endpoints_share_a_port(loop: Loop) -> None:
+    """reuse_port tells the kernel to allow this endpoint to be bound to the same port as others that set it, too.
+
+    If this fails: look for an option that is set after the bind, or not at all.
+    """
+    if not hasattr(socket, "SO_REUSEPORT"):
+        with pytest.raises(ValueError):  # noqa: PT011 (as above)
+            loop.run_until_complete(loop.create_datagram_endpoint(Datagrams, HERE, reuse_port=True))
+        return
+    with endpoint(loop, local_addr=HERE, reuse_port=True) as (first, _):
+        address = first.get_extra_info("sockname")
+        with endpoint(loop, local_addr=address, reuse_port=True) as (second, _):
+            assert second.get_extra_info("sockname") == address
+
+
+@requirement("udp.reuse-port-off", MUST, cite=ENDPOINT)
+@pytest.mark.parametrize("given", [{}, {"reuse_port": None}, {"reuse_port": False}], ids=["default", "None", "False"])
+def test_a_port_is_not_shared_unless_asked_for(loop: Loop, given: dict[str, Any]) -> None:
+    """Without reuse_port, the port of an endpoint belongs to it alone: SO_REUSEPORT is not set.
+
+    If this fails: look for an option that is set whenever the keyword is given, or for every endpoint.
+    """
+    option: int | None = getattr(socket, "SO_REUSEPORT", None)
+    with endpoint(loop, local_addr=HERE, **given) as (transport, _):
+        assert option is None or transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, option) == 0
+
+
+@requirement("udp.allow-broadcast", MUST, cite=ENDPOINT)
+def test_allow_broadcast_sets_the_option(loop: Loop) -> None:
+    """allow_broadcast tells the kernel to allow this endpoint to send messages to the broadcast address.
+
+    If this fails: look for a keyword that is accepted and ignored.
+    """
+    with endpoint(loop, local_addr=HERE, allow_broadcast=True) as (transport, _):
+        assert transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST) != 0
+
+
+@requirement("udp.broadcast-off", MUST, cite=ENDPOINT)
+def test_broadcast_is_not_allowed_unless_asked_for(loop: Loop) -> None:
+    """Without allow_broadcast, messages to the broadcast address are not allowed.
+
+    If this fails: look for an option that is set for every endpoint.
+    """
+    with endpoint(loop) as (transport, _):
+        assert transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST) == 0
+
+
+@requirement("udp.sock", MUST, cite=ENDPOINT)
+def test_a_preexisting_socket_is_used(loop: Loop, patience: Patience) -> None:
+    """sock, a preexisting socket, is used by the transport, also one that is in blocking mode.
+
+    If this fails: look for a socket that is left in blocking mode, or replaced by another one.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours, udp_peer() as peer:
+        ours.bind(HERE)
+        address = ours.getsockname()
+        with endpoint(loop, sock=ours) as (transport, protocol):
+            turn(loop, 3)
+            peer.sendto(b"x", address)
+            patience.run_until(loop, lambda: protocol.received, "the datagram")
+            assert transport.get_extra_info("sockname") == address
+
+
+@requirement("udp.sock-is-owned", MUST, cite=ENDPOINT)
+def test_the_transport_owns_the_socket_it_was_given(loop: Loop, patience: Patience) -> None:
+    """The sock argument transfers ownership: closing the transport closes the socket, and its port is free.
+
+    If this fails: look for a duplicate of the descriptor.
+    """
+    ours = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    ours.bind(HERE)
+    address = ours.getsockname()
+    transport, protocol = loop.run_until_complete(loop.create_datagram_endpoint(Datagrams, sock=ours))
+    transport.close()
+    patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+    turn(loop, 3)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(address)
+    ours.close()
+
+
+@requirement("udp.sock-or-arguments", MUST, cite=ENDPOINT)
+@pytest.mark.parametrize(
+    "name", ["local_addr", "remote_addr", "family", "proto", "flags", "reuse_port", "allow_broadcast"]
+)
+def test_a_socket_excludes_other_arguments(loop: Loop, name: str) -> None:
+    """If sock is given, local_addr and remote_addr must be None; none of the other arguments makes sense: ValueError.
+
+    If this fails: look for an argument that is ignored in silence.
+    """
+    value: Any = HERE if name.endswith("addr") else True if name.startswith(("reuse", "allow")) else socket.AF_INET
+    arguments: dict[str, Any] = {name: value}
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours, pytest.raises(ValueError):  # noqa: PT011 (as above)
+        loop.run_until_complete(loop.create_datagram_endpoint(Datagrams, sock=ours, **arguments))
+
+
+@requirement("udp.stream-sock", SHOULD, cite=ENDPOINT)
+def test_a_stream_socket_is_refused(loop: Loop) -> None:
+    """A socket that is no datagram socket raises ValueError.
+
+    If this fails: look for a missing check of the socket's type.
+    """
+    with socket.socket() as ours, pytest.raises(ValueError):  # noqa: PT011 (no message is part of the contract)
+        loop.run_until_complete(loop.create_datagram_endpoint(Datagrams, sock=ours))
+
+
+@requirement("udp.unix", SHOULD, cite=(ENDPOINT, "gh-75428"), needs=("unix",))
+def test_an_endpoint_may_be_a_unix_socket(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """With family AF_UNIX, the addresses are paths.
+
+    If this fails: look for a path that is given to the resolver.
+    """
+    ours, theirs = str(tmp_path / "ours"), str(tmp_path / "theirs")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as peer:
+        peer.settimeout(PEER_TIMEOUT)
+        peer.bind(theirs)
+        how = {"local_addr": ours, "remote_addr": theirs, "family": socket.AF_UNIX}
+        with endpoint(loop, **how) as (transport, protocol):
+            transport.sendto(b"hello")
+            turn(loop, 2)
+            assert peer.recv(100) == b"hello"
+            peer.sendto(b"answer", ours)
+            patience.run_until(loop, lambda: protocol.received, "the answer")
+            assert protocol.received == [(b"answer", theirs)]
+
+
+@requirement("udp.unix-sock", MUST, cite=ENDPOINT, needs=("unix",))
+def test_a_unix_datagram_socket_may_be_given(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """sock may be an already connected socket, also of the family AF_UNIX.
+
+    If this fails: look for an address of two items that a Unix socket does not have.
+    """
+    with unix_pair(tmp_path) as (ours, peer), endpoint(loop, sock=ours) as (transport, protocol):
+        transport.sendto(b"hello")
+        turn(loop, 2)
+        assert peer.recv(100) == b"hello"
+        peer.send(b"answer")
+        patience.run_until(loop, lambda: protocol.received, "the answer")
+        assert protocol.received[0][0] == b"answer"
+
+
+@requirement("udp.unix-unnamed", SHOULD, cite=("uvloop#304", ENDPOINT), needs=("unix",))
+def test_a_unix_socket_without_a_name_may_be_given(loop: Loop, patience: Patience) -> None:
+    """sock may be one end of a socket.socketpair(): it is connected, though the other end has no address.
+
+    If this fails: look for an empty peer name that is taken for a missing connection.
+    """
+    ours, peer = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with ours, peer, endpoint(loop, sock=ours) as (transport, protocol):
+        peer.send(b"hello")
+        patience.run_until(loop, lambda: protocol.received, "the datagram")
+        assert protocol.received[0][0] == b"hello"
+        transport.sendto(b"answer")
+        turn(loop, 2)
+        peer.setblocking(False)
+        assert peer.recv(100) == b"answer"
+
+
+@requirement("udp.failing-factory", SHOULD, cite="gh-156400")
+def test_a_failing_factory_closes_the_socket(loop: Loop) -> None:
+    """An exception of protocol_factory comes out of create_datagram_endpoint(), and the socket is closed.
+
+    If this fails: look for a socket that nobody owns between the bind and the transport.
+    """
+    with udp_peer() as reserved:
+        address = reserved.getsockname()
+    error = LookupError("in the factory")
+
+    async def main() -> BaseException | None:
+        try:
+            await loop.create_datagram_endpoint(raising(error), local_addr=address)
+        except LookupError as caught:
+            return caught.with_traceback(None)
+        return None
+
+    assert loop.run_until_complete(main()) is error
+    gc.collect()  # counts as closing: the exception is what the requirement is about
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(address)
+
+
+@requirement("udp.cancelled", SHOULD, cite="asyncio-task: Task.cancel")
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_cancelling_the_making_of_an_endpoint_leaves_nothing(loop: Loop, after: int) -> None:
+    """Cancelled at any point, create_datagram_endpoint() leaves no socket open.
+
+    If this fails: look for a transport that is made when nobody waits for it.
+    """
+
+    async def main() -> None:
+        task = asyncio.ensure_future(loop.create_datagram_endpoint(Datagrams, local_addr=HERE))
+        await turns(after)
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.result()[0].abort()
+        await turns(3)
+
+    loop.run_until_complete(main())
