@@ -1,36 +1,37 @@
-"""The suite as a dependency: its wheel in clean environments, beside other plugins and in odd places.
+"""The suite as a dependency: its wheel beside other plugins, in odd places, and over more than one process.
 
-`tox run -e neighbours` builds the wheel once, makes a virtual environment per set of packages, and runs a chapter in
-each situation of `SITUATIONS`. It prints a table: what was tried, and what happened. Exit code 1 if anything else
-happened than the situation allows.
+`tox run -e neighbours` tries every situation of `SITUATIONS` here and of `tests/gateways.py`, prints a line for each,
+and writes `docs/environments.md`. Exit code 1 if anything happened that the situation does not allow.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
-import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tabulate import tabulate
+from tests import gateways
+from tests.places import ROOT, Places, Row, judged, page, run
 
-ROOT = Path(__file__).parents[1]
-_LOOP = "import asyncio\n\ndef new_loop():\n    return asyncio.SelectorEventLoop()\n"
-_OWN_TEST = "def test_own():\n    assert True\n"
+PAGE = ROOT / "docs" / "environments.md"
+SELECT = ("callbacks.*", "timers.*")
+_WORDS = """\
+The suite as a dependency: its wheel in clean environments beside other plugins, in odd places, and over more than one
+process. Each runs the chapters `callbacks` and `timers` on a loop that the project in question defines, and either
+works or says in one sentence what it needs. Made by `tox run -e neighbours`, which writes this page."""
 
 
 @dataclass(frozen=True)
 class Situation:
     """One way of being a dependency.
 
-    `wrapper` is put before the command (`unshare …`); a situation whose wrapper cannot run here is reported as not
-    tried. `code` and `says` are what must come out.
+    `wrapper` is put before the command (`unshare …`); a situation whose wrapper cannot run here is not tried. `code`
+    and `says` are what must come out; with `module`, `python -P -m module` runs instead of pytest.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Situation:
     environment: Mapping[str, str | None] = field(default_factory=dict)
     wrapper: tuple[str, ...] = ()
     as_module: bool = False
+    module: str = ""
     with_loop: bool = True
     code: int = 0
     says: str = ""
@@ -51,109 +53,120 @@ def _settings(**values: str) -> dict[str, str]:
     return {"pyproject.toml": f"[tool.pytest.ini_options]\n{lines}\n"}
 
 
+def _shell(script: str, *unshare: str) -> tuple[str, ...]:
+    return (*unshare, "sh", "-c", script + '; exec "$@"', "sh")
+
+
 _STRICT = _settings(filterwarnings='["error"]', xfail_strict="true", addopts='"--strict-markers --strict-config"')
 _OWN_PACKAGES = {f"{name}/__init__.py": "mine = True\n" for name in ("conformance", "bench", "reports", "tests")}
-_NO_IPV6 = 'sysctl -qw net.ipv6.conf.all.disable_ipv6=1 2>/dev/null; ip link set lo up; exec "$@"'
-_NO_PROC = 'mount -t tmpfs none /proc && exec "$@"'
+_OWN_PATTERNS = _settings(python_files='"check_*.py"', python_functions='"check_*"', testpaths='["nowhere"]')
+_NO_IPV6 = "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 2>/dev/null; ip link set lo up || exit 1"
 _AS_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+_C = {"LC_ALL": "C", "LANG": None, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+_BUSY = ("pytest-asyncio", "anyio", "pytest-cov", "pytest-timeout", "pytest-randomly", "pytest-rerunfailures")
 
-SITUATIONS = (
-    Situation("nothing else", arguments=("-n", "2")),
+_VERSIONS = "import execnet, pytest, xdist\nfor m in pytest, xdist, execnet: print(m.__name__, m.__version__, end='; ')"
+
+PLUGINS = (
+    Situation("nothing else: the newest pytest and xdist", arguments=("-n", "2")),
     Situation("a consumer's own tests, without --loop", with_loop=False),
-    Situation("strict settings", files=_STRICT),
+    Situation("strict settings, every warning an error", files=_STRICT),
+    Situation("strict settings, -n 2", arguments=("-n", "2"), files=_STRICT),
+    Situation("names and folders of tests set to others", files=_OWN_PATTERNS),
     Situation("pytest-asyncio, strict", ("pytest-asyncio",), files=_settings(asyncio_mode='"strict"')),
     Situation("pytest-asyncio, auto", ("pytest-asyncio",), files=_settings(asyncio_mode='"auto"')),
-    Situation("anyio's plugin", ("anyio", "trio"), files=_settings(anyio_mode='"auto"')),
+    Situation("anyio's plugin, auto", ("anyio", "trio"), files=_settings(anyio_mode='"auto"')),
     Situation("pytest-cov", ("pytest-cov",), ("--cov=.",)),
     Situation("pytest-cov, -n 2", ("pytest-cov",), ("--cov=.", "-n", "2")),
     Situation("pytest-timeout", ("pytest-timeout",), ("--timeout=60",)),
+    Situation("pytest-timeout by thread", ("pytest-timeout",), ("--timeout=60", "--timeout-method=thread")),
     Situation("pytest-randomly", ("pytest-randomly",)),
     Situation("pytest-randomly, -n 2", ("pytest-randomly",), ("-n", "2")),
     Situation("pytest-rerunfailures", ("pytest-rerunfailures",), ("--reruns=2",)),
-    Situation("all of these", ("pytest-asyncio", "anyio", "pytest-cov", "pytest-timeout", "pytest-randomly",
-                               "pytest-rerunfailures"), ("--cov=.", "--timeout=60", "-n", "2"),
-              _settings(asyncio_mode='"auto"')),
-    Situation("pytest-loop", ("pytest-loop",), code=4, says="-p no:loop"),
+    Situation("all of these, -n 2", _BUSY, ("--cov=.", "--timeout=60", "-n", "2"), _settings(asyncio_mode='"auto"')),
+    Situation("pytest-loop, which owns --loop", ("pytest-loop",), code=4, says="-p no:loop"),
     Situation("pytest-loop, -p no:loop", ("pytest-loop",), ("-p", "no:loop")),
     Situation("pytest-loop, without --loop", ("pytest-loop",), with_loop=False),
-    Situation("pytest 8.0, xdist 3.5", ("pytest==8.0.*", "pytest-xdist==3.5.*"), ("-n", "2")),
-    Situation("own packages of our names", files=_OWN_PACKAGES),
-    Situation("own packages of our names, python -m pytest", files=_OWN_PACKAGES, as_module=True),
+    Situation("the oldest: pytest 8.0, xdist 3.5", ("pytest==8.0.*", "pytest-xdist==3.5.*"), ("-n", "2")),
+    Situation("no xdist: -p no:xdist", arguments=("-p", "no:xdist")),
+)
+
+PLACES = (
+    Situation("own packages conformance, bench, reports, tests", files=_OWN_PACKAGES),
+    Situation("own packages, -n 2", files=_OWN_PACKAGES, arguments=("-n", "2")),
+    Situation("own packages, python -m pytest", files=_OWN_PACKAGES, as_module=True),
     Situation("own packages, python -m pytest, without --loop", files=_OWN_PACKAGES, as_module=True, with_loop=False),
+    Situation("own packages, python -P -m bench", files=_OWN_PACKAGES, module="bench", arguments=("list",)),
+    Situation("own packages, python -P -m reports", files=_OWN_PACKAGES, module="reports", arguments=("--help",)),
     Situation("a folder with spaces and other letters", folder="my pröject ö"),
+    Situation("such a folder, -n 2", folder="my pröject ö", arguments=("-n", "2")),
+    Situation("such a folder, a locale without UTF-8", folder="my pröject ö", environment=_C),
     Situation("no HOME", environment={"HOME": None}),
-    Situation("a locale without UTF-8", environment={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}),
-    Situation("not root, and a read-only tree", wrapper=_AS_NOBODY, arguments=("-p", "no:cacheprovider")),
-    Situation("no IPv6", wrapper=("unshare", "-n", "sh", "-c", _NO_IPV6, "sh")),
-    Situation("no /proc", wrapper=("unshare", "-m", "sh", "-c", _NO_PROC, "sh")),
-    Situation("64 descriptors", wrapper=("sh", "-c", 'ulimit -n 64; exec "$@"', "sh")),
-    Situation("64 descriptors, -n 2", arguments=("-n", "2"), wrapper=("sh", "-c", 'ulimit -n 64; exec "$@"', "sh")),
+    Situation("no HOME, -n 2", environment={"HOME": None}, arguments=("-n", "2")),
+    Situation("no environment but PATH", wrapper=("env", "-i", f"PATH={os.defpath}")),
+    Situation("a locale without UTF-8", environment=_C),
+    Situation("root", wrapper=_shell("test $(id -u) = 0 || exit 1")),
+    Situation("not root, in a folder that it cannot write", wrapper=_AS_NOBODY),
+    Situation("not root, -n 2", wrapper=_AS_NOBODY, arguments=("-n", "2")),
+    Situation("a read-only disk, the environment on it too", wrapper=("READ-ONLY",)),
+    Situation("a read-only disk, -n 2", wrapper=("READ-ONLY",), arguments=("-n", "2")),
+    Situation("no IPv6", wrapper=_shell(_NO_IPV6, "unshare", "-n")),
+    Situation("no network, not even loopback", wrapper=("unshare", "-n")),
+    Situation("no /proc", wrapper=_shell("mount -t tmpfs none /proc || exit 1", "unshare", "-m")),
+    Situation("no /proc, -n 2", wrapper=_shell("mount -t tmpfs none /proc || exit 1", "unshare", "-m"),
+              arguments=("-n", "2")),
+    Situation("64 descriptors", wrapper=_shell("ulimit -n 64")),
+    Situation("64 descriptors, -n 2", wrapper=_shell("ulimit -n 64"), arguments=("-n", "2")),
+    Situation("16 descriptors", wrapper=_shell("ulimit -n 16")),
 )  # fmt: skip
+
+
+def attempt(situation: Situation, places: Places, select: tuple[str, ...]) -> Row:
+    folder = places.project(situation.folder, situation.files)
+    python = places.python(*situation.packages)
+    wrapper = _read_only(places.base) if situation.wrapper == ("READ-ONLY",) else situation.wrapper
+    if subprocess.run([*wrapper, str(python), "-c", "pass"], capture_output=True).returncode:
+        return Row(situation.name, f"{' '.join(wrapper[:2])} cannot run this Python here", None)
+    loop = ["--loop=myloop:new_loop", *select] if situation.with_loop else []
+    runner = [str(python), "-m", "pytest", "-q"] if situation.as_module else [str(python.parent / "pytest"), "-q"]
+    if situation.module:
+        runner, loop = [str(python), "-P", "-m", situation.module], []
+    done = run([*wrapper, *runner, *situation.arguments, *loop], folder, situation.environment)
+    right = done.code == situation.code and situation.says in done.output and "Traceback" not in done.output
+    return judged(situation.name, done, right)
+
+
+def _read_only(base: Path) -> tuple[str, ...]:
+    """Everything below `base` on a disk that nobody can write to, root included."""
+    mount = f'mount --bind "{base}" "{base}" && mount -o remount,ro,bind "{base}" || exit 1; cd "$PWD"'
+    return _shell(mount, "unshare", "-m")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Run the suite beside other plugins and in odd places.")
-    parser.add_argument("--only", default="", help="only situations whose name contains this")
-    parser.add_argument("select", nargs="*", default=["callbacks.*"], help="requirements to run (default: callbacks.*)")
+    parser.add_argument("--only", default="", help="only situations whose name contains this; writes no page")
+    parser.add_argument("--work", type=Path, help="keep the environments in this directory, for the next time")
     options = parser.parse_args()
-    situations = [s for s in SITUATIONS if options.only in s.name]
     with tempfile.TemporaryDirectory() as directory:
-        base = Path(directory)
-        base.chmod(0o755)
-        wheel = _wheel(base)
-        rows = []
-        for number, situation in enumerate(situations, 1):
-            print(f"{number}/{len(situations)} {situation.name}", flush=True)
-            rows.append((situation.name, *_try(situation, base, wheel, options.select)))
-    print(tabulate(rows, headers=("situation", "what happened", "as it should")))
-    sys.exit(any(row[2] == "NO" for row in rows))
+        Path(directory).chmod(0o755)
+        places = Places(options.work or Path(directory))
+        tables: dict[str, list[Row]] = {}
+        for heading, situations in (("Beside other plugins", PLUGINS), ("In odd places", PLACES)):
+            for situation in situations:
+                if options.only in situation.name:
+                    _note(tables, heading, attempt(situation, places, SELECT))
+        for name, try_it in gateways.SITUATIONS.items():
+            if options.only in name:
+                _note(tables, "Beyond one process", try_it(name, places, SELECT))
+        versions = run([str(places.python()), "-c", _VERSIONS], places.base).output.strip("; ")
+    if not options.only:
+        PAGE.write_text(page("Environments", _WORDS, tables, versions), encoding="utf-8")
+    sys.exit(any(row.right is False for rows in tables.values() for row in rows))
 
 
-def _wheel(base: Path) -> Path:
-    _run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(base), str(ROOT)])
-    return next(base.glob("*.whl"))
-
-
-def _python(base: Path, wheel: Path, packages: tuple[str, ...]) -> Path:
-    """The interpreter of a virtual environment with the wheel and these packages; made once per set."""
-    home = base / ("env-" + "-".join(sorted("".join(c for c in p if c.isalnum()) for p in packages)))
-    if not home.exists():
-        _run([sys.executable, "-m", "venv", str(home)])
-        _run([str(home / "bin" / "pip"), "install", "--quiet", str(wheel), *packages])
-    return home / "bin" / "python"
-
-
-def _try(situation: Situation, base: Path, wheel: Path, select: list[str]) -> tuple[str, str]:
-    folder = base / situation.folder
-    shutil.rmtree(folder, ignore_errors=True)
-    for name, text in {"myloop.py": _LOOP, "test_own.py": _OWN_TEST, **situation.files}.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
-    python = _python(base, wheel, situation.packages)
-    runner = [str(python), "-m", "pytest"] if situation.as_module else [str(python.parent / "pytest")]
-    loop = ["--loop=myloop:new_loop", *select] if situation.with_loop else []
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COV", "TOX", "VIRTUAL"))}
-    for key, value in situation.environment.items():
-        environment.pop(key, None)
-        if value is not None:
-            environment[key] = value
-    environment["PYTHONDONTWRITEBYTECODE"] = "1"
-    if subprocess.run([*situation.wrapper, str(python), "-c", "pass"], capture_output=True).returncode:
-        return f"not tried: {situation.wrapper[0]} cannot run this Python here", "?"
-    done = subprocess.run(
-        [*situation.wrapper, *runner, "-q", *situation.arguments, *loop],
-        cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600,
-    )  # fmt: skip
-    output = done.stdout.decode(errors="replace")
-    right = done.returncode == situation.code and situation.says in output and "Traceback" not in output
-    if not right:
-        print(textwrap.indent(output[-4000:], "    "), flush=True)
-    lines = [line for line in output.splitlines() if line.strip()]
-    return f"exit {done.returncode}: {lines[-1][:90] if lines else ''}", "yes" if right else "NO"
-
-
-def _run(command: list[str]) -> None:
-    subprocess.run(command, check=True)
+def _note(tables: dict[str, list[Row]], heading: str, row: Row) -> None:
+    tables.setdefault(heading, []).append(row)
+    print(f"{row.mark:9} {row.name}: {row.happened}", flush=True)
 
 
 if __name__ == "__main__":
