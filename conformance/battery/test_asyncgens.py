@@ -1,0 +1,259 @@
+"""Chapter asyncgens: the hooks of a loop for asynchronous generators, and those that are collected half-way."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+import threading
+import time
+import weakref
+from typing import Any
+
+import pytest
+
+from conformance.kit.generators import Generator, count, start
+from conformance.kit.patience import Patience, turn
+from conformance.kit.threads import in_thread
+from conformance.kit.waiting import until
+from conformance.loops import Factory
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+
+
+@requirement("asyncgens.hooks", MUST, cite="PEP 525: Finalization")
+@pytest.mark.parametrize("hook", ["firstiter", "finalizer"])
+def test_the_hooks_are_set_while_the_loop_runs(loop: Loop, hook: str) -> None:
+    """While the loop runs, both hooks for asynchronous generators are set in its thread: firstiter and finalizer.
+
+    If this fails: look for sys.set_asyncgen_hooks(), to be called when the loop starts.
+    """
+    seen: list[Any] = []
+    loop.call_soon(lambda: seen.append(getattr(sys.get_asyncgen_hooks(), hook)))
+    turn(loop)
+    assert callable(seen[0])
+
+
+@requirement("asyncgens.hooks-while-running", MUST, cite="PEP 525: Finalization")
+def test_a_loop_that_does_not_run_sets_no_hooks(make_loop: Factory) -> None:
+    """A loop that was made and does not run leaves the hooks of its thread alone.
+
+    If this fails: look for hooks that are set when the loop is made.
+    """
+    before = tuple(sys.get_asyncgen_hooks())
+    loop = make_loop()
+    assert tuple(sys.get_asyncgen_hooks()) == before
+    turn(loop)
+    assert tuple(sys.get_asyncgen_hooks()) == before
+
+
+@requirement("asyncgens.hooks-restored", MUST, cite="PEP 525: Finalization")
+@pytest.mark.parametrize("ending", ["stop", "exception"])
+def test_the_hooks_are_given_back(loop: Loop, ending: str) -> None:
+    """When the loop stops, however it does, the hooks are again those that were set before it ran.
+
+    If this fails: look for hooks set to None, or given back on one of the ways out only.
+    """
+
+    def firstiter(_generator: object) -> None:
+        """The hook of somebody else."""
+
+    def finalizer(_generator: object) -> None:
+        """The hook of somebody else."""
+
+    def end() -> None:
+        if ending == "exception":
+            raise SystemExit
+        loop.stop()
+
+    mine = (firstiter, finalizer)
+    before = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(*mine)
+    try:
+        loop.call_soon(end)
+        if ending == "exception":
+            with pytest.raises(SystemExit):
+                loop.run_forever()
+        else:
+            loop.run_forever()
+        assert tuple(sys.get_asyncgen_hooks()) == mine
+    finally:
+        sys.set_asyncgen_hooks(*before)
+
+
+@requirement("asyncgens.hooks-per-thread", MUST, cite="sys: sys.set_asyncgen_hooks")
+def test_the_hooks_are_those_of_the_thread_that_runs_the_loop(loop: Loop) -> None:
+    """The hooks are set in the thread that runs the loop, and no other thread's are touched.
+
+    If this fails: look for hooks that are set where the loop was made.
+    """
+    seen: list[Any] = []
+
+    def work() -> Any:
+        loop.call_soon(lambda: seen.append(tuple(sys.get_asyncgen_hooks())))
+        turn(loop)
+        return tuple(sys.get_asyncgen_hooks())
+
+    assert in_thread(work).result() == (None, None)
+    assert all(map(callable, seen[0]))
+    assert tuple(sys.get_asyncgen_hooks()) == (None, None)
+
+
+@requirement("asyncgens.collected", MUST, cite="PEP 525: Finalization")
+def test_a_collected_generator_is_closed(loop: Loop, patience: Patience) -> None:
+    """A generator that is collected half-way is closed by the loop: what it awaits in finally is awaited.
+
+    If this fails: look for the finalizer hook, which must schedule aclose().
+    """
+    trace: list[str] = []
+
+    async def main() -> None:
+        generator = count(trace)
+        await start(generator)
+        del generator
+        gc.collect()
+        await until(patience, lambda: trace, "the closing of the generator")
+
+    loop.run_until_complete(main())
+    assert trace == ["closed"]
+
+
+@requirement("asyncgens.collected-in-task", SHOULD, cite="PEP 525: Finalization")
+def test_a_collected_generator_is_closed_by_a_task(loop: Loop, patience: Patience) -> None:
+    """aclose() of a collected generator runs in a task of its own, so that asyncio.timeout() works in its finally.
+
+    If this fails: look for aclose() that is driven by hand, in the finalizer.
+    """
+    seen: list[Any] = []
+
+    async def generate() -> Generator:
+        try:
+            yield 1
+        finally:
+            async with asyncio.timeout(None):
+                await asyncio.sleep(0)
+            seen.append(asyncio.current_task())
+
+    async def main() -> None:
+        generator = generate()
+        await start(generator)
+        del generator
+        gc.collect()
+        await until(patience, lambda: seen, "the closing of the generator")
+        assert isinstance(seen[0], asyncio.Task)
+        assert seen[0] is not asyncio.current_task()
+
+    loop.run_until_complete(main())
+
+
+@requirement("asyncgens.collected-in-thread", MUST, cite="PEP 525: Finalization")
+def test_a_generator_collected_in_another_thread_is_closed_in_the_loop(loop: Loop, patience: Patience) -> None:
+    """A generator whose last reference another thread drops is closed in the loop's thread, and the loop wakes for it.
+
+    If this fails: look for a finalizer that schedules without call_soon_threadsafe().
+    """
+
+    async def generate(closed: asyncio.Future[int]) -> Generator:
+        try:
+            yield 1
+        finally:
+            closed.set_result(threading.get_ident())
+
+    async def main() -> None:
+        for _ in range(5):  # a loop that is not asleep yet needs no waking
+            closed: asyncio.Future[int] = loop.create_future()
+            kept = [generate(closed)]
+            await start(*kept)
+
+            def drop(kept: list[Generator] = kept) -> None:
+                time.sleep(0.002)
+                kept.clear()
+
+            helper = in_thread(drop)
+            watchdog = loop.call_later(patience.seconds, closed.cancel)
+            assert await closed == threading.get_ident()
+            watchdog.cancel()
+            helper.result()
+
+    loop.run_until_complete(main())
+
+
+@requirement("asyncgens.collected-between-runs", SHOULD, cite="PEP 525: Finalization")
+def test_a_generator_collected_while_the_loop_stands_is_closed_when_it_runs(loop: Loop, patience: Patience) -> None:
+    """A generator that is collected while the loop does not run is closed in the next run.
+
+    If this fails: look for a finalizer that works with the running loop, of which there is none.
+    """
+    trace: list[str] = []
+    kept = [count(trace)]
+    loop.run_until_complete(start(*kept))
+    kept.clear()
+    gc.collect()
+    patience.run_until(loop, lambda: trace, "the closing of the generator")
+    assert trace == ["closed"]
+
+
+@requirement("asyncgens.collected-after-close", SHOULD, cite="PEP 525: Finalization")
+def test_a_generator_collected_after_the_loop_was_closed_is_harmless(loop: Loop) -> None:
+    """A generator that is collected after its loop was closed is not closed any more, and nothing is raised.
+
+    If this fails: look for a finalizer that schedules on a closed loop: the exception is lost in the collector.
+    """
+    trace: list[str] = []
+    kept = [count(trace)]
+    loop.run_until_complete(start(*kept))
+    loop.close()
+    kept.clear()
+    gc.collect()
+    assert trace == []
+
+
+@requirement("asyncgens.collected-error", SHOULD, cite="asyncio-dev: Detect never-retrieved exceptions")
+def test_an_exception_while_a_collected_generator_closes_is_reported(loop: Loop, patience: Patience) -> None:
+    """If closing a collected generator raises, the exception reaches the loop's exception handler.
+
+    If this fails: look for the result of aclose(), which nobody asks for.
+    """
+    seen: list[dict[str, Any]] = []
+    loop.set_exception_handler(lambda _loop, context: seen.append(context))
+
+    async def fail() -> Generator:
+        try:
+            yield 1
+        finally:
+            raise LookupError("while closing")
+
+    def reported() -> bool:
+        gc.collect()
+        return bool(seen)
+
+    async def main() -> None:
+        generator = fail()
+        await start(generator)
+        del generator
+        await until(patience, reported, "the call of the exception handler")
+
+    loop.run_until_complete(main())
+    assert [type(context.get("exception")) for context in seen] == [LookupError]
+
+
+@requirement("asyncgens.not-kept", MUST, cite="PEP 525: Finalization")
+def test_the_loop_does_not_keep_generators_alive(loop: Loop) -> None:
+    """The loop maintains a weak set of generators: one that has ended and that nobody holds is gone.
+
+    If this fails: look for strong references in the register of generators.
+    """
+    trace: list[str] = []
+
+    async def main() -> weakref.ref[Any]:
+        generator = count(trace)
+        async for _ in generator:
+            pass
+        return weakref.ref(generator)
+
+    gone = loop.run_until_complete(main())
+    turn(loop)
+    gc.collect()
+    assert gone() is None
+    assert trace == ["closed"]

@@ -1,0 +1,224 @@
+"""Chapter asyncgens: loop.shutdown_asyncgens(), and what is iterated after it."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from typing import Any
+
+from conformance.kit.generators import Generator, count, start
+from conformance.kit.patience import Patience
+from conformance.loops import Factory
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+
+
+async def _fail_when_closed() -> Generator:
+    try:
+        yield 1
+    finally:
+        raise LookupError("while closing")
+
+
+def _shut_down(loop: Loop) -> list[dict[str, Any]]:
+    """What the exception handler is told of the shutdown of a generator that fails; the last entry is about it."""
+    seen: list[dict[str, Any]] = []
+    loop.set_exception_handler(lambda _loop, context: seen.append(context))
+    generator = _fail_when_closed()
+    loop.run_until_complete(start(generator))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    return [*seen, {"generator": generator}]
+
+
+@requirement("asyncgens.shutdown", MUST, cite="asyncio-eventloop: loop.shutdown_asyncgens")
+def test_shutdown_asyncgens_closes_what_is_open(loop: Loop) -> None:
+    """shutdown_asyncgens() schedules all open generators to close with aclose(), and ends when they are closed.
+
+    If this fails: look for the register of generators that were iterated, or a gather() that nobody awaits.
+    """
+    trace: list[str] = []
+    generators = [count(trace, name) for name in "abc"]
+    loop.run_until_complete(start(*generators))
+    assert trace == []
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    assert sorted(trace) == ["a", "b", "c"]
+
+
+@requirement("asyncgens.shutdown-together", SHOULD, cite="PEP 525: Finalization")
+def test_open_generators_are_closed_side_by_side(loop: Loop, patience: Patience) -> None:
+    """shutdown_asyncgens() schedules all open generators to close: one does not wait until another has closed.
+
+    If this fails: look for aclose() awaited in a row.
+    """
+    arrived: list[str] = []
+
+    async def meets(name: str) -> Generator:
+        try:
+            yield 1
+        finally:
+            arrived.append(name)
+            async with asyncio.timeout(patience.seconds):
+                while len(arrived) < 2:
+                    await asyncio.sleep(0)
+
+    generators = [meets("a"), meets("b")]
+    loop.run_until_complete(start(*generators))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    assert sorted(arrived) == ["a", "b"]
+
+
+@requirement("asyncgens.shutdown-nothing", MUST, cite="asyncio-eventloop: loop.shutdown_asyncgens")
+def test_shutdown_asyncgens_with_nothing_open(loop: Loop) -> None:
+    """With no generator open, shutdown_asyncgens() ends at once, and so it does when it is called again.
+
+    If this fails: look for a gather() of nothing, or a flag that is meant to be set once.
+    """
+    results = [loop.run_until_complete(loop.shutdown_asyncgens()) for _ in range(2)]
+    assert results == [None, None]
+
+
+@requirement("asyncgens.shutdown-not-started", MUST, cite="PEP 525: Finalization")
+def test_generators_that_were_not_started_are_left_alone(loop: Loop) -> None:
+    """Open generators are those that were iterated: shutdown_asyncgens() leaves one that was not as it is.
+
+    If this fails: look for generators that are registered when they are made.
+    """
+    trace: list[str] = []
+    generator = count(trace)
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        loop.run_until_complete(start(generator))
+    assert trace == []
+    loop.run_until_complete(generator.aclose())
+    assert trace == ["closed"]
+
+
+@requirement("asyncgens.shutdown-inside", MUST, cite="asyncio-eventloop: loop.shutdown_asyncgens")
+def test_shutdown_asyncgens_can_be_awaited_in_the_run_that_started_them(loop: Loop) -> None:
+    """shutdown_asyncgens() is a coroutine: a task can await it while the loop goes on.
+
+    If this fails: look for a shutdown that works between runs only.
+    """
+    trace: list[str] = []
+
+    async def main() -> None:
+        generators = [count(trace), count(trace)]
+        await start(*generators)
+        await asyncio.get_running_loop().shutdown_asyncgens()
+        trace.append("main goes on")
+
+    loop.run_until_complete(main())
+    assert trace == ["closed", "closed", "main goes on"]
+
+
+async def _warnings(*generators: Generator) -> list[int]:
+    """How many warnings the first and the second iteration of all of them issued."""
+    counts = []
+    for value in (1, 2):
+        # Round the iterations alone: a loop may warn of other things when it starts and stops.
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            assert [await anext(generator) for generator in generators] == [value] * len(generators)
+        counts.append(len(caught))
+    for generator in generators:
+        await generator.aclose()
+    return counts
+
+
+@requirement("asyncgens.warns", MUST, cite="asyncio-eventloop: loop.shutdown_asyncgens")
+def test_iterating_after_the_shutdown_warns(loop: Loop) -> None:
+    """After shutdown_asyncgens() the loop will issue a warning if a new asynchronous generator is iterated.
+
+    If this fails: look for the flag that the firstiter hook is to look at.
+    """
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    assert loop.run_until_complete(_warnings(count([])))[0] == 1
+
+
+@requirement("asyncgens.warns-for-each", MUST, cite="PEP 525: Finalization")
+def test_the_warning_is_for_each_new_generator_once(loop: Loop) -> None:
+    """The warning is issued whenever a new generator is iterated for the first time, and not at its next iterations.
+
+    If this fails: look for a warning that is issued once per loop, or at each step.
+    """
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    assert loop.run_until_complete(_warnings(count([]), count([]), count([]))) == [3, 0]
+
+
+@requirement("asyncgens.warns-old-not", MUST, cite="PEP 525: Finalization")
+def test_iterating_before_the_shutdown_does_not_warn(loop: Loop) -> None:
+    """Before shutdown_asyncgens() generators are iterated without a warning.
+
+    If this fails: look for a flag that is the wrong way round.
+    """
+    assert loop.run_until_complete(_warnings(count([]))) == [0, 0]
+
+
+@requirement("asyncgens.error", MUST, cite="asyncio-eventloop: loop.call_exception_handler")
+def test_an_exception_while_closing_is_reported(loop: Loop) -> None:
+    """If closing a generator raises, the exception handler is called with the exception, once.
+
+    If this fails: look for results of aclose() that nobody looks at.
+    """
+    reported = _shut_down(loop)[:-1]
+    assert [type(context["exception"]) for context in reported] == [LookupError]
+
+
+@requirement("asyncgens.error-key", MUST, cite="asyncio-eventloop: loop.call_exception_handler")
+def test_the_report_names_the_generator(loop: Loop) -> None:
+    """The context's key asyncgen is the asynchronous generator that caused the exception.
+
+    If this fails: look for the context that is given to call_exception_handler().
+    """
+    context, last = _shut_down(loop)
+    assert context["asyncgen"] is last["generator"]
+
+
+@requirement("asyncgens.error-isolated", MUST, cite="asyncio-eventloop: loop.shutdown_asyncgens")
+def test_the_others_are_closed_although_one_fails(loop: Loop, watch: Any) -> None:
+    """All open generators are closed, also if closing one of them raises; shutdown_asyncgens() itself does not raise.
+
+    If this fails: look for generators that are closed one after the other, up to the first exception.
+    """
+    watch.allow("reported")
+    trace: list[str] = []
+    generators = [count(trace, "a"), _fail_when_closed(), count(trace, "b")]
+    loop.run_until_complete(start(*generators))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    assert sorted(trace) == ["a", "b"]
+
+
+@requirement("asyncgens.per-loop", MUST, cite="asyncio-eventloop: loop.shutdown_asyncgens")
+def test_a_loop_closes_its_own_generators_only(loop: Loop, make_loop: Factory) -> None:
+    """A generator belongs to the loop in which it was first iterated: another loop's shutdown leaves it open.
+
+    If this fails: look for a register of generators that all loops share.
+    """
+    trace: list[str] = []
+    other = make_loop()
+    mine, its = count(trace), count(trace, "of the other")
+    loop.run_until_complete(start(mine))
+    other.run_until_complete(start(its))
+    other.run_until_complete(other.shutdown_asyncgens())
+    assert trace == ["of the other"]
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    assert trace == ["of the other", "closed"]
+
+
+@requirement("asyncgens.run-closes", MUST, cite="asyncio-runner: run", since="3.12")
+def test_asyncio_run_finalizes_generators(make_loop: Factory) -> None:
+    """asyncio.run() finalizes asynchronous generators before it closes the loop.
+
+    If this fails: look for hooks that are not set in a run that a Runner starts.
+    """
+    trace: list[str] = []
+    kept = [count(trace)]
+
+    async def main() -> None:
+        await start(*kept)
+
+    run: Any = asyncio.run  # the keyword is new in 3.12
+    run(main(), loop_factory=make_loop)
+    assert trace == ["closed"]
