@@ -15,7 +15,7 @@ from pathlib import Path
 
 from applications import APPLICATIONS, prepare, run_application
 from compare import Difference, compare, exclusions
-from outcomes import read
+from outcomes import Outcome
 from suites import Failure, cpython_modules, run_cpython
 
 _STOCK = "asyncio"
@@ -50,21 +50,15 @@ def main() -> int:
 
 def _on_both(folder: Path, suite: str, loop: str, wanted: list[str]) -> Difference:
     """Run both arms at the same time, each from fresh files."""
-    arms = {arm: folder / f"{suite}-{label}.jsonl" for label, arm in (("stock", _STOCK), ("tested", loop))}
-    for path in arms.values():
-        path.unlink(missing_ok=True)
+    arms = {_STOCK: folder / f"{suite}-stock", loop: folder / f"{suite}-tested"}
 
-    def run(arm: str) -> None:
+    def run(arm: str) -> dict[str, Outcome]:
         if suite == "cpython":
-            for module in cpython_modules(wanted):
-                run_cpython(module, arm, arms[arm], arms[arm].with_suffix(".log"))
-        else:
-            run_application(suite, folder, arm, arms[arm], arms[arm].with_suffix(".log"))
+            return run_cpython(cpython_modules(wanted), arm, arms[arm])
+        return run_application(suite, folder, arm, arms[arm])
 
     with ThreadPoolExecutor(2) as pool:
-        for future in [pool.submit(run, arm) for arm in arms]:
-            future.result()
-    stock, tested = (read(path) for path in arms.values())
+        stock, tested = pool.map(run, arms)
     return compare(stock, tested, exclusions(suite), loop.replace(":", "."), _STOCK_CLASS)
 
 

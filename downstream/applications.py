@@ -1,7 +1,7 @@
-"""Applications of asyncio whose source distributions contain their tests: where the tests come from, what is run.
+"""Applications of asyncio whose own tests are run: where the tests come from, and which of them.
 
-The distribution is of the version that is installed. What is left out here does not use a loop, needs the network
-beyond the loopback, or measures.
+They are those of the version that is installed: in its source distribution, or else in the project's repository. What
+is left out here does not use a loop, needs the network beyond the loopback, or measures.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from outcomes import Outcome
 from suites import Failure, run_pytest
 
 
@@ -20,8 +21,9 @@ from suites import Failure, run_pytest
 class Application:
     """A project's suite."""
 
-    arguments: tuple[str, ...]  # for pytest, in the folder of the source distribution
+    arguments: tuple[str, ...]  # for pytest, in the folder of the sources
     patience: float = 1800  # seconds for the whole suite
+    repository: str | None = None  # where the source distribution lacks the tests; its tags are the versions
 
 
 # The projects' own settings of pytest would need plugins that only measure, or turn warnings of newer versions of
@@ -52,11 +54,15 @@ APPLICATIONS = {
             ),
         )
     ),
+    # The other folders of its tests do without asyncio, or test the deprecated implementation.
+    "websockets": Application(
+        (*_PLAIN, "tests/asyncio"), repository="https://github.com/python-websockets/websockets.git"
+    ),
 }
 
 
 def prepare(name: str, folder: Path) -> None:
-    """Fetch and unpack the source distribution, unless it is there."""
+    """Fetch the sources of the installed version, unless they are there."""
     if name not in APPLICATIONS:
         raise Failure(f"There is no suite {name!r}: choose from cpython, {', '.join(APPLICATIONS)}")
     try:
@@ -64,6 +70,11 @@ def prepare(name: str, folder: Path) -> None:
     except PackageNotFoundError:
         raise Failure(f"Install {name} and what its tests need: see the tox environment `downstream`") from None
     if _sources(name, folder).exists():
+        return
+    if repository := APPLICATIONS[name].repository:
+        subprocess.run(
+            ["git", "clone", "-q", "--depth=1", "-b", wanted, repository, str(_sources(name, folder))], check=True
+        )
         return
     archive = folder / f"{name}-{wanted}.tar.gz"
     if not archive.exists():
@@ -73,9 +84,9 @@ def prepare(name: str, folder: Path) -> None:
         contents.extractall(folder, filter="data")
 
 
-def run_application(name: str, folder: Path, loop: str, outcomes: Path, log: Path) -> None:
+def run_application(name: str, folder: Path, loop: str, results: Path) -> dict[str, Outcome]:
     application = APPLICATIONS[name]
-    run_pytest(_sources(name, folder), list(application.arguments), loop, outcomes, log, application.patience)
+    return run_pytest(_sources(name, folder), list(application.arguments), loop, results, application.patience)
 
 
 def _sources(name: str, folder: Path) -> Path:
