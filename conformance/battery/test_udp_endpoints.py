@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conformance.kit.datagrams import HERE, endpoint, udp_peer
+from conformance.kit.datagrams import HERE, arrival, endpoint, udp_peer
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import Datagrams
 from conformance.requirement import MUST, SHOULD, requirement
@@ -94,7 +94,7 @@ def test_local_addr_binds_the_endpoint(loop: Loop, patience: Patience, host: str
 
 @requirement("udp.remote-addr", MUST, cite=ENDPOINT)
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_remote_addr_connects_the_endpoint(loop: Loop, host: str) -> None:
+def test_remote_addr_connects_the_endpoint(loop: Loop, patience: Patience, host: str) -> None:
     """remote_addr, a (host, port) pair that is looked up, is what the socket is connected to.
 
     If this fails: look for an address that is only remembered for sendto().
@@ -105,12 +105,11 @@ def test_remote_addr_connects_the_endpoint(loop: Loop, host: str) -> None:
             assert transport.get_extra_info("peername") == peer.getsockname()
             assert transport.get_extra_info("socket").getpeername() == peer.getsockname()
             transport.sendto(b"hello")
-            turn(loop, 2)
-            assert peer.recv(100) == b"hello"
+            assert arrival(loop, patience, peer)[0] == b"hello"
 
 
 @requirement("udp.both-addresses", MUST, cite=ENDPOINT)
-def test_an_endpoint_may_be_bound_and_connected(loop: Loop) -> None:
+def test_an_endpoint_may_be_bound_and_connected(loop: Loop, patience: Patience) -> None:
     """With local_addr and remote_addr, the socket is bound to the one and connected to the other.
 
     If this fails: look for two look-ups whose answers are confused.
@@ -120,8 +119,7 @@ def test_an_endpoint_may_be_bound_and_connected(loop: Loop) -> None:
         endpoint(loop, local_addr=HERE, remote_addr=peer.getsockname()) as (transport, _),
     ):
         transport.sendto(b"hello")
-        turn(loop, 2)
-        assert peer.recvfrom(100) == (b"hello", transport.get_extra_info("sockname"))
+        assert arrival(loop, patience, peer) == (b"hello", transport.get_extra_info("sockname"))
         assert transport.get_extra_info("peername") == peer.getsockname()
 
 
@@ -154,12 +152,11 @@ def test_an_endpoint_may_be_of_ipv6(loop: Loop, patience: Patience) -> None:
         patience.run_until(loop, lambda: protocol.received, "the datagram")
         assert protocol.received == [(b"x", peer.getsockname())]
         transport.sendto(b"answer", protocol.received[0][1])
-        turn(loop, 2)
-        assert peer.recv(100) == b"answer"
+        assert arrival(loop, patience, peer)[0] == b"answer"
 
 
 @requirement("udp.family", MUST, cite=ENDPOINT)
-def test_family_makes_an_endpoint_without_addresses(loop: Loop) -> None:
+def test_family_makes_an_endpoint_without_addresses(loop: Loop, patience: Patience) -> None:
     """With family and no address, the endpoint is neither bound nor connected, and can send anywhere.
 
     If this fails: look for an address that is taken as given.
@@ -167,8 +164,7 @@ def test_family_makes_an_endpoint_without_addresses(loop: Loop) -> None:
     with udp_peer() as peer, endpoint(loop, family=socket.AF_INET) as (transport, _):
         assert transport.get_extra_info("socket").family == socket.AF_INET
         transport.sendto(b"hello", peer.getsockname())
-        turn(loop, 2)
-        assert peer.recv(100) == b"hello"
+        assert arrival(loop, patience, peer)[0] == b"hello"
 
 
 @requirement("udp.family-filters", MUST, cite=ENDPOINT)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from conformance.kit.datagrams import HERE, endpoint, udp_peer, unix_pair
+from conformance.kit.datagrams import HERE, arrival, endpoint, udp_peer, unix_pair
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import PEER_TIMEOUT
 from conformance.kit.protocols import Datagrams, raising
@@ -178,8 +178,7 @@ def test_an_endpoint_may_be_a_unix_socket(loop: Loop, patience: Patience, tmp_pa
         how = {"local_addr": ours, "remote_addr": theirs, "family": socket.AF_UNIX}
         with endpoint(loop, **how) as (transport, protocol):
             transport.sendto(b"hello")
-            turn(loop, 2)
-            assert peer.recv(100) == b"hello"
+            assert arrival(loop, patience, peer)[0] == b"hello"
             peer.sendto(b"answer", ours)
             patience.run_until(loop, lambda: protocol.received, "the answer")
             assert protocol.received == [(b"answer", theirs)]
@@ -193,8 +192,7 @@ def test_a_unix_datagram_socket_may_be_given(loop: Loop, patience: Patience, tmp
     """
     with unix_pair(tmp_path) as (ours, peer), endpoint(loop, sock=ours) as (transport, protocol):
         transport.sendto(b"hello")
-        turn(loop, 2)
-        assert peer.recv(100) == b"hello"
+        assert arrival(loop, patience, peer)[0] == b"hello"
         peer.send(b"answer")
         patience.run_until(loop, lambda: protocol.received, "the answer")
         assert protocol.received[0][0] == b"answer"
@@ -212,9 +210,7 @@ def test_a_unix_socket_without_a_name_may_be_given(loop: Loop, patience: Patienc
         patience.run_until(loop, lambda: protocol.received, "the datagram")
         assert protocol.received[0][0] == b"hello"
         transport.sendto(b"answer")
-        turn(loop, 2)
-        peer.setblocking(False)
-        assert peer.recv(100) == b"answer"
+        assert arrival(loop, patience, peer)[0] == b"answer"
 
 
 @requirement("udp.failing-factory", SHOULD, cite="gh-156400")

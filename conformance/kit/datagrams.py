@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from conformance.kit.patience import turn
+from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import PEER_TIMEOUT
 from conformance.kit.protocols import Datagrams
 
@@ -69,6 +70,13 @@ def blocked_endpoint(
                 ours.send(b"filler")
         with endpoint(loop, sock=ours, protocol=protocol) as (transport, made):
             yield transport, made, peer
+
+
+def arrival(loop: asyncio.AbstractEventLoop, patience: Patience, peer: socket.socket) -> tuple[bytes, Any]:
+    """The next datagram of a peer, with its sender; the loop runs until it is there."""
+    patience.run_until(loop, lambda: select.select([peer], [], [], 0)[0], "the arrival of a datagram at the peer")
+    data, sender = peer.recvfrom(1 << 18)
+    return data, sender
 
 
 def receive_after_filler(peer: socket.socket, count: int) -> list[bytes]:

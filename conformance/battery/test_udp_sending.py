@@ -1,0 +1,234 @@
+"""Chapter udp: DatagramTransport.sendto(): where a datagram goes, what it may hold, and what waits for room."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.kit.datagrams import HERE, arrival, blocked_endpoint, endpoint, receive_after_filler, udp_peer
+from conformance.kit.patience import Patience, turn
+from conformance.kit.protocols import Datagrams
+from conformance.kit.threads import in_thread
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+SENDTO = "asyncio-protocol: DatagramTransport.sendto"
+PEP = "PEP 3156: Datagram Transports"
+
+
+@requirement("udp.sendto-address", MUST, cite=SENDTO)
+def test_sendto_sends_to_the_given_address(loop: Loop, patience: Patience) -> None:
+    """sendto() sends the data bytes to the remote peer given by addr, another one in each call.
+
+    If this fails: look for an address that is remembered from the first call.
+    """
+    with udp_peer() as first, udp_peer() as second, endpoint(loop) as (transport, _):
+        for number in range(2):
+            for peer, data in ((first, b"to the first"), (second, b"to the second")):
+                transport.sendto(data, peer.getsockname())
+                assert arrival(loop, patience, peer) == (data, transport.get_extra_info("sockname")), number
+
+
+@requirement("udp.sendto-default", MUST, cite=SENDTO)
+@pytest.mark.parametrize("broadcast", [False, True])
+@pytest.mark.parametrize("arguments", [(), (None,)], ids=["left-out", "None"])
+def test_sendto_without_address_sends_to_the_remote_address(
+    loop: Loop, patience: Patience, arguments: Any, broadcast: bool
+) -> None:
+    """If addr is None, which is the default, the data is sent to the target address given on transport creation.
+
+    If this fails: look for an address that is only kept in a connected socket, which a broadcasting one is not.
+    """
+    with udp_peer() as peer:
+        remote = peer.getsockname()
+        with endpoint(loop, remote_addr=remote, allow_broadcast=broadcast) as (transport, _):
+            transport.sendto(b"data", *arguments)
+            assert arrival(loop, patience, peer)[0] == b"data"
+
+
+@requirement("udp.sendto-remote-address", MUST, cite=(SENDTO, PEP))
+def test_sendto_takes_the_remote_address_of_a_connected_endpoint(loop: Loop, patience: Patience) -> None:
+    """An endpoint that has a remote address may name it in sendto(): if both are given, they must match.
+
+    If this fails: look for sendto() on a connected socket, which some systems refuse.
+    """
+    with udp_peer() as peer, endpoint(loop, remote_addr=peer.getsockname()) as (transport, _):
+        transport.sendto(b"data", peer.getsockname())
+        assert arrival(loop, patience, peer)[0] == b"data"
+
+
+@requirement("udp.sendto-other-address", SHOULD, cite=PEP)
+def test_sendto_another_address_than_the_remote_one_is_refused(loop: Loop, patience: Patience) -> None:
+    """sendto() raises ValueError for an address other than that of a connected endpoint, and sends nothing.
+
+    If this fails: look for an address that is ignored, so that the datagram reaches somebody else.
+    """
+    with (
+        udp_peer() as peer,
+        udp_peer() as other,
+        endpoint(loop, remote_addr=peer.getsockname()) as (transport, _),
+    ):
+        with pytest.raises(ValueError):  # noqa: PT011 (no message is part of the contract)
+            transport.sendto(b"for another", other.getsockname())
+        transport.sendto(b"next")
+        assert arrival(loop, patience, peer)[0] == b"next"
+
+
+@requirement("udp.sendto-unix-path", MUST, cite=(SENDTO, "uvloop#196"), needs=("unix",))
+def test_sendto_takes_the_path_of_a_unix_socket(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """addr is a transport-dependent target address: for a Unix socket it is a path.
+
+    If this fails: look for an address that must be a tuple.
+    """
+    kind = socket.AF_UNIX, socket.SOCK_DGRAM
+    with socket.socket(*kind) as ours, socket.socket(*kind) as peer, endpoint(loop, sock=ours) as (transport, _):
+        peer.bind(str(tmp_path / "peer"))
+        transport.sendto(b"data", str(tmp_path / "peer"))
+        assert arrival(loop, patience, peer)[0] == b"data"
+
+
+@requirement("udp.sendto-returns-none", MUST, cite=PEP)
+def test_sendto_returns_none(loop: Loop) -> None:
+    """The return value of sendto() is None.
+
+    If this fails: look for the count of the system call.
+    """
+    with udp_peer() as peer, endpoint(loop) as (transport, _):
+        answer: object = transport.sendto(b"data", peer.getsockname())
+        assert answer is None
+
+
+@requirement("udp.sendto-accepts-buffers", SHOULD, cite=SENDTO)
+@pytest.mark.parametrize("data", [bytearray(b"data"), memoryview(b"<data>")[1:5]], ids=["bytearray", "memoryview"])
+def test_sendto_accepts_buffers(loop: Loop, patience: Patience, data: Any) -> None:
+    """data may be a bytearray or a memoryview, as for write().
+
+    If this fails: look for a check for exactly bytes, or a view whose offset is lost.
+    """
+    with udp_peer() as peer, endpoint(loop) as (transport, _):
+        transport.sendto(data, peer.getsockname())
+        assert arrival(loop, patience, peer)[0] == b"data"
+
+
+@requirement("udp.sendto-rejects-text", SHOULD, cite=SENDTO)
+@pytest.mark.parametrize("data", ["text", None, 3, [100]], ids=["str", "None", "int", "list"])
+def test_sendto_rejects_what_is_no_bytes(loop: Loop, patience: Patience, data: Any) -> None:
+    """sendto() raises TypeError at once for data that is no bytes-like object, and the endpoint goes on.
+
+    If this fails: look for text that is encoded, or an error that appears only when the datagram is sent.
+    """
+    with udp_peer() as peer, endpoint(loop) as (transport, _):
+        with pytest.raises(TypeError):
+            transport.sendto(data, peer.getsockname())
+        transport.sendto(b"next", peer.getsockname())
+        assert arrival(loop, patience, peer)[0] == b"next"
+
+
+@requirement("udp.sendto-empty", MUST, cite=SENDTO, since="3.13")
+def test_sendto_sends_empty_datagrams(loop: Loop, patience: Patience) -> None:
+    """sendto() can be called with an empty bytes object to send a zero-length datagram.
+
+    If this fails: look for the shortcut for nothing to write, which is right for streams only.
+    """
+    with udp_peer() as peer, endpoint(loop) as (transport, _):
+        transport.sendto(b"", peer.getsockname())
+        transport.sendto(b"next", peer.getsockname())
+        assert [arrival(loop, patience, peer)[0] for _ in range(2)] == [b"", b"next"]
+
+
+@requirement("udp.sendto-boundaries", MUST, cite=SENDTO)
+def test_each_sendto_is_one_datagram(loop: Loop, patience: Patience) -> None:
+    """Each sendto() sends one datagram, whatever its length: none is cut, split, or joined with another.
+
+    If this fails: look for a write buffer shared with streams, or for a maximum taken for granted.
+    """
+    messages = [b"a", b"b" * 1500, b"c" * 9000, b"d"]
+    with udp_peer() as peer, endpoint(loop) as (transport, _):
+        for message in messages:
+            transport.sendto(message, peer.getsockname())
+        assert [arrival(loop, patience, peer)[0] for _ in messages] == messages
+
+
+@requirement("udp.sendto-does-not-block", MUST, cite=SENDTO, needs=("unix",))
+def test_sendto_buffers_what_there_is_no_room_for(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """sendto() does not block; it buffers the data, and sends it in order and in its own datagrams when there is room.
+
+    If this fails: look for a datagram that is dropped when the kernel takes no more, or for a blocking socket.
+    """
+    messages = [f"message {number}".encode() for number in range(20)]
+    with blocked_endpoint(loop, tmp_path) as (transport, _, peer):
+        for message in messages:
+            transport.sendto(message)
+        receiving = in_thread(lambda: receive_after_filler(peer, len(messages)))
+        patience.run_until(loop, lambda: not receiving.is_alive(), "the arrival of the buffered datagrams")
+        assert receiving.result() == messages
+
+
+@requirement("udp.sendto-copies", SHOULD, cite=(SENDTO, "gh-91166"), needs=("unix",))
+def test_buffered_datagrams_are_copies(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """sendto() buffers the data: a bytearray that is changed afterwards is sent as it was.
+
+    If this fails: look for a reference, or an exported view, kept in place of a copy.
+    """
+    data = bytearray(b"before")
+    with blocked_endpoint(loop, tmp_path) as (transport, _, peer):
+        transport.sendto(data)
+        data[:] = b"after!"
+        receiving = in_thread(lambda: receive_after_filler(peer, 1))
+        patience.run_until(loop, lambda: not receiving.is_alive(), "the arrival of the buffered datagram")
+        assert receiving.result() == [b"before"]
+
+
+@requirement("udp.sendto-inside-callbacks", MUST, cite=SENDTO)
+def test_sendto_may_be_called_inside_datagram_received(loop: Loop, patience: Patience) -> None:
+    """A protocol may answer inside datagram_received(), as the documentation's echo server does.
+
+    If this fails: look for a transport that is locked while it calls its protocol.
+    """
+
+    class Echo(Datagrams):
+        def datagram_received(self, data: bytes, addr: Any) -> None:
+            super().datagram_received(data, addr)
+            self.transport.sendto(data, addr)
+
+    with udp_peer() as peer, endpoint(loop, local_addr=HERE, protocol=Echo()) as (transport, _):
+        for number in range(5):
+            peer.sendto(b"%d" % number, transport.get_extra_info("sockname"))
+        assert [arrival(loop, patience, peer)[0] for _ in range(5)] == [b"0", b"1", b"2", b"3", b"4"]
+
+
+@requirement("udp.pause-writing", SHOULD, cite="asyncio-protocol: BaseProtocol.pause_writing", needs=("unix",))
+def test_datagrams_have_flow_control(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """pause_writing() is called when more is buffered than the high-water mark, and resume_writing() when it is sent.
+
+    If this fails: look for a buffer of datagrams that grows without telling the protocol.
+    """
+    with blocked_endpoint(loop, tmp_path) as (transport, protocol, peer):
+        for _ in range(200):
+            transport.sendto(bytes(1000))
+        turn(loop, 2)
+        assert protocol.names == ["connection_made", "pause_writing"]
+        receiving = in_thread(lambda: receive_after_filler(peer, 200))
+        patience.run_until(loop, lambda: "resume_writing" in protocol.names, "resume_writing()")
+        patience.run_until(loop, lambda: not receiving.is_alive(), "the arrival of the buffered datagrams")
+        assert protocol.names == ["connection_made", "pause_writing", "resume_writing"]
+
+
+@requirement("udp.write-buffer-size", SHOULD, cite="gh-135444", needs=("unix",))
+def test_the_size_of_the_buffer_of_datagrams_is_known(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """get_write_buffer_size() tells how much waits to be sent: at least its bytes, and 0 when all is sent.
+
+    If this fails: look for a size that is not lowered when a datagram has been sent.
+    """
+    with blocked_endpoint(loop, tmp_path) as (transport, _, peer):
+        assert transport.get_write_buffer_size() == 0
+        for _ in range(3):
+            transport.sendto(bytes(100))
+        assert transport.get_write_buffer_size() >= 300
+        receiving = in_thread(lambda: receive_after_filler(peer, 3))
+        patience.run_until(loop, lambda: transport.get_write_buffer_size() == 0, "the buffer's end")
+        receiving.result()
