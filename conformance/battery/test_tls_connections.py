@@ -1,0 +1,337 @@
+"""Chapter tls: how TLS connections are made, or refused."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.kit.certificates import NAME, client_context, server_context
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import drive, listener, receive_exactly, tcp_pair
+from conformance.kit.protocols import Events
+from conformance.kit.secured import secured, tls_accept, tls_dial
+from conformance.kit.servers import Service, accepted, dial, serving, shut
+from conformance.kit.threads import in_thread
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+SIDES = pytest.mark.parametrize("side", ["client", "server"])
+
+
+def connect(loop: Loop, address: Any, **kwargs: Any) -> Any:
+    return loop.run_until_complete(loop.create_connection(Events, *address, **kwargs))
+
+
+def close(loop: Loop, transport: Any) -> None:
+    transport.abort()
+    turn(loop, 4)
+
+
+@requirement("tls.connect", MUST, cite="asyncio-eventloop: loop.create_connection")
+@SIDES
+def test_a_tls_connection_carries_data(loop: Loop, patience: Patience, side: str) -> None:
+    """With ssl, a SSL/TLS transport is created, for a client and for the connections of a server.
+
+    If this fails: look for a handshake that stalls, or plain text on the wire.
+    """
+    with secured(loop, patience, side) as (transport, protocol, peer):
+        peer.sendall(b"in")
+        patience.run_until(loop, lambda: protocol.received == b"in", "the data")
+        transport.write(b"out")
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 3))) == b"out"
+
+
+@requirement("tls.made-after-handshake", MUST, cite="asyncio-protocol: BaseProtocol.connection_made")
+@SIDES
+def test_the_connection_is_made_when_the_handshake_is(loop: Loop, patience: Patience, side: str) -> None:
+    """connection_made() is called once, when the handshake is complete, with the TLS transport.
+
+    If this fails: look for an announcement of the TCP connection beneath.
+    """
+
+    class Looks(Events):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self.cipher = transport.get_extra_info("cipher")
+
+    with secured(loop, patience, side, protocol=Looks) as (transport, protocol, _):
+        turn(loop, 3)
+        assert protocol.calls == [("connection_made", transport)]
+        assert protocol.cipher is not None
+
+
+@requirement("tls.default-context", MUST, cite="asyncio-eventloop: loop.create_connection")
+def test_true_is_a_default_context(loop: Loop) -> None:
+    """If ssl is True, the context of ssl.create_default_context() is used: it verifies, and does not know this server.
+
+    If this fails: look for a context that verifies nothing.
+    """
+    with listener() as listening:
+        helper = tls_accept(listening)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            connect(loop, listening.getsockname(), ssl=True, server_hostname=NAME)
+        with contextlib.suppress(OSError):
+            helper.result().close()
+
+
+@requirement("tls.hostname-default", MUST, cite="asyncio-eventloop: loop.create_connection")
+def test_the_host_is_the_name_to_verify(loop: Loop, patience: Patience) -> None:
+    """server_hostname is, by default, the host argument: it is sent to the server, and matched against the certificate.
+
+    If this fails: look for a name that is None, so that nothing is checked, or the address that it resolved to.
+    """
+    names: list[str | None] = []
+    context = server_context()
+    context.sni_callback = lambda _socket, name, _context: names.append(name)
+    with listener() as listening:
+        helper = tls_accept(listening, context)
+        transport, _ = connect(loop, (NAME, listening.getsockname()[1]), ssl=client_context(), family=socket.AF_INET)
+        drive(loop, patience, helper).close()
+        close(loop, transport)
+    assert names == [NAME]
+
+
+@requirement("tls.hostname-override", MUST, cite="asyncio-eventloop: loop.create_connection")
+def test_server_hostname_overrides_the_host(loop: Loop, patience: Patience) -> None:
+    """server_hostname sets or overrides the host name that the server's certificate is matched against.
+
+    If this fails: look for the host that wins.
+    """
+    with listener() as listening:
+        helper = tls_accept(listening, server_context("other.example"))
+        transport, _ = connect(loop, listening.getsockname(), ssl=client_context(), server_hostname="other.example")
+        drive(loop, patience, helper).close()
+        close(loop, transport)
+
+
+@requirement("tls.hostname-required", MUST, cite="asyncio-eventloop: loop.create_connection")
+def test_a_socket_with_tls_needs_a_name(loop: Loop) -> None:
+    """If ssl is given and host is not, server_hostname is required: ValueError.
+
+    If this fails: look for a certificate that is checked against nothing.
+    """
+    with tcp_pair() as (ours, _), pytest.raises(ValueError):  # noqa: PT011 (no message is part of the contract)
+        loop.run_until_complete(loop.create_connection(Events, sock=ours, ssl=client_context()))
+
+
+@requirement("tls.hostname-without-tls", MUST, cite="asyncio-eventloop: loop.create_connection")
+def test_a_name_without_tls_is_refused(loop: Loop) -> None:
+    """server_hostname is used only with ssl: without it, ValueError.
+
+    If this fails: look for an argument that is ignored, so that the caller believes in TLS.
+    """
+    with listener() as listening, pytest.raises(ValueError):  # noqa: PT011 (no message is part of the contract)
+        connect(loop, listening.getsockname(), server_hostname=NAME)
+
+
+@requirement("tls.unknown-authority", MUST, cite="ssl: ssl.SSLCertVerificationError")
+def test_a_certificate_of_an_unknown_authority_is_refused(loop: Loop) -> None:
+    """A server whose certificate cannot be verified is refused with ssl.SSLCertVerificationError.
+
+    If this fails: look for another exception type, as ConnectionAbortedError, or none.
+    """
+    with listener() as listening:
+        helper = tls_accept(listening)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            connect(loop, listening.getsockname(), ssl=client_context(trusting=False), server_hostname=NAME)
+        with contextlib.suppress(OSError):
+            helper.result().close()
+
+
+@requirement("tls.wrong-name", MUST, cite="ssl: ssl.SSLCertVerificationError")
+def test_a_certificate_for_another_name_is_refused(loop: Loop) -> None:
+    """A server whose certificate is for another name is refused with ssl.SSLCertVerificationError.
+
+    If this fails: look for a name that does not reach the TLS object.
+    """
+    with listener() as listening:
+        helper = tls_accept(listening)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            connect(loop, listening.getsockname(), ssl=client_context(), server_hostname="other.example")
+        with contextlib.suppress(OSError):
+            helper.result().close()
+
+
+@requirement("tls.refused-not-announced", SHOULD, cite="asyncio-protocol: BaseProtocol.connection_made")
+def test_a_failed_handshake_announces_nothing(loop: Loop) -> None:
+    """If the handshake fails, the protocol is not told of a connection.
+
+    If this fails: look for connection_made() before the handshake, or connection_lost() without it.
+    """
+    protocol = Events()
+    with listener() as listening:
+        helper = tls_accept(listening)
+        kwargs: Any = {"ssl": client_context(trusting=False), "server_hostname": NAME}
+        with contextlib.suppress(ssl.SSLError):
+            loop.run_until_complete(loop.create_connection(lambda: protocol, *listening.getsockname(), **kwargs))
+        with contextlib.suppress(OSError):
+            helper.result().close()
+        turn(loop, 3)
+    assert "connection_made" not in protocol.names
+
+
+@requirement("tls.server-goes-on", MUST, cite="asyncio-eventloop: loop.create_server")
+def test_a_server_survives_a_failed_handshake(loop: Loop, patience: Patience, watch: Any) -> None:
+    """A client that refuses the certificate, or speaks no TLS, does not stop the server.
+
+    If this fails: look for an error of one connection that reaches the listener.
+    """
+    watch.allow("reported")  # whether a failed handshake is reported is left open
+    with serving(loop, ssl=server_context()) as service:
+        helper = tls_dial(service.address, client_context(trusting=False))
+        patience.run_until(loop, lambda: not helper.is_alive(), "the refusal")
+        with pytest.raises(ssl.SSLCertVerificationError):
+            helper.result()
+        with dial(service) as plain:
+            plain.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            with contextlib.suppress(OSError):
+                drive(loop, patience, in_thread(lambda: plain.recv(100)))
+        trusting = tls_dial(service.address)
+        accepted(loop, patience, service)
+        drive(loop, patience, trusting).close()
+
+
+@requirement("tls.timeout-value", MUST, cite="asyncio-eventloop: loop.create_connection")
+@pytest.mark.parametrize("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])
+@pytest.mark.parametrize("value", [0, -1.0], ids=["zero", "negative"])
+def test_a_timeout_must_be_positive(loop: Loop, name: str, value: float, watch: Any) -> None:
+    """ssl_handshake_timeout and ssl_shutdown_timeout are times in seconds to wait: zero and less are a ValueError.
+
+    If this fails: look for zero taken for the default.
+    """
+    watch.allow("descriptor")  # the stock loop looks at the number when it has connected, and forgets the socket
+    with listener() as listening, pytest.raises(ValueError):  # noqa: PT011 (no message is part of the contract)
+        connect(loop, listening.getsockname(), ssl=client_context(), server_hostname=NAME, **{name: value})
+
+
+@requirement("tls.timeout-without-tls", SHOULD, cite="asyncio-eventloop: loop.create_connection")
+@pytest.mark.parametrize("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])
+def test_timeouts_need_tls(loop: Loop, name: str) -> None:
+    """The timeouts are for a TLS connection: without ssl they are a ValueError.
+
+    If this fails: look for arguments that are ignored.
+    """
+    with listener() as listening, pytest.raises(ValueError):  # noqa: PT011 (no message is part of the contract)
+        connect(loop, listening.getsockname(), **{name: 1.0})
+
+
+@requirement("tls.handshake-timeout", MUST, cite="asyncio-eventloop: loop.create_connection")
+def test_a_handshake_that_takes_too_long_is_aborted(loop: Loop) -> None:
+    """After ssl_handshake_timeout seconds without a handshake the connection is aborted: ConnectionAbortedError.
+
+    If this fails: look for a timeout that is not passed on, or another exception type.
+    """
+    with listener() as listening, pytest.raises(ConnectionAbortedError):
+        connect(loop, listening.getsockname(), ssl=client_context(), server_hostname=NAME, ssl_handshake_timeout=0.005)
+
+
+@requirement("tls.handshake-eof", MUST, cite="exceptions: OSError")
+def test_an_end_during_the_handshake_is_an_error(loop: Loop) -> None:
+    """A peer that closes before the handshake is complete is an OSError for who connects.
+
+    If this fails: look for a wait that nothing ends.
+    """
+    with listener() as listening:
+        helper = in_thread(lambda: listening.accept()[0].close())
+        with pytest.raises(OSError):  # noqa: PT011 (which one depends on how far the handshake was)
+            connect(loop, listening.getsockname(), ssl=client_context(), server_hostname=NAME)
+        helper.result()
+
+
+@requirement("tls.sock", MUST, cite="asyncio-eventloop: loop.create_connection")
+def test_tls_over_a_connected_socket(loop: Loop, patience: Patience) -> None:
+    """ssl may be combined with sock, a connected socket, and server_hostname.
+
+    If this fails: look for a handshake that only create_connection() by address makes.
+    """
+    with tcp_pair() as (ours, peer):
+        helper = in_thread(lambda: server_context().wrap_socket(peer, server_side=True))
+        transport, _ = loop.run_until_complete(
+            loop.create_connection(Events, sock=ours, ssl=client_context(), server_hostname=NAME)
+        )
+        with drive(loop, patience, helper):
+            close(loop, transport)
+
+
+@requirement("tls.unix", MUST, cite="asyncio-eventloop: loop.create_unix_connection", needs=("unix",))
+def test_tls_over_a_unix_socket(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """create_unix_connection() and create_unix_server() take ssl as their TCP relatives do.
+
+    If this fails: look for a handshake that needs an internet address.
+    """
+    service = Service()
+    path = str(tmp_path / "s")
+    service.server = loop.run_until_complete(loop.create_unix_server(service, path, ssl=server_context()))
+    transport, _ = loop.run_until_complete(
+        loop.create_unix_connection(Events, path, ssl=client_context(), server_hostname=NAME)
+    )
+    protocol = accepted(loop, patience, service)
+    transport.write(b"in")
+    patience.run_until(loop, lambda: protocol.received == b"in", "the data")
+    transport.abort()
+    shut(loop, service)
+
+
+@requirement("tls.accepted-socket", MUST, cite="asyncio-eventloop: loop.connect_accepted_socket")
+def test_tls_over_an_accepted_socket(loop: Loop, patience: Patience) -> None:
+    """connect_accepted_socket() with ssl makes the server's side of the handshake.
+
+    If this fails: look for the client's side, or no handshake.
+    """
+    protocol = Events()
+    with tcp_pair() as (ours, peer):
+        helper = in_thread(lambda: client_context().wrap_socket(peer, server_hostname=NAME))
+        loop.run_until_complete(loop.connect_accepted_socket(lambda: protocol, ours, ssl=server_context()))
+        with drive(loop, patience, helper) as tls:
+            tls.sendall(b"in")
+            patience.run_until(loop, lambda: protocol.received == b"in", "the data")
+            close(loop, protocol.transport)
+
+
+@requirement("tls.accepted-socket-returns", MUST, cite="asyncio-eventloop: loop.connect_accepted_socket")
+def test_an_accepted_socket_with_tls_returns_the_pair(loop: Loop, patience: Patience) -> None:
+    """connect_accepted_socket() with ssl returns the pair (transport, protocol) that the application made.
+
+    If this fails: look for the TLS layer's own protocol, or the transport beneath, returned instead.
+    """
+    protocol = Events()
+    with tcp_pair() as (ours, peer):
+        helper = in_thread(lambda: client_context().wrap_socket(peer, server_hostname=NAME))
+        pair = loop.run_until_complete(loop.connect_accepted_socket(lambda: protocol, ours, ssl=server_context()))
+        with drive(loop, patience, helper):
+            close(loop, protocol.transport)
+        assert pair == (protocol.transport, protocol)
+
+
+@requirement("tls.alpn", MUST, cite="ssl: ssl.SSLContext.set_alpn_protocols")
+@SIDES
+def test_the_protocol_is_negotiated(loop: Loop, patience: Patience, side: str) -> None:
+    """ALPN protocols of the context are negotiated, and 'ssl_object' tells the one that was chosen.
+
+    If this fails: look for a context that is rebuilt from some of its settings.
+    """
+    ours = client_context() if side == "client" else server_context()
+    theirs = server_context() if side == "client" else client_context()
+    ours.set_alpn_protocols(["first", "second"])
+    theirs.set_alpn_protocols(["second"])
+    with secured(loop, patience, side, ours=ours, theirs=theirs) as (transport, _, peer):
+        assert transport.get_extra_info("ssl_object").selected_alpn_protocol() == "second"
+        assert peer.selected_alpn_protocol() == "second"
+
+
+@requirement("tls.client-certificate", MUST, cite="ssl: ssl.SSLContext.verify_mode")
+def test_a_server_asks_for_a_certificate(loop: Loop, patience: Patience) -> None:
+    """A server whose context requires certificates gets the client's, and 'peercert' tells it.
+
+    If this fails: look for a context that is rebuilt from some of its settings.
+    """
+    ours, theirs = server_context(client_certificates=True), client_context(certificate="client.example")
+    with secured(loop, patience, "server", ours=ours, theirs=theirs) as (transport, _, _):
+        names = transport.get_extra_info("peercert")["subjectAltName"]
+        assert names == (("DNS", "client.example"),)

@@ -1,0 +1,396 @@
+"""Chapter tls: what a TLS transport does with data, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from conformance.kit.certificates import client_context, server_context
+from conformance.kit.patience import Patience
+from conformance.kit.peers import drive, receive_all, receive_exactly
+from conformance.kit.protocols import Events
+from conformance.kit.secured import BIG, exchange, secured
+from conformance.kit.threads import in_thread
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+SIDES = pytest.mark.parametrize("side", ["client", "server"])
+
+
+def until_lost(loop: Loop, patience: Patience, protocol: Events) -> None:
+    patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+
+
+@requirement("tls.peercert", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
+def test_the_peers_certificate_is_told(loop: Loop, patience: Patience) -> None:
+    """'peercert' is the peer certificate, the result of getpeercert().
+
+    If this fails: look for a certificate in binary form, or none.
+    """
+    with secured(loop, patience) as (transport, _, _):
+        assert transport.get_extra_info("peercert")["subjectAltName"] == (("DNS", "localhost"),)
+
+
+@requirement("tls.cipher", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
+def test_the_cipher_is_told(loop: Loop, patience: Patience) -> None:
+    """'cipher' is a three-value tuple: the name of the cipher, the version of the protocol, the number of secret bits.
+
+    If this fails: look for the name alone.
+    """
+    with secured(loop, patience) as (transport, _, peer):
+        assert transport.get_extra_info("cipher") == peer.cipher()
+
+
+@requirement("tls.compression", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
+def test_the_compression_is_told(loop: Loop, patience: Patience) -> None:
+    """'compression' is the compression algorithm as a string, or None if the connection isn't compressed.
+
+    If this fails: look for a name that is not known, so that the default comes back.
+    """
+    with secured(loop, patience) as (transport, _, peer):
+        assert transport.get_extra_info("compression", "unknown") == peer.compression()
+
+
+@requirement("tls.sslcontext", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
+@SIDES
+def test_the_context_is_told(loop: Loop, patience: Patience, side: str) -> None:
+    """'sslcontext' is the ssl.SSLContext instance, the one that was given.
+
+    If this fails: look for a context made anew.
+    """
+    context = client_context() if side == "client" else server_context()
+    with secured(loop, patience, side, ours=context) as (transport, _, _):
+        assert transport.get_extra_info("sslcontext") is context
+
+
+@requirement("tls.ssl-object", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
+def test_the_tls_object_is_told(loop: Loop, patience: Patience) -> None:
+    """'ssl_object' is the ssl.SSLObject or ssl.SSLSocket instance.
+
+    If this fails: look for a TLS implementation of the loop's own, without the methods that programs use.
+    """
+    with secured(loop, patience) as (transport, _, peer):
+        tls = transport.get_extra_info("ssl_object")
+        assert isinstance(tls, ssl.SSLObject | ssl.SSLSocket)
+        assert (tls.version(), tls.server_side) == (peer.version(), False)
+
+
+@requirement("tls.socket-info", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
+@SIDES
+def test_the_socket_beneath_is_told(loop: Loop, patience: Patience, side: str) -> None:
+    """'socket', 'sockname' and 'peername' are told by a TLS transport too.
+
+    If this fails: look for information that stays with the transport beneath.
+    """
+    with secured(loop, patience, side) as (transport, _, peer):
+        assert transport.get_extra_info("peername") == peer.getsockname()
+        assert transport.get_extra_info("sockname") == peer.getpeername()
+        assert transport.get_extra_info("socket").getsockname() == peer.getpeername()
+
+
+@requirement("tls.large", MUST, cite="PEP 3156: Bidirectional Stream Transports")
+@SIDES
+def test_much_data_passes_both_ways_at_once(loop: Loop, patience: Patience, side: str) -> None:
+    """Everything that is written arrives, in order, in both directions at the same time.
+
+    If this fails: look for records cut at a buffer's border, or a direction that waits for the other.
+    """
+    with secured(loop, patience, side) as (transport, protocol, peer):
+        transport.write(BIG)
+        assert drive(loop, patience, in_thread(lambda: exchange(peer, BIG, len(BIG)))) == BIG
+        patience.run_until(loop, lambda: len(protocol.received) >= len(BIG), "the last byte")
+        assert protocol.received == BIG
+
+
+@requirement("tls.data-is-bytes", MUST, cite="asyncio-protocol: Protocol.data_received")
+def test_data_is_non_empty_bytes(loop: Loop, patience: Patience) -> None:
+    """data is a non-empty bytes object, over TLS too.
+
+    If this fails: look for a memoryview of the decrypted record, or an empty read for a record without data.
+    """
+    with secured(loop, patience) as (_, protocol, peer):
+        for size in (1, 20000):
+            peer.sendall(bytes(size))
+        patience.run_until(loop, lambda: len(protocol.received) == 20001, "the data")
+        chunks = [argument for name, argument in protocol.calls if name == "data_received"]
+        assert all(type(chunk) is bytes and chunk for chunk in chunks)
+
+
+@requirement("tls.writelines", MUST, cite="asyncio-protocol: WriteTransport.writelines")
+def test_writelines_writes_every_piece(loop: Loop, patience: Patience) -> None:
+    """writelines() writes a list, or any iterable, of data bytes, bytes-like objects among them.
+
+    If this fails: look for a method of the transport beneath, which sends plain text.
+    """
+    with secured(loop, patience) as (transport, _, peer):
+        transport.writelines(iter([b"a", bytearray(b""), memoryview(b"bc")]))
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 3))) == b"abc"
+
+
+@requirement("tls.write-copies", MUST, cite="PEP 3156: Bidirectional Stream Transports")
+def test_a_bytearray_may_be_changed_after_write(loop: Loop, patience: Patience) -> None:
+    """What write() was given is sent as it was then, whatever is done to a bytearray afterwards.
+
+    If this fails: look for data that is encrypted later, out of the caller's buffer.
+    """
+    with secured(loop, patience) as (transport, _, peer):
+        data = bytearray(BIG)
+        transport.write(data)
+        data[:] = bytes(len(data))
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, len(BIG)))) == BIG
+
+
+@requirement("tls.write-eof", MUST, cite="asyncio-protocol: WriteTransport.can_write_eof")
+def test_tls_has_no_write_eof(loop: Loop, patience: Patience) -> None:
+    """can_write_eof() is False, and write_eof() raises NotImplementedError: SSL has no half-closed connections.
+
+    If this fails: look for the method of the transport beneath.
+    """
+    with secured(loop, patience) as (transport, _, _):
+        assert transport.can_write_eof() is False
+        try:
+            transport.write_eof()
+        except NotImplementedError:
+            return
+        pytest.fail("write_eof() of a TLS transport raised nothing")
+
+
+@requirement("tls.pause-writing", MUST, cite="asyncio-protocol: BaseProtocol.pause_writing")
+def test_a_peer_that_does_not_read_pauses_the_protocol(loop: Loop, patience: Patience) -> None:
+    """pause_writing() is called when the buffer passes its limit, resume_writing() when it has drained.
+
+    If this fails: look for flow control that ends at the transport beneath.
+    """
+    with secured(loop, patience) as (transport, protocol, peer):
+        transport.write(BIG)
+        transport.write(BIG)
+        drive(loop, patience, in_thread(lambda: receive_exactly(peer, 2 * len(BIG))))
+        patience.run_until(loop, lambda: "resume_writing" in protocol.names, "resume_writing()")
+        names = [name for name in protocol.names if name.endswith("_writing")]
+        assert names[:2] == ["pause_writing", "resume_writing"]
+
+
+@requirement("tls.buffer-limits", MUST, cite="asyncio-protocol: WriteTransport.set_write_buffer_limits")
+def test_the_limits_can_be_set(loop: Loop, patience: Patience) -> None:
+    """set_write_buffer_limits() sets what get_write_buffer_limits() returns, a tuple (low, high).
+
+    If this fails: look for limits that belong to the transport beneath only.
+    """
+    with secured(loop, patience) as (transport, _, _):
+        transport.set_write_buffer_limits(high=4000, low=1000)
+        assert transport.get_write_buffer_limits() == (1000, 4000)
+        assert transport.get_write_buffer_size() == 0
+
+
+@requirement("tls.pause-reading", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")
+def test_reading_can_be_paused(loop: Loop, patience: Patience) -> None:
+    """After pause_reading() no data is passed to the protocol until resume_reading() is called.
+
+    If this fails: look for data that was decrypted already and is handed out all the same.
+    """
+    with secured(loop, patience) as (transport, protocol, peer):
+        transport.pause_reading()
+        peer.sendall(b"data")
+        loop.run_until_complete(asyncio.sleep(0.005))
+        assert (bytes(protocol.received), transport.is_reading()) == (b"", False)
+        transport.resume_reading()
+        patience.run_until(loop, lambda: protocol.received == b"data", "the data")
+
+
+@requirement("tls.pause-in-callback", SHOULD, cite="asyncio-protocol: ReadTransport.pause_reading")
+def test_reading_can_be_paused_between_records(loop: Loop, patience: Patience) -> None:
+    """pause_reading() in data_received() holds for the records that are already decrypted, or waiting to be.
+
+    If this fails: look for a loop over the records of one read that does not look at the pause.
+    """
+
+    class Pauses(Events):
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self.transport.pause_reading()
+
+    with secured(loop, patience, protocol=Pauses) as (transport, protocol, peer):
+        for _ in range(30):
+            peer.sendall(bytes(1000))
+        patience.run_until(loop, lambda: protocol.received, "the first data")
+        loop.run_until_complete(asyncio.sleep(0.003))
+        assert protocol.names.count("data_received") == 1
+
+        def everything() -> bool:
+            transport.resume_reading()
+            return len(protocol.received) == 30_000
+
+        patience.run_until(loop, everything, "the last record")
+
+
+@requirement("tls.close", MUST, cite="asyncio-protocol: BaseTransport.close")
+@SIDES
+def test_close_flushes_and_says_goodbye(loop: Loop, patience: Patience, side: str) -> None:
+    """close() flushes buffered data and ends the connection in order, with close_notify; then connection_lost(None).
+
+    If this fails: look for a close of the socket beneath, which the peer must take for an attack.
+    """
+    with secured(loop, patience, side) as (transport, protocol, peer):
+        transport.write(BIG)
+        transport.close()
+
+        def read_to_the_end() -> bytes:
+            data = receive_all(peer)
+            with contextlib.suppress(OSError):
+                peer.unwrap()
+            return data
+
+        assert transport.is_closing()
+        assert drive(loop, patience, in_thread(read_to_the_end)) == BIG
+        until_lost(loop, patience, protocol)
+        assert protocol.reason is None
+
+
+@requirement("tls.peer-closes", MUST, cite="asyncio-protocol: Protocol.eof_received")
+def test_a_regular_end_of_the_peer(loop: Loop, patience: Patience) -> None:
+    """When the peer ends with close_notify, all its data arrives, then eof_received(), then connection_lost(None).
+
+    If this fails: look for the end of the socket beneath reported twice, or as an error.
+    """
+    with secured(loop, patience) as (_, protocol, peer):
+        peer.sendall(b"last")
+        helper = in_thread(peer.unwrap)
+        until_lost(loop, patience, protocol)
+        helper.result().close()
+        assert protocol.received == b"last"
+        assert [name for name in protocol.names if name != "data_received"][1:] == ["eof_received", "connection_lost"]
+        assert protocol.reason is None
+
+
+@requirement("tls.eof-true", MUST, cite="asyncio-protocol: Protocol.eof_received")
+def test_tls_connections_do_not_stay_half_open(loop: Loop, patience: Patience) -> None:
+    """SSL doesn't support half-closed connections: returning true from eof_received() results in the connection closed.
+
+    If this fails: look for a transport that is left open and can send to nobody.
+    """
+    with secured(loop, patience, protocol=lambda: Events(keep_open=True)) as (_, protocol, peer):
+        helper = in_thread(peer.unwrap)
+        until_lost(loop, patience, protocol)
+        helper.result().close()
+
+
+@requirement("tls.abrupt-end", MUST, cite="asyncio-protocol: BaseProtocol.connection_lost")
+def test_an_end_without_goodbye_is_an_end(loop: Loop, patience: Patience) -> None:
+    """When the connection beneath ends without close_notify, what came before arrives, and connection_lost() is called.
+
+    If this fails: look for a wait for a close_notify that does not come.
+    """
+    with secured(loop, patience) as (_, protocol, peer):
+        peer.sendall(b"last")
+        with socket.socket(fileno=peer.detach()) as beneath:
+            beneath.shutdown(socket.SHUT_WR)
+            until_lost(loop, patience, protocol)
+        assert protocol.received == b"last"
+
+
+@requirement("tls.garbage", MUST, cite="asyncio-protocol: BaseProtocol.connection_lost")
+def test_garbage_ends_the_connection_with_an_error(loop: Loop, patience: Patience, watch: Any) -> None:
+    """What is no TLS record ends the connection: connection_lost() is called with an ssl.SSLError.
+
+    If this fails: look for an error that is only logged, or the data handed out as it is.
+    """
+    watch.allow("reported")  # it may be, as a fatal error of the transport
+    with secured(loop, patience) as (_, protocol, peer):
+        with socket.socket(fileno=peer.detach()) as beneath:
+            beneath.sendall(b"this is no TLS record, and it is long enough to be seen as none")
+            until_lost(loop, patience, protocol)
+        assert isinstance(protocol.reason, ssl.SSLError)
+        assert protocol.received == b""
+
+
+@requirement("tls.abort", MUST, cite="asyncio-protocol: WriteTransport.abort")
+def test_abort_does_not_wait(loop: Loop, patience: Patience) -> None:
+    """abort() closes immediately: buffered data is lost, and connection_lost() is called with the peer still asleep.
+
+    If this fails: look for a shutdown that waits for the peer's answer.
+    """
+    with secured(loop, patience) as (transport, protocol, _):
+        transport.write(BIG)
+        transport.write(BIG)
+        transport.abort()
+        assert not protocol.lost
+        until_lost(loop, patience, protocol)
+        assert protocol.reason is None
+
+
+@requirement("tls.shutdown-timeout", MUST, cite="asyncio-eventloop: loop.create_connection")
+@SIDES
+def test_a_peer_that_does_not_say_goodbye_is_not_waited_for(loop: Loop, patience: Patience, side: str) -> None:
+    """After ssl_shutdown_timeout seconds without a complete shutdown the connection is aborted.
+
+    If this fails: look for a close() that waits 30 seconds, or for ever, for the peer's close_notify.
+    """
+    with secured(loop, patience, side, ssl_shutdown_timeout=0.01) as (transport, protocol, _):
+        transport.close()
+        until_lost(loop, patience, protocol)
+
+
+@requirement("tls.set-protocol", MUST, cite="asyncio-protocol: BaseTransport.set_protocol")
+def test_the_protocol_can_be_replaced(loop: Loop, patience: Patience) -> None:
+    """set_protocol() sets a new protocol, which gets the data from then on; get_protocol() returns it.
+
+    If this fails: look for the protocol of the transport beneath exchanged instead.
+    """
+    second = Events()
+    with secured(loop, patience) as (transport, first, peer):
+        assert transport.get_protocol() is first
+        transport.set_protocol(second)
+        assert transport.get_protocol() is second
+        peer.sendall(b"data")
+        patience.run_until(loop, lambda: second.received == b"data", "the data")
+        transport.set_protocol(first)
+
+
+class Buffered(asyncio.BufferedProtocol):
+    """Keeps what it gets in buffers of a thousand bytes, each of them new and of the given kind."""
+
+    def __init__(self, kind: Callable[[bytearray], Any]) -> None:
+        self.kind = kind
+        self.received = bytearray()
+        self.lost = False
+
+    def get_buffer(self, sizehint: int) -> Any:
+        self.buffer = bytearray(1000)
+        return self.kind(self.buffer)
+
+    def buffer_updated(self, nbytes: int) -> None:
+        assert nbytes > 0
+        self.received += self.buffer[:nbytes]
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self.lost = True
+
+
+@requirement("tls.buffered", MUST, cite="asyncio-protocol: BufferedProtocol.buffer_updated")
+def test_a_buffered_protocol_works_over_tls(loop: Loop, patience: Patience) -> None:
+    """A BufferedProtocol gets decrypted data in the buffers that it gives.
+
+    If this fails: look for get_buffer() called for the encrypted data.
+    """
+    with secured(loop, patience, protocol=lambda: Buffered(memoryview)) as (_, protocol, peer):
+        peer.sendall(BIG[:100_000])
+        patience.run_until(loop, lambda: len(protocol.received) >= 100_000, "the data")
+        assert protocol.received == BIG[:100_000]
+
+
+@requirement("tls.buffered-bytearray", MUST, cite="asyncio-protocol: BufferedProtocol.get_buffer")
+def test_any_buffer_will_do_over_tls(loop: Loop, patience: Patience) -> None:
+    """get_buffer() must return an object implementing the buffer protocol: a bytearray is one, over TLS too.
+
+    If this fails: look for a slice of the buffer that is filled: of a bytearray it is a copy.
+    """
+    with secured(loop, patience, protocol=lambda: Buffered(lambda buffer: buffer)) as (_, protocol, peer):
+        peer.sendall(BIG[:100_000])
+        patience.run_until(loop, lambda: len(protocol.received) >= 100_000, "the data")
+        assert protocol.received == BIG[:100_000]

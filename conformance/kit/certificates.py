@@ -1,0 +1,47 @@
+"""Certificates for TLS, made once per process: an authority that only these contexts trust, and what it issues.
+
+The contexts load nothing of the machine, so they are quickly made.
+"""
+
+from __future__ import annotations
+
+import functools
+import ssl
+
+import trustme
+
+NAME = "localhost"
+
+
+@functools.cache
+def _authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@functools.cache
+def _issued(*names: str) -> trustme.LeafCert:
+    return _authority().issue_cert(*names)
+
+
+def server_context(name: str = NAME, *, client_certificates: bool = False) -> ssl.SSLContext:
+    """A server's context, with a certificate for `name`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    _issued(name).configure_cert(context)
+    if client_certificates:
+        context.verify_mode = ssl.CERT_REQUIRED
+        _authority().configure_trust(context)
+    return context
+
+
+def client_context(*, trusting: bool = True, certificate: str | None = None) -> ssl.SSLContext:
+    """A client's context, which verifies; it trusts the authority unless told otherwise."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if trusting:
+        _authority().configure_trust(context)
+    if certificate is not None:
+        _issued(certificate).configure_cert(context)
+    return context
+
+
+# Made while the module is imported, so that processes forked for single tests find them ready.
+_issued(NAME)
