@@ -1,0 +1,197 @@
+"""Chapter udp: datagram_received() and error_received(): what a protocol is told of datagrams and of errors."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+from conformance.kit.datagrams import HERE, arrival, endpoint, udp_peer
+from conformance.kit.patience import Patience, turn
+from conformance.kit.protocols import Datagrams, raising
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+RECEIVED = "asyncio-protocol: DatagramProtocol.datagram_received"
+ERROR = "asyncio-protocol: DatagramProtocol.error_received"
+
+
+@requirement("udp.received", MUST, cite=RECEIVED)
+def test_datagram_received_gets_the_data_and_the_sender(loop: Loop, patience: Patience) -> None:
+    """datagram_received() is called with a bytes object of the incoming data, and the address of the peer sending it.
+
+    If this fails: look for a bytearray, or for an address object that is not the tuple that sockets have.
+    """
+    with udp_peer() as peer, endpoint(loop) as (transport, protocol):
+        peer.sendto(b"data", transport.get_extra_info("sockname"))
+        patience.run_until(loop, lambda: protocol.received, "datagram_received()")
+        assert protocol.received == [(b"data", peer.getsockname())]
+        data, address = protocol.received[0]
+        assert (type(data), type(address)) == (bytes, tuple)
+
+
+@requirement("udp.received-senders", MUST, cite=RECEIVED)
+def test_each_datagram_comes_with_its_own_sender(loop: Loop, patience: Patience) -> None:
+    """addr is the address of the peer sending the data, also when the datagrams of several are read at once.
+
+    If this fails: look for the address of the last datagram of a batch.
+    """
+    with udp_peer() as first, udp_peer() as second, endpoint(loop) as (transport, protocol):
+        sent = []
+        for number in range(10):
+            peer = (first, second)[number % 2]
+            sent.append((b"%d" % number, peer.getsockname()))
+            peer.sendto(sent[-1][0], transport.get_extra_info("sockname"))
+        patience.run_until(loop, lambda: len(protocol.received) == 10, "ten datagrams")
+        assert protocol.received == sent
+
+
+@requirement("udp.received-empty", MUST, cite=RECEIVED)
+def test_empty_datagrams_are_received(loop: Loop, patience: Patience) -> None:
+    """datagram_received() is called when a datagram is received, also when it is empty.
+
+    If this fails: look for an empty read that is taken for the end of a stream, or for a spurious event.
+    """
+    with udp_peer() as peer, endpoint(loop) as (transport, protocol):
+        for data in (b"", b"next"):
+            peer.sendto(data, transport.get_extra_info("sockname"))
+        patience.run_until(loop, lambda: len(protocol.received) == 2, "two datagrams")
+        assert [data for data, _ in protocol.received] == [b"", b"next"]
+
+
+@requirement("udp.received-boundaries", MUST, cite=RECEIVED)
+def test_each_datagram_is_received_by_itself(loop: Loop, patience: Patience) -> None:
+    """datagram_received() is called once for each datagram, with all of its data.
+
+    If this fails: look for a buffer of a packet's size, or for datagrams that are joined.
+    """
+    sent = [b"a", b"b" * 9000, b"c"]
+    with udp_peer() as peer, endpoint(loop) as (transport, protocol):
+        for data in sent:
+            peer.sendto(data, transport.get_extra_info("sockname"))
+            patience.run_until(loop, lambda data=data: protocol.received[-1:] == [(data, peer.getsockname())], "it")
+        assert [data for data, _ in protocol.received] == sent
+
+
+@requirement("udp.received-stays-valid", SHOULD, cite=RECEIVED)
+def test_received_data_may_be_kept(loop: Loop, patience: Patience) -> None:
+    """data is an object of the protocol's own: it does not change when the next datagram comes.
+
+    If this fails: look for one receive buffer that is handed out again and again.
+    """
+    sent = [bytes([number]) * 1000 for number in range(20)]
+    with udp_peer() as peer, endpoint(loop) as (transport, protocol):
+        for data in sent:
+            peer.sendto(data, transport.get_extra_info("sockname"))
+        patience.run_until(loop, lambda: len(protocol.received) == 20, "twenty datagrams")
+        assert [data for data, _ in protocol.received] == sent
+
+
+@requirement("udp.received-while-sending", MUST, cite=RECEIVED)
+def test_endpoints_of_one_loop_talk_to_each_other(loop: Loop, patience: Patience) -> None:
+    """Endpoints of one loop can talk to each other: each receives what the other sends.
+
+    If this fails: look for a registration that one endpoint takes from the other.
+    """
+    with endpoint(loop) as (first, one), endpoint(loop) as (second, two):
+        sent = [b"%d" % number for number in range(10)]
+        for data in sent:
+            first.sendto(data, second.get_extra_info("sockname"))
+            second.sendto(data, first.get_extra_info("sockname"))
+        patience.run_until(loop, lambda: len(one.received) == len(two.received) == 10, "ten datagrams each way")
+        assert [data for data, _ in one.received] == [data for data, _ in two.received] == sent
+
+
+@requirement("udp.failing-datagram-received", SHOULD, cite="asyncio-dev: Detect never-retrieved exceptions")
+def test_an_exception_in_datagram_received_is_reported(loop: Loop, patience: Patience, watch: Any) -> None:
+    """An exception in datagram_received() is given to the exception handler, and the loop goes on.
+
+    If this fails: look for an exception that is swallowed at the border of a foreign function, or one that stops it.
+    """
+    watch.allow("reported")
+    error = LookupError("in datagram_received()")
+
+    class Fails(Datagrams):
+        datagram_received = raising(error)
+
+    with udp_peer() as peer, endpoint(loop, local_addr=HERE, protocol=Fails()) as (transport, _):
+        peer.sendto(b"x", transport.get_extra_info("sockname"))
+        patience.run_until(loop, lambda: watch.reported, "the exception handler's call")
+        assert [context["exception"] for context in watch.reported] == [error]
+
+
+def refusing() -> tuple[str, int]:
+    """The address of a UDP port where nobody receives."""
+    with udp_peer() as nobody:
+        address: tuple[str, int] = nobody.getsockname()
+    return address
+
+
+@requirement("udp.error-received", MUST, cite=ERROR, needs=("linux",))
+def test_error_received_tells_that_a_datagram_was_not_delivered(loop: Loop, patience: Patience) -> None:
+    """error_received() is called when an operation raises an OSError, as when the peer's port refuses a datagram.
+
+    If this fails: look for ECONNREFUSED that is dropped, or that ends the endpoint.
+    """
+    with endpoint(loop, remote_addr=refusing()) as (transport, protocol):
+        transport.sendto(b"nobody is there")
+        patience.run_until(loop, lambda: protocol.errors, "error_received()")
+        assert isinstance(protocol.errors[0], ConnectionRefusedError)
+
+
+@requirement("udp.error-is-not-the-end", SHOULD, cite=ERROR, needs=("linux",))
+def test_an_endpoint_goes_on_after_an_error(loop: Loop, patience: Patience) -> None:
+    """An endpoint stays open after error_received(): it sends, and receives, when its peer has come.
+
+    If this fails: look for errors of one datagram that are treated as those of a stream.
+    """
+    address = refusing()
+    with endpoint(loop, remote_addr=address) as (transport, protocol):
+        transport.sendto(b"nobody is there")
+        patience.run_until(loop, lambda: protocol.errors, "error_received()")
+        turn(loop, 3)
+        assert not transport.is_closing()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+            peer.bind(address)
+            transport.sendto(b"anybody?")
+            assert arrival(loop, patience, peer)[0] == b"anybody?"
+            peer.sendto(b"yes", transport.get_extra_info("sockname"))
+            patience.run_until(loop, lambda: protocol.received, "the answer")
+        assert "connection_lost" not in protocol.names
+
+
+@requirement("udp.error-of-sending", MUST, cite=ERROR)
+def test_error_received_gets_the_errors_of_sendto(loop: Loop, patience: Patience) -> None:
+    """error_received() is called with the OSError of a send operation, as of a datagram that is too long.
+
+    If this fails: look for an error that comes out of sendto(), or closes the transport.
+    """
+    with udp_peer() as peer, endpoint(loop) as (transport, protocol):
+        transport.sendto(bytes(70_000), peer.getsockname())
+        patience.run_until(loop, lambda: protocol.errors, "error_received()")
+        assert isinstance(protocol.errors[0], OSError)
+        transport.sendto(b"shorter", peer.getsockname())
+        assert arrival(loop, patience, peer)[0] == b"shorter"
+
+
+@requirement("udp.failing-error-received", SHOULD, cite="asyncio-dev: Detect never-retrieved exceptions")
+def test_an_exception_in_error_received_does_not_stop_the_loop(loop: Loop, patience: Patience, watch: Any) -> None:
+    """An exception in error_received() comes to light, from sendto() or in the exception handler; the loop goes on.
+
+    If this fails: look for an exception that is swallowed at the border of a foreign function.
+    """
+    watch.allow("reported")
+    error = LookupError("in error_received()")
+    caught: list[BaseException] = []
+
+    class Fails(Datagrams):
+        error_received = raising(error)
+
+    with udp_peer() as peer, endpoint(loop, local_addr=HERE, protocol=Fails()) as (transport, _):
+        try:
+            transport.sendto(bytes(70_000), peer.getsockname())
+        except LookupError as exc:
+            caught.append(exc)
+        patience.run_until(
+            loop, lambda: [*caught, *(each.get("exception") for each in watch.reported)] == [error], "the report"
+        )
