@@ -2,7 +2,8 @@
 
 The text is `page: place`. A page is one of the documentation (`asyncio-eventloop`), What's New (`whatsnew 3.12`),
 a PEP (`PEP 3156`) or an issue (`gh-105288`, `uvloop#482`). A place is a documented name (`loop.call_soon`,
-`Runner`) or the title of a section; a title of one word is written `§Examples`, to tell it from a name.
+`Runner`) or the title of a section; a title of one word is written `§Examples`, to tell it from a name. The chapter
+`ecosystem` cites the libraries' own documentation, as `library/page: place` (`anyio/threads: Context propagation`).
 """
 
 from __future__ import annotations
@@ -57,6 +58,14 @@ _TRACKERS = {
     "anyio": "https://github.com/agronholm/anyio/issues/",
     "trio": "https://github.com/python-trio/trio/issues/",
 }
+_LIBRARIES = {
+    "aiohttp": "https://docs.aiohttp.org/en/stable/{}.html",
+    "aiosqlite": "https://aiosqlite.omnilib.dev/en/stable/{}.html",
+    "anyio": "https://anyio.readthedocs.io/en/stable/{}.html",
+    "uvicorn": "https://www.uvicorn.org/{}/",
+    "websockets": "https://websockets.readthedocs.io/en/stable/{}.html",
+}
+_LIBRARY_PAGE = re.compile(r"(?P<library>[a-z]+)/(?P<page>[\w/-]+)\Z")
 _ISSUE = re.compile(r"(?P<tracker>[a-z]+)[-#](?P<number>\d+)\Z")
 _PEP = re.compile(r"PEP (?P<number>\d+)\Z")
 _WHATSNEW = re.compile(r"whatsnew (?P<version>3\.\d+)\Z")
@@ -87,6 +96,8 @@ def url_of(citation: str) -> str:
         return f"{_DOCS}library/{page}.html" + _fragment(place, prefix)
     if page in _REFERENCE_PAGES:
         return f"{_DOCS}reference/{page}.html" + _fragment(place, prefix="")
+    if (match := _LIBRARY_PAGE.fullmatch(page)) and match["library"] in _LIBRARIES:
+        return _LIBRARIES[match["library"]].format(match["page"]) + _fragment(place, prefix="")
     raise BadCitation(f"{citation!r}: write 'page: place', with a page of the documentation, a PEP or an issue")
 
 

@@ -19,12 +19,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Need:
-    """One thing that a requirement may need. `why` completes the sentence "not run: …"."""
+    """One thing that a requirement may need. `why` completes the sentence "not run: …"; a library can be imported."""
 
     name: str
     why: str
     present: Callable[[], bool]
     platform: bool = False
+    library: bool = False
 
 
 def need_named(name: str) -> Need:
@@ -83,8 +84,8 @@ _NEEDS = {
         Need("non-root", "root is not stopped by permissions", lambda: os.geteuid() != 0),
         Need("tls-1.3", "this OpenSSL has no TLS 1.3", lambda: ssl.HAS_TLSv1_3),
         *(
-            Need(name, f"{name} is not installed (extra: ecosystem)", _importable(name))
-            for name in ("aiohttp", "uvicorn", "httpx", "websockets", "anyio", "aiosqlite", "asyncpg")
+            Need(name, f"{name} is not installed (extra: ecosystem)", _importable(name), library=True)
+            for name in ("aiohttp", "aiosqlite", "anyio", "httpx", "uvicorn", "websockets")
         ),
     )
 }

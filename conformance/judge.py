@@ -17,7 +17,7 @@ from conformance.expectations import load as load_expectations
 from conformance.isolation import Keeper, KeeperDied, Patience
 from conformance.loops import LoopSpec, load_factory
 from conformance.probe import JOBS, Probe, first_look
-from conformance.requirement import Requirement
+from conformance.requirement import Requirement, requirement_of
 from conformance.trial import FUZZ, Outcome
 from conformance.verdicts import WRONG, Level, Verdict
 
@@ -121,6 +121,10 @@ class Judge:
                 load_factory(self._specs[label])
         if any(_draws_programs(item) for item in self._items.values()):
             importlib.import_module("conformance.schedules.explore")  # with it Hypothesis, which takes its time
+        asked = [requirement_of(item.function) for item in self._items.values()]  # type: ignore[attr-defined]
+        needs = {need for each in asked if each for need in each.needs if need.library and need.present()}
+        for need in sorted(needs, key=lambda need: need.name):
+            importlib.import_module(need.name)  # takes longer than the trials of the chapter `ecosystem`
 
     def _expectations(self) -> list[Expectations]:
         if self._expected is None:

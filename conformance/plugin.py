@@ -34,6 +34,9 @@ _IDS: pytest.StashKey[list[str]] = pytest.StashKey()
 _WHOLE: pytest.StashKey[bool] = pytest.StashKey()
 _SEED: pytest.StashKey[str] = pytest.StashKey()
 
+# Drives libraries that hardly anybody has installed beside a loop, and asks nothing of it that no other chapter does.
+_ON_REQUEST = "ecosystem"
+
 _ID_PATTERN = re.compile(r"[a-z][a-z-]*\.[a-z0-9*?\[\]-]+\Z")
 
 
@@ -259,7 +262,7 @@ def _is_selected(config: pytest.Config, requirement: Requirement) -> bool:
     levels, chapters, ids = config.option.loop_level, _chapters(config), config.stash[_IDS]
     return (
         (not levels or requirement.level in levels)
-        and (not chapters or requirement.chapter in chapters)
+        and (requirement.chapter in chapters if chapters else ids or requirement.chapter != _ON_REQUEST)
         and (not ids or any(fnmatch.fnmatchcase(requirement.id, pattern) for pattern in ids))
     )
 
