@@ -47,7 +47,7 @@ class Server(asyncio.AbstractServer):
         self._sockets: list[socket.socket] | None = sockets
         self._protocol_factory = protocol_factory
         self._backlog = backlog
-        self._sslcontext = sslcontext
+        self._ssl_context = sslcontext  # called as asyncio's own, because the tests of websockets look at it
         self._handshake_timeout = handshake_timeout
         self._shutdown_timeout = shutdown_timeout
         self._unlink = unlink  # path and inode of a Unix socket to remove
@@ -191,13 +191,13 @@ class Server(asyncio.AbstractServer):
             connection.setblocking(False)
             protocol = self._protocol_factory()
             extra = {"peername": address}
-            if self._sslcontext is None:
+            if self._ssl_context is None:
                 self._loop._start_stream(connection, protocol, extra=extra, server=self, context=context)
             else:
                 self._loop._start_tls_stream(
                     connection,
                     protocol,
-                    self._sslcontext,
+                    self._ssl_context,
                     server_side=True,
                     ssl_handshake_timeout=self._handshake_timeout,
                     ssl_shutdown_timeout=self._shutdown_timeout,
