@@ -345,7 +345,12 @@ def test_shutdown_of_an_unused_executor_returns(loop: Loop) -> None:
     loop.run_until_complete(scenario())
 
 
-@requirement("executors.shutdown-timeout", MUST, cite="asyncio-eventloop: loop.shutdown_default_executor", since="3.12")
+@requirement(
+    "executors.shutdown-timeout",
+    MUST,
+    cite=("asyncio-eventloop: loop.shutdown_default_executor", "gh-111358"),
+    since="3.12",
+)
 def test_shutdown_gives_up_after_its_timeout(loop: Loop, patience: Patience) -> None:
     """timeout is the time in seconds the executor will be given to finish joining; then RuntimeWarning is emitted.
 

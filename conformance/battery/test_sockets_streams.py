@@ -228,7 +228,7 @@ def test_sock_sendall_sends_bytes_like_objects(loop: Loop, kind: type) -> None:
         assert receive_exactly(peer, 4) == b"data"
 
 
-@requirement("sockets.sendall-items", MUST, cite=(SENDALL, "socket: socket.socket.sendall"))
+@requirement("sockets.sendall-items", MUST, cite=(SENDALL, "socket: socket.socket.sendall", "gh-135862"))
 def test_sock_sendall_counts_bytes_and_not_items(loop: Loop, patience: Patience) -> None:
     """data may be a buffer whose items are longer than a byte, as with socket.sendall(): all of it is sent.
 

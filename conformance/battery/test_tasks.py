@@ -214,7 +214,7 @@ def test_create_task_returns_what_the_factory_returned(loop: Loop) -> None:
     loop.run_until_complete(task)
 
 
-@requirement("tasks.factory-future", MUST, cite="asyncio-eventloop: loop.set_task_factory")
+@requirement("tasks.factory-future", MUST, cite=("asyncio-eventloop: loop.set_task_factory", "gh-130033"))
 def test_a_factory_may_return_any_future(loop: Loop) -> None:
     """A task factory must return a Future-compatible object: it need not be a Task.
 
@@ -279,7 +279,7 @@ def test_a_task_of_a_factory_gets_the_name(loop: Loop) -> None:
     loop.run_until_complete(task)
 
 
-@requirement("tasks.factory-name-default", MUST, cite="asyncio-eventloop: loop.create_task")
+@requirement("tasks.factory-name-default", MUST, cite=("asyncio-eventloop: loop.create_task", "gh-130033"))
 def test_a_name_that_the_factory_chose_stays(loop: Loop) -> None:
     """If no name is given, the name that the task factory gave to the task stays.
 

@@ -57,7 +57,7 @@ def shut(loop: asyncio.AbstractEventLoop, service: Service) -> None:
     """Close the server and its connections, and let the loop finish with them."""
     service.server.close()
     for protocol in service.protocols:
-        if protocol.transport is not None:
+        if protocol.transport is not None and not protocol.lost:
             protocol.transport.abort()
     turn(loop, 4)
 
