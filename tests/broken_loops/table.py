@@ -2,13 +2,15 @@
 
 `python -m tests.broken_loops.table` rewrites `conformance/proofs.json` (requirement → the loops that prove it, which
 reports show) and `docs/broken-loops.md` (broken loop → requirements failed). `--proofs-only` runs nothing and
-writes the first from the declarations alone.
+writes the first from the declarations alone; `--others N` asks each loop the chapters that it breaks and N
+requirements of other chapters, where there is no time for a thousand requirements on each of a thousand loops.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import random
 import statistics
 import sys
 import tempfile
@@ -16,6 +18,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+from conformance import catalogue
 from conformance.verdicts import WRONG
 from tests.broken_loops import BrokenLoop, every
 from tests.harness import ROOT, run_pytest
@@ -38,12 +41,28 @@ def proofs_text() -> str:
     return json.dumps(proofs(), indent=1, ensure_ascii=False) + "\n"
 
 
-def failed_by(loops: list[BrokenLoop], stock_fails: set[str], directory: Path) -> dict[str, list[str]]:
+def batches(loops: list[BrokenLoop]) -> list[list[BrokenLoop]]:
+    """Loops that break the same chapters together, a dozen at a time."""
+    alike: dict[tuple[str, ...], list[BrokenLoop]] = defaultdict(list)
+    for loop in loops:
+        alike[tuple(sorted({id.partition(".")[0] for id in loop.breaks}))].append(loop)
+    return [group[i : i + _BATCH] for group in alike.values() for i in range(0, len(group), _BATCH)]
+
+
+def asked(loops: list[BrokenLoop], others: int | None, draw: random.Random) -> list[str]:
+    """What a batch is asked: the chapters that it breaks and so many ids of others; nothing named is everything."""
+    if others is None:
+        return []
+    chapters = {id.partition(".")[0] for loop in loops for id in loop.breaks}
+    rest = [r.id for r in catalogue.load().values() if r.chapter not in chapters and r.chapter != "ecosystem"]
+    return [*(f"{chapter}.*" for chapter in sorted(chapters)), *draw.sample(rest, min(others, len(rest)))]
+
+
+def failed_by(loops: list[BrokenLoop], ids: list[str], stock_fails: set[str], directory: Path) -> dict[str, list[str]]:
     """Name of each loop → ids that it fails beyond those that the stock loop fails."""
     file = directory / f"{loops[0].name}.jsonl"
-    finished = run_pytest(
-        "-q", "-n", "2", f"--loop-results={file}", *(f"--loop={loop.spec}" for loop in loops), patience=4, timeout=3600
-    )
+    specs = [f"--loop={loop.spec}" for loop in loops]
+    finished = run_pytest("-q", "-n", "2", f"--loop-results={file}", *specs, *ids, patience=4, timeout=7200)
     if finished.run is None or not finished.run.complete:
         sys.exit(f"the battery did not finish:\n{finished.output[-3000:]}")
     return {
@@ -52,12 +71,14 @@ def failed_by(loops: list[BrokenLoop], stock_fails: set[str], directory: Path) -
     }
 
 
-def page(failed: dict[str, list[str]]) -> str:
+def page(failed: dict[str, list[str]], others: int | None) -> str:
     spread = [len(ids) for ids in failed.values()]
+    what = "the whole battery" if others is None else f"the chapters that it breaks and {others} requirements of others"
     lines = [
         "# Broken loops and the requirements that fail on them",
         "",
-        f"Written by `tox run -e broken` on Python {sys.version_info[0]}.{sys.version_info[1]}.",
+        f"Written by `tox run -e broken` on Python {sys.version_info[0]}.{sys.version_info[1]}; each loop was asked",
+        f"{what}.",
         f"{len(failed)} loops, each wrong in one way, fail {statistics.median(spread):g} requirement(s) in the median,",
         f"{max(spread)} at most. The requirement that names the broken sentence stands in bold.",
         "",
@@ -76,6 +97,8 @@ def page(failed: dict[str, list[str]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--proofs-only", action="store_true", help="write conformance/proofs.json and run nothing")
+    parser.add_argument("--others", type=int, metavar="N", help="ask each loop its chapters and N ids of others")
+    parser.add_argument("--seed", type=int, default=1, help="draws those N (default: 1)")
     options = parser.parse_args()
     PROOFS.write_text(proofs_text(), encoding="utf-8")
     if options.proofs_only:
@@ -88,12 +111,13 @@ def main() -> None:
             "-q", "-n", "2", "--loop=stock=asyncio:SelectorEventLoop", f"--loop-results={directory}/stock.jsonl"
         )
         stock_fails = {id for id, v in stock.verdicts("stock").items() if v in WRONG}
-        for start in range(0, len(loops), _BATCH):
-            failed |= failed_by(loops[start : start + _BATCH], stock_fails, Path(directory))
+        draw = random.Random(options.seed)
+        for batch in batches(loops):
+            failed |= failed_by(batch, asked(batch, options.others, draw), stock_fails, Path(directory))
             left = (time.monotonic() - started) / len(failed) * (len(loops) - len(failed))
             print(f"{len(failed)} of {len(loops)} broken loops, about {left / 60:.0f} min left", flush=True)
     PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(page(failed), encoding="utf-8")
+    PAGE.write_text(page(failed, options.others), encoding="utf-8")
     survivors = [loop for loop in loops if not set(loop.breaks) & set(failed[loop.name])]
     print(f"median spread {statistics.median(len(ids) for ids in failed.values()):g}; wrote {PROOFS} and {PAGE}")
     for loop in survivors:
