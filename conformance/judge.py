@@ -73,6 +73,8 @@ class Judge:
         if spec.label not in self._told:
             self._told.add(spec.label)
             result["identity"] = probe.identity
+        if probe.unusable:
+            result["unusable"] = True
         return [
             _report(item, "setup", "passed", None, started),
             self._call_report(item, requirement, outcome, result, started),
@@ -90,7 +92,7 @@ class Judge:
         if why := requirement.why_not_run():
             return Outcome(Verdict.NOT_RUN, seen=why)
         if probe.unusable:
-            return Outcome(Verdict.NOT_RUN, seen=probe.unusable)
+            return Outcome(Verdict.NOT_RUN, seen=f"{probe.unusable}; the --tx of this worker may need //chdir=DIR")
         if probe.verdict:
             verdict = Verdict(probe.verdict) if requirement.id == _FACTORY else Verdict.NOT_RUN
             return Outcome(verdict, seen=probe.seen)
@@ -119,12 +121,12 @@ class Judge:
         for label, probe in self.probes.items():
             if probe.preloadable:
                 load_factory(self._specs[label])
-        if any(_draws_programs(item) for item in self._items.values()):
-            importlib.import_module("conformance.schedules.explore")  # with it Hypothesis, which takes its time
         asked = [requirement_of(item.function) for item in self._items.values()]  # type: ignore[attr-defined]
         needs = {need for each in asked if each for need in each.needs if need.library and need.present()}
         for need in sorted(needs, key=lambda need: need.name):
             importlib.import_module(need.name)  # takes longer than the trials of the chapter `ecosystem`
+        if any(_draws_programs(item) for item in self._items.values()):
+            importlib.import_module("conformance.schedules.explore")  # with it Hypothesis, which takes its time
 
     def _expectations(self) -> list[Expectations]:
         if self._expected is None:

@@ -188,8 +188,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
 def pytest_handlecrashitem(crashitem: str, report: pytest.TestReport) -> None:
     """A whole worker died (not merely the process of a trial): xdist replaces it, and this is the verdict."""
     report.when = "call"  # xdist says "???"
-    report.loop_result = {"nodeid": crashitem, "verdict": Verdict.CRASHES.value,  # type: ignore[attr-defined]
-                          "seen": "the worker process that watched over the trial died"}  # fmt: skip
+    worker: dict[str, Any] = getattr(report.node, "workerinfo", {})
+    python = ".".join(map(str, worker.get("version_info", sys.version_info)[:3]))
+    seen = "the worker process that watched over the trial died"
+    result = {"nodeid": crashitem, "python": python, "verdict": Verdict.CRASHES.value, "seen": seen}
+    report.loop_result = result  # type: ignore[attr-defined]
 
 
 @pytest.hookimpl(trylast=True)

@@ -52,8 +52,11 @@ def first_look(spec: LoopSpec, ask: Callable[[str], dict[str, Any]]) -> Probe:
     if "label" not in made:
         verdict = Verdict(made["verdict"])
         if verdict is Verdict.ERRORED:
-            return Probe(spec.label, unusable=f"--loop={spec}: {made['seen']}: {made.get('output', '')}")
-        return Probe(spec.label, identity=_unknown(spec), verdict=verdict.value, seen=f"making a loop: {made['seen']}")
+            sentence = f"--loop={spec}: {made['seen']}: {made.get('output', '')}"
+            return Probe(spec.label, identity=unknown_identity(spec), unusable=sentence)
+        return Probe(
+            spec.label, identity=unknown_identity(spec), verdict=verdict.value, seen=f"making a loop: {made['seen']}"
+        )
     probe = Probe(**made)
     if probe.unusable:
         return probe
@@ -69,10 +72,10 @@ def make(spec: LoopSpec) -> dict[str, Any]:
         threads = _system_threads() - 1
         loop = new_loop(spec)
     except LoopSpecError as error:
-        return Probe(spec.label, unusable=str(error)).as_dict()
+        return Probe(spec.label, identity=unknown_identity(spec), unusable=str(error)).as_dict()
     except BaseException as error:
         sentence = f"--loop={spec}: the factory raised {type(error).__name__}: {error}"
-        return Probe(spec.label, unusable=sentence).as_dict()
+        return Probe(spec.label, identity=unknown_identity(spec), unusable=sentence).as_dict()
     return Probe(spec.label, identity=identify(spec, loop).as_dict() | machine(), threads=threads).as_dict()
 
 
@@ -102,7 +105,8 @@ async def _answer() -> str:
     return "answer"
 
 
-def _unknown(spec: LoopSpec) -> dict[str, str]:
+def unknown_identity(spec: LoopSpec) -> dict[str, str]:
+    """The identity of a loop of which no more is known than what the user asked for."""
     return {"label": spec.label, "spec": str(spec), "type": "unknown", "distribution": "unknown",
             "version": "unknown"} | machine()  # fmt: skip
 

@@ -15,7 +15,7 @@ import pytest
 import conformance
 from conformance import catalogue, exits, expectations
 from conformance.loops import parse_specs
-from conformance.probe import machine
+from conformance.probe import machine, unknown_identity
 from conformance.requirement import Requirement
 from conformance.results import Cell, Column, ResultWriter, Run
 from conformance.verdicts import WRONG, Verdict
@@ -41,6 +41,7 @@ class Recorder:
         self.stale: list[expectations.Stale] = []
         self.notes: list[str] = []
         self._failed = False
+        self._unusable = False
         path = config.option.loop_results
         self._writer = ResultWriter(Path(path), self.run.header, self.run.requirements.values()) if path else None
 
@@ -56,8 +57,10 @@ class Recorder:
         if "id" not in result:
             result = self._of_a_dead_worker(result)
         identity = result.pop("identity", None)
+        self._unusable = result.pop("unusable", False) or self._unusable
         column = Column(result["loop"], result["python"])
-        if identity and column not in self.run.loops:
+        known = self.run.loops.get(column, {}).get("type", "unknown") != "unknown"
+        if identity and not known:
             self.run.loops[column] = identity
             if self._writer:
                 self._writer.loop(identity)
@@ -84,7 +87,7 @@ class Recorder:
             self._update_expected(cells)
         self.stale = expectations.stale(self.expected, cells, self.run.loops)
         verdicts = {cell.verdict for cell in cells.values()}
-        if Verdict.ERRORED in verdicts:
+        if Verdict.ERRORED in verdicts or self._unusable:
             return exits.SUITE_FAILED
         if exitstatus or self._failed:
             return exits.DEVIATES
@@ -106,11 +109,11 @@ class Recorder:
         nodeid = str(result.pop("nodeid"))
         function, _, parameters = nodeid.rpartition("::")[2].partition("[")
         requirement = next(r for r in self.requirements.values() if f"def {function}(" in r.source)
-        labels = sorted((spec.label for spec in parse_specs(self._config.option.loop)), key=len, reverse=True)
-        label = next(label for label in labels if parameters.startswith((f"{label}-", f"{label}]")))
-        column = next((c for c in self.run.loops if c.label == label), Column(label, machine()["python"]))
-        return {"loop": column.label, "python": column.python, "id": requirement.id, "case": "",
-                "level": requirement.level.value} | result  # fmt: skip
+        specs = sorted(parse_specs(self._config.option.loop), key=lambda spec: len(spec.label), reverse=True)
+        spec = next(spec for spec in specs if parameters.startswith((f"{spec.label}-", f"{spec.label}]")))
+        identity = unknown_identity(spec) | {"python": result["python"]}
+        return {"loop": spec.label, "id": requirement.id, "case": "", "level": requirement.level.value,
+                "identity": identity} | result  # fmt: skip
 
 
 def _header(config: pytest.Config, requirements: Mapping[str, Requirement]) -> dict[str, Any]:

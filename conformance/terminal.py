@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from conformance.recorder import Recorder
 
 _WIDTH = 110
+_NAMED = 8
 
 
 def catalogue_lines(requirements: Iterable[Requirement]) -> Iterator[str]:
@@ -75,8 +76,11 @@ def _deviations(
 ) -> Iterator[list[str]]:
     """The paragraphs that explain what went wrong; what is not implemented is said once per operation."""
     absent: dict[str, list[str]] = defaultdict(list)
+    not_run: dict[str, list[str]] = defaultdict(list)
     expected = 0
     for id, cell in sorted(cells.items()):
+        if cell.verdict is Verdict.NOT_RUN:
+            not_run[cell.worst.get("seen", "")].append(id)
         if cell.verdict not in WRONG | {Verdict.ERRORED}:
             continue
         if all("expected" in r for r in cell.results if Verdict(r["verdict"]) in WRONG):
@@ -87,6 +91,9 @@ def _deviations(
             yield _paragraph(recorder.requirements[id], cell, identity)
     for operation, ids in sorted(absent.items()):
         text = f"not implemented: {operation} ({len(ids)} requirement(s): {', '.join(ids)})"
+        yield textwrap.wrap(text, _WIDTH, subsequent_indent="    ", break_on_hyphens=False)
+    for reason, ids in sorted(not_run.items()):
+        text = f"not run: {reason} ({len(ids)} requirement(s): {', '.join(ids[:_NAMED])}{', …' * (len(ids) > _NAMED)})"
         yield textwrap.wrap(text, _WIDTH, subsequent_indent="    ", break_on_hyphens=False)
     if expected:
         yield [f"{expected} expected deviation(s), as {', '.join(str(f.path) for f in recorder.expected)} says"]

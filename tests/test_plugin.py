@@ -172,3 +172,16 @@ def test_a_worker_that_dies_costs_one_verdict(project: Path) -> None:
     assert finished.code == exits.DEVIATES, finished.output
     assert "crashes" in verdicts.values()
     assert {v for id, v in verdicts.items() if id.startswith("callbacks")} == {"conforms"}
+
+
+def test_a_worker_that_cannot_use_the_loop_fails_the_run_and_says_why(project: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    finished = run_pytest(
+        "--loop=mymodule:new_loop", "--loop-results=r.jsonl", "--dist=load", f"--tx=popen//chdir={elsewhere}", ONE,
+        cwd=project,
+    )  # fmt: skip
+    assert finished.code == exits.SUITE_FAILED, finished.output
+    assert finished.verdicts("mymodule.new_loop") == {ONE: "not run"}
+    assert "cannot import 'mymodule'" in finished.output
+    assert "chdir=" in finished.output
