@@ -1,0 +1,231 @@
+"""Chapter udp: close(), abort() and connection_lost() of an endpoint, and what get_extra_info() tells of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.kit.datagrams import HERE, arrival, blocked_endpoint, endpoint, receive_after_filler, udp_peer
+from conformance.kit.patience import Patience, turn
+from conformance.kit.protocols import Datagrams
+from conformance.kit.threads import in_thread
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+CLOSE = "asyncio-protocol: BaseTransport.close"
+ABORT = "asyncio-protocol: DatagramTransport.abort"
+LOST = "asyncio-protocol: BaseProtocol.connection_lost"
+INFO = "asyncio-protocol: BaseTransport.get_extra_info"
+
+
+@requirement("udp.close", MUST, cite=(CLOSE, LOST))
+def test_closing_an_endpoint_loses_its_connection(loop: Loop, patience: Patience) -> None:
+    """After close(), connection_lost() is called with None as its argument, exactly once, as the last callback.
+
+    If this fails: look for a transport that only stops reading.
+    """
+    with endpoint(loop) as (transport, protocol):
+        transport.close()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        turn(loop, 5)
+        assert protocol.lost == [None]
+        assert protocol.names == ["connection_made", "connection_lost"]
+
+
+@requirement("udp.close-again", SHOULD, cite=(CLOSE, LOST))
+@pytest.mark.parametrize("again", ["close", "abort"])
+def test_closing_an_endpoint_again_is_harmless(loop: Loop, patience: Patience, again: str) -> None:
+    """close() and abort() on an endpoint that is closing, or closed, do nothing.
+
+    If this fails: look for connection_lost() that is scheduled by each call.
+    """
+    with endpoint(loop) as (transport, protocol):
+        transport.close()
+        getattr(transport, again)()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        getattr(transport, again)()
+        turn(loop, 5)
+        assert protocol.lost == [None]
+
+
+@requirement("udp.close-not-inline", SHOULD, cite=LOST)
+@pytest.mark.parametrize("how", ["close", "abort"])
+def test_connection_lost_of_an_endpoint_is_not_called_inside_close(loop: Loop, patience: Patience, how: str) -> None:
+    """connection_lost() is called by the loop, not inside close() or abort().
+
+    If this fails: look for a protocol that is called back while it is in the middle of something.
+    """
+    with endpoint(loop) as (transport, protocol):
+        getattr(transport, how)()
+        assert protocol.lost == []
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+
+
+@requirement("udp.close-stops-receiving", MUST, cite=CLOSE)
+@pytest.mark.parametrize("how", ["close", "abort"])
+def test_a_closed_endpoint_receives_nothing(loop: Loop, patience: Patience, how: str) -> None:
+    """No more data will be received after close() or abort(), also not what has already arrived.
+
+    If this fails: look for datagrams that were read in advance.
+    """
+    with udp_peer() as peer, endpoint(loop) as (transport, protocol):
+        for _ in range(3):
+            peer.sendto(b"x", transport.get_extra_info("sockname"))
+        getattr(transport, how)()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        turn(loop, 5)
+        assert protocol.received == []
+
+
+@requirement("udp.close-inside-datagram-received", MUST, cite=CLOSE)
+def test_closing_inside_datagram_received_takes_effect_at_once(loop: Loop, patience: Patience) -> None:
+    """After close() inside datagram_received(), no more data is received.
+
+    If this fails: look for a batch of datagrams that is delivered to its end in spite of it.
+    """
+
+    class ClosesAtOnce(Datagrams):
+        def datagram_received(self, data: bytes, addr: Any) -> None:
+            super().datagram_received(data, addr)
+            self.transport.close()
+
+    with udp_peer() as peer, endpoint(loop, local_addr=HERE, protocol=ClosesAtOnce()) as (transport, protocol):
+        for number in range(5):
+            peer.sendto(b"%d" % number, transport.get_extra_info("sockname"))
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        turn(loop, 5)
+        assert protocol.names == ["connection_made", "datagram_received", "connection_lost"]
+
+
+@requirement("udp.close-flushes", MUST, cite=CLOSE, needs=("unix",))
+def test_closing_an_endpoint_flushes_its_buffer(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """close() flushes buffered data asynchronously, and connection_lost() is called after all of it is flushed.
+
+    If this fails: look for datagrams that are dropped by close().
+    """
+    messages = [f"message {number}".encode() for number in range(5)]
+    with blocked_endpoint(loop, tmp_path) as (transport, protocol, peer):
+        for message in messages:
+            transport.sendto(message)
+        transport.close()
+        turn(loop, 5)
+        assert protocol.lost == []
+        receiving = in_thread(lambda: receive_after_filler(peer, len(messages)))
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert receiving.result() == messages
+        assert protocol.lost == [None]
+
+
+@requirement("udp.abort", MUST, cite=ABORT)
+def test_aborting_an_endpoint_loses_its_connection(loop: Loop, patience: Patience) -> None:
+    """After abort(), connection_lost() is eventually called with None as its argument.
+
+    If this fails: look for an exception that is made up for the protocol.
+    """
+    with endpoint(loop) as (transport, protocol):
+        transport.abort()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        turn(loop, 5)
+        assert protocol.lost == [None]
+
+
+@requirement("udp.abort-drops", MUST, cite=ABORT, needs=("unix",))
+@pytest.mark.parametrize("closing", [False, True])
+def test_aborting_an_endpoint_drops_its_buffer(loop: Loop, patience: Patience, tmp_path: Path, closing: bool) -> None:
+    """abort() closes the transport immediately, without waiting for pending operations: buffered data is lost.
+
+    If this fails: look for an abort() that waits for room like close(), or does nothing while the transport closes.
+    """
+    with blocked_endpoint(loop, tmp_path) as (transport, protocol, peer):
+        transport.sendto(b"lost")
+        if closing:
+            transport.close()
+        transport.abort()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert protocol.lost == [None]
+        peer.setblocking(False)
+        rest = []
+        with contextlib.suppress(OSError):  # there is no more, or the other end is gone
+            while True:
+                rest.append(peer.recv(100))
+        assert b"lost" not in rest
+
+
+@requirement("udp.is-closing", MUST, cite="asyncio-protocol: BaseTransport.is_closing")
+@pytest.mark.parametrize("how", ["close", "abort"])
+def test_is_closing_of_an_endpoint(loop: Loop, patience: Patience, how: str) -> None:
+    """is_closing() returns True if the endpoint is closing or is closed, and False before.
+
+    If this fails: look for a flag that is set only when connection_lost() is called.
+    """
+    with endpoint(loop) as (transport, protocol):
+        assert transport.is_closing() is False
+        getattr(transport, how)()
+        assert transport.is_closing() is True
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert transport.is_closing() is True
+
+
+@requirement("udp.set-protocol", MUST, cite="asyncio-protocol: BaseTransport.set_protocol")
+def test_set_protocol_hands_an_endpoint_over(loop: Loop, patience: Patience) -> None:
+    """set_protocol() sets a new protocol, which receives from then on, and get_protocol() returns it.
+
+    If this fails: look for callbacks bound to the first protocol when the transport was made.
+    """
+    with udp_peer() as peer, endpoint(loop) as (transport, first):
+        assert transport.get_protocol() is first
+        second = Datagrams()
+        transport.set_protocol(second)
+        assert transport.get_protocol() is second
+        peer.sendto(b"x", transport.get_extra_info("sockname"))
+        patience.run_until(loop, lambda: second.received, "the datagram")
+        transport.close()
+        patience.run_until(loop, lambda: second.lost, "connection_lost()")
+        assert first.names == ["connection_made"]
+
+
+@requirement("udp.extra-info", MUST, cite=INFO)
+def test_the_addresses_of_an_endpoint_are_extra_information(loop: Loop) -> None:
+    """get_extra_info() gives 'sockname' and 'peername', the latter None if there is no remote address.
+
+    If this fails: look for a peer name that is asked of a socket without one, and raises.
+    """
+    with udp_peer() as peer:
+        with endpoint(loop) as (transport, _):
+            sock = transport.get_extra_info("socket")
+            assert transport.get_extra_info("sockname") == sock.getsockname()
+            assert transport.get_extra_info("peername") is None
+        with endpoint(loop, remote_addr=peer.getsockname()) as (transport, _):
+            assert transport.get_extra_info("peername") == peer.getsockname()
+
+
+@requirement("udp.extra-info-socket", MUST, cite=INFO)
+def test_the_socket_of_an_endpoint_is_extra_information(loop: Loop, patience: Patience) -> None:
+    """get_extra_info('socket') gives the socket of the endpoint, whose options can be set: multicast needs them.
+
+    If this fails: look for a missing key, or a stand-in that lacks setsockopt().
+    """
+    with udp_peer() as peer, endpoint(loop) as (transport, _):
+        sock = transport.get_extra_info("socket")
+        assert (sock.family, sock.type) == (socket.AF_INET, socket.SOCK_DGRAM)
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 7)
+        assert sock.getsockopt(socket.IPPROTO_IP, socket.IP_TTL) == 7
+        transport.sendto(b"x", peer.getsockname())
+        assert arrival(loop, patience, peer)[1] == sock.getsockname()
+
+
+@requirement("udp.extra-info-default", MUST, cite=INFO)
+def test_unknown_extra_information_of_an_endpoint_is_the_default(loop: Loop) -> None:
+    """get_extra_info(name, default) returns default if the information is not available, and None by default.
+
+    If this fails: look for a KeyError.
+    """
+    with endpoint(loop) as (transport, _):
+        marker = object()
+        assert transport.get_extra_info("no such thing") is None
+        assert transport.get_extra_info("no such thing", marker) is marker
