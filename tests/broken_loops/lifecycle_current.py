@@ -1,0 +1,139 @@
+"""Broken loops of the chapter `lifecycle`: the current loop, the policy, the list of methods, what close() lets go."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+from reference_loop import EventLoop
+from tests.broken_loops import breaks
+
+Stock = asyncio.SelectorEventLoop
+
+
+@breaks("lifecycle.set-event-loop")
+class LosesItsPlaceAsTheCurrentLoop(Stock):
+    """While this loop is the current one, get_event_loop() gives another one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        set_event_loop = asyncio.set_event_loop
+        asyncio.set_event_loop = lambda loop: set_event_loop(Stock() if loop is self else loop)
+
+
+@breaks("lifecycle.stays-current")
+class StopsBeingCurrent(Stock):
+    """A run ends with set_event_loop(None) if this loop was the current one."""
+
+    def run_forever(self) -> None:
+        try:
+            super().run_forever()
+        finally:
+            try:
+                mine = asyncio.get_event_loop() is self
+            except RuntimeError:
+                mine = False
+            if mine:
+                asyncio.set_event_loop(None)
+
+
+@breaks("lifecycle.other-stays-current")
+class ClosesTheCurrentLoopToo(Stock):
+    """close() leaves the thread without a current event loop, whichever that was."""
+
+    def close(self) -> None:
+        super().close()
+        asyncio.set_event_loop(None)
+
+
+@breaks("lifecycle.no-current")
+class MakesItselfCurrent(Stock):
+    """A loop that runs in a thread that is not the main one becomes its current event loop."""
+
+    def run_forever(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            asyncio.set_event_loop(self)
+        super().run_forever()
+
+
+@breaks("lifecycle.policy-untouched", until="3.13")
+class InstallsItsPolicy(Stock):
+    """The first run replaces a policy that makes no loops of this kind."""
+
+    def run_forever(self) -> None:
+        if "new_event_loop" not in vars(type(asyncio.get_event_loop_policy())):
+            asyncio.set_event_loop_policy(None)
+        super().run_forever()
+
+
+@breaks("lifecycle.policy-makes", until="3.13")
+class WantsNoOtherPolicy(Stock):
+    """The loop does not run under a policy that makes loops its own way."""
+
+    def run_forever(self) -> None:
+        if "new_event_loop" in vars(type(asyncio.get_event_loop_policy())):
+            raise RuntimeError("set the event loop policy of this loop first")
+        super().run_forever()
+
+
+@breaks("lifecycle.methods")
+class LacksAMethod(Stock):
+    """sock_recvfrom_into() is inherited from AbstractEventLoop."""
+
+    sock_recvfrom_into = asyncio.AbstractEventLoop.sock_recvfrom_into
+
+
+@breaks("lifecycle.is-running-elsewhere")
+class RunsInItsThreadOnly(Stock):
+    """is_running() is False in any thread but the one that runs the loop."""
+
+    def is_running(self) -> bool:
+        try:
+            return asyncio.get_running_loop() is self
+        except RuntimeError:
+            return False
+
+
+@breaks("lifecycle.stop-before-run-io")
+class StopsBeforeIo(EventLoop):
+    """A run that was stopped before it began runs what was scheduled, and does not poll."""
+
+    def run_forever(self) -> None:
+        if not self._stopping:
+            return super().run_forever()
+        self._poller.poll, poll = lambda timeout, deliver: None, self._poller.poll
+        try:
+            return super().run_forever()
+        finally:
+            self._poller.poll = poll
+
+
+class _KeepsWhenClosed(Stock):
+    """A closed loop keeps what waited in one of its queues."""
+
+    kept: Any
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept = []
+
+
+@breaks("lifecycle.close-clears")
+class KeepsPendingCallbacks(_KeepsWhenClosed):
+    """Callbacks that were pending when the loop was closed are kept as long as the loop."""
+
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        if getattr(callback, "__name__", "") == "callback" and not args:
+            self.kept.append(callback)
+        return super().call_soon(callback, *args, context=context)
+
+
+@breaks("lifecycle.close-clears")
+class KeepsPendingTimers(_KeepsWhenClosed):
+    """Timers that were pending when the loop was closed are kept as long as the loop."""
+
+    def call_later(self, delay: Any, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        if getattr(callback, "__name__", "") == "callback" and not args:
+            self.kept.append(callback)
+        return super().call_later(delay, callback, *args, context=context)
