@@ -1,0 +1,100 @@
+"""Broken loops of the chapter `timers`: callbacks with keyword arguments, and the handles of timers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+from typing import Any
+
+from tests.broken_loops import breaks
+
+Stock = asyncio.SelectorEventLoop
+
+
+class OwnTimerHandles(Stock):
+    """A loop whose call_later() and call_at() return handles of a class of its own."""
+
+    own: type[asyncio.TimerHandle] = asyncio.TimerHandle
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        handle = super().call_at(when, callback, *args, context=context)
+        handle.__class__ = self.own
+        return handle
+
+
+@breaks("timers.partial")
+class ForgetsWhatIsBound(Stock):
+    """A partial is called without the keyword arguments that it has."""
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        if isinstance(callback, functools.partial) and callback.keywords:
+            callback = functools.partial(callback.func, *callback.args)
+        return super().call_at(when, callback, *args, context=context)
+
+
+@breaks("timers.cancelled")
+class TimersForgetThatTheyAreCancelled(OwnTimerHandles):
+    """cancelled() of a timer's handle is always False."""
+
+    class own(asyncio.TimerHandle):
+        __slots__ = ()
+
+        def cancelled(self) -> bool:
+            return False
+
+
+@breaks("timers.not-cancelled-by-running")
+class TimersAreCancelledWhenTheyRan(Stock):
+    """The handle of a timer is cancelled when its callback has run."""
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        if args != ("ran",):
+            return super().call_at(when, callback, *args, context=context)
+
+        def run() -> None:
+            handle.cancel()
+            callback(*args)
+
+        handle = super().call_at(when, run, context=context)
+        return handle
+
+
+@breaks("timers.when-cancelled")
+class CancelledTimersHaveNoTime(OwnTimerHandles):
+    """when() of a cancelled timer is 0."""
+
+    class own(asyncio.TimerHandle):
+        __slots__ = ()
+
+        def when(self) -> float:
+            return 0.0 if self.cancelled() else super().when()
+
+
+@breaks("timers.get-context", since="3.12")
+class TimersTellACopyOfTheirContext(OwnTimerHandles):
+    """get_context() of a timer's handle returns a copy."""
+
+    class own(asyncio.TimerHandle):
+        __slots__ = ()
+
+        def get_context(self) -> Any:
+            return super().get_context().copy()
+
+
+@breaks("timers.get-context-default", since="3.12")
+class TimersTellTheCurrentContext(Stock):
+    """get_context() of a timer's handle returns the current context if none was given."""
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        if context is None:
+            handle = super().call_at(when, callback, *args)
+            handle.__class__ = self.vague
+            return handle
+        return super().call_at(when, callback, *args, context=context)
+
+    class vague(asyncio.TimerHandle):
+        __slots__ = ()
+
+        def get_context(self) -> Any:
+            return contextvars.copy_context()
