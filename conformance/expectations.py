@@ -1,13 +1,13 @@
 """Known deviations of a loop, with reasons: TOML, strict both ways.
 
     ["subprocess.pipe-extra-info"]          # a requirement id, or a glob over ids
-    expect = "deviates"                     # or "not implemented", "hangs", "crashes"; a list for either
+    expect = "deviates"                     # or "not implemented", "hangs", "crashes"; a list for any of them
     why = "get_extra_info('pipe') is None"
     link = "https://github.com/MagicStack/uvloop/issues/505"
     when = { version = "<0.23", python = ">=3.12", platform = "linux" }     # optional; all must hold
 
 An expected deviation that conforms is *stale* and fails the run, and so does an entry that matches no requirement.
-A table may be an array of tables (`[["id"]]`) where conditions differ.
+What a loop does only now and then is `expect = ["conforms", "deviates"]`, and is never stale. A table may be an array of tables (`[["id"]]`) where conditions differ.
 """
 
 from __future__ import annotations
@@ -130,8 +130,10 @@ def _entry(path: Path, pattern: str, table: Any) -> Expectation:
             SpecifierSet(when.get(key, ""))
     except (ValueError, InvalidSpecifier) as error:
         raise BadExpectation(f"{path}: [{pattern!r}]: {error}") from error
-    if not verdicts or not verdicts <= WRONG:
-        raise BadExpectation(f"{path}: [{pattern!r}] expects {words}; expect one of {sorted(WRONG)}")
+    if not verdicts & WRONG or not verdicts <= WRONG | {Verdict.CONFORMS}:
+        raise BadExpectation(
+            f"{path}: [{pattern!r}] expects {words}; expect one of {sorted(WRONG)}, and 'conforms' beside it if it varies"
+        )
     return Expectation(pattern, verdicts, str(table["why"]), str(table.get("link", "")), when)
 
 
@@ -142,6 +144,11 @@ def _within(version: str, specifier: str) -> bool:
         return False
 
 
+def _words(table: Any) -> list[Any]:
+    words = table.get("expect") if isinstance(table, dict) else None
+    return words if isinstance(words, list) else [words]
+
+
 def update(path: Path, deviations: Mapping[str, Verdict], conforming: Iterable[str], seen: Mapping[str, str]) -> None:
     """Rewrite the file at `path` from a run, keeping comments and reasons.
 
@@ -150,13 +157,12 @@ def update(path: Path, deviations: Mapping[str, Verdict], conforming: Iterable[s
     """
     document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
     for id in conforming:
-        if id in document:
+        if id in document and Verdict.CONFORMS not in _words(document[id]):
             del document[id]
     for id, verdict in sorted(deviations.items()):
         if id in document:
             table = document[id]
-            words = table.get("expect") if isinstance(table, dict) else None
-            if isinstance(table, dict) and verdict not in (words if isinstance(words, list) else [words]):
+            if isinstance(table, dict) and verdict not in _words(table):
                 table["expect"] = verdict.value
         else:
             entry = tomlkit.table()
@@ -189,7 +195,7 @@ def stale(
     for file in files:
         for entry in file.entries:
             for column, identity in identities.items():
-                if file.label not in (None, column.label):
+                if file.label not in (None, column.label) or Verdict.CONFORMS in entry.verdicts:
                     continue
                 ran = [
                     cell.verdict

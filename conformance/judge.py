@@ -68,7 +68,7 @@ class Judge:
         expectation = next(
             (e for f in self._expectations() if (e := f.of(requirement.id, spec.label, probe.identity))), None
         )
-        if expectation and outcome.verdict in expectation.verdicts:
+        if expectation and outcome.verdict in expectation.verdicts & WRONG:
             result["expected"] = expectation.why
         if spec.label not in self._told:
             self._told.add(spec.label)

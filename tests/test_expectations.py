@@ -39,6 +39,14 @@ def test_an_expected_deviation_that_conforms_is_stale(tmp_path: Path) -> None:
     assert "stale expectation: callbacks.fifo" in finished.output
 
 
+@pytest.mark.parametrize("loop", [STOCK, BROKEN])
+def test_what_varies_is_expected_either_way(tmp_path: Path, loop: str) -> None:
+    path = _file(tmp_path, ENTRY.replace('"deviates"', '["conforms", "deviates"]'))
+    assert run_pytest(loop, f"--loop-expected={path}", ONE).code == exits.CONFORMS
+    expectations.update(path, {}, [ONE], {})
+    assert ONE in path.read_text()
+
+
 def test_a_label_limits_a_file_to_its_loop(tmp_path: Path) -> None:
     path = _file(tmp_path, ENTRY)
     assert run_pytest(BROKEN, STOCK, f"--loop-expected=broken={path}", ONE).code == exits.CONFORMS
