@@ -47,6 +47,13 @@ def tls_dial(address: Any, context: ssl.SSLContext | None = None, name: str = NA
     return in_thread(dial)
 
 
+def tls_over(sock: socket.socket, side: str, name: str = NAME) -> Helper[ssl.SSLSocket]:
+    """A thread that makes the handshake of `side`, "client" or "server", over a connected socket; the TLS socket."""
+    if side == "server":
+        return in_thread(lambda: _wrapped(sock, server_context(), server_side=True))
+    return in_thread(lambda: _wrapped(sock, client_context(), server_hostname=name))
+
+
 def _wrapped(sock: socket.socket, context: ssl.SSLContext, **kwargs: Any) -> ssl.SSLSocket:
     sock.settimeout(PEER_TIMEOUT)
     # A server of TLS 1.3 speaks twice in a row after the handshake: Nagle's algorithm would hold its data for 40 ms.
