@@ -83,7 +83,7 @@ def test_the_model_starts_eager_tasks_at_once() -> None:
 
 
 def test_a_failure_is_shrunk_to_the_callbacks_it_takes() -> None:
-    failure = Explorer(PutsTheFourthInFront).explore(programs_of(Soon, Cancel))
+    failure = Explorer(PutsTheFourthInFront, patience=100).explore(programs_of(Soon, Cancel))
     assert failure is not None
     assert failure.program == Program((Soon(), Soon(), Soon(), Soon()))
     assert "c4, where the contract allows c1" in failure.why
@@ -92,7 +92,7 @@ def test_a_failure_is_shrunk_to_the_callbacks_it_takes() -> None:
 def test_the_fixed_programs_are_the_same_in_every_run() -> None:
     drawn: list[list[Program]] = []
     for _ in range(2):
-        explorer = Explorer(asyncio.SelectorEventLoop)
+        explorer = Explorer(asyncio.SelectorEventLoop, patience=1000)
         assert explorer.explore(programs_of(Soon, Cancel, Stop)) is None
         drawn.append(list(explorer._known))
     assert drawn[0] == drawn[1]
@@ -102,7 +102,7 @@ def test_the_fixed_programs_are_the_same_in_every_run() -> None:
 def test_a_seed_draws_the_same_new_programs() -> None:
     drawn: list[Program] = []
     for seed in (1, 1, 2):
-        explorer = Explorer(asyncio.SelectorEventLoop)
+        explorer = Explorer(asyncio.SelectorEventLoop, patience=1000)
         assert explorer.explore(programs_of(Soon, Cancel), seconds=0.001, seed=seed) is None
         drawn.append(list(explorer._known)[-1])
     assert drawn[0] == drawn[1] != drawn[2]

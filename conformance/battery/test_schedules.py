@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
+from conformance.kit.patience import Patience
 from conformance.loops import Factory, LoopSpec
 from conformance.requirement import MUST, requirement
 from conformance.schedules.programs import (
@@ -42,7 +43,9 @@ def fuzz(request: pytest.FixtureRequest) -> Fuzz:
 
 
 @pytest.fixture
-def explore(request: pytest.FixtureRequest, fuzz: Fuzz, make_loop: Factory, loop_spec: LoopSpec) -> Explore:
+def explore(
+    request: pytest.FixtureRequest, fuzz: Fuzz, make_loop: Factory, loop_spec: LoopSpec, patience: Patience
+) -> Explore:
     """Draw programs of the given kinds, run them, and fail with the smallest that the loop runs wrong."""
 
     # Here, because importing Hypothesis takes longer than most runs; `Judge` has done it where these tests will run.
@@ -50,7 +53,8 @@ def explore(request: pytest.FixtureRequest, fuzz: Fuzz, make_loop: Factory, loop
     from conformance.schedules.explore import Explorer
 
     def run(*kinds: type, eager: bool = False) -> None:
-        failure = Explorer(make_loop).explore(programs_of(*kinds, eager=eager), fuzz.seconds, fuzz.seed)
+        explorer = Explorer(make_loop, patience.seconds)
+        failure = explorer.explore(programs_of(*kinds, eager=eager), fuzz.seconds, fuzz.seed)
         if failure:
             request.node.stash[PROGRAM] = script_of(failure.program, loop_spec.module, loop_spec.factory)
             pytest.fail(f"the program printed below ran wrong {failure.why}", pytrace=False)

@@ -1,6 +1,7 @@
 """Draw programs, run each on a new loop, and shrink the first whose trace the contract does not allow.
 
-By default the programs are the same in every run. With `seconds`, new ones are drawn until the time is over.
+By default the programs are the same in every run. With `seconds`, new ones are drawn until the time is over. A machine
+that is too busy for all of them within the patience runs those that it can.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from conformance.schedules.search import judge
 from conformance.schedules.source import source_of
 
 _PROGRAMS = 50
-_SHRINKING = 2.0
-"""Seconds that a failing program may be made smaller for: well inside the patience for one requirement."""
+_DRAWING = 0.4
+_SHRINKING = 0.2
+"""Shares of the patience: for running programs, and for making one that fails smaller."""
 
 
 @dataclass
@@ -39,12 +41,15 @@ class Explorer:
     """Runs programs on the loops of one factory, and remembers what was found."""
 
     make_loop: Callable[[], asyncio.AbstractEventLoop]
+    patience: float = 10.0
     _known: dict[Program, Failure | None] = field(default_factory=dict)
-    _failed_at: float | None = None
+    _until: float = float("inf")
+    _failed: bool = False
 
     def explore(self, programs: SearchStrategy[Program], seconds: float = 0.0, seed: int = 0) -> Failure | None:
         """The smallest program found that fails, or None. `seed` gives the same programs again."""
         deadline = time.monotonic() + seconds
+        self._until = deadline + _DRAWING * self.patience
         for round in itertools.count():
             failure = self._explore_once(programs, derandomize=not seconds, seed=seed + round)
             if failure or time.monotonic() >= deadline:
@@ -82,11 +87,12 @@ class Explorer:
         """What is wrong with the trace of this program, if anything is."""
         if program in self._known:
             return self._known[program]
-        if self._failed_at is not None and time.monotonic() > self._failed_at + _SHRINKING:
-            return None  # small enough: end the search for a smaller one
+        if time.monotonic() > self._until:
+            return None  # enough of them, or small enough: end the search
         failure = self._known[program] = self._judge(program)
-        if failure and self._failed_at is None:
-            self._failed_at = time.monotonic()
+        if failure and not self._failed:
+            self._failed = True
+            self._until = time.monotonic() + _SHRINKING * self.patience
         return failure
 
     def _judge(self, program: Program) -> Failure | None:
