@@ -1,0 +1,193 @@
+"""Chapter tls: upgrades that fail, are given up, or are asked for in a way that cannot work."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import ssl
+from typing import Any
+
+import pytest
+
+from conformance.battery.test_tls_upgrade import plain, upgrade, upgraded
+from conformance.kit.certificates import NAME, client_context
+from conformance.kit.patience import Patience, turn
+from conformance.kit.secured import tls_over
+from conformance.kit.threads import in_thread
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+
+
+def answered(sock: socket.socket, words: bytes) -> None:
+    """Wait for the first byte of a handshake, say something else, and close if there is nothing to say."""
+    sock.recv(1)
+    if words:
+        sock.sendall(words)
+    else:
+        sock.close()
+
+
+@requirement("tls.start-context-type", SHOULD, cite="asyncio-eventloop: loop.start_tls")
+@pytest.mark.parametrize("context", [None, True], ids=repr)
+def test_an_upgrade_needs_a_context(loop: Loop, context: Any) -> None:
+    """sslcontext is an instance of SSLContext: None and True, which say "default" elsewhere, are a TypeError.
+
+    If this fails: look for a context made up, which trusts other authorities than the caller thinks.
+    """
+    with plain(loop) as (beneath, protocol, _), pytest.raises(TypeError):
+        upgrade(loop, beneath, protocol, sslcontext=context)
+
+
+@requirement("tls.start-transport-type", SHOULD, cite="asyncio-eventloop: loop.start_tls")
+def test_a_pipe_cannot_be_upgraded(loop: Loop) -> None:
+    """The transport is one of create_connection() and create_server(): the write end of a pipe is a TypeError.
+
+    If this fails: look for a handshake that waits for ever for an answer.
+    """
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb"), os.fdopen(writing, "wb") as pipe:
+        transport, protocol = loop.run_until_complete(loop.connect_write_pipe(asyncio.BaseProtocol, pipe))
+        try:
+            with pytest.raises(TypeError):
+                upgrade(loop, transport, protocol)
+        finally:
+            transport.abort()
+            turn(loop, 3)
+
+
+@requirement("tls.start-hostname", MUST, cite="asyncio-eventloop: loop.start_tls")
+def test_an_upgrade_checks_the_name(loop: Loop, watch: Any) -> None:
+    """server_hostname is the name that the server's certificate is matched against: another one is refused.
+
+    If this fails: look for a name that does not reach the TLS object, or an error of another type.
+    """
+    watch.allow("reported")
+    with plain(loop) as (beneath, protocol, sock):
+        helper = tls_over(sock, "server")
+        with pytest.raises(ssl.SSLCertVerificationError):
+            upgrade(loop, beneath, protocol, server_hostname="other.example")
+        beneath.abort()
+        with contextlib.suppress(OSError):
+            helper.result().close()
+
+
+@requirement("tls.start-unknown-authority", MUST, cite="ssl: ssl.SSLCertVerificationError")
+def test_an_upgrade_checks_the_authority(loop: Loop, watch: Any) -> None:
+    """An upgrade to a server whose certificate cannot be verified raises ssl.SSLCertVerificationError.
+
+    If this fails: look for an error that only connection_lost() is told.
+    """
+    watch.allow("reported")
+    with plain(loop) as (beneath, protocol, sock):
+        helper = tls_over(sock, "server")
+        with pytest.raises(ssl.SSLCertVerificationError):
+            upgrade(loop, beneath, protocol, sslcontext=client_context(trusting=False))
+        beneath.abort()
+        with contextlib.suppress(OSError):
+            helper.result().close()
+
+
+@requirement("tls.start-failure-closes", SHOULD, cite="asyncio-eventloop: loop.start_tls")
+def test_a_failed_upgrade_closes_the_connection(loop: Loop, patience: Patience, watch: Any) -> None:
+    """After a handshake that failed, the original transport is closing: nothing more can be said on it.
+
+    If this fails: look for a transport left open, with half a handshake on the wire.
+    """
+    watch.allow("reported")
+    with plain(loop) as (beneath, protocol, sock):
+        helper = tls_over(sock, "server")
+        with contextlib.suppress(OSError):
+            upgrade(loop, beneath, protocol, sslcontext=client_context(trusting=False))
+        patience.run_until(loop, beneath.is_closing, "the end of the original transport")
+        with contextlib.suppress(OSError):
+            helper.result().close()
+
+
+@requirement("tls.start-eof", MUST, cite="exceptions: OSError")
+def test_an_end_during_an_upgrade_is_an_error(loop: Loop, watch: Any) -> None:
+    """A peer that closes instead of answering the handshake of an upgrade is an OSError.
+
+    If this fails: look for start_tls() that waits for its timeout, or that returns.
+    """
+    watch.allow("reported")
+    with plain(loop) as (beneath, protocol, sock):
+        helper = in_thread(lambda: answered(sock, b""))
+        with pytest.raises(OSError):  # noqa: PT011 (which one depends on how far the handshake was)
+            upgrade(loop, beneath, protocol)
+        helper.result()
+
+
+@requirement("tls.start-handshake-timeout", MUST, cite="asyncio-eventloop: loop.start_tls")
+def test_an_upgrade_that_takes_too_long_is_aborted(loop: Loop, watch: Any) -> None:
+    """After ssl_handshake_timeout seconds without a handshake the upgrade is aborted: ConnectionAbortedError.
+
+    If this fails: look for a timeout that is not passed on.
+    """
+    watch.allow("reported")
+    with plain(loop) as (beneath, protocol, _), pytest.raises(ConnectionAbortedError):
+        upgrade(loop, beneath, protocol, ssl_handshake_timeout=0.005)
+
+
+@requirement("tls.start-shutdown-timeout", MUST, cite="asyncio-eventloop: loop.start_tls")
+def test_an_upgraded_connection_does_not_wait_for_goodbyes(loop: Loop, patience: Patience) -> None:
+    """After ssl_shutdown_timeout seconds without a complete shutdown an upgraded connection is aborted.
+
+    If this fails: look for a timeout that is not passed on, so that close() takes 30 seconds.
+    """
+    with upgraded(loop, patience, ssl_shutdown_timeout=0.01) as (transport, protocol, _, _):
+        transport.close()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+
+
+@requirement("tls.start-timeout-value", MUST, cite="asyncio-eventloop: loop.start_tls")
+@pytest.mark.parametrize("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])
+def test_a_timeout_of_an_upgrade_must_be_positive(loop: Loop, name: str) -> None:
+    """ssl_handshake_timeout and ssl_shutdown_timeout of an upgrade are times to wait: zero is a ValueError.
+
+    If this fails: look for zero taken for the default.
+    """
+    with plain(loop) as (beneath, protocol, _), pytest.raises(ValueError):  # noqa: PT011 (no message is promised)
+        upgrade(loop, beneath, protocol, **{name: 0})
+
+
+@requirement("tls.start-timeout-none", MUST, cite="asyncio-eventloop: loop.start_tls")
+def test_no_timeout_is_the_default_of_an_upgrade(loop: Loop, patience: Patience) -> None:
+    """ssl_handshake_timeout and ssl_shutdown_timeout may be None, for the default.
+
+    If this fails: look for a comparison of None with a number.
+    """
+    with upgraded(loop, patience, ssl_handshake_timeout=None, ssl_shutdown_timeout=None) as (transport, _, _, _):
+        assert not transport.is_closing()
+
+
+@requirement("tls.start-cancelled", SHOULD, cite="asyncio-task: Task Cancellation")
+def test_an_upgrade_can_be_cancelled(loop: Loop, patience: Patience, watch: Any) -> None:
+    """start_tls() that is cancelled raises CancelledError, and closes the original transport.
+
+    If this fails: look for a handshake that goes on behind the caller's back.
+    """
+    watch.allow("reported")
+    with plain(loop) as (beneath, protocol, _):
+        task = loop.create_task(loop.start_tls(beneath, protocol, client_context(), server_hostname=NAME))
+        turn(loop, 5)
+        task.cancel()
+        turn(loop, 5)
+        assert task.cancelled()
+        patience.run_until(loop, beneath.is_closing, "the end of the original transport")
+
+
+@requirement("tls.start-garbage", MUST, cite="ssl: ssl.SSLError")
+def test_an_upgrade_of_a_peer_without_tls_fails(loop: Loop, watch: Any) -> None:
+    """A peer that answers the handshake of an upgrade in plain text is an ssl.SSLError.
+
+    If this fails: look for an error that ends the transport only, so that the caller waits.
+    """
+    watch.allow("reported")
+    with plain(loop) as (beneath, protocol, sock):
+        helper = in_thread(lambda: answered(sock, b"550 we speak no TLS here, at some length\r\n"))
+        with pytest.raises(ssl.SSLError):
+            upgrade(loop, beneath, protocol)
+        helper.result()
