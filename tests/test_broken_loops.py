@@ -62,6 +62,11 @@ def survivors(loops: list[BrokenLoop], file: Path) -> list[tuple[BrokenLoop, str
 
 @pytest.mark.parametrize("module", sorted(_by_module()))
 def test_broken_loops_fail_the_requirement_that_names_their_sentence(module: str, tmp_path: Path) -> None:
+    known = catalogue.load()
+    lacking = {need.why for loop in _by_module()[module] for id in loop.breaks for need in known[id].needs
+               if need.library and not need.present()}  # fmt: skip
+    if lacking:
+        pytest.skip("; ".join(sorted(lacking)))
     survived = survivors(_by_module()[module], tmp_path / "results.jsonl")
     if survived:  # what fires too early is hidden by a machine on which all is late: ask those again, alone
         again = list({loop.name: loop for loop, _ in survived}.values())
