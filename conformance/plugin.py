@@ -19,7 +19,7 @@ import pytest
 # Before any battery module is imported, so that a failing `assert` tells what it saw.
 pytest.register_assert_rewrite("conformance.battery", "conformance.kit")
 
-from conformance import catalogue, expectations, remote, terminal  # noqa: E402 (after the registration above)
+from conformance import catalogue, expectations, hosts, remote, terminal  # noqa: E402 (after the registration above)
 from conformance.judge import Judge  # noqa: E402 (the same)
 from conformance.loops import LoopSpec, LoopSpecError, add_current_directory, parse_specs  # noqa: E402 (the same)
 from conformance.recorder import Recorder  # noqa: E402 (the same)
@@ -193,6 +193,14 @@ def pytest_handlecrashitem(crashitem: str, report: pytest.TestReport) -> None:
     seen = "the worker process that watched over the trial died"
     result = {"nodeid": crashitem, "python": python, "verdict": Verdict.CRASHES.value, "seen": seen}
     report.loop_result = result  # type: ignore[attr-defined]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object | None) -> None:
+    """xdist's: a worker ended; with `error`, before it should."""
+    recorder = _active_recorder
+    if recorder is not None and error and (note := hosts.come_home(node)):
+        recorder.notes.append(note)
 
 
 @pytest.hookimpl(trylast=True)

@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from tests.places import Done, Places, Row, judged, run
+from tests.places import Done, Places, Row, check, judged, run
 
 Verdicts = Mapping[tuple[str, str, str], str]
 """(Python's minor version, id, case) → verdict"""
@@ -23,17 +23,21 @@ Attempt = Callable[[str, Places, tuple[str, ...]], Row]
 OTHERS = ("3.12", "3.13")
 VICTIM = "timers.cancel"
 
-# Kills the xdist worker (the parent of its keeper) in the middle of one requirement.
+# Kills the xdist worker, which is the parent of its keeper, where CONDITION holds.
 _KILLER = """
 import asyncio, os, pathlib, signal
 
 class Killer(asyncio.SelectorEventLoop):
     def call_at(self, when, callback, *args, **keywords):
-        if "test_a_cancelled_timer_does_not_run" in os.environ.get("PYTEST_CURRENT_TEST", ""):
-            keeper = pathlib.Path(f"/proc/{os.getppid()}/stat").read_text()
-            os.kill(int(keeper.rpartition(")")[2].split()[1]), signal.SIGKILL)
+        keeper = pathlib.Path(f"/proc/{os.getppid()}/stat").read_text()
+        worker = int(keeper.rpartition(")")[2].split()[1])
+        test = os.environ.get("PYTEST_CURRENT_TEST", "")
+        if CONDITION:
+            os.kill(worker, signal.SIGKILL)
         return super().call_at(when, callback, *args, **keywords)
 """
+_IN_ONE_TEST = '"test_a_cancelled_timer_does_not_run" in test'
+_ON_THE_HOST = 'test and worker == int(pathlib.Path(__file__).with_name("host").read_text())'
 
 
 def battery(python: Path, folder: Path, select: tuple[str, ...], *arguments: str, file: str = "found.jsonl",
@@ -116,26 +120,58 @@ def host(python: Path, folder: Path, *wrapper: str, address: str = "127.0.0.1") 
         server.communicate()
 
 
-def one_host(name: str, places: Places, select: tuple[str, ...]) -> Row:
-    folder = places.project("hosts")
-    with host(places.python(), folder) as (gateway, _):
-        done, found, whole = battery(places.python(), folder, select, "--dist", "load", "--tx", gateway)
-    return judged(name, done, done.code == 0 and whole and found == alone(places, select))
+def hosts(*others: str, chdir: bool = True, wrapper: tuple[str, ...] = (), address: str = "127.0.0.1") -> Attempt:
+    """A socket server, as on another host, beside `others`. Its workers need to be told where the project is."""
+
+    def attempt(name: str, places: Places, select: tuple[str, ...]) -> Row:
+        folder = places.project("hosts")
+        with host(places.python(), folder, *wrapper, address=address) as (gateway, _):
+            gateway += f"//chdir={folder}" if chdir else ""
+            tx = [part for each in (*others, gateway) for part in ("--tx", each)]
+            done, found, whole = battery(places.python(), folder, select, "--dist", "load", *tx)
+        if not chdir:
+            return judged(name, done, done.code == 3 and "may need //chdir=DIR" in done.output)
+        return judged(name, done, done.code == 0 and whole and found == alone(places, select))
+
+    return attempt
 
 
-def here_and_a_host(name: str, places: Places, select: tuple[str, ...]) -> Row:
-    folder = places.project("hosts")
-    with host(places.python(), folder) as (gateway, _):
-        both = ("--dist", "load", "--tx", "popen", "--tx", gateway)
-        done, found, whole = battery(places.python(), folder, select, *both)
-    return judged(name, done, done.code == 0 and whole and found == alone(places, select))
+def second_host(name: str, places: Places, select: tuple[str, ...]) -> Row:
+    """A network namespace with an address of its own, as a machine beside this one."""
+    if os.geteuid() or not shutil.which("ip"):
+        return Row(name, "needs root and the command ip", None)
+    space, ours, theirs = f"conformance{os.getpid()}", f"lc{os.getpid()}", f"ld{os.getpid()}"
+    check(["ip", "netns", "add", space])
+    try:
+        for line in (f"ip link add {ours} type veth peer name {theirs} netns {space}",
+                     f"ip addr add 198.51.100.1/30 dev {ours}", f"ip link set {ours} up",
+                     f"ip -n {space} addr add 198.51.100.2/30 dev {theirs}", f"ip -n {space} link set {theirs} up",
+                     f"ip -n {space} link set lo up"):  # fmt: skip
+            check(line.split())
+        there = ("ip", "netns", "exec", space)
+        return hosts("popen", wrapper=there, address="198.51.100.2")(name, places, select)
+    finally:
+        check(["ip", "netns", "del", space])
+
+
+def lost_host(name: str, places: Places, select: tuple[str, ...]) -> Row:
+    """The other host goes away in the middle of the run; what it had not done is done here."""
+    folder = places.project("lost", {"killer.py": _KILLER.replace("CONDITION", _ON_THE_HOST)})
+    with host(places.python(), folder) as (gateway, pid):
+        (folder / "host").write_text(str(pid))
+        tx = ("--dist", "load", "--tx", "popen", "--tx", f"{gateway}//chdir={folder}")
+        done, found, whole = battery(places.python(), folder, select, *tx, loop="killer:Killer")
+    wanted = alone(places, select)
+    lost = {id: verdict for (_, id, _), verdict in found.items() if verdict != "conforms"}
+    right = done.code == 1 and whole and set(map(_id, found)) == set(map(_id, wanted)) and len(lost) == 1
+    return judged(name, done, right, f"{lost}, {len(found) - len(lost)} others conform")
 
 
 def killed_worker(name: str, places: Places, select: tuple[str, ...]) -> Row:
     """A loop kills the worker that watches over it, in the middle of one requirement; nothing else is lost."""
     if not Path("/proc/self/stat").exists():
         return Row(name, "finds the worker by /proc, which is not mounted", None)
-    folder = places.project("killed", {"killer.py": _KILLER})
+    folder = places.project("killed", {"killer.py": _KILLER.replace("CONDITION", _IN_ONE_TEST)})
     done, found, whole = battery(places.python(), folder, select, "-n", "2", loop="killer:Killer")
     wanted = alone(places, select)
     lost = {id: verdict for (_, id, _), verdict in found.items() if verdict != "conforms"}
@@ -169,8 +205,11 @@ SITUATIONS: dict[str, Attempt] = {
        for dist in ("load", "worksteal", "each", "loadscope", "loadfile", "loadgroup")},
     "-n 2 --dist worksteal --loop-shuffle": mode("-n", "2", "--dist", "worksteal", "--loop-shuffle"),
     "--dist each --tx " + " --tx ".join(f"popen//python=python{version}" for version in OTHERS): two_pythons,
-    "a socket server on loopback: --tx socket=HOST:PORT": one_host,
-    "this machine and a socket server: --tx popen --tx socket=HOST:PORT": here_and_a_host,
+    "a socket server on loopback: --tx socket=HOST:PORT//chdir=DIR": hosts(),
+    "the same without //chdir, for a loop of the project": hosts(chdir=False),
+    "this process and a socket server: --tx popen --tx socket=…": hosts("popen"),
+    "a socket server in another network namespace, as a second host": second_host,
+    "the second host gone in the middle of a requirement": lost_host,
     "a worker killed in the middle of a requirement, -n 2": killed_worker,
     "python -m reports merge of parts, against one run": merged,
 }  # fmt: skip

@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from conformance import exits
+
 
 def hang() -> None:
     while True:
@@ -250,3 +252,13 @@ def factory_of_nothing() -> None:
 
 
 not_callable = 42
+
+# What makes no loop that could be tested → the exit code of its run.
+FACTORIES = {
+    "factory_that_hangs": exits.DEVIATES,
+    "factory_that_segfaults": exits.DEVIATES,
+    "factory_that_raises": exits.USAGE,
+    "factory_of_nothing": exits.USAGE,
+    "not_callable": exits.USAGE,
+    "RunsNothing": exits.DEVIATES,
+}
