@@ -12,9 +12,8 @@ import pytest
 
 from conformance.kit.certificates import NAME, client_context, server_context
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import drive, listener, receive_exactly
+from conformance.kit.peers import PEER_TIMEOUT, drive, listener, receive_exactly
 from conformance.kit.secured import tls_accept, tls_dial, tls_over
-from conformance.kit.servers import PEER_TIMEOUT
 from conformance.kit.streams import Opened, opened
 from conformance.kit.threads import Helper, in_thread
 from conformance.requirement import MUST, requirement
