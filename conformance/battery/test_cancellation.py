@@ -7,26 +7,14 @@ test_cancellation_groups.py.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 
 from conformance.kit.patience import turn
+from conformance.kit.waiting import waiting_task
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
-
-
-async def _wait(future: asyncio.Future[Any]) -> Any:
-    return await future
-
-
-def _waiting(loop: Loop) -> tuple[asyncio.Task[Any], asyncio.Future[Any]]:
-    """A task that waits for a future, and the future."""
-    future = loop.create_future()
-    task = loop.create_task(_wait(future))
-    turn(loop, 2)
-    return task, future
 
 
 @requirement("cancellation.thrown", MUST, cite="asyncio-task: Task.cancel")
@@ -83,7 +71,7 @@ def test_cancel_returns_true_if_the_task_is_not_done(loop: Loop) -> None:
 
     If this fails: look for None returned, which code takes for a refusal.
     """
-    task, _future = _waiting(loop)
+    task, _future = waiting_task(loop)
     new = loop.create_task(asyncio.sleep(0))
     assert task.cancel() is True
     assert new.cancel() is True
@@ -97,7 +85,7 @@ def test_cancel_of_a_done_task(loop: Loop, ending: str) -> None:
 
     If this fails: look for the state of the task, which is that of the future that it is.
     """
-    task, future = _waiting(loop)
+    task, future = waiting_task(loop)
     if ending == "result":
         future.set_result("value")
     elif ending == "exception":
@@ -139,7 +127,7 @@ def test_cancelled_is_true_once_the_coroutine_has_ended(loop: Loop) -> None:
 
     If this fails: look for cancelled() being true from the request on, or never.
     """
-    task, _future = _waiting(loop)
+    task, _future = waiting_task(loop)
     assert task.cancelled() is False
     task.cancel()
     assert task.cancelled() is False
@@ -155,7 +143,7 @@ def test_a_cancelled_task_has_no_result(loop: Loop, method: str) -> None:
 
     If this fails: look for the exception of the coroutine, kept as any other.
     """
-    task, _future = _waiting(loop)
+    task, _future = waiting_task(loop)
     task.cancel()
     turn(loop, 3)
     with pytest.raises(asyncio.CancelledError):
@@ -251,161 +239,3 @@ def test_a_task_cancelled_before_it_starts_does_not_run(loop: Loop) -> None:
     turn(loop, 3)
     assert task.cancelled()
     assert trace == []
-
-
-@requirement("cancellation.awaited-future", MUST, cite="asyncio-task: Task")
-def test_the_future_that_is_awaited_is_cancelled(loop: Loop) -> None:
-    """If a coroutine is awaiting on a future during cancellation, the future is cancelled, too.
-
-    If this fails: look for a future that still waits for a result that nobody wants.
-    """
-    task, future = _waiting(loop)
-    task.cancel()
-    turn(loop, 3)
-    assert future.cancelled()
-    assert task.cancelled()
-
-
-@requirement("cancellation.awaited-task", MUST, cite="asyncio-task: Task")
-def test_the_task_that_is_awaited_is_cancelled(loop: Loop) -> None:
-    """If a coroutine is awaiting on a task during cancellation, that task is cancelled, and ends first.
-
-    If this fails: look for a cancellation that reaches the outermost coroutine only.
-    """
-    trace: list[str] = []
-
-    async def child(name: str, inner: Any) -> None:
-        try:
-            await inner
-        finally:
-            trace.append(name)
-
-    inner = loop.create_task(child("inner", loop.create_future()))
-    outer = loop.create_task(child("outer", inner))
-    turn(loop, 2)
-    outer.cancel()
-    turn(loop, 5)
-    assert trace == ["inner", "outer"]
-    assert inner.cancelled()
-    assert outer.cancelled()
-
-
-@requirement("cancellation.awaiter", MUST, cite="asyncio-task: Task.cancel")
-def test_whoever_awaits_a_cancelled_task_gets_cancelled_error(loop: Loop) -> None:
-    """Awaiting a task that is cancelled raises CancelledError in the awaiting task, which need not end by it.
-
-    If this fails: look for an awaiter that is not woken, or is cancelled itself.
-    """
-
-    async def main() -> str:
-        task = asyncio.create_task(_wait(loop.create_future()))
-        loop.call_soon(lambda: loop.call_soon(task.cancel))
-        try:
-            await task
-        except asyncio.CancelledError:
-            return "went on"
-        return "got a result"
-
-    task = loop.create_task(main())
-    assert loop.run_until_complete(task) == "went on"
-    assert task.cancelling() == 0
-
-
-@requirement("cancellation.message", MUST, cite="asyncio-task: Task.cancel")
-@pytest.mark.parametrize("message", [("any", "object"), None], ids=["given", "none"])
-def test_the_message_reaches_the_coroutine(loop: Loop, message: object) -> None:
-    """The msg argument of cancel() is passed to the CancelledError that is thrown in; without one it has none.
-
-    If this fails: look for a message that is dropped with the future that is cancelled, or None passed as one.
-    """
-    seen: list[tuple[Any, ...]] = []
-
-    async def child() -> None:
-        try:
-            await loop.create_future()
-        except asyncio.CancelledError as error:
-            seen.append(error.args)
-
-    task = loop.create_task(child())
-    turn(loop, 2)
-    task.cancel() if message is None else task.cancel(msg=message)
-    turn(loop, 3)
-    assert seen == [() if message is None else (message,)]
-
-
-@requirement("cancellation.message-to-awaiter", MUST, cite="asyncio-task: Task.cancel")
-def test_the_message_reaches_the_awaiter(loop: Loop) -> None:
-    """The msg parameter is propagated from the cancelled task to its awaiter.
-
-    If this fails: look for a new CancelledError made for the awaiter.
-    """
-
-    async def main() -> tuple[Any, ...]:
-        task = asyncio.create_task(_wait(loop.create_future()))
-        await asyncio.sleep(0)
-        task.cancel("message")
-        try:
-            await task
-        except asyncio.CancelledError as error:
-            return error.args
-        return ()
-
-    assert loop.run_until_complete(main()) == ("message",)
-
-
-@requirement("cancellation.result-ready", SHOULD, cite="asyncio-task: Task.cancel")
-def test_a_request_wins_over_a_result_that_is_ready(loop: Loop) -> None:
-    """A task cancelled when its future is done but it has not gone on yet gets the CancelledError, not the result.
-
-    If this fails: look for a request that is lost when there is no future left to cancel.
-    """
-    task, future = _waiting(loop)
-    future.set_result("value")
-    task.cancel()
-    turn(loop, 3)
-    assert task.cancelled()
-
-
-@requirement("cancellation.not-reported", SHOULD, cite="asyncio-dev: Detect never-retrieved exceptions")
-def test_a_cancelled_task_is_not_reported(loop: Loop, watch: Any) -> None:
-    """A cancelled task that nobody awaits is collected in silence: its CancelledError is no lost exception.
-
-    If this fails: look for a cancellation that is kept as an exception that nobody retrieved.
-    """
-    import gc
-
-    task, future = _waiting(loop)
-    task.cancel()
-    turn(loop, 3)
-    assert task.cancelled()
-    del task, future
-    gc.collect()
-    assert watch.reported == []
-
-
-@requirement("cancellation.done-callbacks", MUST, cite="asyncio-future: Future.cancel")
-def test_done_callbacks_of_a_cancelled_task_run(loop: Loop) -> None:
-    """The done callbacks of a cancelled task are scheduled when it has ended: they see that it is cancelled.
-
-    If this fails: look for callbacks that run at the request, or never.
-    """
-    seen: list[bool] = []
-    task, _future = _waiting(loop)
-    task.add_done_callback(lambda task: seen.append(task.cancelled()))
-    task.cancel()
-    assert seen == []
-    turn(loop, 4)
-    assert seen == [True]
-
-
-@requirement("cancellation.run-until-complete", SHOULD, cite="asyncio-eventloop: loop.run_until_complete")
-def test_run_until_complete_raises_cancelled_error(loop: Loop) -> None:
-    """run_until_complete() raises CancelledError if the task, or the future, that it runs is cancelled.
-
-    If this fails: look for None returned, or a loop that goes on running.
-    """
-    task = loop.create_task(_wait(loop.create_future()))
-    loop.call_soon(lambda: loop.call_soon(task.cancel))
-    with pytest.raises(asyncio.CancelledError):
-        loop.run_until_complete(task)
-    assert not loop.is_running()

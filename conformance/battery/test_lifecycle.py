@@ -1,4 +1,4 @@
-"""Chapter lifecycle: making a loop, running it, stopping it, closing it."""
+"""Chapter lifecycle: making a loop, running it, and stopping it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.coroutines import value_of
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import raising
 from conformance.kit.threads import in_thread
@@ -15,11 +16,6 @@ from conformance.loops import Factory
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
-
-
-async def _value(value: object = "value") -> object:
-    await asyncio.sleep(0)
-    return value
 
 
 @requirement("lifecycle.factory", MUST, cite="asyncio-eventloop: new_event_loop")
@@ -34,7 +30,7 @@ def test_the_factory_returns_a_new_loop_each_time(make_loop: Factory) -> None:
         assert not loop.is_running()
         assert not loop.is_closed()
     first.close()
-    assert second.run_until_complete(_value()) == "value"
+    assert second.run_until_complete(value_of()) == "value"
 
 
 @requirement("lifecycle.abstract-base", SHOULD, cite="asyncio-eventloop: AbstractEventLoop")
@@ -53,7 +49,7 @@ def test_run_until_complete_returns_the_result(loop: Loop) -> None:
     If this fails: look for a result that is copied, converted or lost.
     """
     value = object()
-    assert loop.run_until_complete(_value(value)) is value
+    assert loop.run_until_complete(value_of(value)) is value
 
 
 @requirement("lifecycle.exception", MUST, cite="asyncio-eventloop: loop.run_until_complete")
@@ -108,7 +104,7 @@ def test_run_until_complete_runs_a_coroutine_as_a_task(loop: Loop) -> None:
 
 
 @requirement("lifecycle.refuses-nonsense", SHOULD, cite="asyncio-eventloop: loop.run_until_complete")
-@pytest.mark.parametrize("argument", [42, None, "text", _value], ids=["int", "None", "str", "function"])
+@pytest.mark.parametrize("argument", [42, None, "text", value_of], ids=["int", "None", "str", "function"])
 def test_run_until_complete_refuses_what_is_no_awaitable(loop: Loop, argument: Any) -> None:
     """run_until_complete() raises TypeError for what is neither a future nor an awaitable, and the loop stays usable.
 
@@ -117,7 +113,7 @@ def test_run_until_complete_refuses_what_is_no_awaitable(loop: Loop, argument: A
     with pytest.raises(TypeError):
         loop.run_until_complete(argument)
     assert not loop.is_running()
-    assert loop.run_until_complete(_value()) == "value"
+    assert loop.run_until_complete(value_of()) == "value"
 
 
 @requirement("lifecycle.foreign-future", MUST, cite="asyncio-future: ensure_future")
@@ -211,7 +207,7 @@ def test_a_stop_ends_one_run_only(loop: Loop) -> None:
     loop.call_soon(loop.stop)
     loop.call_soon(loop.stop)
     loop.run_forever()
-    assert loop.run_until_complete(_value()) == "value"
+    assert loop.run_until_complete(value_of()) == "value"
 
 
 @requirement("lifecycle.restart", MUST, cite="asyncio-eventloop: loop.run_forever")
@@ -222,233 +218,7 @@ def test_a_stopped_loop_can_run_again(loop: Loop) -> None:
     """
     for number in range(20):
         turn(loop)
-        assert loop.run_until_complete(_value(number)) == number
-
-
-@requirement("lifecycle.is-running", MUST, cite="asyncio-eventloop: loop.is_running")
-def test_is_running_tells_whether_the_loop_runs(loop: Loop) -> None:
-    """is_running() returns True if the event loop is currently running, and False before and after.
-
-    If this fails: look for a flag that survives an exception, or is set too late for the first callback.
-    """
-    seen = [loop.is_running()]
-    loop.call_soon(lambda: seen.append(loop.is_running()))
-    turn(loop)
-    seen.append(loop.is_running())
-    with pytest.raises(LookupError):
-        loop.run_until_complete(_fail())
-    seen.append(loop.is_running())
-    assert seen == [False, True, False, False]
-
-
-async def _fail() -> None:
-    raise LookupError
-
-
-@requirement("lifecycle.is-closed", MUST, cite="asyncio-eventloop: loop.is_closed")
-def test_is_closed_tells_whether_the_loop_was_closed(loop: Loop) -> None:
-    """is_closed() returns True if the event loop was closed.
-
-    If this fails: look for a flag that is never set, or that a stop sets.
-    """
-    assert loop.is_closed() is False
-    turn(loop)
-    assert loop.is_closed() is False
-    loop.close()
-    assert loop.is_closed() is True
-
-
-@requirement("lifecycle.close-idempotent", MUST, cite="asyncio-eventloop: loop.close")
-def test_closing_twice_is_harmless(loop: Loop) -> None:
-    """close() is idempotent.
-
-    If this fails: look for resources that are released twice.
-    """
-    loop.close()
-    loop.close()
-    assert loop.is_closed()
-
-
-@requirement("lifecycle.close-while-running", MUST, cite="asyncio-eventloop: loop.close")
-def test_a_running_loop_cannot_be_closed(loop: Loop) -> None:
-    """The loop must not be running when close() is called: RuntimeError, and the loop goes on.
-
-    If this fails: look for a close() that frees what the running loop still uses.
-    """
-    errors: list[str] = []
-
-    def close() -> None:
-        try:
-            loop.close()
-        except RuntimeError:
-            errors.append("refused")
-
-    loop.call_soon(close)
-    turn(loop, 2)
-    assert errors == ["refused"]
-    assert not loop.is_closed()
-
-
-@requirement("lifecycle.closed-cannot-run", MUST, cite="asyncio-eventloop: loop.close")
-@pytest.mark.parametrize("method", ["run_forever", "run_until_complete"])
-def test_a_closed_loop_cannot_run(loop: Loop, method: str) -> None:
-    """close() is irreversible: run_forever() and run_until_complete() raise RuntimeError afterwards.
-
-    If this fails: look for a loop that opens its resources again.
-    """
-    future = loop.create_future()
-    loop.close()
-    with pytest.raises(RuntimeError):
-        loop.run_forever() if method == "run_forever" else loop.run_until_complete(future)
-    assert loop.is_closed()
-
-
-@requirement("lifecycle.closed-refuses-coroutine", SHOULD, cite="asyncio-eventloop: loop.close")
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_a_closed_loop_refuses_a_coroutine(loop: Loop) -> None:
-    """run_until_complete() of a coroutine on a closed loop raises RuntimeError.
-
-    If this fails: look for a task made on a loop that can never run it.
-    """
-    loop.close()
-    coroutine = _value()
-    with pytest.raises(RuntimeError):
-        loop.run_until_complete(coroutine)
-    coroutine.close()
-
-
-@requirement("lifecycle.nested-run", MUST, cite="asyncio-eventloop: loop.run_forever")
-def test_a_running_loop_cannot_be_run_again(loop: Loop) -> None:
-    """A loop that is running cannot be run from one of its own callbacks: RuntimeError, and it goes on.
-
-    If this fails: look for a re-entrant run: callbacks would run inside callbacks.
-    """
-    errors: list[str] = []
-
-    def nested() -> None:
-        try:
-            loop.run_forever()
-        except RuntimeError:
-            errors.append("refused")
-
-    loop.call_soon(nested)
-    turn(loop, 2)
-    assert errors == ["refused"]
-
-
-@requirement("lifecycle.one-loop-per-thread", MUST, cite="asyncio-runner: run")
-def test_no_other_loop_can_run_in_a_thread_that_runs_one(loop: Loop, make_loop: Factory) -> None:
-    """A loop cannot be run while another asyncio event loop is running in the same thread: RuntimeError.
-
-    If this fails: look for a run that does not ask for, or does not set, the running loop of the thread.
-    """
-    other = make_loop()
-    errors: list[str] = []
-
-    def nested() -> None:
-        try:
-            other.run_until_complete(other.create_future())
-        except RuntimeError:
-            errors.append("refused")
-        except BaseException as error:
-            errors.append(repr(error))
-
-    loop.call_soon(nested)
-    turn(loop, 2)
-    assert errors == ["refused"]
-
-
-@requirement("lifecycle.running-loop", MUST, cite="asyncio-eventloop: get_running_loop")
-def test_get_running_loop_is_this_loop_in_callbacks_and_coroutines(loop: Loop) -> None:
-    """get_running_loop() returns the running event loop in the current OS thread, in callbacks and in coroutines.
-
-    If this fails: call asyncio's _set_running_loop() when a run begins, as the documentation asks of loop authors.
-    """
-    seen: list[Loop] = []
-
-    async def ask() -> None:
-        seen.append(asyncio.get_running_loop())
-
-    loop.call_soon(lambda: seen.append(asyncio.get_running_loop()))
-    loop.call_later(0, lambda: seen.append(asyncio.get_running_loop()))
-    loop.run_until_complete(ask())
-    turn(loop, 2)
-    assert len(seen) == 3
-    assert all(each is loop for each in seen)
-
-
-@requirement("lifecycle.running-loop-cleared", MUST, cite="asyncio-eventloop: get_running_loop")
-@pytest.mark.parametrize("how", ["returns", "raises", "stopped"])
-def test_there_is_no_running_loop_after_a_run(loop: Loop, how: str) -> None:
-    """If there is no running event loop, get_running_loop() raises RuntimeError: so too after every way a run can end.
-
-    If this fails: look for a marker that is reset only when the run ends well.
-    """
-    if how == "stopped":
-        turn(loop)
-    elif how == "returns":
-        loop.run_until_complete(_value())
-    else:
-        with pytest.raises(LookupError):
-            loop.run_until_complete(_fail())
-    with pytest.raises(RuntimeError):
-        asyncio.get_running_loop()
-
-
-@requirement("lifecycle.get-event-loop-running", MUST, cite="asyncio-eventloop: get_event_loop")
-def test_get_event_loop_is_the_running_loop(loop: Loop) -> None:
-    """When called from a coroutine or a callback, get_event_loop() will always return the running event loop.
-
-    If this fails: look for a loop that answers by what was set for the thread.
-    """
-
-    async def ask() -> Loop:
-        return asyncio.get_event_loop()
-
-    assert loop.run_until_complete(ask()) is loop
-
-
-@requirement("lifecycle.thread-runs-loop", MUST, cite="asyncio-dev: Concurrency and Multithreading")
-def test_a_loop_runs_in_another_thread_than_the_main_one(make_loop: Factory) -> None:
-    """An event loop runs in a thread (typically the main thread), but any thread can make, run and close one.
-
-    If this fails: look for signal handling, or another thing of the main thread, in the start of every run.
-    """
-
-    def work() -> object:
-        loop = make_loop()
-        try:
-            return loop.run_until_complete(_value())
-        finally:
-            loop.close()
-
-    assert in_thread(work).result() == "value"
-
-
-@requirement("lifecycle.loops-in-threads", MUST, cite="asyncio-dev: Concurrency and Multithreading")
-def test_loops_run_side_by_side_in_threads(make_loop: Factory) -> None:
-    """Each thread's running loop is its own: loops run side by side without seeing each other.
-
-    If this fails: look for the running loop, or the loop's clock or poller, in a global variable.
-    """
-    barrier = threading.Barrier(3, timeout=5)
-
-    def work() -> bool:
-        loop = make_loop()
-
-        async def meet() -> bool:
-            await loop.run_in_executor(None, barrier.wait)
-            return asyncio.get_running_loop() is loop
-
-        try:
-            same = loop.run_until_complete(meet())
-            loop.run_until_complete(loop.shutdown_default_executor())
-            return same
-        finally:
-            loop.close()
-
-    helpers = [in_thread(work) for _ in range(3)]
-    assert [helper.result() for helper in helpers] == [True, True, True]
+        assert loop.run_until_complete(value_of(number)) == number
 
 
 @requirement("lifecycle.base-exception-leaves", SHOULD, cite="gh-66894")
@@ -463,7 +233,7 @@ def test_exits_leave_the_loop_through_a_callback(loop: Loop, error: BaseExceptio
         loop.run_forever()
     assert caught.value is error
     assert not loop.is_running()
-    assert loop.run_until_complete(_value()) == "value"
+    assert loop.run_until_complete(value_of()) == "value"
 
 
 @requirement("lifecycle.base-exception-leaves-task", SHOULD, cite="gh-66894")

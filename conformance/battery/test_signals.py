@@ -3,40 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import threading
-import time
-from collections.abc import Iterator
-from typing import Any, cast
-
-import pytest
+from typing import Any
 
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import raising
+from conformance.kit.signals import send, send_later
 from conformance.kit.threads import in_thread
 from conformance.kit.waiting import turns, until
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 USR1, USR2 = signal.SIGUSR1, signal.SIGUSR2
-
-
-@pytest.fixture
-def quiet() -> Iterator[None]:
-    """SIGUSR1 is ignored around the test: a signal that a broken loop does not catch must not end the process."""
-    before = signal.signal(USR1, lambda *_: None)
-    yield
-    signal.signal(USR1, before)
-
-
-def send(number: int = USR1) -> None:
-    os.kill(os.getpid(), number)
-
-
-def send_later() -> None:
-    time.sleep(0.005)
-    send()
 
 
 @requirement("signals.called", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
@@ -203,156 +182,6 @@ def test_a_handler_stays_until_it_is_removed(loop: Loop, patience: Patience) -> 
         loop.remove_signal_handler(USR1)
 
     loop.run_until_complete(scenario())
-
-
-@requirement("signals.invalid-number", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
-@pytest.mark.parametrize("number", [0, -1, 100000])
-def test_an_invalid_signal_number_is_a_value_error(loop: Loop, number: int) -> None:
-    """Raise ValueError if the signal number is invalid.
-
-    If this fails: look for an OSError of sigaction that is passed through.
-    """
-    with pytest.raises(ValueError):  # noqa: PT011 (no message is part of the contract)
-        loop.add_signal_handler(number, lambda: None)
-
-
-@requirement("signals.uncatchable", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["SIGKILL", "SIGSTOP"])
-def test_an_uncatchable_signal_is_a_runtime_error(loop: Loop, number: int) -> None:
-    """Raise ValueError if the signal is uncatchable, RuntimeError if there is a problem setting up the handler.
-
-    If this fails: look for an error that is swallowed: nobody can catch SIGKILL.
-    """
-    with pytest.raises((ValueError, RuntimeError)):
-        loop.add_signal_handler(number, lambda: None)
-
-
-@requirement("signals.not-a-number", SHOULD, cite="asyncio-eventloop: loop.add_signal_handler")
-@pytest.mark.parametrize("number", ["SIGINT", None, 1.5], ids=repr)
-def test_what_is_no_signal_number_is_a_type_error(loop: Loop, number: Any) -> None:
-    """add_signal_handler() raises TypeError for a signal that is not an integer.
-
-    If this fails: look for a conversion that accepts anything.
-    """
-    with pytest.raises(TypeError):
-        loop.add_signal_handler(number, lambda: None)
-
-
-@requirement("signals.no-coroutines", SHOULD, cite="asyncio-eventloop: loop.add_signal_handler")
-def test_a_coroutine_function_is_no_signal_handler(loop: Loop) -> None:
-    """add_signal_handler() refuses a coroutine function with TypeError: it would never be awaited.
-
-    If this fails: look for a handler that makes a coroutine and drops it.
-    """
-    with pytest.raises(TypeError):
-        loop.add_signal_handler(USR1, cast(Any, _append))
-
-
-@requirement("signals.main-thread-only", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
-def test_handlers_can_be_added_in_the_main_thread_only(loop: Loop) -> None:
-    """Like signal.signal(), this function must be invoked in the main thread: elsewhere it raises an exception.
-
-    If this fails: look for a registration in a thread that never gets signals.
-    """
-
-    def add() -> type[BaseException] | None:
-        try:
-            loop.add_signal_handler(USR1, lambda: None)
-        except (RuntimeError, ValueError) as error:
-            return type(error)
-        return None
-
-    assert in_thread(add).result() is not None
-
-
-@requirement("signals.remove-returns", MUST, cite="asyncio-eventloop: loop.remove_signal_handler")
-def test_remove_tells_whether_there_was_a_handler(loop: Loop) -> None:
-    """remove_signal_handler() returns True if the signal handler was removed, or False if no handler was set.
-
-    If this fails: look for None, or for an error where there is nothing to remove.
-    """
-
-    async def scenario() -> None:
-        assert loop.remove_signal_handler(USR1) is False
-        loop.add_signal_handler(USR1, lambda: None)
-        assert loop.remove_signal_handler(USR1) is True
-        assert loop.remove_signal_handler(USR1) is False
-
-    loop.run_until_complete(scenario())
-
-
-@requirement("signals.removed", MUST, cite="asyncio-eventloop: loop.remove_signal_handler")
-def test_a_removed_handler_is_not_called(loop: Loop, quiet: None) -> None:
-    """remove_signal_handler() removes the handler for the signal: it is not called any more.
-
-    If this fails: look for a handler that is removed from a table that the wake-up path does not use.
-    """
-
-    async def scenario() -> None:
-        calls: list[int] = []
-        loop.add_signal_handler(USR1, calls.append, 1)
-        loop.remove_signal_handler(USR1)
-        signal.signal(USR1, lambda *_: None)
-        send()
-        await turns(5)
-        assert calls == []
-
-    loop.run_until_complete(scenario())
-
-
-@requirement("signals.default-restored", SHOULD, cite="asyncio-eventloop: loop.remove_signal_handler")
-@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGINT, signal.SIGTERM], ids=["USR1", "INT", "TERM"])
-def test_removing_restores_the_default(loop: Loop, number: signal.Signals) -> None:
-    """After remove_signal_handler() the signal has Python's default handling: SIGINT raises KeyboardInterrupt again.
-
-    If this fails: look for a handler that is replaced by nothing: the signal would be ignored.
-    """
-
-    async def scenario() -> None:
-        loop.add_signal_handler(number, lambda: None)
-        loop.remove_signal_handler(number)
-        expected = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
-        assert signal.getsignal(number) == expected
-
-    loop.run_until_complete(scenario())
-
-
-@requirement("signals.close-removes", SHOULD, cite="asyncio-eventloop: loop.close")
-def test_close_removes_the_handlers(loop: Loop) -> None:
-    """close() removes the signal handlers that are still set: signals do not reach a loop that is gone.
-
-    If this fails: look for a handler that writes to a closed descriptor.
-    """
-    loop.add_signal_handler(USR1, lambda: None)
-    loop.close()
-    assert signal.getsignal(USR1) == signal.SIG_DFL
-
-
-@requirement("signals.wakeup-fd-returned", SHOULD, cite="signal: signal.set_wakeup_fd")
-def test_the_wakeup_descriptor_is_given_back(loop: Loop) -> None:
-    """When its last handler was removed and it was closed, the loop leaves no wake-up descriptor set.
-
-    If this fails: look for a set_wakeup_fd() without its counterpart: the next signal writes into a foreign file.
-    """
-
-    async def scenario() -> None:
-        loop.add_signal_handler(USR1, lambda: None)
-        loop.remove_signal_handler(USR1)
-
-    loop.run_until_complete(scenario())
-    loop.close()
-    assert signal.set_wakeup_fd(-1) == -1
-
-
-@requirement("signals.remove-while-stopped", SHOULD, cite="asyncio-eventloop: loop.remove_signal_handler")
-def test_handlers_can_be_added_and_removed_while_the_loop_is_stopped(loop: Loop) -> None:
-    """Signal handlers can be added and removed while the loop does not run.
-
-    If this fails: look for signal handling that exists only during a run.
-    """
-    loop.add_signal_handler(USR1, lambda: None)
-    assert loop.remove_signal_handler(USR1) is True
-    assert signal.getsignal(USR1) == signal.SIG_DFL
 
 
 @requirement("signals.error-reported", MUST, cite="asyncio-dev: Detect never-retrieved exceptions")

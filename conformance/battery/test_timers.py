@@ -1,18 +1,17 @@
-"""Chapter timers: call_later(), call_at(), the loop's clock, and when a delayed callback may run."""
+"""Chapter timers: call_later() and call_at(), and when a delayed callback may run."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
 import math
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from conformance.kit.patience import Patience, turn
+from conformance.kit.patience import Patience, resolution, turn
 from conformance.kit.protocols import raising
 from conformance.requirement import MAY, MUST, SHOULD, requirement
 
@@ -61,7 +60,7 @@ def test_a_delayed_callback_does_not_run_early(loop: Loop, delay: float) -> None
     asked_at = loop.time()
     loop.call_later(delay, callback)
     loop.run_forever()
-    assert ran_at[0] - asked_at >= delay - _resolution()
+    assert ran_at[0] - asked_at >= delay - resolution()
 
 
 @requirement("timers.later-never-early-real", MUST, cite="asyncio-eventloop: loop.call_later")
@@ -85,7 +84,7 @@ def test_a_delayed_callback_does_not_run_early_by_the_systems_clock(loop: Loop) 
     loop.call_soon(schedule)
     loop.run_forever()
     # A millisecond is the grain of the clocks that loops may use.
-    assert ran_at[0] - asked_at[0] >= 0.005 - 0.001 - _resolution()
+    assert ran_at[0] - asked_at[0] >= 0.005 - 0.001 - resolution()
 
 
 @requirement("timers.at-never-early", MUST, cite="asyncio-eventloop: loop.call_at")
@@ -107,7 +106,7 @@ def test_call_at_does_not_run_early(loop: Loop) -> None:
         loop.call_at(start + 0.012, loop.stop)
         loop.run_forever()
     assert len(lateness) == 4 * 7
-    assert min(lateness) >= -_resolution()
+    assert min(lateness) >= -resolution()
 
 
 @requirement("timers.order", MUST, cite="PEP 3156: Basic Callbacks")
@@ -192,125 +191,6 @@ def test_a_timer_that_is_due_does_not_run_on_the_spot(loop: Loop, delay: int) ->
     assert trace == ["outer", "inner"]
 
 
-@requirement("timers.later-handle", MUST, cite="asyncio-eventloop: loop.call_later")
-@pytest.mark.parametrize("delay", [0, 0.001, 1000])
-def test_call_later_returns_a_timer_handle(loop: Loop, delay: float) -> None:
-    """call_later() returns an instance of asyncio.TimerHandle, also for a zero delay.
-
-    If this fails: look for zero delays that are handed to call_soon() and return a plain Handle.
-    """
-    handle = loop.call_later(delay, lambda: None)
-    assert isinstance(handle, asyncio.TimerHandle)
-    handle.cancel()
-
-
-@requirement("timers.at-handle", MUST, cite="asyncio-eventloop: loop.call_at")
-def test_call_at_returns_a_timer_handle(loop: Loop) -> None:
-    """call_at() returns an instance of asyncio.TimerHandle.
-
-    If this fails: look for a handle class of the loop's own that does not derive from the public one.
-    """
-    handle = loop.call_at(loop.time() + 1000, lambda: None)
-    assert isinstance(handle, asyncio.TimerHandle)
-    handle.cancel()
-
-
-@requirement("timers.when-at", MUST, cite="asyncio-eventloop: TimerHandle.when")
-def test_when_is_the_deadline_of_call_at(loop: Loop) -> None:
-    """TimerHandle.when() returns the scheduled callback time as float seconds: the when that call_at() was given.
-
-    If this fails: look for a deadline stored in integer milliseconds or nanoseconds.
-    """
-    deadline = loop.time() + 1234.56789
-    handle = loop.call_at(deadline, lambda: None)
-    assert handle.when() == pytest.approx(deadline, abs=1e-6)
-    assert isinstance(handle.when(), float)
-    handle.cancel()
-
-
-@requirement("timers.when-later", MUST, cite="asyncio-eventloop: TimerHandle.when")
-def test_when_of_call_later_uses_the_time_reference_of_the_loop(loop: Loop) -> None:
-    """TimerHandle.when() is an absolute timestamp with the same time reference as loop.time(), for call_later() too.
-
-    If this fails: look for a when() that returns the delay, or time by another clock.
-    """
-    before = loop.time()
-    handle = loop.call_later(1000.0, lambda: None)
-    after = loop.time()
-    assert before + 1000.0 - 0.002 <= handle.when() <= after + 1000.0 + 0.002
-    handle.cancel()
-
-
-@requirement("timers.cancel", MUST, cite="asyncio-eventloop: loop.call_later")
-def test_a_cancelled_timer_does_not_run(loop: Loop) -> None:
-    """The TimerHandle that call_later() and call_at() return can be used to cancel the callback.
-
-    If this fails: look for a cancel() that does not reach the timer of the library underneath.
-    """
-    trace: list[str] = []
-    start = loop.time()
-    loop.call_at(start + 0.001, trace.append, "before")
-    first = loop.call_at(start + 0.002, trace.append, "cancelled")
-    second = loop.call_later(0.002, trace.append, "cancelled")
-    loop.call_at(start + 0.003, trace.append, "after")
-    first.cancel()
-    second.cancel()
-    loop.call_at(start + 0.004, loop.stop)
-    loop.run_forever()
-    assert trace == ["before", "after"]
-    assert first.cancelled()
-    assert second.cancelled()
-
-
-@requirement("timers.cancel-due", MUST, cite="asyncio-eventloop: Handle.cancel")
-def test_a_timer_can_be_cancelled_by_one_that_is_due_with_it(loop: Loop) -> None:
-    """A timer can cancel another that is due in the same iteration.
-
-    If this fails: look for due timers moved to a batch that is not checked again.
-    """
-    trace: list[str] = []
-    start = loop.time()
-    victim: asyncio.TimerHandle
-    loop.call_at(start, lambda: victim.cancel())
-    victim = loop.call_at(start + 0.0001, trace.append, "victim")
-    time.sleep(0.002)
-    turn(loop, 3)
-    assert trace == []
-
-
-@requirement("timers.cancel-many", SHOULD, cite="gh-66397")
-def test_cancelling_most_of_many_timers_keeps_the_rest(loop: Loop) -> None:
-    """When most of thousands of timers are cancelled, those that remain still run, in order.
-
-    If this fails: look for a heap that is compacted wrongly, or a cancelled-timers counter that goes astray.
-    """
-    trace: list[int] = []
-    start = loop.time()
-    handles = [loop.call_at(start + 0.001 + number * 1e-6, trace.append, number) for number in range(2000)]
-    for number, handle in enumerate(handles):
-        if number % 100:
-            handle.cancel()
-    loop.call_at(start + 0.004, loop.stop)
-    loop.run_forever()
-    assert trace == list(range(0, 2000, 100))
-
-
-@requirement("timers.cancel-after-run", MUST, cite="asyncio-eventloop: Handle.cancel")
-def test_cancelling_a_timer_that_ran_has_no_effect(loop: Loop, patience: Patience) -> None:
-    """If the callback has already been executed, cancel() has no effect; other timers are not disturbed.
-
-    If this fails: look for a timer slot that was reused by another timer.
-    """
-    fired: list[str] = []
-    first = loop.call_later(0, fired.append, "first")
-    patience.run_until(loop, lambda: fired, "the first timer")
-    second = loop.call_later(0.001, fired.append, "second")
-    first.cancel()
-    first.cancel()
-    patience.run_until(loop, lambda: len(fired) == 2, "the second timer")
-    assert not second.cancelled()
-
-
 @requirement("timers.arguments", MUST, cite="asyncio-eventloop: loop.call_later")
 @pytest.mark.parametrize("method", ["call_later", "call_at"])
 def test_delayed_callbacks_get_their_arguments(loop: Loop, patience: Patience, method: str) -> None:
@@ -346,9 +226,17 @@ def test_timers_outlive_a_stopped_loop(loop: Loop, patience: Patience) -> None:
     If this fails: look for timers that belong to one run of the loop.
     """
     fired: list[int] = []
-    loop.call_later(0.002, fired.append, 1)
-    turn(loop, 2)
-    time.sleep(0.003)
+    for delay in (0.002, 0.02, 0.2, 2):
+        # On a busy machine the loop may be due before it stops; then nothing was asked.
+        deadline = loop.time() + delay
+        handle = loop.call_at(deadline, fired.append, 1)
+        turn(loop, 2)
+        if loop.time() < deadline:
+            break
+        handle.cancel()
+        fired.clear()
+    assert not fired
+    time.sleep(max(0.0, deadline - loop.time()) + 0.001)
     assert not fired
     patience.run_until(loop, lambda: fired, "the timer after a restart")
 
@@ -439,98 +327,3 @@ def test_a_timer_set_by_a_timer_shortens_the_wait(loop: Loop, patience: Patience
     patience.run_until(loop, lambda: fired, "the near timer")
     far.cancel()
     assert fired == ["near"]
-
-
-@requirement("timers.cancelled-far-timer", SHOULD, cite="asyncio-eventloop: Handle.cancel")
-def test_a_cancelled_timer_does_not_keep_the_loop_from_waiting_for_the_next(loop: Loop, patience: Patience) -> None:
-    """The nearest timer may be cancelled: the loop waits for the next one, and runs it.
-
-    If this fails: look for the cancelled head of a heap that hides those behind it.
-    """
-    fired: list[str] = []
-    head = loop.call_later(0.001, fired.append, "head")
-    loop.call_later(0.003, fired.append, "next")
-    head.cancel()
-    patience.run_until(loop, lambda: fired, "the next timer")
-    assert fired == ["next"]
-
-
-@requirement("timers.time-is-float", MUST, cite="asyncio-eventloop: loop.time")
-def test_time_is_a_float(loop: Loop) -> None:
-    """time() returns the current time as a float.
-
-    If this fails: look for a clock that returns integers.
-    """
-    assert type(loop.time()) is float
-
-
-@requirement("timers.time-monotonic", MUST, cite="asyncio-eventloop: loop.time")
-def test_time_never_runs_backwards(loop: Loop) -> None:
-    """time() is according to the event loop's internal monotonic clock: it never decreases, in callbacks or outside.
-
-    If this fails: look for two clocks, one inside and one outside a run, or a cached one that is older.
-    """
-    seen = [loop.time()]
-
-    def look(left: int) -> None:
-        seen.append(loop.time())
-        if left:
-            loop.call_soon(look, left - 1)
-        else:
-            loop.stop()
-
-    loop.call_soon(look, 100)
-    loop.run_forever()
-    seen.append(loop.time())
-    assert seen == sorted(seen)
-
-
-@requirement("timers.time-advances", SHOULD, cite="uvloop#29")
-def test_time_goes_on_while_a_callback_runs(loop: Loop) -> None:
-    """time() advances while a callback blocks the loop.
-
-    If this fails: look for a clock that is read once per iteration.
-    """
-    seen: list[float] = []
-
-    def block() -> None:
-        seen.append(loop.time())
-        time.sleep(0.005)
-        seen.append(loop.time())
-
-    loop.call_soon(block)
-    turn(loop)
-    # A millisecond is the grain of the clocks that loops may use.
-    assert seen[1] - seen[0] >= 0.003
-
-
-@requirement("timers.seconds", MUST, cite="asyncio-eventloop: loop.time")
-def test_the_unit_of_time_is_the_second(loop: Loop) -> None:
-    """time() counts seconds: it advances at least as fast as a real delay of some milliseconds.
-
-    If this fails: look for a clock in milliseconds, or one scaled by mistake.
-    """
-    before, real = loop.time(), time.monotonic()
-    time.sleep(0.01)
-    after, passed = loop.time(), time.monotonic() - real
-    later = time.monotonic() - real
-    assert 0.008 <= after - before <= later + 0.002 + _resolution(), (after - before, passed)
-
-
-@requirement("timers.same-thread-clock", SHOULD, cite="asyncio-eventloop: loop.time")
-def test_time_can_be_asked_from_another_thread(loop: Loop, patience: Patience) -> None:
-    """time() may be asked from any thread, also while the loop runs.
-
-    If this fails: look for a clock kept in thread-local state.
-    """
-    seen: list[float] = []
-    thread = threading.Thread(target=lambda: seen.append(loop.time()))
-    loop.call_soon(thread.start)
-    patience.run_until(loop, lambda: seen, "the answer in the thread")
-    thread.join()
-    assert seen[0] <= loop.time()
-
-
-def _resolution() -> float:
-    """The documentation lets a loop treat deadlines within its clock's resolution as reached."""
-    return max(time.get_clock_info("monotonic").resolution, 1e-6)

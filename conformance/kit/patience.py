@@ -55,3 +55,8 @@ def turn(loop: asyncio.AbstractEventLoop, times: int = 1) -> None:
     for _ in range(times):
         loop.call_soon(loop.stop)
         loop.run_forever()
+
+
+def resolution() -> float:
+    """Seconds by which a timer may be early: a loop may treat what is due within its clock's resolution as due."""
+    return max(time.get_clock_info("monotonic").resolution, 1e-6)

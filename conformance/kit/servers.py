@@ -81,3 +81,13 @@ def accepted(loop: asyncio.AbstractEventLoop, patience: Patience, service: Servi
     """Run the loop until `count` connections were made; the protocol of the last."""
     patience.run_until(loop, lambda: service.made() >= count, f"connection_made() of connection {count}")
     return service.protocols[count - 1]
+
+
+def create(loop: asyncio.AbstractEventLoop, *args: Any, **kwargs: Any) -> Any:
+    """The server that create_server() makes of these arguments; the caller closes it."""
+    return loop.run_until_complete(loop.create_server(asyncio.Protocol, *args, **kwargs))
+
+
+async def ended(waiting: Any, patience: Patience) -> None:
+    """The coroutine or task has ended in time, and its exception, if any, is raised."""
+    await asyncio.wait_for(waiting, patience.seconds)

@@ -1,0 +1,101 @@
+"""Chapter lifecycle: is_running(), is_closed() and close()."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from conformance.kit.coroutines import failing, value_of
+from conformance.kit.patience import turn
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+
+
+@requirement("lifecycle.is-running", MUST, cite="asyncio-eventloop: loop.is_running")
+def test_is_running_tells_whether_the_loop_runs(loop: Loop) -> None:
+    """is_running() returns True if the event loop is currently running, and False before and after.
+
+    If this fails: look for a flag that survives an exception, or is set too late for the first callback.
+    """
+    seen = [loop.is_running()]
+    loop.call_soon(lambda: seen.append(loop.is_running()))
+    turn(loop)
+    seen.append(loop.is_running())
+    with pytest.raises(LookupError):
+        loop.run_until_complete(failing())
+    seen.append(loop.is_running())
+    assert seen == [False, True, False, False]
+
+
+@requirement("lifecycle.is-closed", MUST, cite="asyncio-eventloop: loop.is_closed")
+def test_is_closed_tells_whether_the_loop_was_closed(loop: Loop) -> None:
+    """is_closed() returns True if the event loop was closed.
+
+    If this fails: look for a flag that is never set, or that a stop sets.
+    """
+    assert loop.is_closed() is False
+    turn(loop)
+    assert loop.is_closed() is False
+    loop.close()
+    assert loop.is_closed() is True
+
+
+@requirement("lifecycle.close-idempotent", MUST, cite="asyncio-eventloop: loop.close")
+def test_closing_twice_is_harmless(loop: Loop) -> None:
+    """close() is idempotent.
+
+    If this fails: look for resources that are released twice.
+    """
+    loop.close()
+    loop.close()
+    assert loop.is_closed()
+
+
+@requirement("lifecycle.close-while-running", MUST, cite="asyncio-eventloop: loop.close")
+def test_a_running_loop_cannot_be_closed(loop: Loop) -> None:
+    """The loop must not be running when close() is called: RuntimeError, and the loop goes on.
+
+    If this fails: look for a close() that frees what the running loop still uses.
+    """
+    errors: list[str] = []
+
+    def close() -> None:
+        try:
+            loop.close()
+        except RuntimeError:
+            errors.append("refused")
+
+    loop.call_soon(close)
+    turn(loop, 2)
+    assert errors == ["refused"]
+    assert not loop.is_closed()
+
+
+@requirement("lifecycle.closed-cannot-run", MUST, cite="asyncio-eventloop: loop.close")
+@pytest.mark.parametrize("method", ["run_forever", "run_until_complete"])
+def test_a_closed_loop_cannot_run(loop: Loop, method: str) -> None:
+    """close() is irreversible: run_forever() and run_until_complete() raise RuntimeError afterwards.
+
+    If this fails: look for a loop that opens its resources again.
+    """
+    future = loop.create_future()
+    loop.close()
+    with pytest.raises(RuntimeError):
+        loop.run_forever() if method == "run_forever" else loop.run_until_complete(future)
+    assert loop.is_closed()
+
+
+@requirement("lifecycle.closed-refuses-coroutine", SHOULD, cite="asyncio-eventloop: loop.close")
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_closed_loop_refuses_a_coroutine(loop: Loop) -> None:
+    """run_until_complete() of a coroutine on a closed loop raises RuntimeError.
+
+    If this fails: look for a task made on a loop that can never run it.
+    """
+    loop.close()
+    coroutine = value_of()
+    with pytest.raises(RuntimeError):
+        loop.run_until_complete(coroutine)
+    coroutine.close()

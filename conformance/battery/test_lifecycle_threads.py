@@ -1,0 +1,150 @@
+"""Chapter lifecycle: one running loop for each thread."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from conformance.kit.coroutines import failing, value_of
+from conformance.kit.patience import turn
+from conformance.kit.threads import in_thread
+from conformance.loops import Factory
+from conformance.requirement import MUST, requirement
+
+Loop = asyncio.AbstractEventLoop
+
+
+@requirement("lifecycle.nested-run", MUST, cite="asyncio-eventloop: loop.run_forever")
+def test_a_running_loop_cannot_be_run_again(loop: Loop) -> None:
+    """A loop that is running cannot be run from one of its own callbacks: RuntimeError, and it goes on.
+
+    If this fails: look for a re-entrant run: callbacks would run inside callbacks.
+    """
+    errors: list[str] = []
+
+    def nested() -> None:
+        try:
+            loop.run_forever()
+        except RuntimeError:
+            errors.append("refused")
+
+    loop.call_soon(nested)
+    turn(loop, 2)
+    assert errors == ["refused"]
+
+
+@requirement("lifecycle.one-loop-per-thread", MUST, cite="asyncio-runner: run")
+def test_no_other_loop_can_run_in_a_thread_that_runs_one(loop: Loop, make_loop: Factory) -> None:
+    """A loop cannot be run while another asyncio event loop is running in the same thread: RuntimeError.
+
+    If this fails: look for a run that does not ask for, or does not set, the running loop of the thread.
+    """
+    other = make_loop()
+    errors: list[str] = []
+
+    def nested() -> None:
+        try:
+            other.run_until_complete(other.create_future())
+        except RuntimeError:
+            errors.append("refused")
+        except BaseException as error:
+            errors.append(repr(error))
+
+    loop.call_soon(nested)
+    turn(loop, 2)
+    assert errors == ["refused"]
+
+
+@requirement("lifecycle.running-loop", MUST, cite="asyncio-eventloop: get_running_loop")
+def test_get_running_loop_is_this_loop_in_callbacks_and_coroutines(loop: Loop) -> None:
+    """get_running_loop() returns the running event loop in the current OS thread, in callbacks and in coroutines.
+
+    If this fails: call asyncio's _set_running_loop() when a run begins, as the documentation asks of loop authors.
+    """
+    seen: list[Loop] = []
+
+    async def ask() -> None:
+        seen.append(asyncio.get_running_loop())
+
+    loop.call_soon(lambda: seen.append(asyncio.get_running_loop()))
+    loop.call_later(0, lambda: seen.append(asyncio.get_running_loop()))
+    loop.run_until_complete(ask())
+    turn(loop, 2)
+    assert len(seen) == 3
+    assert all(each is loop for each in seen)
+
+
+@requirement("lifecycle.running-loop-cleared", MUST, cite="asyncio-eventloop: get_running_loop")
+@pytest.mark.parametrize("how", ["returns", "raises", "stopped"])
+def test_there_is_no_running_loop_after_a_run(loop: Loop, how: str) -> None:
+    """If there is no running event loop, get_running_loop() raises RuntimeError: so too after every way a run can end.
+
+    If this fails: look for a marker that is reset only when the run ends well.
+    """
+    if how == "stopped":
+        turn(loop)
+    elif how == "returns":
+        loop.run_until_complete(value_of())
+    else:
+        with pytest.raises(LookupError):
+            loop.run_until_complete(failing())
+    with pytest.raises(RuntimeError):
+        asyncio.get_running_loop()
+
+
+@requirement("lifecycle.get-event-loop-running", MUST, cite="asyncio-eventloop: get_event_loop")
+def test_get_event_loop_is_the_running_loop(loop: Loop) -> None:
+    """When called from a coroutine or a callback, get_event_loop() will always return the running event loop.
+
+    If this fails: look for a loop that answers by what was set for the thread.
+    """
+
+    async def ask() -> Loop:
+        return asyncio.get_event_loop()
+
+    assert loop.run_until_complete(ask()) is loop
+
+
+@requirement("lifecycle.thread-runs-loop", MUST, cite="asyncio-dev: Concurrency and Multithreading")
+def test_a_loop_runs_in_another_thread_than_the_main_one(make_loop: Factory) -> None:
+    """An event loop runs in a thread (typically the main thread), but any thread can make, run and close one.
+
+    If this fails: look for signal handling, or another thing of the main thread, in the start of every run.
+    """
+
+    def work() -> object:
+        loop = make_loop()
+        try:
+            return loop.run_until_complete(value_of())
+        finally:
+            loop.close()
+
+    assert in_thread(work).result() == "value"
+
+
+@requirement("lifecycle.loops-in-threads", MUST, cite="asyncio-dev: Concurrency and Multithreading")
+def test_loops_run_side_by_side_in_threads(make_loop: Factory) -> None:
+    """Each thread's running loop is its own: loops run side by side without seeing each other.
+
+    If this fails: look for the running loop, or the loop's clock or poller, in a global variable.
+    """
+    barrier = threading.Barrier(3, timeout=5)
+
+    def work() -> bool:
+        loop = make_loop()
+
+        async def meet() -> bool:
+            await loop.run_in_executor(None, barrier.wait)
+            return asyncio.get_running_loop() is loop
+
+        try:
+            same = loop.run_until_complete(meet())
+            loop.run_until_complete(loop.shutdown_default_executor())
+            return same
+        finally:
+            loop.close()
+
+    helpers = [in_thread(work) for _ in range(3)]
+    assert [helper.result() for helper in helpers] == [True, True, True]

@@ -1,0 +1,81 @@
+"""Chapter servers: connections that were accepted outside of the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import tcp_pair
+from conformance.kit.protocols import Events
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+
+
+@requirement("servers.accepted-socket", MUST, cite="asyncio-eventloop: loop.connect_accepted_socket")
+def test_connect_accepted_socket_gives_a_pair(loop: Loop, patience: Patience) -> None:
+    """connect_accepted_socket() wraps an accepted connection into a (transport, protocol) pair, which is returned.
+
+    If this fails: look for an order of the pair, or a protocol that is made twice.
+    """
+    made: list[Events] = []
+
+    def factory() -> Events:
+        made.append(Events())
+        return made[-1]
+
+    with tcp_pair() as (ours, peer):
+        transport, protocol = loop.run_until_complete(loop.connect_accepted_socket(factory, ours))
+        assert made == [protocol]
+        assert protocol.transport is transport
+        peer.sendall(b"in")
+        patience.run_until(loop, lambda: protocol.received == b"in", "the data")
+        transport.close()
+        turn(loop, 3)
+
+
+@requirement("servers.accepted-socket-ownership", MUST, cite="asyncio-eventloop: loop.connect_accepted_socket")
+def test_the_transport_owns_the_accepted_socket(loop: Loop, patience: Patience) -> None:
+    """The sock argument transfers ownership of the socket to the transport: its close() closes it.
+
+    If this fails: look for a duplicate that is closed instead.
+    """
+    with tcp_pair() as (ours, peer):
+        transport, protocol = loop.run_until_complete(loop.connect_accepted_socket(Events, ours))
+        transport.close()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert peer.recv(1) == b""
+        turn(loop, 2)
+        assert ours.fileno() == -1
+
+
+@requirement("servers.accepted-socket-blocking", SHOULD, cite="asyncio-eventloop: loop.connect_accepted_socket")
+def test_the_accepted_socket_may_be_blocking(loop: Loop, patience: Patience) -> None:
+    """A socket as socket.accept() returns it, blocking, will do: the loop goes on while nothing comes.
+
+    If this fails: look for a recv() that blocks the loop.
+    """
+    with tcp_pair() as (ours, peer):
+        ours.setblocking(True)
+        transport, protocol = loop.run_until_complete(loop.connect_accepted_socket(Events, ours))
+        loop.run_until_complete(asyncio.sleep(0.001))
+        peer.sendall(b"in")
+        patience.run_until(loop, lambda: protocol.received == b"in", "the data")
+        transport.close()
+        turn(loop, 3)
+
+
+@requirement("servers.accepted-socket-type", SHOULD, cite="asyncio-eventloop: loop.connect_accepted_socket")
+def test_the_accepted_socket_must_be_a_stream(loop: Loop) -> None:
+    """A socket that is no SOCK_STREAM socket is refused with ValueError.
+
+    If this fails: look for a stream transport over a datagram socket.
+    """
+    with (
+        socket.socket(type=socket.SOCK_DGRAM) as sock,
+        pytest.raises(ValueError),  # noqa: PT011 (no message is part of the contract)
+    ):
+        loop.run_until_complete(loop.connect_accepted_socket(Events, sock))

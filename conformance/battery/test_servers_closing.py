@@ -1,0 +1,216 @@
+"""Chapter servers: how a server ends: close(), wait_closed(), and its clients."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+import pytest
+
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import drive, receive_all, receive_exactly
+from conformance.kit.servers import accepted, dial, ended, serving
+from conformance.kit.threads import in_thread
+from conformance.kit.waiting import until
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+
+
+@requirement("servers.close-ends-serve-forever", SHOULD, cite="asyncio-eventloop: Server.serve_forever")
+def test_close_ends_serve_forever(loop: Loop, patience: Patience) -> None:
+    """close() ends a serve_forever() that waits, with CancelledError.
+
+    If this fails: look for a task that outlives its server.
+    """
+
+    async def scenario(server: Any) -> None:
+        task = asyncio.ensure_future(server.serve_forever())
+        await asyncio.sleep(0)
+        server.close()
+        with pytest.raises(asyncio.CancelledError):
+            await ended(task, patience)
+
+    with serving(loop) as service:
+        loop.run_until_complete(scenario(service.server))
+
+
+@requirement("servers.close-sockets", MUST, cite="asyncio-eventloop: Server.close")
+def test_close_closes_the_listening_sockets(loop: Loop) -> None:
+    """close() stops serving: it closes the listening sockets, so that nobody can connect any more.
+
+    If this fails: look for a watcher that is removed while the socket goes on queueing connections.
+    """
+    with serving(loop) as service:
+        address = service.address
+        service.server.close()
+        turn(loop, 2)
+        with pytest.raises(ConnectionRefusedError):
+            dial(service, address)
+
+
+@requirement("servers.close-empties-sockets", MUST, cite="asyncio-eventloop: Server.close")
+def test_a_closed_server_has_no_sockets(loop: Loop) -> None:
+    """close() sets the sockets attribute to None (or to an empty sequence, as asyncio does).
+
+    If this fails: look for sockets that are still told after they were closed.
+    """
+    with serving(loop) as service:
+        service.server.close()
+        assert not service.server.sockets
+
+
+@requirement("servers.close-keeps-connections", MUST, cite="asyncio-eventloop: Server.close")
+def test_close_leaves_connections_open(loop: Loop, patience: Patience) -> None:
+    """The sockets that represent existing incoming client connections are left open by close(), and go on.
+
+    If this fails: look for connections that are owned by the listener.
+    """
+    with serving(loop) as service, dial(service) as peer:
+        protocol = accepted(loop, patience, service)
+        service.server.close()
+        turn(loop, 3)
+        peer.sendall(b"question")
+        patience.run_until(loop, lambda: protocol.received == b"question", "the data")
+        protocol.transport.write(b"answer")
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 6))) == b"answer"
+
+
+@requirement("servers.close-again", SHOULD, cite="asyncio-eventloop: Server.close")
+def test_closing_a_server_again_has_no_effect(loop: Loop) -> None:
+    """close() of a closed server has no effect.
+
+    If this fails: look for a descriptor that is closed twice, and may belong to somebody else by then.
+    """
+    with serving(loop) as service:
+        service.server.close()
+        turn(loop, 2)
+        with socket.socket() as newcomer:  # likely to get the number that became free
+            service.server.close()
+            turn(loop, 2)
+            newcomer.getsockname()
+
+
+@requirement("servers.close-pending", SHOULD, cite="asyncio-eventloop: Server.close")
+def test_no_connection_is_made_after_close_has_completed(loop: Loop, patience: Patience) -> None:
+    """After close() and a turn of the loop, no further connection reaches a protocol.
+
+    If this fails: look for connections that were accepted ahead and are announced later.
+    """
+    with serving(loop) as service:
+        peers = [dial(service) for _ in range(3)]
+        service.server.close()
+        turn(loop, 3)
+        made = service.made()
+        loop.run_until_complete(asyncio.sleep(0.003))
+        assert service.made() == made
+        for peer in peers:
+            peer.close()
+
+
+@requirement("servers.wait-closed", MUST, cite="asyncio-eventloop: Server.wait_closed")
+def test_wait_closed_returns_after_close(loop: Loop, patience: Patience) -> None:
+    """wait_closed() waits until close() completes; without connections it then returns, whenever it is called.
+
+    If this fails: look for a waiter that is woken only if it was there before close().
+    """
+
+    async def scenario(server: Any) -> None:
+        server.close()
+        await ended(server.wait_closed(), patience)
+        await ended(server.wait_closed(), patience)
+
+    with serving(loop) as service:
+        loop.run_until_complete(scenario(service.server))
+
+
+@requirement("servers.wait-closed-waits", MUST, cite="gh-79033", since="3.12")
+def test_wait_closed_waits_for_close(loop: Loop, patience: Patience) -> None:
+    """wait_closed() of a server that is not closed waits until it is.
+
+    If this fails: look for a wait that ends at once because there is no connection.
+    """
+
+    async def scenario(server: Any) -> None:
+        waiter = asyncio.ensure_future(server.wait_closed())
+        await asyncio.sleep(0.002)
+        assert not waiter.done()
+        server.close()
+        await ended(waiter, patience)
+
+    with serving(loop) as service:
+        loop.run_until_complete(scenario(service.server))
+
+
+@requirement("servers.wait-closed-connections", MUST, cite="asyncio-eventloop: Server.wait_closed", since="3.12")
+def test_wait_closed_waits_for_connections(loop: Loop, patience: Patience) -> None:
+    """wait_closed() waits until the close() method completes and all active connections have finished.
+
+    If this fails: look for a wait for the listening socket only.
+    """
+
+    async def scenario(service: Any) -> None:
+        with dial(service) as peer:
+            await until(patience, service.made, "the connection")
+            service.server.close()
+            waiter = asyncio.ensure_future(service.server.wait_closed())
+            await asyncio.sleep(0.002)
+            assert not waiter.done()
+            peer.close()
+            await ended(waiter, patience)
+            assert service.protocols[0].lost
+
+    with serving(loop) as service:
+        loop.run_until_complete(scenario(service))
+
+
+@requirement("servers.async-with", MUST, cite="asyncio-eventloop: asyncio.Server")
+def test_a_server_is_an_async_context_manager(loop: Loop) -> None:
+    """async with gives the server itself, and guarantees that it is closed and accepts nothing when the block is done.
+
+    If this fails: look for __aexit__() that waits and does not close.
+    """
+
+    async def scenario(server: Any) -> None:
+        async with server as same:
+            assert same is server
+            assert server.is_serving()
+
+    with serving(loop) as service:
+        address = service.address
+        loop.run_until_complete(scenario(service.server))
+        assert not service.server.is_serving()
+        with pytest.raises(ConnectionRefusedError):
+            dial(service, address)
+
+
+@requirement("servers.close-clients", MUST, cite="asyncio-eventloop: Server.close_clients", since="3.13")
+def test_close_clients_closes_every_connection(loop: Loop, patience: Patience) -> None:
+    """close_clients() calls close() on the transports of all incoming connections: what was written is still sent.
+
+    If this fails: look for a server that does not know its connections, or that aborts them.
+    """
+    data = bytes(20_000_000)  # more than the system takes
+    with serving(loop) as service, dial(service) as one, dial(service) as two:
+        for protocol in (accepted(loop, patience, service, 2), service.protocols[0]):
+            protocol.transport.write(data)
+        service.server.close()
+        service.server.close_clients()
+        for peer in (one, two):
+            assert drive(loop, patience, in_thread(lambda peer=peer: receive_all(peer))) == data  # type: ignore[misc]
+
+
+@requirement("servers.abort-clients", MUST, cite="asyncio-eventloop: Server.abort_clients", since="3.13")
+def test_abort_clients_aborts_every_connection(loop: Loop, patience: Patience) -> None:
+    """abort_clients() closes all connections immediately, without waiting for pending operations to complete.
+
+    If this fails: look for a close that waits for the buffer to drain.
+    """
+    with serving(loop) as service, dial(service), dial(service):
+        accepted(loop, patience, service, 2)
+        for protocol in service.protocols:
+            protocol.transport.write(bytes(20_000_000))
+        service.server.close()
+        service.server.abort_clients()
+        patience.run_until(loop, lambda: all(p.lost for p in service.protocols), "every connection_lost()")

@@ -1,0 +1,164 @@
+"""Chapter servers: options of the listening sockets, sockets that are given, and refused arguments."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+import pytest
+
+from conformance.kit.patience import Patience, turn
+from conformance.kit.servers import accepted, create, dial, serving
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+LOCAL = "127.0.0.1"
+
+
+def option(sock: Any, name: int) -> bool:
+    return bool(sock.getsockopt(socket.SOL_SOCKET, name))
+
+
+@requirement("servers.reuse-address", MUST, cite="asyncio-eventloop: loop.create_server")
+@pytest.mark.parametrize(("value", "expected"), [(None, True), (True, True), (False, False)])
+def test_reuse_address_is_set_by_default(loop: Loop, value: bool | None, expected: bool) -> None:
+    """reuse_address tells the kernel to reuse a socket in TIME_WAIT; if not specified it is set to True on Unix.
+
+    If this fails: look for a default of False, or an option that is always set.
+    """
+    with serving(loop, reuse_address=value) as service:
+        assert option(service.server.sockets[0], socket.SO_REUSEADDR) is expected
+
+
+@requirement("servers.reuse-port", MUST, cite="asyncio-eventloop: loop.create_server", needs=("reuse-port",))
+def test_reuse_port_lets_two_servers_share_a_port(loop: Loop) -> None:
+    """reuse_port allows this endpoint to be bound to the same port as others, so long as they all set this flag.
+
+    If this fails: look for SO_REUSEADDR set instead of SO_REUSEPORT, or set after bind().
+    """
+    with serving(loop, reuse_port=True) as one, serving(loop, LOCAL, one.port, reuse_port=True) as two:
+        assert one.port == two.port
+
+
+@requirement("servers.reuse-port-off", MUST, cite="asyncio-eventloop: loop.create_server", needs=("reuse-port",))
+@pytest.mark.parametrize("value", [None, False], ids=["None", "False"])
+def test_reuse_port_is_off_by_default(loop: Loop, value: bool | None) -> None:
+    """Without reuse_port a second server on the same port is an error.
+
+    If this fails: look for SO_REUSEPORT that is always set: two programs would steal connections from each other.
+    """
+    with serving(loop, reuse_port=value) as service:
+        assert not option(service.server.sockets[0], socket.SO_REUSEPORT)
+        with pytest.raises(OSError):  # noqa: PT011 (which one is the system's affair)
+            create(loop, LOCAL, service.port, reuse_port=value)
+
+
+@requirement("servers.keep-alive", MUST, cite="asyncio-eventloop: loop.create_server", since="3.13")
+@pytest.mark.parametrize("value", [None, True], ids=["None", "True"])
+def test_keep_alive_is_set_when_asked_for(loop: Loop, patience: Patience, value: bool | None) -> None:
+    """keep_alive set to True keeps connections active by enabling the periodic transmission of messages.
+
+    If this fails: look for SO_KEEPALIVE that accepted connections do not have, or have unasked.
+    """
+    with serving(loop, keep_alive=value) as service, dial(service):
+        sock = accepted(loop, patience, service).transport.get_extra_info("socket")
+        assert option(sock, socket.SO_KEEPALIVE) is bool(value)
+
+
+@requirement("servers.nodelay", MUST, cite="asyncio-eventloop: loop.create_server")
+def test_accepted_connections_have_nodelay(loop: Loop, patience: Patience) -> None:
+    """The socket option TCP_NODELAY is set by default for all TCP connections.
+
+    If this fails: look for an option that is set on outgoing connections only.
+    """
+    with serving(loop) as service, dial(service):
+        sock = accepted(loop, patience, service).transport.get_extra_info("socket")
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+@requirement("servers.sock", MUST, cite="asyncio-eventloop: loop.create_server")
+@pytest.mark.parametrize("listening", [False, True], ids=["bound", "listening"])
+def test_a_socket_may_be_given(loop: Loop, patience: Patience, listening: bool) -> None:
+    """sock can be specified to use a preexisting socket object, blocking or not, listening or not.
+
+    If this fails: look for accept() that blocks the loop, or a socket that nobody makes listen.
+    """
+    sock = socket.socket()
+    sock.bind((LOCAL, 0))
+    name = sock.getsockname()
+    if listening:
+        sock.listen()
+    with serving(loop, None, None, sock=sock) as service:
+        assert [each.getsockname() for each in service.server.sockets] == [name]
+        with dial(service, name):
+            accepted(loop, patience, service)
+
+
+@requirement("servers.sock-ownership", MUST, cite="asyncio-eventloop: loop.create_server")
+def test_the_server_owns_its_socket(loop: Loop) -> None:
+    """The sock argument transfers ownership of the socket to the server: its close() closes the socket.
+
+    If this fails: look for a duplicate that is closed instead.
+    """
+    sock = socket.socket()
+    sock.bind((LOCAL, 0))
+    with serving(loop, None, None, sock=sock) as service:
+        name = sock.getsockname()
+        service.server.close()
+        turn(loop, 2)
+        with pytest.raises(ConnectionRefusedError):
+            dial(service, name)
+        assert sock.fileno() == -1
+
+
+@requirement("servers.sock-and-host", MUST, cite="asyncio-eventloop: loop.create_server")
+@pytest.mark.parametrize("where", [(LOCAL, None), (None, 0), (LOCAL, 0)], ids=["host", "port", "both"])
+def test_a_socket_excludes_host_and_port(loop: Loop, where: tuple[Any, Any]) -> None:
+    """If sock is specified, host and port must not be specified: ValueError.
+
+    If this fails: look for one of the two that wins silently, port 0 above all.
+    """
+    with socket.socket() as sock, pytest.raises(ValueError):  # noqa: PT011 (no message is part of the contract)
+        create(loop, *where, sock=sock)
+
+
+@requirement("servers.sock-type", SHOULD, cite="asyncio-eventloop: loop.create_server")
+def test_a_socket_must_be_a_stream(loop: Loop) -> None:
+    """A sock that is no SOCK_STREAM socket is refused with ValueError.
+
+    If this fails: look for listen() on a datagram socket, which fails later and elsewhere.
+    """
+    with socket.socket(type=socket.SOCK_DGRAM) as sock, pytest.raises(ValueError):  # noqa: PT011 (the same)
+        create(loop, sock=sock)
+
+
+@requirement("servers.nothing-given", SHOULD, cite="asyncio-eventloop: loop.create_server")
+def test_neither_address_nor_socket_is_an_error(loop: Loop) -> None:
+    """create_server() without host, port and sock raises ValueError.
+
+    If this fails: look for a server that listens somewhere nobody asked for.
+    """
+    with pytest.raises(ValueError):  # noqa: PT011 (no message is part of the contract)
+        create(loop)
+
+
+@requirement("servers.tls-timeouts-without-tls", SHOULD, cite="asyncio-eventloop: loop.create_server")
+@pytest.mark.parametrize("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])
+def test_tls_timeouts_need_tls(loop: Loop, name: str) -> None:
+    """ssl_handshake_timeout and ssl_shutdown_timeout are for a TLS server: without ssl they are a ValueError.
+
+    If this fails: look for arguments that are ignored.
+    """
+    with pytest.raises(ValueError):  # noqa: PT011 (no message is part of the contract)
+        create(loop, LOCAL, 0, **{name: 1.0})
+
+
+@requirement("servers.tls-needs-context", SHOULD, cite="asyncio-eventloop: loop.create_server")
+def test_a_tls_server_needs_a_context(loop: Loop) -> None:
+    """ssl can be set to an SSLContext instance; True, which is enough for a client, is a TypeError for a server.
+
+    If this fails: look for a server without a certificate.
+    """
+    with pytest.raises(TypeError):
+        create(loop, LOCAL, 0, ssl=True)

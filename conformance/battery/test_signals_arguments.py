@@ -1,0 +1,79 @@
+"""Chapter signals: numbers, callbacks and threads that add_signal_handler() refuses."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Any, cast
+
+import pytest
+
+from conformance.kit.threads import in_thread
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+USR1, USR2 = signal.SIGUSR1, signal.SIGUSR2
+
+
+async def _coroutine() -> None:
+    """Never awaited."""
+
+
+@requirement("signals.invalid-number", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
+@pytest.mark.parametrize("number", [0, -1, 100000])
+def test_an_invalid_signal_number_is_a_value_error(loop: Loop, number: int) -> None:
+    """Raise ValueError if the signal number is invalid.
+
+    If this fails: look for an OSError of sigaction that is passed through.
+    """
+    with pytest.raises(ValueError):  # noqa: PT011 (no message is part of the contract)
+        loop.add_signal_handler(number, lambda: None)
+
+
+@requirement("signals.uncatchable", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["SIGKILL", "SIGSTOP"])
+def test_an_uncatchable_signal_is_a_runtime_error(loop: Loop, number: int) -> None:
+    """Raise ValueError if the signal is uncatchable, RuntimeError if there is a problem setting up the handler.
+
+    If this fails: look for an error that is swallowed: nobody can catch SIGKILL.
+    """
+    with pytest.raises((ValueError, RuntimeError)):
+        loop.add_signal_handler(number, lambda: None)
+
+
+@requirement("signals.not-a-number", SHOULD, cite="asyncio-eventloop: loop.add_signal_handler")
+@pytest.mark.parametrize("number", ["SIGINT", None, 1.5], ids=repr)
+def test_what_is_no_signal_number_is_a_type_error(loop: Loop, number: Any) -> None:
+    """add_signal_handler() raises TypeError for a signal that is not an integer.
+
+    If this fails: look for a conversion that accepts anything.
+    """
+    with pytest.raises(TypeError):
+        loop.add_signal_handler(number, lambda: None)
+
+
+@requirement("signals.no-coroutines", SHOULD, cite="asyncio-eventloop: loop.add_signal_handler")
+def test_a_coroutine_function_is_no_signal_handler(loop: Loop) -> None:
+    """add_signal_handler() refuses a coroutine function with TypeError: it would never be awaited.
+
+    If this fails: look for a handler that makes a coroutine and drops it.
+    """
+    with pytest.raises(TypeError):
+        loop.add_signal_handler(USR1, cast(Any, _coroutine))
+
+
+@requirement("signals.main-thread-only", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
+def test_handlers_can_be_added_in_the_main_thread_only(loop: Loop) -> None:
+    """Like signal.signal(), this function must be invoked in the main thread: elsewhere it raises an exception.
+
+    If this fails: look for a registration in a thread that never gets signals.
+    """
+
+    def add() -> type[BaseException] | None:
+        try:
+            loop.add_signal_handler(USR1, lambda: None)
+        except (RuntimeError, ValueError) as error:
+            return type(error)
+        return None
+
+    assert in_thread(add).result() is not None

@@ -1,0 +1,114 @@
+"""Chapter signals: remove_signal_handler(), and what close() leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from conformance.kit.signals import send
+from conformance.kit.waiting import turns
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+USR1, USR2 = signal.SIGUSR1, signal.SIGUSR2
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """SIGUSR1 is ignored around the test: a signal that a broken loop does not catch must not end the process."""
+    before = signal.signal(USR1, lambda *_: None)
+    yield
+    signal.signal(USR1, before)
+
+
+@requirement("signals.remove-returns", MUST, cite="asyncio-eventloop: loop.remove_signal_handler")
+def test_remove_tells_whether_there_was_a_handler(loop: Loop) -> None:
+    """remove_signal_handler() returns True if the signal handler was removed, or False if no handler was set.
+
+    If this fails: look for None, or for an error where there is nothing to remove.
+    """
+
+    async def scenario() -> None:
+        assert loop.remove_signal_handler(USR1) is False
+        loop.add_signal_handler(USR1, lambda: None)
+        assert loop.remove_signal_handler(USR1) is True
+        assert loop.remove_signal_handler(USR1) is False
+
+    loop.run_until_complete(scenario())
+
+
+@requirement("signals.removed", MUST, cite="asyncio-eventloop: loop.remove_signal_handler")
+def test_a_removed_handler_is_not_called(loop: Loop, quiet: None) -> None:
+    """remove_signal_handler() removes the handler for the signal: it is not called any more.
+
+    If this fails: look for a handler that is removed from a table that the wake-up path does not use.
+    """
+
+    async def scenario() -> None:
+        calls: list[int] = []
+        loop.add_signal_handler(USR1, calls.append, 1)
+        loop.remove_signal_handler(USR1)
+        signal.signal(USR1, lambda *_: None)
+        send()
+        await turns(5)
+        assert calls == []
+
+    loop.run_until_complete(scenario())
+
+
+@requirement("signals.default-restored", SHOULD, cite="asyncio-eventloop: loop.remove_signal_handler")
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGINT, signal.SIGTERM], ids=["USR1", "INT", "TERM"])
+def test_removing_restores_the_default(loop: Loop, number: signal.Signals) -> None:
+    """After remove_signal_handler() the signal has Python's default handling: SIGINT raises KeyboardInterrupt again.
+
+    If this fails: look for a handler that is replaced by nothing: the signal would be ignored.
+    """
+
+    async def scenario() -> None:
+        loop.add_signal_handler(number, lambda: None)
+        loop.remove_signal_handler(number)
+        expected = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        assert signal.getsignal(number) == expected
+
+    loop.run_until_complete(scenario())
+
+
+@requirement("signals.close-removes", SHOULD, cite="asyncio-eventloop: loop.close")
+def test_close_removes_the_handlers(loop: Loop) -> None:
+    """close() removes the signal handlers that are still set: signals do not reach a loop that is gone.
+
+    If this fails: look for a handler that writes to a closed descriptor.
+    """
+    loop.add_signal_handler(USR1, lambda: None)
+    loop.close()
+    assert signal.getsignal(USR1) == signal.SIG_DFL
+
+
+@requirement("signals.wakeup-fd-returned", SHOULD, cite="signal: signal.set_wakeup_fd")
+def test_the_wakeup_descriptor_is_given_back(loop: Loop) -> None:
+    """When its last handler was removed and it was closed, the loop leaves no wake-up descriptor set.
+
+    If this fails: look for a set_wakeup_fd() without its counterpart: the next signal writes into a foreign file.
+    """
+
+    async def scenario() -> None:
+        loop.add_signal_handler(USR1, lambda: None)
+        loop.remove_signal_handler(USR1)
+
+    loop.run_until_complete(scenario())
+    loop.close()
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+@requirement("signals.remove-while-stopped", SHOULD, cite="asyncio-eventloop: loop.remove_signal_handler")
+def test_handlers_can_be_added_and_removed_while_the_loop_is_stopped(loop: Loop) -> None:
+    """Signal handlers can be added and removed while the loop does not run.
+
+    If this fails: look for signal handling that exists only during a run.
+    """
+    loop.add_signal_handler(USR1, lambda: None)
+    assert loop.remove_signal_handler(USR1) is True
+    assert signal.getsignal(USR1) == signal.SIG_DFL

@@ -1,0 +1,74 @@
+"""Chapter tcp: connect_accepted_socket()."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+import pytest
+
+from conformance.kit.connections import accept, opened
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import PEER_TIMEOUT, drive, listener, receive_all, receive_exactly, tcp_pair
+from conformance.kit.protocols import Events
+from conformance.kit.threads import in_thread
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+CONNECT = "asyncio-eventloop: loop.create_connection"
+ACCEPTED = "asyncio-eventloop: loop.connect_accepted_socket"
+
+
+@requirement("tcp.accepted-pair", MUST, cite=ACCEPTED)
+def test_connect_accepted_socket_returns_a_transport_and_a_protocol(loop: Loop, patience: Patience) -> None:
+    """connect_accepted_socket() wraps an accepted connection into a (transport, protocol) pair that works.
+
+    If this fails: look for a transport that never starts reading because only the server does that.
+    """
+    with listener() as listening, socket.create_connection(listening.getsockname(), PEER_TIMEOUT) as peer:
+        conn = accept(listening)
+        with opened(loop, loop.connect_accepted_socket(Events, conn)) as (transport, protocol):
+            assert protocol.names == ["connection_made"]
+            assert protocol.transport is transport
+            transport.write(b"hello")
+            assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 5))) == b"hello"
+            peer.sendall(b"x")
+            patience.run_until(loop, lambda: protocol.received == b"x", "the data")
+
+
+@requirement("tcp.accepted-is-owned", MUST, cite=ACCEPTED)
+def test_closing_the_transport_closes_the_accepted_socket(loop: Loop, patience: Patience) -> None:
+    """The sock argument transfers ownership of the accepted socket to the transport.
+
+    If this fails: look for a socket object that is kept elsewhere and holds the connection open.
+    """
+    with listener() as listening, socket.create_connection(listening.getsockname(), PEER_TIMEOUT) as peer:
+        conn = accept(listening)
+        transport, protocol = loop.run_until_complete(loop.connect_accepted_socket(Events, conn))
+        transport.close()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        turn(loop, 3)
+        assert receive_all(peer) == b""
+
+
+@requirement("tcp.accepted-datagram-sock", SHOULD, cite=ACCEPTED)
+def test_connect_accepted_socket_refuses_a_datagram_socket(loop: Loop) -> None:
+    """connect_accepted_socket() raises ValueError for a socket that is no stream socket.
+
+    If this fails: look for a check that only create_connection() has.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, pytest.raises(ValueError):  # noqa: PT011 (no loop's text is asserted on)
+        loop.run_until_complete(loop.connect_accepted_socket(Events, sock))
+
+
+@requirement("tcp.accepted-tls-arguments", SHOULD, cite=ACCEPTED)
+@pytest.mark.parametrize("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])
+def test_connect_accepted_socket_needs_ssl_for_its_timeouts(loop: Loop, name: str) -> None:
+    """ssl_handshake_timeout and ssl_shutdown_timeout without ssl raise ValueError.
+
+    If this fails: look for an argument that is ignored.
+    """
+    arguments: dict[str, Any] = {name: 1.0}
+    with tcp_pair() as (ours, _), pytest.raises(ValueError):  # noqa: PT011 (no loop's text is asserted on)
+        loop.run_until_complete(loop.connect_accepted_socket(Events, ours, **arguments))

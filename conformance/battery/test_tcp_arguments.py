@@ -1,0 +1,152 @@
+"""Chapter tcp: create_connection() with a socket that is given, and arguments that exclude each other."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from typing import Any
+
+import pytest
+
+from conformance.kit.connections import closed_port, opened
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import drive, listener, receive_all, receive_exactly, tcp_pair
+from conformance.kit.protocols import Events
+from conformance.kit.threads import in_thread
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+CONNECT = "asyncio-eventloop: loop.create_connection"
+ACCEPTED = "asyncio-eventloop: loop.connect_accepted_socket"
+
+
+@requirement("tcp.connect-keywords-only", MUST, cite=CONNECT)
+def test_all_but_host_and_port_are_keywords(loop: Loop) -> None:
+    """Everything after host and port is keyword-only.
+
+    If this fails: look for a signature that takes ssl as its fourth argument.
+    """
+
+    async def main(address: Any) -> None:
+        transport, _ = await loop.create_connection(Events, *address, None)  # type: ignore[call-overload]
+        transport.abort()
+
+    with listener() as listening, pytest.raises(TypeError):
+        loop.run_until_complete(main(listening.getsockname()))
+
+
+@requirement("tcp.connect-sock", MUST, cite=CONNECT)
+def test_an_existing_socket_is_used_by_the_transport(loop: Loop, patience: Patience) -> None:
+    """sock, an already connected socket, is used by the transport, for both directions.
+
+    If this fails: look for a second connection made to the socket's peer, or for a missing path for sockets.
+    """
+    with (
+        tcp_pair() as (ours, peer),
+        opened(loop, loop.create_connection(Events, sock=ours)) as (transport, protocol),
+    ):
+        transport.write(b"out")
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 3))) == b"out"
+        peer.sendall(b"in")
+        patience.run_until(loop, lambda: protocol.received == b"in", "the data")
+
+
+@requirement("tcp.connect-sock-is-owned", MUST, cite=CONNECT)
+def test_closing_the_transport_closes_the_socket(loop: Loop, patience: Patience) -> None:
+    """The sock argument transfers ownership of the socket to the transport: closing the transport closes it.
+
+    If this fails: look for a duplicate of the descriptor that the transport closes, while the original stays open.
+    """
+    with tcp_pair() as (ours, peer):
+        transport, protocol = loop.run_until_complete(loop.create_connection(Events, sock=ours))
+        transport.close()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        turn(loop, 3)
+        assert receive_all(peer) == b""
+
+
+@requirement("tcp.connect-blocking-socket", SHOULD, cite=CONNECT)
+def test_a_blocking_socket_does_not_block_the_loop(loop: Loop, patience: Patience) -> None:
+    """A socket that is in blocking mode may be given: the transport puts it into non-blocking mode.
+
+    If this fails: look for a read or a write that is made on the socket as it came.
+    """
+    with tcp_pair() as (ours, peer):
+        ours.setblocking(True)
+        with opened(loop, loop.create_connection(Events, sock=ours)) as (transport, protocol):
+            transport.write(bytes(8 << 20))  # more than the kernel takes from anybody
+            loop.call_soon(peer.sendall, b"x")
+            patience.run_until(loop, lambda: protocol.received, "the data")
+
+
+@requirement("tcp.connect-unix-sock", SHOULD, cite=CONNECT, needs=("unix",))
+def test_a_unix_stream_socket_is_accepted(loop: Loop, patience: Patience) -> None:
+    """create_connection() takes any connected stream socket as sock, a Unix one too.
+
+    If this fails: look for TCP options set without asking for the family, or for a check of the family.
+    """
+    ours, peer = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    with ours, peer:
+        ours.setblocking(False)
+        with opened(loop, loop.create_connection(Events, sock=ours)) as (_, protocol):
+            peer.sendall(b"x")
+            patience.run_until(loop, lambda: protocol.received == b"x", "the data")
+
+
+@requirement("tcp.connect-sock-or-host", MUST, cite=CONNECT)
+@pytest.mark.parametrize("given", [("127.0.0.1", 1), ("127.0.0.1", None), (None, 1)], ids=["both", "host", "port"])
+def test_a_socket_excludes_host_and_port(loop: Loop, given: tuple[Any, Any]) -> None:
+    """If sock is given, neither host nor port may be specified: ValueError.
+
+    If this fails: look for an argument that is ignored in silence.
+    """
+    with tcp_pair() as (ours, _), pytest.raises(ValueError):  # noqa: PT011 (no loop's text is asserted on)
+        loop.run_until_complete(loop.create_connection(Events, *given, sock=ours))
+
+
+@requirement("tcp.connect-nothing", SHOULD, cite=CONNECT)
+def test_something_to_connect_to_is_needed(loop: Loop) -> None:
+    """Without host, port and sock, create_connection() raises ValueError.
+
+    If this fails: look for a default address.
+    """
+    with pytest.raises(ValueError):  # noqa: PT011 (no loop's text is asserted on)
+        loop.run_until_complete(loop.create_connection(Events))
+
+
+@requirement("tcp.connect-datagram-sock", SHOULD, cite=CONNECT)
+def test_a_datagram_socket_is_refused(loop: Loop) -> None:
+    """A socket that is no stream socket raises ValueError.
+
+    If this fails: look for a missing check of the socket's type, whose failure would surface as lost data.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, pytest.raises(ValueError):  # noqa: PT011 (no loop's text is asserted on)
+        loop.run_until_complete(loop.create_connection(Events, sock=sock))
+
+
+@requirement("tcp.connect-tls-arguments", SHOULD, cite=CONNECT)
+@pytest.mark.parametrize(
+    "argument",
+    [{"server_hostname": "localhost"}, {"ssl_handshake_timeout": 1.0}, {"ssl_shutdown_timeout": 1.0}],
+    ids=lambda argument: next(iter(argument)),
+)
+def test_arguments_for_tls_need_ssl(loop: Loop, argument: dict[str, Any]) -> None:
+    """server_hostname, ssl_handshake_timeout and ssl_shutdown_timeout without ssl raise ValueError.
+
+    If this fails: look for an argument that is ignored, so that a connection believed to be encrypted is not.
+    """
+    with listener() as listening, pytest.raises(ValueError):  # noqa: PT011 (no loop's text is asserted on)
+        loop.run_until_complete(loop.create_connection(Events, *listening.getsockname(), **argument))
+
+
+@requirement("tcp.connect-tls-needs-a-name", MUST, cite=CONNECT)
+@pytest.mark.parametrize("host", ["", None], ids=["empty", "none"])
+def test_tls_without_a_host_needs_a_server_hostname(loop: Loop, host: Any) -> None:
+    """If host is empty and ssl is given, there is no default: you must pass a value for server_hostname (ValueError).
+
+    If this fails: look for a handshake that is begun without a name to check.
+    """
+    opening = loop.create_connection(Events, host, closed_port(), ssl=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    with pytest.raises(ValueError):  # noqa: PT011 (no loop's text is asserted on)
+        loop.run_until_complete(opening)

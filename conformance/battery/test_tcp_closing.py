@@ -1,0 +1,178 @@
+"""Chapter tcp: how a stream transport ends: close(), abort(), errors, and connection_lost()."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import drive, receive_all, reset
+from conformance.kit.threads import in_thread
+from conformance.kit.transports import BIG, connected, until_lost
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+
+
+@requirement("tcp.close-flushes", MUST, cite="asyncio-protocol: BaseTransport.close")
+def test_close_sends_what_is_buffered(loop: Loop, patience: Patience) -> None:
+    """close() flushes buffered outgoing data asynchronously before the connection is closed.
+
+    If this fails: look for a close that frees the write buffer, or closes the socket under it.
+    """
+    with connected(loop) as (transport, protocol, peer):
+        transport.write(BIG)
+        transport.close()
+        assert drive(loop, patience, in_thread(lambda: receive_all(peer))) == BIG
+        until_lost(loop, patience, protocol)
+
+
+@requirement("tcp.close-stops-receiving", MUST, cite="asyncio-protocol: BaseTransport.close")
+def test_no_data_is_received_after_close(loop: Loop, patience: Patience) -> None:
+    """After close(), no more data is received.
+
+    If this fails: look for a read that was already under way (or completed) and is delivered after close().
+    """
+    with connected(loop) as (transport, protocol, peer):
+        transport.write(BIG)  # keeps the transport open while it is closing
+        transport.close()
+        peer.sendall(b"too late")
+        turn(loop, 20)
+        assert "data_received" not in protocol.names
+
+
+@requirement("tcp.close-reports-none", MUST, cite="asyncio-protocol: BaseTransport.close")
+def test_close_ends_with_connection_lost_none(loop: Loop, patience: Patience) -> None:
+    """After close(), connection_lost() is called with None once buffered data is flushed.
+
+    If this fails: look for an exception made up for an orderly close.
+    """
+    with connected(loop) as (transport, protocol, _):
+        transport.close()
+        until_lost(loop, patience, protocol)
+        assert protocol.reason is None
+
+
+@requirement("tcp.connection-lost-once", MUST, cite="asyncio-protocol: BaseProtocol.connection_lost")
+def test_connection_lost_is_called_exactly_once(loop: Loop, patience: Patience) -> None:
+    """connection_lost() is called exactly once per connection, however often and by whom it is ended.
+
+    If this fails: look for close() and abort(), or an error and a close, that each report the end.
+    """
+    with connected(loop) as (transport, protocol, peer):
+        transport.close()
+        transport.close()
+        transport.abort()
+        reset(peer)
+        until_lost(loop, patience, protocol)
+        turn(loop, 5)
+        assert protocol.names.count("connection_lost") == 1
+
+
+@requirement("tcp.connection-lost-last", MUST, cite="asyncio-protocol: Base Protocol")
+def test_nothing_is_called_after_connection_lost(loop: Loop, patience: Patience) -> None:
+    """connection_lost() is the last call that a protocol gets.
+
+    If this fails: look for completions that are delivered after the transport has been closed.
+    """
+    with connected(loop) as (transport, protocol, peer):
+        peer.sendall(b"x" * 1000)
+        transport.abort()
+        until_lost(loop, patience, protocol)
+        turn(loop, 5)
+        assert protocol.names[-1] == "connection_lost"
+
+
+@requirement("tcp.connection-lost-not-inline", SHOULD, cite="asyncio-protocol: BaseProtocol.connection_lost")
+@pytest.mark.parametrize("method", ["close", "abort"])
+def test_connection_lost_is_not_called_inside_close(loop: Loop, patience: Patience, method: str) -> None:
+    """connection_lost() is called from the loop, not from inside close() or abort().
+
+    If this fails: look for a callback delivered on the caller's stack, whose own state is half done.
+    """
+    with connected(loop) as (transport, protocol, _):
+        getattr(transport, method)()
+        assert not protocol.lost
+        until_lost(loop, patience, protocol)
+
+
+@requirement("tcp.abort-drops", MUST, cite="asyncio-protocol: WriteTransport.abort")
+def test_abort_does_not_wait_for_pending_data(loop: Loop, patience: Patience) -> None:
+    """abort() closes the transport immediately: buffered data is lost, and connection_lost() gets None.
+
+    If this fails: look for an abort that is an alias of close, and waits for a peer that reads nothing.
+    """
+    with connected(loop) as (transport, protocol, _peer):
+        transport.write(BIG)
+        assert transport.get_write_buffer_size() > 0
+        transport.abort()
+        until_lost(loop, patience, protocol)
+        assert protocol.reason is None
+
+
+@requirement("tcp.abort-after-the-end", SHOULD, cite="anyio#1250")
+def test_aborting_a_closed_transport_is_harmless(loop: Loop, patience: Patience) -> None:
+    """close() and abort() do nothing once the transport has flushed its buffer and connection_lost() was called.
+
+    If this fails: look for an abort() that asks whether it was aborted, but not whether a close() has ended meanwhile.
+    """
+    with connected(loop) as (transport, protocol, peer):
+        transport.write(BIG)
+        transport.close()
+        assert drive(loop, patience, in_thread(lambda: receive_all(peer))) == BIG
+        until_lost(loop, patience, protocol)
+        transport.close()
+        transport.abort()
+        turn(loop, 3)
+        assert protocol.names.count("connection_lost") == 1
+
+
+@requirement("tcp.is-closing", MUST, cite="asyncio-protocol: BaseTransport.is_closing")
+@pytest.mark.parametrize("method", ["close", "abort"])
+def test_is_closing_tells_that_the_transport_is_closing(loop: Loop, patience: Patience, method: str) -> None:
+    """is_closing() returns True if the transport is closing or is closed, and not before.
+
+    If this fails: look for a flag that is set only when the socket itself was closed.
+    """
+    with connected(loop) as (transport, protocol, _):
+        assert transport.is_closing() is False
+        getattr(transport, method)()
+        assert transport.is_closing() is True
+        until_lost(loop, patience, protocol)
+        assert transport.is_closing() is True
+
+
+@requirement("tcp.reset-is-reported", MUST, cite="asyncio-protocol: BaseProtocol.connection_lost")
+def test_a_reset_connection_is_lost_with_its_exception(loop: Loop, patience: Patience) -> None:
+    """connection_lost() gets an exception object when the connection was aborted by the other side.
+
+    If this fails: look for ECONNRESET turned into an orderly end, or into None.
+    """
+    with connected(loop) as (_, protocol, peer):
+        peer.sendall(b"x")
+        patience.run_until(loop, lambda: protocol.received == b"x", "the first byte")
+        reset(peer)
+        until_lost(loop, patience, protocol)
+        assert isinstance(protocol.reason, ConnectionResetError)
+        assert "eof_received" not in protocol.names
+
+
+@requirement("tcp.write-error-is-reported", MUST, cite="asyncio-protocol: BaseProtocol.connection_lost")
+def test_a_failed_write_loses_the_connection(loop: Loop, patience: Patience) -> None:
+    """A connection whose peer is gone is lost with an OSError also when only writing finds out.
+
+    If this fails: look for a write error that is dropped because reading is paused.
+    """
+    with connected(loop) as (transport, protocol, peer):
+        transport.pause_reading()
+        reset(peer)
+
+        def write() -> None:
+            if not protocol.lost:
+                transport.write(b"x" * 1000)
+                loop.call_later(0.001, write)
+
+        write()
+        until_lost(loop, patience, protocol)
+        assert isinstance(protocol.reason, OSError)

@@ -1,0 +1,198 @@
+"""Chapter tcp: write(), writelines() and write_eof() of a stream transport."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from conformance.kit.patience import Patience
+from conformance.kit.peers import drive, receive_all, receive_exactly
+from conformance.kit.protocols import Events
+from conformance.kit.threads import in_thread
+from conformance.kit.transports import BIG, connected, until_lost
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+
+
+@requirement("tcp.write-does-not-block", MUST, cite="asyncio-protocol: WriteTransport.write")
+def test_write_buffers_what_the_kernel_does_not_take(loop: Loop, patience: Patience) -> None:
+    """write() does not block; it buffers the data and arranges for it to be sent out asynchronously.
+
+    If this fails: look for a short write whose rest is dropped, repeated or sent out of order.
+    """
+    with connected(loop) as (transport, _, peer):
+        transport.write(BIG)
+        transport.write(b"the end")
+        helper = in_thread(lambda: receive_exactly(peer, len(BIG) + 7))
+        assert drive(loop, patience, helper) == BIG + b"the end"
+
+
+@requirement("tcp.write-accepts-buffers", MUST, cite="PEP 3156: Bidirectional Stream Transports")
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_write_takes_bytes_like_objects(loop: Loop, patience: Patience, kind: type) -> None:
+    """write() accepts bytes, bytearray and memoryview objects.
+
+    If this fails: look for a fast path that knows only bytes.
+    """
+    with connected(loop) as (transport, _, peer):
+        transport.write(kind(b"like bytes"))
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 10))) == b"like bytes"
+
+
+@requirement("tcp.write-rejects-text", SHOULD, cite="asyncio-protocol: WriteTransport.write")
+@pytest.mark.parametrize("data", ["text", 5, [1, 2], None], ids=repr)
+def test_write_refuses_what_is_no_buffer(loop: Loop, data: Any) -> None:
+    """write() raises TypeError for what is not bytes-like.
+
+    If this fails: look for an implicit encode(), or for an error that surfaces later and elsewhere.
+    """
+    with connected(loop) as (transport, _, _), pytest.raises(TypeError):
+        transport.write(data)
+
+
+@requirement("tcp.write-of-nothing", SHOULD, cite="asyncio-protocol: WriteTransport.write")
+def test_writing_nothing_changes_nothing(loop: Loop, patience: Patience) -> None:
+    """write(b"") sends nothing, and does not end the connection.
+
+    If this fails: look for a zero-length send, which some systems and TLS layers take for the end of the stream.
+    """
+    with connected(loop) as (transport, protocol, peer):
+        transport.write(b"")
+        transport.write(b"x")
+        transport.write(b"")
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 1))) == b"x"
+        assert not protocol.lost
+
+
+@requirement("tcp.buffered-data-is-copied", SHOULD, cite="gh-91166")
+def test_a_bytearray_may_be_changed_after_write(loop: Loop, patience: Patience) -> None:
+    """A bytearray may be changed as soon as write() has returned: what was written is what it held then.
+
+    If this fails: look for a zero-copy buffer that keeps a reference to mutable memory.
+    """
+    with connected(loop) as (transport, _, peer):
+        data = bytearray(BIG)
+        transport.write(data)
+        data[:] = bytes(len(data))
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, len(BIG)))) == BIG
+
+
+@requirement("tcp.bytearray-not-locked", SHOULD, cite="gh-91166")
+def test_a_bytearray_may_be_resized_after_write(loop: Loop, patience: Patience) -> None:
+    """A bytearray that was written may be resized: the transport holds no export of it.
+
+    If this fails: look for a memoryview over the caller's bytearray that outlives write().
+    """
+    with connected(loop) as (transport, _, peer):
+        data = bytearray(BIG)
+        transport.write(data)
+        data.clear()
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, len(BIG)))) == BIG
+
+
+@requirement("tcp.writelines-concatenates", MUST, cite="asyncio-protocol: WriteTransport.writelines")
+@pytest.mark.parametrize(
+    "pieces", [[b"a", b"bc", b"", b"d"], [bytearray(b"ab"), memoryview(b"cd")]], ids=["bytes", "mixed"]
+)
+def test_writelines_writes_every_piece_in_order(loop: Loop, patience: Patience, pieces: list[Any]) -> None:
+    """writelines() writes a list (or any iterable) of data bytes, as if write() were called on each.
+
+    If this fails: look for a vectored write that sends pieces out of order or skips empty ones wrongly.
+    """
+    with connected(loop) as (transport, _, peer):
+        transport.writelines(iter(pieces))
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 4))) == b"abcd"
+
+
+@requirement("tcp.writelines-many-pieces", SHOULD, cite="gh-91166")
+def test_writelines_takes_more_pieces_than_one_system_call(loop: Loop, patience: Patience) -> None:
+    """writelines() writes any number of pieces, of any size, after data that still waits in the buffer.
+
+    If this fails: look for a vectored write limited to IOV_MAX, or one whose partial result is not resumed.
+    """
+    pieces = [bytes([number % 251]) * (number % 97) for number in range(5000)]
+    expected = BIG + b"".join(pieces)
+    with connected(loop) as (transport, _, peer):
+        transport.write(BIG)
+        transport.writelines(pieces)
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, len(expected)))) == expected
+
+
+@requirement("tcp.write-eof-half-closes", MUST, cite="asyncio-protocol: WriteTransport.write_eof")
+def test_write_eof_closes_the_writing_half_only(loop: Loop, patience: Patience) -> None:
+    """write_eof() closes the write end after flushing all buffered data; data may still be received.
+
+    If this fails: look for a shutdown of both directions, or one that overtakes buffered data.
+    """
+    with connected(loop) as (transport, protocol, peer):
+        transport.write(BIG)
+        transport.write_eof()
+        assert drive(loop, patience, in_thread(lambda: receive_all(peer))) == BIG
+        peer.sendall(b"still here")
+        patience.run_until(loop, lambda: protocol.received == b"still here", "data after write_eof()")
+
+
+@requirement("tcp.can-write-eof", MUST, cite="asyncio-protocol: WriteTransport.can_write_eof")
+def test_a_tcp_transport_can_write_eof(loop: Loop) -> None:
+    """can_write_eof() returns True for a transport that supports write_eof(), as TCP does.
+
+    If this fails: look for a default that was never overridden.
+    """
+    with connected(loop) as (transport, _, _):
+        assert transport.can_write_eof() is True
+
+
+@requirement("tcp.no-write-after-eof", SHOULD, cite="PEP 3156: Bidirectional Stream Transports")
+@pytest.mark.parametrize("method", ["write", "writelines"])
+def test_writing_after_write_eof_is_an_error(loop: Loop, method: str) -> None:
+    """After write_eof(), write() and writelines() raise RuntimeError.
+
+    If this fails: look for data accepted and dropped in silence after the writing half was closed.
+    """
+    with connected(loop) as (transport, _, _):
+        transport.write_eof()
+        with pytest.raises(RuntimeError):
+            getattr(transport, method)(b"late" if method == "write" else [b"late"])
+
+
+@requirement("tcp.write-after-loss-is-quiet", SHOULD, cite="asyncio-protocol: WriteTransport.write")
+def test_writing_to_a_lost_connection_does_not_raise(loop: Loop, patience: Patience) -> None:
+    """write() after the connection was lost does not raise: the protocol may not have heard of it yet.
+
+    If this fails: look for a closed socket that write() touches.
+    """
+    with connected(loop) as (transport, protocol, _):
+        transport.abort()
+        transport.write(b"nobody")
+        until_lost(loop, patience, protocol)
+        transport.write(b"nobody")
+        assert protocol.names.count("connection_lost") == 1
+
+
+@requirement("tcp.echo-under-turns", MUST, cite="PEP 3156: Stream Protocols")
+def test_a_conversation_of_many_small_messages_keeps_its_order(loop: Loop, patience: Patience) -> None:
+    """Writes made inside data_received() leave in the order in which they were made.
+
+    If this fails: look for writes that are posted to another queue than those made outside callbacks.
+    """
+
+    class Echo(Events):
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            for position in range(len(data)):
+                self.transport.write(data[position : position + 1])
+
+    messages = [f"{number:08d}".encode() for number in range(100)]
+
+    def converse() -> None:
+        for message in messages:
+            peer.sendall(message)
+            assert receive_exactly(peer, 8) == message
+        peer.sendall(b"".join(messages))
+        assert receive_exactly(peer, 800) == b"".join(messages)
+
+    with connected(loop, Echo()) as (_, _, peer):
+        drive(loop, patience, in_thread(converse))

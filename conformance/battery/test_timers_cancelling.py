@@ -1,0 +1,147 @@
+"""Chapter timers: the handle of a delayed callback, and how it is cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from conformance.kit.patience import Patience, turn
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+DAY = 24 * 3600.0
+
+
+@requirement("timers.later-handle", MUST, cite="asyncio-eventloop: loop.call_later")
+@pytest.mark.parametrize("delay", [0, 0.001, 1000])
+def test_call_later_returns_a_timer_handle(loop: Loop, delay: float) -> None:
+    """call_later() returns an instance of asyncio.TimerHandle, also for a zero delay.
+
+    If this fails: look for zero delays that are handed to call_soon() and return a plain Handle.
+    """
+    handle = loop.call_later(delay, lambda: None)
+    assert isinstance(handle, asyncio.TimerHandle)
+    handle.cancel()
+
+
+@requirement("timers.at-handle", MUST, cite="asyncio-eventloop: loop.call_at")
+def test_call_at_returns_a_timer_handle(loop: Loop) -> None:
+    """call_at() returns an instance of asyncio.TimerHandle.
+
+    If this fails: look for a handle class of the loop's own that does not derive from the public one.
+    """
+    handle = loop.call_at(loop.time() + 1000, lambda: None)
+    assert isinstance(handle, asyncio.TimerHandle)
+    handle.cancel()
+
+
+@requirement("timers.when-at", MUST, cite="asyncio-eventloop: TimerHandle.when")
+def test_when_is_the_deadline_of_call_at(loop: Loop) -> None:
+    """TimerHandle.when() returns the scheduled callback time as float seconds: the when that call_at() was given.
+
+    If this fails: look for a deadline stored in integer milliseconds or nanoseconds.
+    """
+    deadline = loop.time() + 1234.56789
+    handle = loop.call_at(deadline, lambda: None)
+    assert handle.when() == pytest.approx(deadline, abs=1e-6)
+    assert isinstance(handle.when(), float)
+    handle.cancel()
+
+
+@requirement("timers.when-later", MUST, cite="asyncio-eventloop: TimerHandle.when")
+def test_when_of_call_later_uses_the_time_reference_of_the_loop(loop: Loop) -> None:
+    """TimerHandle.when() is an absolute timestamp with the same time reference as loop.time(), for call_later() too.
+
+    If this fails: look for a when() that returns the delay, or time by another clock.
+    """
+    before = loop.time()
+    handle = loop.call_later(1000.0, lambda: None)
+    after = loop.time()
+    assert before + 1000.0 - 0.002 <= handle.when() <= after + 1000.0 + 0.002
+    handle.cancel()
+
+
+@requirement("timers.cancel", MUST, cite="asyncio-eventloop: loop.call_later")
+def test_a_cancelled_timer_does_not_run(loop: Loop) -> None:
+    """The TimerHandle that call_later() and call_at() return can be used to cancel the callback.
+
+    If this fails: look for a cancel() that does not reach the timer of the library underneath.
+    """
+    trace: list[str] = []
+    start = loop.time()
+    loop.call_at(start + 0.001, trace.append, "before")
+    first = loop.call_at(start + 0.002, trace.append, "cancelled")
+    second = loop.call_later(0.002, trace.append, "cancelled")
+    loop.call_at(start + 0.003, trace.append, "after")
+    first.cancel()
+    second.cancel()
+    loop.call_at(start + 0.004, loop.stop)
+    loop.run_forever()
+    assert trace == ["before", "after"]
+    assert first.cancelled()
+    assert second.cancelled()
+
+
+@requirement("timers.cancel-due", MUST, cite="asyncio-eventloop: Handle.cancel")
+def test_a_timer_can_be_cancelled_by_one_that_is_due_with_it(loop: Loop) -> None:
+    """A timer can cancel another that is due in the same iteration.
+
+    If this fails: look for due timers moved to a batch that is not checked again.
+    """
+    trace: list[str] = []
+    start = loop.time()
+    victim: asyncio.TimerHandle
+    loop.call_at(start, lambda: victim.cancel())
+    victim = loop.call_at(start + 0.0001, trace.append, "victim")
+    time.sleep(0.002)
+    turn(loop, 3)
+    assert trace == []
+
+
+@requirement("timers.cancel-many", SHOULD, cite="gh-66397")
+def test_cancelling_most_of_many_timers_keeps_the_rest(loop: Loop) -> None:
+    """When most of thousands of timers are cancelled, those that remain still run, in order.
+
+    If this fails: look for a heap that is compacted wrongly, or a cancelled-timers counter that goes astray.
+    """
+    trace: list[int] = []
+    start = loop.time()
+    handles = [loop.call_at(start + 0.001 + number * 1e-6, trace.append, number) for number in range(2000)]
+    for number, handle in enumerate(handles):
+        if number % 100:
+            handle.cancel()
+    loop.call_at(start + 0.004, loop.stop)
+    loop.run_forever()
+    assert trace == list(range(0, 2000, 100))
+
+
+@requirement("timers.cancel-after-run", MUST, cite="asyncio-eventloop: Handle.cancel")
+def test_cancelling_a_timer_that_ran_has_no_effect(loop: Loop, patience: Patience) -> None:
+    """If the callback has already been executed, cancel() has no effect; other timers are not disturbed.
+
+    If this fails: look for a timer slot that was reused by another timer.
+    """
+    fired: list[str] = []
+    first = loop.call_later(0, fired.append, "first")
+    patience.run_until(loop, lambda: fired, "the first timer")
+    second = loop.call_later(0.001, fired.append, "second")
+    first.cancel()
+    first.cancel()
+    patience.run_until(loop, lambda: len(fired) == 2, "the second timer")
+    assert not second.cancelled()
+
+
+@requirement("timers.cancelled-far-timer", SHOULD, cite="asyncio-eventloop: Handle.cancel")
+def test_a_cancelled_timer_does_not_keep_the_loop_from_waiting_for_the_next(loop: Loop, patience: Patience) -> None:
+    """The nearest timer may be cancelled: the loop waits for the next one, and runs it.
+
+    If this fails: look for the cancelled head of a heap that hides those behind it.
+    """
+    fired: list[str] = []
+    head = loop.call_later(0.001, fired.append, "head")
+    loop.call_later(0.003, fired.append, "next")
+    head.cancel()
+    patience.run_until(loop, lambda: fired, "the next timer")
+    assert fired == ["next"]

@@ -1,0 +1,89 @@
+"""Chapter timers: time(), the clock of the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+from conformance.kit.patience import Patience, resolution, turn
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+DAY = 24 * 3600.0
+
+
+@requirement("timers.time-is-float", MUST, cite="asyncio-eventloop: loop.time")
+def test_time_is_a_float(loop: Loop) -> None:
+    """time() returns the current time as a float.
+
+    If this fails: look for a clock that returns integers.
+    """
+    assert type(loop.time()) is float
+
+
+@requirement("timers.time-monotonic", MUST, cite="asyncio-eventloop: loop.time")
+def test_time_never_runs_backwards(loop: Loop) -> None:
+    """time() is according to the event loop's internal monotonic clock: it never decreases, in callbacks or outside.
+
+    If this fails: look for two clocks, one inside and one outside a run, or a cached one that is older.
+    """
+    seen = [loop.time()]
+
+    def look(left: int) -> None:
+        seen.append(loop.time())
+        if left:
+            loop.call_soon(look, left - 1)
+        else:
+            loop.stop()
+
+    loop.call_soon(look, 100)
+    loop.run_forever()
+    seen.append(loop.time())
+    assert seen == sorted(seen)
+
+
+@requirement("timers.time-advances", SHOULD, cite="uvloop#29")
+def test_time_goes_on_while_a_callback_runs(loop: Loop) -> None:
+    """time() advances while a callback blocks the loop.
+
+    If this fails: look for a clock that is read once per iteration.
+    """
+    seen: list[float] = []
+
+    def block() -> None:
+        seen.append(loop.time())
+        time.sleep(0.005)
+        seen.append(loop.time())
+
+    loop.call_soon(block)
+    turn(loop)
+    # A millisecond is the grain of the clocks that loops may use.
+    assert seen[1] - seen[0] >= 0.003
+
+
+@requirement("timers.seconds", MUST, cite="asyncio-eventloop: loop.time")
+def test_the_unit_of_time_is_the_second(loop: Loop) -> None:
+    """time() counts seconds: it advances at least as fast as a real delay of some milliseconds.
+
+    If this fails: look for a clock in milliseconds, or one scaled by mistake.
+    """
+    before, real = loop.time(), time.monotonic()
+    time.sleep(0.01)
+    after, passed = loop.time(), time.monotonic() - real
+    later = time.monotonic() - real
+    assert 0.008 <= after - before <= later + 0.002 + resolution(), (after - before, passed)
+
+
+@requirement("timers.same-thread-clock", SHOULD, cite="asyncio-eventloop: loop.time")
+def test_time_can_be_asked_from_another_thread(loop: Loop, patience: Patience) -> None:
+    """time() may be asked from any thread, also while the loop runs.
+
+    If this fails: look for a clock kept in thread-local state.
+    """
+    seen: list[float] = []
+    thread = threading.Thread(target=lambda: seen.append(loop.time()))
+    loop.call_soon(thread.start)
+    patience.run_until(loop, lambda: seen, "the answer in the thread")
+    thread.join()
+    assert seen[0] <= loop.time()

@@ -1,0 +1,205 @@
+"""Chapter watchers: what can be watched, and what counts as being ready."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from typing import Any
+
+import pytest
+
+from conformance.kit.connections import accept
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import PEER_TIMEOUT, listener, reset, tcp_pair
+from conformance.kit.watching import add, pair, remove
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+READ = "asyncio-eventloop: loop.add_reader"
+WRITE = "asyncio-eventloop: loop.add_writer"
+REMOVE = ("asyncio-eventloop: loop.remove_reader", "asyncio-eventloop: loop.remove_writer")
+WATCHING = "PEP 3156: I/O Callbacks"
+both = pytest.mark.parametrize("side", ["reader", "writer"])
+
+
+@requirement("watchers.file-objects", MUST, cite=(READ, "asyncio-platforms: All Platforms", "selectors: Introduction"))
+@both
+def test_a_file_object_stands_for_its_descriptor(loop: Loop, patience: Patience, side: str) -> None:
+    """fd may be a file object with a fileno() method, which stands for its descriptor.
+
+    If this fails: look for an argument that must be an integer, or a table keyed by the object.
+    """
+    calls: list[int] = []
+    with pair() as (ours, peer):
+        peer.send(b"x")
+        add(loop, side)(ours, calls.append, 1)
+        patience.run_until(loop, lambda: calls, "the callback")
+        remove(loop, side)(ours.fileno())
+        calls.clear()
+        turn(loop, 3)
+        assert calls == []
+        add(loop, side)(ours.fileno(), calls.append, 1)
+        remove(loop, side)(ours)
+        turn(loop, 3)
+        assert calls == []
+
+
+@requirement("watchers.invalid-descriptor", SHOULD, cite="selectors: selectors.BaseSelector.register")
+@both
+@pytest.mark.parametrize("fd", ["no file", None, -1], ids=repr)
+def test_what_is_no_descriptor_is_refused(loop: Loop, side: str, fd: Any) -> None:
+    """A negative number, or an object without fileno(), raises ValueError.
+
+    If this fails: look for a number passed to the kernel unchecked, or a TypeError of a foreign function.
+    """
+    with pytest.raises(ValueError):  # noqa: PT011 (no message is part of the contract)
+        add(loop, side)(fd, int)
+
+
+@requirement("watchers.closed-loop", SHOULD, cite="asyncio-eventloop: loop.close")
+@both
+def test_a_closed_loop_watches_nothing(loop: Loop, side: str) -> None:
+    """add_reader() and add_writer() on a closed loop raise RuntimeError.
+
+    If this fails: look for a registration with a selector that is gone.
+    """
+    with pair() as (ours, _):
+        loop.close()
+        with pytest.raises(RuntimeError):
+            add(loop, side)(ours.fileno(), int)
+
+
+@requirement("watchers.transports-are-private", SHOULD, cite="gh-4365")
+@pytest.mark.parametrize("method", ["add_reader", "add_writer", "remove_reader", "remove_writer"])
+def test_the_descriptor_of_a_transport_is_refused(loop: Loop, method: str) -> None:
+    """The descriptor of an open transport can be neither watched nor unwatched: RuntimeError.
+
+    If this fails: look for a table of watchers that transports share without saying so.
+    """
+    with tcp_pair() as (ours, _):
+        fd = ours.fileno()
+        transport, _ = loop.run_until_complete(loop.create_connection(asyncio.Protocol, sock=ours))
+        arguments: Any = (fd, int) if method.startswith("add") else (fd,)
+        with pytest.raises(RuntimeError):
+            getattr(loop, method)(*arguments)
+        transport.abort()
+        turn(loop, 3)
+
+
+@requirement("watchers.pipes", MUST, cite=(READ, WRITE, "asyncio-platforms: All Platforms"))
+def test_pipes_can_be_watched(loop: Loop, patience: Patience) -> None:
+    """Any descriptor that the system can poll may be watched: both ends of a pipe, too.
+
+    If this fails: look for socket calls on whatever is watched.
+    """
+    calls: list[str] = []
+    reading, writing = os.pipe()
+    try:
+        loop.add_writer(writing, calls.append, "writer")
+        loop.add_reader(reading, calls.append, "reader")
+        patience.run_until(loop, lambda: calls, "the writer")
+        assert set(calls) == {"writer"}
+        os.write(writing, b"x")
+        patience.run_until(loop, lambda: "reader" in calls, "the reader")
+        loop.remove_writer(writing)
+        loop.remove_reader(reading)
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+@requirement("watchers.end-of-file", MUST, cite=READ)
+def test_the_end_of_the_stream_is_something_to_read(loop: Loop, patience: Patience) -> None:
+    """A reader is called when the other end has closed, for as long as it watches.
+
+    If this fails: look for a hang-up event that is masked out, or reported once.
+    """
+    calls: list[bytes] = []
+    with pair() as (ours, peer):
+        loop.add_reader(ours.fileno(), lambda: calls.append(ours.recv(1)))
+        peer.close()
+        patience.run_until(loop, lambda: len(calls) >= 3, "the third call")
+        loop.remove_reader(ours.fileno())
+    assert set(calls) == {b""}
+
+
+@requirement("watchers.errors-wake", SHOULD, cite="selectors: Introduction")
+@both
+def test_a_reset_wakes_both_sides(loop: Loop, patience: Patience, side: str) -> None:
+    """A connection that was reset wakes a reader and a writer: they find the error by trying.
+
+    If this fails: look for error events that are dropped, so that nobody hears of them.
+    """
+    calls: list[int] = []
+    with tcp_pair() as (ours, peer):
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                ours.send(bytes(1 << 20))
+        add(loop, side)(ours.fileno(), calls.append, 1)
+        reset(peer)
+        patience.run_until(loop, lambda: calls, "the callback")
+        remove(loop, side)(ours.fileno())
+
+
+@requirement("watchers.broken-pipe", SHOULD, cite="selectors: Introduction")
+def test_the_writer_of_a_full_pipe_is_woken_when_nobody_reads_it(loop: Loop, patience: Patience) -> None:
+    """The writer of a pipe whose other end was closed is called: it finds EPIPE by trying.
+
+    If this fails: look for an error event without a write event, which wakes nobody.
+    """
+    calls: list[int] = []
+    reading, writing = os.pipe()
+    try:
+        os.set_blocking(writing, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writing, bytes(65536))
+        loop.add_writer(writing, calls.append, 1)
+        turn(loop, 3)
+        assert calls == []
+        os.close(reading)
+        reading = -1
+        patience.run_until(loop, lambda: calls, "the callback")
+        loop.remove_writer(writing)
+    finally:
+        os.close(writing)
+        if reading >= 0:
+            os.close(reading)
+
+
+@requirement("watchers.listening-sockets", MUST, cite=READ)
+def test_a_listening_socket_can_be_watched(loop: Loop, patience: Patience) -> None:
+    """A listening socket is available for reading when a connection waits to be accepted.
+
+    If this fails: look for watchers that are made for connected sockets only.
+    """
+    calls: list[int] = []
+    with listener() as listening:
+        loop.add_reader(listening.fileno(), calls.append, 1)
+        turn(loop, 3)
+        assert calls == []
+        with socket.create_connection(listening.getsockname(), PEER_TIMEOUT):
+            patience.run_until(loop, lambda: calls, "the callback")
+            accept(listening).close()
+        loop.remove_reader(listening.fileno())
+
+
+@requirement("watchers.duplicates", MUST, cite=WATCHING)
+def test_two_numbers_of_one_file_have_watchers_of_their_own(loop: Loop, patience: Patience) -> None:
+    """Two descriptors that name the same open file are watched independently of each other.
+
+    If this fails: look for a table keyed by the file instead of by the number.
+    """
+    calls: list[str] = []
+    with pair() as (ours, peer), ours.dup() as copy:
+        loop.add_reader(ours.fileno(), calls.append, "ours")
+        loop.add_reader(copy.fileno(), calls.append, "copy")
+        peer.send(b"x")
+        patience.run_until(loop, lambda: set(calls) == {"ours", "copy"}, "both callbacks")
+        loop.remove_reader(ours.fileno())
+        calls.clear()
+        patience.run_until(loop, lambda: calls, "the callback that is left")
+        assert set(calls) == {"copy"}
+        loop.remove_reader(copy.fileno())

@@ -1,0 +1,38 @@
+"""A stream transport of the loop under test over a plain socket pair, with buffers that fill soon."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from array import array
+from collections.abc import Iterator
+from typing import Any
+
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import shrink_buffers, tcp_pair
+from conformance.kit.protocols import Events
+
+# More than the shrunk buffers take at once, and without a period that would hide a wrong order.
+BIG = array("I", range(256 * 1024)).tobytes()
+
+
+@contextlib.contextmanager
+def connected(loop: asyncio.AbstractEventLoop, protocol: Any = None) -> Iterator[tuple[Any, Any, socket.socket]]:
+    """(transport, protocol, peer) of a connection that is open; closed at the end, and run until it is."""
+    with tcp_pair() as (ours, peer):
+        shrink_buffers(ours, peer)
+        transport, made = loop.run_until_complete(
+            loop.create_connection(lambda: Events() if protocol is None else protocol, sock=ours)
+        )
+        try:
+            yield transport, made, peer
+        finally:
+            if not getattr(made, "lost", False):
+                transport.abort()
+            turn(loop, 3)
+
+
+def until_lost(loop: asyncio.AbstractEventLoop, patience: Patience, protocol: Events) -> None:
+    """Run the loop until it has called connection_lost()."""
+    patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
