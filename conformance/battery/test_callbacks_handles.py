@@ -1,0 +1,56 @@
+"""Chapter callbacks: what the handle of call_soon() and call_soon_threadsafe() tells of its callback."""
+
+from __future__ import annotations
+
+import contextvars
+from asyncio import AbstractEventLoop as Loop
+from typing import Any
+
+import pytest
+
+from conformance.kit.patience import turn
+from conformance.requirement import MUST, requirement
+
+VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE", default="of nobody")
+
+_WAYS = ["call_soon", "call_soon_threadsafe"]
+
+
+@requirement("callbacks.not-cancelled-by-running", MUST, cite="asyncio-eventloop: Handle.cancelled")
+@pytest.mark.parametrize("way", _WAYS)
+def test_a_callback_that_ran_was_not_cancelled(loop: Loop, way: str) -> None:
+    """cancelled() returns False of a handle whose callback was executed, during its execution and afterwards.
+
+    If this fails: look for a handle that is cancelled so that it does not run again.
+    """
+    seen: list[bool] = []
+    handle: Any = getattr(loop, way)(lambda: seen.append(handle.cancelled()))
+    turn(loop, 2)
+    assert [*seen, handle.cancelled()] == [False, False]
+
+
+@requirement("callbacks.get-context", MUST, cite="asyncio-eventloop: Handle.get_context", since="3.12")
+@pytest.mark.parametrize("way", _WAYS)
+def test_a_handle_tells_its_context(loop: Loop, way: str) -> None:
+    """get_context() returns the Context object associated with the handle: the one that was given.
+
+    If this fails: look for a handle that keeps a copy, or None.
+    """
+    context = contextvars.copy_context()
+    handle: Any = getattr(loop, way)(lambda: None, context=context)
+    assert handle.get_context() is context
+    turn(loop)
+
+
+@requirement("callbacks.get-context-default", MUST, cite="asyncio-eventloop: Handle.get_context", since="3.12")
+@pytest.mark.parametrize("way", _WAYS)
+def test_a_handle_tells_the_context_that_it_copied(loop: Loop, way: str) -> None:
+    """If no context was given, get_context() returns the Context in which the callback will run.
+
+    If this fails: look for a context that is only made when the callback runs.
+    """
+    token = VARIABLE.set("when it was scheduled")
+    handle: Any = getattr(loop, way)(lambda: None)
+    VARIABLE.reset(token)
+    assert handle.get_context()[VARIABLE] == "when it was scheduled"
+    turn(loop)

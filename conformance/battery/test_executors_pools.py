@@ -1,0 +1,111 @@
+"""Chapter executors: what an executor is given by run_in_executor(), and the default one."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import functools
+import os
+import pickle
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from conformance.kit.patience import Patience
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+
+
+def _add(*numbers: int, base: int = 0) -> int:
+    return base + sum(numbers)
+
+
+class _Elsewhere(concurrent.futures.Executor):
+    """Calls what survives pickling, as a pool of processes would; keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.given: list[tuple[Any, ...]] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> concurrent.futures.Future[Any]:
+        self.given.append((fn, args, kwargs))
+        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        future.set_running_or_notify_cancel()
+        try:
+            fn, args, kwargs = pickle.loads(pickle.dumps((fn, args, kwargs)))
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+@requirement("executors.processes", MUST, cite="asyncio-dev: Concurrency and Multithreading")
+def test_code_can_run_in_another_process(loop: Loop) -> None:
+    """run_in_executor() can be used with a ProcessPoolExecutor: what it submits can be pickled if func and args can.
+
+    If this fails: look for a closure round the function, which does not leave this process.
+    """
+    assert loop.run_until_complete(loop.run_in_executor(_Elsewhere(), _add, 1, 2)) == 3
+
+
+@requirement("executors.partial", MUST, cite="asyncio-eventloop: loop.run_in_executor")
+def test_keyword_arguments_are_passed_by_partial(loop: Loop) -> None:
+    """Use functools.partial() to pass keyword arguments to func.
+
+    If this fails: look for functions that must be plain, or calls without the bound keywords.
+    """
+    executors = [None, _Elsewhere()]
+    work = [loop.run_in_executor(executor, functools.partial(_add, 1, base=10), 2) for executor in executors]
+    assert loop.run_until_complete(asyncio.wait_for(asyncio.gather(*work), None)) == [13, 13]
+
+
+@requirement("executors.submits-once", SHOULD, cite="asyncio-eventloop: loop.run_in_executor")
+def test_the_executor_is_asked_once(loop: Loop) -> None:
+    """run_in_executor() arranges for func to be called in the executor: it submits one call, without keywords.
+
+    If this fails: look for a call that is submitted again, or keywords that an Executor passes on to func.
+    """
+    executor = _Elsewhere()
+    loop.run_until_complete(loop.run_in_executor(executor, _add, 1))
+    assert len(executor.given) == 1
+    assert executor.given[0][2] == {}
+
+
+@requirement("executors.default-size", MUST, cite="asyncio-eventloop: loop.run_in_executor")
+def test_the_default_executor_has_the_default_number_of_threads(loop: Loop, patience: Patience) -> None:
+    """The loop does not configure max_workers of the executor that it creates: ThreadPoolExecutor sets the default.
+
+    If this fails: look for a number of threads, such as that of the processors.
+    """
+    # The default counts the processors of the machine, or (since 3.13) those that this process may use.
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    count = min(32, usable + 4)
+    together = threading.Barrier(count)
+    work = [loop.run_in_executor(None, together.wait, patience.seconds) for _ in range(count)]
+    results = loop.run_until_complete(asyncio.gather(*work, return_exceptions=True))
+    assert sorted(map(str, results)) == sorted(map(str, range(count)))
+    loop.run_until_complete(loop.shutdown_default_executor())
+
+
+@requirement("executors.default-again", MUST, cite="asyncio-eventloop: loop.set_default_executor")
+def test_the_default_executor_can_be_replaced(loop: Loop) -> None:
+    """set_default_executor() sets executor as the default one, also when another was set, or was made, before.
+
+    If this fails: look for an executor that is kept once it was used.
+    """
+
+    def name() -> str:
+        return threading.current_thread().name.partition("_")[0]
+
+    async def ask() -> str:
+        return await loop.run_in_executor(None, name)
+
+    names = [loop.run_until_complete(ask())]
+    pools = [concurrent.futures.ThreadPoolExecutor(1, prefix) for prefix in ("first", "second")]
+    for pool in pools:
+        loop.set_default_executor(pool)
+        names.append(loop.run_until_complete(ask()))
+    for pool in pools:
+        pool.shutdown()
+    assert names[1:] == ["first", "second"]
+    assert names[0] not in ("first", "second")

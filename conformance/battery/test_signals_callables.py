@@ -1,0 +1,71 @@
+"""Chapter signals: what add_signal_handler() takes as a signal and as a callback."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import signal
+from typing import Any
+
+import pytest
+
+from conformance.kit.patience import Patience
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+
+
+@requirement("signals.partial", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
+def test_keyword_arguments_are_passed_by_partial(loop: Loop, patience: Patience) -> None:
+    """Use functools.partial() to pass keyword arguments to callback.
+
+    If this fails: look for a test of the callback that only functions pass.
+    """
+    seen: list[Any] = []
+
+    def callback(*args: Any, **kwargs: Any) -> None:
+        seen.append((args, kwargs))
+
+    loop.add_signal_handler(signal.SIGUSR1, functools.partial(callback, "bound", key="word"), "argument")
+    signal.raise_signal(signal.SIGUSR1)
+    patience.run_until(loop, lambda: seen, "the callback")
+    loop.remove_signal_handler(signal.SIGUSR1)
+    assert seen == [(("bound", "argument"), {"key": "word"})]
+
+
+@requirement("signals.plain-numbers", SHOULD, cite="asyncio-eventloop: loop.add_signal_handler")
+@pytest.mark.parametrize("kind", [int, signal.Signals])
+def test_a_signal_may_be_a_plain_number(loop: Loop, patience: Patience, kind: type[int]) -> None:
+    """signum may be a member of signal.Signals or a plain int, and either removes what the other has added.
+
+    If this fails: look for a table whose keys are the objects that were given.
+    """
+    seen: list[str] = []
+    loop.add_signal_handler(kind(signal.SIGUSR2), seen.append, "called")
+    signal.raise_signal(signal.SIGUSR2)
+    patience.run_until(loop, lambda: seen, "the callback")
+    other = signal.Signals if kind is int else int
+    assert loop.remove_signal_handler(other(signal.SIGUSR2)) is True
+
+
+@requirement("signals.among-others", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
+def test_the_callback_is_invoked_along_with_tasks(loop: Loop, patience: Patience) -> None:
+    """The callback will be invoked by loop, along with other queued callbacks and runnable coroutines.
+
+    If this fails: look for signals that wait until the loop has nothing else to do.
+    """
+    seen: list[str] = []
+
+    async def busy() -> int:
+        deadline = loop.time() + patience.seconds
+        rounds = 0
+        signal.raise_signal(signal.SIGUSR1)
+        while not seen and loop.time() < deadline:
+            rounds += 1
+            await asyncio.sleep(0)
+        return rounds
+
+    loop.add_signal_handler(signal.SIGUSR1, seen.append, "called")
+    loop.run_until_complete(busy())
+    loop.remove_signal_handler(signal.SIGUSR1)
+    assert seen == ["called"]

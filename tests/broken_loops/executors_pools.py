@@ -1,0 +1,70 @@
+"""Broken loops of the chapter `executors`: what an executor is given, and the default one."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import functools
+from typing import Any
+
+from tests.broken_loops import breaks
+
+Stock = asyncio.SelectorEventLoop
+
+
+@breaks("executors.processes")
+class ClosesOverTheFunction(Stock):
+    """run_in_executor() submits a function of its own, which calls the given one."""
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        return super().run_in_executor(executor, lambda: func(*args))
+
+
+@breaks("executors.partial")
+class DropsKeywordsOfPartials(Stock):
+    """A partial is called without the keyword arguments that it has."""
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        if isinstance(func, functools.partial):
+            func = functools.partial(func.func, *func.args)
+        return super().run_in_executor(executor, func, *args)
+
+
+@breaks("executors.submits-once")
+class TriesTheExecutorFirst(Stock):
+    """An executor that is no pool of threads is given nothing to do first, to see whether it works."""
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        if executor is not None and not isinstance(executor, concurrent.futures.ThreadPoolExecutor):
+            executor.submit(int)
+        return super().run_in_executor(executor, func, *args)
+
+
+@breaks("executors.default-size")
+class AFewThreads(Stock):
+    """The default executor has four threads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made = False
+
+    def set_default_executor(self, executor: Any) -> None:
+        self.made = True
+        super().set_default_executor(executor)
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        if executor is None and not self.made:
+            self.set_default_executor(concurrent.futures.ThreadPoolExecutor(4))
+        return super().run_in_executor(executor, func, *args)
+
+
+@breaks("executors.default-again")
+class KeepsTheFirstExecutor(Stock):
+    """set_default_executor() has no effect once a default executor was set."""
+
+    given = False
+
+    def set_default_executor(self, executor: Any) -> None:
+        if not self.given or not isinstance(executor, concurrent.futures.ThreadPoolExecutor):
+            super().set_default_executor(executor)
+        self.given = True
