@@ -7,7 +7,8 @@
     when = { version = "<0.23", python = ">=3.12", platform = "linux" }     # optional; all must hold
 
 An expected deviation that conforms is *stale* and fails the run, and so does an entry that matches no requirement.
-What a loop does only now and then is `expect = ["conforms", "deviates"]`, and is never stale. A table may be an array of tables (`[["id"]]`) where conditions differ.
+What a loop does only now and then is `expect = ["conforms", "deviates"]`, and is never stale. A table may be an
+array of tables (`[["id"]]`) where conditions differ.
 """
 
 from __future__ import annotations
@@ -132,7 +133,7 @@ def _entry(path: Path, pattern: str, table: Any) -> Expectation:
         raise BadExpectation(f"{path}: [{pattern!r}]: {error}") from error
     if not verdicts & WRONG or not verdicts <= WRONG | {Verdict.CONFORMS}:
         raise BadExpectation(
-            f"{path}: [{pattern!r}] expects {words}; expect one of {sorted(WRONG)}, and 'conforms' beside it if it varies"
+            f"{path}: [{pattern!r}] expects {words}; expect one of {sorted(WRONG)}, beside 'conforms' if it varies"
         )
     return Expectation(pattern, verdicts, str(table["why"]), str(table.get("link", "")), when)
 
