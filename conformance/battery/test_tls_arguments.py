@@ -1,0 +1,249 @@
+"""Chapter tls: the names and timeouts of TLS, for every method that takes them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.kit.certificates import NAME, client_context, server_context
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import drive, listener, tcp_pair
+from conformance.kit.protocols import Events
+from conformance.kit.secured import secured, tls_accept, tls_dial, tls_over
+from conformance.kit.servers import Service, dial, serving, shut
+from conformance.kit.threads import in_thread
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+SIDES = pytest.mark.parametrize("side", ["client", "server"])
+SHORT = 0.005
+
+
+def end_of(peer: socket.socket) -> bytes:
+    """b"" if the connection ends, in order or not."""
+    try:
+        return peer.recv(1)
+    except ConnectionResetError:
+        return b""
+
+
+@contextlib.contextmanager
+def _listening(tmp_path: Path) -> Iterator[tuple[str, socket.socket]]:
+    """A Unix socket that listens and says nothing, and its path."""
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        listening.listen()
+        yield path, listening
+
+
+@requirement("tls.hostname-empty", MUST, cite="asyncio-eventloop: loop.create_connection")
+def test_an_empty_name_is_not_checked(loop: Loop, patience: Patience) -> None:
+    """If server_hostname is an empty string, hostname matching is disabled.
+
+    If this fails: look for the empty string taken for "not given", or given to the TLS object as a name.
+    """
+    context = client_context()
+    context.check_hostname = False
+    with tcp_pair() as (ours, peer):
+        helper = tls_over(peer, "server")
+        made = loop.run_until_complete(loop.create_connection(Events, sock=ours, ssl=context, server_hostname=""))
+        with drive(loop, patience, helper):
+            made[0].abort()
+            turn(loop, 4)
+
+
+@requirement("tls.timeout-none", MUST, cite="asyncio-eventloop: loop.create_connection")
+@SIDES
+def test_no_timeout_is_the_default(loop: Loop, patience: Patience, side: str) -> None:
+    """ssl_handshake_timeout and ssl_shutdown_timeout may be None, for the default of 60 and of 30 seconds.
+
+    If this fails: look for a comparison of None with a number.
+    """
+    timeouts: dict[str, Any] = {"ssl_handshake_timeout": None, "ssl_shutdown_timeout": None}
+    with secured(loop, patience, side, **timeouts) as (transport, _, _):
+        assert not transport.is_closing()
+
+
+@requirement("tls.handshake-waits", MUST, cite="asyncio-eventloop: loop.create_connection")
+def test_a_handshake_has_its_time(loop: Loop) -> None:
+    """ssl_handshake_timeout is the time to wait for the handshake: it is not given up before.
+
+    If this fails: look for seconds taken for milliseconds.
+    """
+    with listener() as listening:
+        connecting = loop.create_connection(
+            Events, *listening.getsockname(), ssl=client_context(), server_hostname=NAME, ssl_handshake_timeout=0.03
+        )
+        started = loop.time()
+        with contextlib.suppress(ConnectionAbortedError):
+            loop.run_until_complete(connecting)
+        assert loop.time() - started >= 0.028
+
+
+@requirement("tls.shutdown-waits", MUST, cite="asyncio-eventloop: loop.create_connection")
+@SIDES
+def test_a_shutdown_has_its_time(loop: Loop, patience: Patience, side: str) -> None:
+    """ssl_shutdown_timeout is the time to wait for the shutdown to complete: the connection is not aborted before.
+
+    If this fails: look for a connection that is closed as soon as close_notify is sent.
+    """
+    with secured(loop, patience, side, ssl_shutdown_timeout=0.03) as (transport, protocol, _):
+        started = loop.time()
+        transport.close()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert loop.time() - started >= 0.028
+
+
+@requirement("tls.server-handshake-timeout", MUST, cite="asyncio-eventloop: loop.create_server")
+def test_a_server_does_not_wait_for_handshakes(loop: Loop, patience: Patience, watch: Any) -> None:
+    """After ssl_handshake_timeout seconds without a handshake a server aborts the connection.
+
+    If this fails: look for a timeout that create_server() does not pass on: silent clients then hold descriptors.
+    """
+    watch.allow("reported")
+    with serving(loop, ssl=server_context(), ssl_handshake_timeout=SHORT) as service, dial(service) as peer:
+        assert drive(loop, patience, in_thread(lambda: end_of(peer))) == b""
+
+
+@requirement("tls.server-refused-not-announced", SHOULD, cite="asyncio-protocol: BaseProtocol.connection_made")
+def test_a_server_does_not_announce_whom_it_refuses(loop: Loop, patience: Patience, watch: Any) -> None:
+    """A client that lacks the certificate which the server requires is not announced: no connection_made().
+
+    If this fails: look for a handshake that is complete for the loop before it is for TLS.
+    """
+    watch.allow("reported")
+    with serving(loop, ssl=server_context(client_certificates=True)) as service:
+        helper = tls_dial(service.address)
+        with contextlib.suppress(OSError), drive(loop, patience, helper) as peer:
+            drive(loop, patience, in_thread(lambda: end_of(peer)))
+        turn(loop, 4)
+        assert service.made() == 0
+
+
+@requirement("tls.unix-hostname-required", MUST, cite="asyncio-eventloop: loop.create_unix_connection", needs=("unix",))
+def test_a_path_is_no_name_to_verify(loop: Loop, tmp_path: Path) -> None:
+    """create_unix_connection() with ssl needs server_hostname, since there is no host: ValueError.
+
+    If this fails: look for the path, or nothing, to check the certificate against.
+    """
+    with _listening(tmp_path) as (path, _), pytest.raises(ValueError):  # noqa: PT011 (no message is promised)
+        loop.run_until_complete(loop.create_unix_connection(Events, path, ssl=client_context()))
+
+
+@requirement("tls.unix-hostname-unused", SHOULD, cite="asyncio-eventloop: loop.create_unix_connection", needs=("unix",))
+def test_a_name_without_tls_is_refused_on_unix(loop: Loop, tmp_path: Path) -> None:
+    """server_hostname of create_unix_connection() is used only with ssl: without it, ValueError.
+
+    If this fails: look for an argument that is ignored, so that the caller believes in TLS.
+    """
+    with _listening(tmp_path) as (path, _), pytest.raises(ValueError):  # noqa: PT011 (no message is promised)
+        loop.run_until_complete(loop.create_unix_connection(Events, path, server_hostname=NAME))
+
+
+@requirement("tls.unix-timeouts-unused", SHOULD, cite="asyncio-eventloop: loop.create_unix_connection", needs=("unix",))
+@pytest.mark.parametrize("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])
+def test_timeouts_without_tls_are_refused_on_unix(loop: Loop, tmp_path: Path, name: str) -> None:
+    """The timeouts of create_unix_connection() are for TLS: without ssl they are a ValueError.
+
+    If this fails: look for arguments that are ignored.
+    """
+    arguments: dict[str, Any] = {name: 1.0}
+    with _listening(tmp_path) as (path, _), pytest.raises(ValueError):  # noqa: PT011 (no message is promised)
+        loop.run_until_complete(loop.create_unix_connection(Events, path, **arguments))
+
+
+@requirement("tls.unix-handshake-timeout", MUST, cite="asyncio-eventloop: loop.create_unix_connection", needs=("unix",))
+def test_a_handshake_over_unix_has_a_timeout(loop: Loop, tmp_path: Path) -> None:
+    """create_unix_connection() takes ssl_handshake_timeout, and aborts with ConnectionAbortedError after it.
+
+    If this fails: look for a timeout that is not passed on.
+    """
+    with _listening(tmp_path) as (path, _):
+        connecting = loop.create_unix_connection(
+            Events, path, ssl=client_context(), server_hostname=NAME, ssl_handshake_timeout=SHORT
+        )
+        with pytest.raises(ConnectionAbortedError):
+            loop.run_until_complete(connecting)
+
+
+@requirement("tls.unix-shutdown-timeout", MUST, cite="asyncio-eventloop: loop.create_unix_connection", needs=("unix",))
+def test_a_shutdown_over_unix_has_a_timeout(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """create_unix_connection() takes ssl_shutdown_timeout, and aborts a connection whose peer says no goodbye.
+
+    If this fails: look for a timeout that is not passed on.
+    """
+    with _listening(tmp_path) as (path, listening):
+        helper = tls_accept(listening)
+        transport, protocol = loop.run_until_complete(
+            loop.create_unix_connection(
+                Events, path, ssl=client_context(), server_hostname=NAME, ssl_shutdown_timeout=SHORT
+            )
+        )
+        with drive(loop, patience, helper):
+            transport.close()
+            patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+
+
+@requirement("tls.unix-server-timeout", MUST, cite="asyncio-eventloop: loop.create_unix_server", needs=("unix",))
+def test_a_unix_server_does_not_wait_for_handshakes(loop: Loop, patience: Patience, tmp_path: Path, watch: Any) -> None:
+    """create_unix_server() takes ssl_handshake_timeout, and aborts a connection without a handshake after it.
+
+    If this fails: look for a timeout that is not passed on.
+    """
+    watch.allow("reported")
+    service, path = Service(), str(tmp_path / "s")
+    service.server = loop.run_until_complete(
+        loop.create_unix_server(service, path, ssl=server_context(), ssl_handshake_timeout=SHORT)
+    )
+    with dial(service, path) as peer:
+        assert drive(loop, patience, in_thread(lambda: end_of(peer))) == b""
+    shut(loop, service)
+
+
+@requirement("tls.accepted-handshake-timeout", MUST, cite="asyncio-eventloop: loop.connect_accepted_socket")
+def test_an_accepted_socket_has_a_timeout(loop: Loop) -> None:
+    """connect_accepted_socket() takes ssl_handshake_timeout, and aborts with ConnectionAbortedError after it.
+
+    If this fails: look for a timeout that is not passed on.
+    """
+    with tcp_pair() as (ours, _):
+        connecting = loop.connect_accepted_socket(Events, ours, ssl=server_context(), ssl_handshake_timeout=SHORT)
+        with pytest.raises(ConnectionAbortedError):
+            loop.run_until_complete(connecting)
+
+
+@requirement("tls.accepted-shutdown-timeout", MUST, cite="asyncio-eventloop: loop.connect_accepted_socket")
+def test_an_accepted_socket_has_a_timeout_for_its_end(loop: Loop, patience: Patience) -> None:
+    """connect_accepted_socket() takes ssl_shutdown_timeout, and aborts a connection whose peer says no goodbye.
+
+    If this fails: look for a timeout that is not passed on.
+    """
+    protocol = Events()
+    with tcp_pair() as (ours, peer):
+        helper = tls_over(peer, "client")
+        connecting = loop.connect_accepted_socket(
+            lambda: protocol, ours, ssl=server_context(), ssl_shutdown_timeout=SHORT
+        )
+        transport, _ = loop.run_until_complete(connecting)
+        with drive(loop, patience, helper):
+            transport.close()
+            patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+
+
+@requirement("tls.accepted-timeouts-unused", SHOULD, cite="asyncio-eventloop: loop.connect_accepted_socket")
+@pytest.mark.parametrize("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])
+def test_timeouts_of_an_accepted_socket_need_tls(loop: Loop, name: str) -> None:
+    """The timeouts of connect_accepted_socket() are for TLS: without ssl they are a ValueError.
+
+    If this fails: look for arguments that are ignored.
+    """
+    arguments: dict[str, Any] = {name: 1.0}
+    with tcp_pair() as (ours, _), pytest.raises(ValueError):  # noqa: PT011 (no message is promised)
+        loop.run_until_complete(loop.connect_accepted_socket(Events, ours, **arguments))
