@@ -1,0 +1,207 @@
+"""Chapter tasks: what the methods of a task object promise, one by one, for a task of any class."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import io
+from typing import Any
+
+import pytest
+
+from conformance.kit.patience import turn
+from conformance.requirement import MUST, requirement
+
+Loop = asyncio.AbstractEventLoop
+
+VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE", default="of nobody")
+
+
+class _Named:
+    def __str__(self) -> str:
+        return "by its own words"
+
+
+async def _return() -> str:
+    return "value"
+
+
+async def _inner() -> None:
+    raise LookupError("of the coroutine")
+
+
+async def _fail() -> None:
+    await _inner()
+
+
+async def _wait() -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+def _ended(loop: Loop, way: str) -> asyncio.Task[Any]:
+    """A task that ended by a result, an exception or its cancellation."""
+    task: asyncio.Task[Any] = loop.create_task({"result": _return, "exception": _fail, "cancelled": _wait}[way]())
+    turn(loop, 2)
+    task.cancel()
+    turn(loop, 3)
+    assert task.cancelled() or task.exception() or task.result()
+    return task
+
+
+@requirement("tasks.done", MUST, cite="asyncio-task: Task.done")
+@pytest.mark.parametrize("way", ["result", "exception", "cancelled"])
+def test_a_task_is_done_however_it_ends(loop: Loop, way: str) -> None:
+    """A task is done when the coroutine returned a value, raised an exception, or the task was cancelled.
+
+    If this fails: look for a state that only a result changes.
+    """
+    assert _ended(loop, way).done() is True
+
+
+@requirement("tasks.stack-done", MUST, cite="asyncio-task: Task.get_stack")
+@pytest.mark.parametrize("way", ["result", "cancelled"])
+def test_a_task_that_ended_without_an_exception_has_no_stack(loop: Loop, way: str) -> None:
+    """If the coroutine has completed successfully or was cancelled, get_stack() returns an empty list.
+
+    If this fails: look for the frame of the coroutine, which is kept, or an error as there is none.
+    """
+    assert _ended(loop, way).get_stack() == []
+
+
+@requirement("tasks.stack-traceback", MUST, cite="asyncio-task: Task.get_stack")
+def test_the_stack_of_a_failed_task_is_its_traceback(loop: Loop) -> None:
+    """If the coroutine was terminated by an exception, get_stack() returns the traceback frames, oldest first.
+
+    If this fails: look for a stack that only a suspended coroutine has.
+    """
+    names = [frame.f_code.co_name for frame in _ended(loop, "exception").get_stack()]
+    assert names[-2:] == ["_fail", "_inner"]
+
+
+@requirement("tasks.stack-limit", MUST, cite="asyncio-task: Task.get_stack")
+def test_limit_is_the_number_of_frames(loop: Loop) -> None:
+    """The optional limit sets the maximum number of frames; the oldest frames of a traceback are returned.
+
+    If this fails: look for a limit that is ignored, or counts from the other end.
+    """
+    task = _ended(loop, "exception")
+    everything = task.get_stack()
+    assert task.get_stack(limit=1) == everything[:1]
+
+
+@requirement("tasks.print-stack", MUST, cite="asyncio-task: Task.print_stack")
+def test_print_stack_prints_to_standard_error(loop: Loop) -> None:
+    """print_stack() prints the traceback for this task; by default output is written to sys.stderr.
+
+    If this fails: look for a method that is absent, or prints to standard output.
+    """
+    task = _ended(loop, "exception")
+    with contextlib.redirect_stderr(io.StringIO()) as printed:
+        task.print_stack()
+    # asyncio's own task prints the line above the frames to standard output: only the frames are looked at.
+    assert "in _inner" in printed.getvalue()
+
+
+@requirement("tasks.print-stack-limit", MUST, cite="asyncio-task: Task.print_stack")
+def test_print_stack_has_a_limit(loop: Loop) -> None:
+    """The limit argument of print_stack() is passed to get_stack() directly.
+
+    If this fails: look for a limit that is accepted and ignored.
+    """
+    task = _ended(loop, "exception")
+    whole, part = io.StringIO(), io.StringIO()
+    task.print_stack(file=whole)
+    task.print_stack(limit=1, file=part)
+    count = len(task.get_stack())
+    assert (whole.getvalue().count('File "'), part.getvalue().count('File "')) == (count, 1)
+
+
+@requirement("tasks.set-name", MUST, cite="asyncio-task: Task.set_name")
+@pytest.mark.parametrize(("value", "name"), [("text", "text"), (7, "7"), (_Named(), "by its own words")], ids=str)
+def test_set_name_takes_any_object(loop: Loop, value: Any, name: str) -> None:
+    """The value argument of set_name() can be any object, which is then converted to a string.
+
+    If this fails: look for a name that is kept as the object it was, or refused.
+    """
+    task = loop.create_task(_return(), name="the first")
+    task.set_name(value)
+    assert task.get_name() == name
+    loop.run_until_complete(task)
+    assert task.get_name() == name
+
+
+@requirement("tasks.names-differ", MUST, cite="asyncio-task: Task.get_name")
+def test_names_that_are_generated_differ(loop: Loop) -> None:
+    """If no name was assigned, a default name is generated during instantiation: it stays, and is of this task only.
+
+    If this fails: look for one name for all, or a name that is made anew whenever it is asked for.
+    """
+    tasks = [loop.create_task(_return()) for _ in range(3)]
+    names = [task.get_name() for task in tasks]
+    assert len(set(names)) == 3
+    loop.run_until_complete(asyncio.wait(tasks))
+    assert [task.get_name() for task in tasks] == names
+
+
+@requirement("tasks.get-context", MUST, cite="asyncio-task: Task.get_context", since="3.12")
+def test_get_context_returns_the_context_of_the_task(loop: Loop) -> None:
+    """get_context() returns the contextvars.Context object associated with the task: the one given, or the copy made.
+
+    If this fails: look for a context that only the steps of the task know.
+    """
+    context = contextvars.copy_context()
+    token = VARIABLE.set("when it was made")
+    given: Any = loop.create_task(_return(), context=context)
+    copied: Any = loop.create_task(_return())
+    VARIABLE.reset(token)
+    loop.run_until_complete(asyncio.wait([given, copied]))
+    assert given.get_context() is context
+    assert copied.get_context()[VARIABLE] == "when it was made"
+
+
+@requirement("tasks.remove-done-callback", MUST, cite="asyncio-task: Task.remove_done_callback")
+def test_remove_done_callback_says_how_many(loop: Loop) -> None:
+    """remove_done_callback() removes callback from the list as often as it was added, and returns that number.
+
+    If this fails: look for a list of callbacks of the task's own, beside that of the future.
+    """
+    calls: list[object] = []
+    task = loop.create_task(_return())
+    task.add_done_callback(calls.append)
+    task.add_done_callback(calls.append)
+    assert [task.remove_done_callback(calls.append), task.remove_done_callback(calls.append)] == [2, 0]
+    turn(loop, 3)
+    assert calls == []
+
+
+@requirement("tasks.done-callback-late", MUST, cite="asyncio-task: Task.add_done_callback")
+def test_a_callback_that_is_added_to_a_done_task_is_scheduled(loop: Loop) -> None:
+    """A callback that is added to a task that is done is scheduled with call_soon(): neither lost nor called at once.
+
+    If this fails: look for callbacks that are looked at once, when the task ends.
+    """
+    task = _ended(loop, "result")
+    calls: list[object] = []
+    task.add_done_callback(calls.append)
+    assert calls == []
+    turn(loop)
+    assert calls == [task]
+
+
+@requirement("tasks.done-callback-context", MUST, cite="asyncio-task: Task.add_done_callback")
+def test_done_callbacks_of_a_task_have_a_context(loop: Loop) -> None:
+    """A callback of a task runs in the context given to add_done_callback(), or else in the one that was current then.
+
+    If this fails: look for callbacks that run in the context of the task.
+    """
+    seen: list[str] = []
+    context = contextvars.copy_context()
+    context.run(VARIABLE.set, "given")
+    task = loop.create_task(_return())
+    token = VARIABLE.set("current")
+    task.add_done_callback(lambda _: seen.append(VARIABLE.get()))
+    task.add_done_callback(lambda _: seen.append(VARIABLE.get()), context=context)
+    VARIABLE.reset(token)
+    turn(loop, 3)
+    assert seen == ["current", "given"]
