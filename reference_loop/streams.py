@@ -152,8 +152,8 @@ class StreamTransport(SocketTransport):
                 self._fail(exc, "Fatal write error on socket transport")
                 return
             if sent < len(data):
+                self._start_writing()  # first: pause_writing() may abort, and then nothing must be watched any more
                 self._append(memoryview(data)[sent:] if sent else data)
-                self._start_writing()
 
     def writelines(self, list_of_data: Iterable[Data]) -> None:
         """Send several pieces with one system call (asyncio-protocol: WriteTransport.writelines)."""
@@ -170,10 +170,12 @@ class StreamTransport(SocketTransport):
                 self._fail(exc, "Fatal write error on socket transport")
                 return
             pieces = list(_skip(pieces, sent))
-        for piece in pieces:
-            self._append(piece)
         if was_empty and pieces:
             self._start_writing()
+        for piece in pieces:
+            if self._lost:  # pause_writing() has aborted
+                break
+            self._append(piece)
 
     def write_eof(self) -> None:
         """Send what is buffered, then close the writing half (asyncio-protocol: WriteTransport.write_eof)."""
