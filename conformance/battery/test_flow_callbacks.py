@@ -1,0 +1,261 @@
+"""Chapter flow: what a protocol may do while it is paused, and inside pause_writing() and resume_writing()."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from conformance.kit.blocked import KINDS, blocked
+from conformance.kit.patience import Patience, turn
+from conformance.kit.protocols import Events, raising
+from conformance.requirement import MAY, MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+SET = "asyncio-protocol: WriteTransport.set_write_buffer_limits"
+PAUSE = "asyncio-protocol: BaseProtocol.pause_writing"
+RESUME = "asyncio-protocol: BaseProtocol.resume_writing"
+CLOSE = "asyncio-protocol: BaseTransport.close"
+REPORTED = "asyncio-dev: Detect never-retrieved exceptions"
+
+kinds = pytest.mark.parametrize("kind", KINDS)
+
+
+class Reacts(Events):
+    """Calls `when_paused` or `when_resumed` in the callback, with the transport."""
+
+    def __init__(self, **reactions: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self.reactions = reactions
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.reactions.get("when_paused", str)(self.transport)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.reactions.get("when_resumed", str)(self.transport)
+
+
+@requirement("flow.close-while-paused", MUST, cite=CLOSE, needs=("unix",))
+@kinds
+def test_closing_while_paused_flushes(loop: Loop, patience: Patience, kind: str) -> None:
+    """close() while writing is paused flushes the buffer, and then connection_lost() gets None.
+
+    If this fails: look for a transport that waits for its protocol to go on.
+    """
+    with blocked(loop, kind) as (transport, protocol, peer):
+        transport.set_write_buffer_limits(high=0)
+        transport.write(bytes(300_000))
+        transport.close()
+        turn(loop, 3)
+        assert not protocol.lost
+        peer.read_until(loop, patience, lambda: protocol.lost, "connection_lost()")
+        while peer.read():
+            pass
+        assert len(peer.received) == 300_000
+        assert protocol.reason is None
+
+
+@requirement("flow.lost-last", MUST, cite="asyncio-protocol: Base Protocol", needs=("unix",))
+@kinds
+@pytest.mark.parametrize("how", ["close", "abort"])
+def test_no_flow_control_after_connection_lost(loop: Loop, patience: Patience, kind: str, how: str) -> None:
+    """After connection_lost(), neither pause_writing() nor resume_writing() is called.
+
+    If this fails: look for a resume that is told when the buffer is dropped.
+    """
+    with blocked(loop, kind) as (transport, protocol, peer):
+        transport.set_write_buffer_limits(high=0)
+        transport.write(bytes(1000))
+        turn(loop, 2)
+        getattr(transport, how)()
+        peer.read_until(loop, patience, lambda: protocol.lost, "connection_lost()")
+        turn(loop, 5)
+        assert protocol.names[-1] == "connection_lost"
+        assert protocol.names.count("connection_lost") == 1
+
+
+@requirement("flow.abort-inside-pause", SHOULD, cite="asyncio-protocol: WriteTransport.abort", needs=("unix",))
+@kinds
+def test_aborting_inside_pause_writing(loop: Loop, patience: Patience, kind: str) -> None:
+    """A protocol may abort inside pause_writing(): nothing is sent, and the descriptor's number can be used again.
+
+    If this fails: look for a write() that goes on with a transport that is gone, and watches its descriptor.
+    """
+    protocol = Reacts(when_paused=lambda transport: transport.abort())
+    with blocked(loop, kind, protocol) as (transport, _, peer):
+        transport.set_write_buffer_limits(high=0)
+        transport.write(b"nobody reads this")
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert protocol.reason is None
+        turn(loop, 3)
+        while peer.read():
+            pass
+        assert peer.received == b""
+    with contextlib.ExitStack() as stack:
+        for sock in (each for _ in range(3) for each in socket.socketpair()):
+            stack.enter_context(sock).setblocking(False)
+            receiving = loop.create_task(loop.sock_recv(sock, 10))
+            turn(loop, 3)
+            receiving.cancel()
+            turn(loop, 3)
+
+
+@requirement("flow.close-inside-pause", SHOULD, cite=CLOSE, needs=("unix",))
+@kinds
+def test_closing_inside_pause_writing(loop: Loop, patience: Patience, kind: str) -> None:
+    """A protocol may close inside pause_writing(): what it had written is flushed.
+
+    If this fails: look for a close() that finds the buffer empty, because the write is still under way.
+    """
+    protocol = Reacts(when_paused=lambda transport: transport.close())
+    with blocked(loop, kind, protocol) as (transport, _, peer):
+        transport.set_write_buffer_limits(high=0)
+        transport.write(b"last words")
+        peer.read_until(loop, patience, lambda: protocol.lost, "connection_lost()")
+        while peer.read():
+            pass
+        assert peer.received == b"last words"
+
+
+@requirement("flow.write-inside-pause", SHOULD, cite=PAUSE, needs=("unix",))
+@kinds
+def test_writing_inside_pause_writing(loop: Loop, patience: Patience, kind: str) -> None:
+    """What is written inside pause_writing() is buffered after what was written before, without another pause.
+
+    If this fails: look for a flag that is set only when pause_writing() has returned.
+    """
+    protocol = Reacts(when_paused=lambda transport: transport.write(b"second"))
+    with blocked(loop, kind, protocol) as (transport, _, peer):
+        transport.set_write_buffer_limits(high=0)
+        transport.write(b"first,")
+        peer.read_until(loop, patience, lambda: len(peer.received) >= 12, "the data")
+        assert peer.received == b"first,second"
+        assert protocol.names.count("pause_writing") == 1
+
+
+@requirement("flow.write-inside-resume", MUST, cite=(RESUME, PAUSE), needs=("unix",))
+@kinds
+def test_writing_inside_resume_writing(loop: Loop, patience: Patience, kind: str) -> None:
+    """A protocol may write inside resume_writing(), until it is paused again: nothing is lost, and pairs stay pairs.
+
+    If this fails: look for a resume that empties the buffer, or stops watching, after it has told the protocol.
+    """
+    left = [b"%d" % number * 500_000 for number in range(3)]  # more than the kernel takes
+    expected = b"first" + b"".join(left)
+
+    def go_on(transport: Any) -> None:
+        if left:
+            transport.write(left.pop(0))
+
+    protocol = Reacts(when_resumed=go_on)
+    with blocked(loop, kind, protocol) as (transport, _, peer):
+        transport.set_write_buffer_limits(high=0)
+        transport.write(b"first")
+        for _ in range(4):
+            peer.read_until(loop, patience, lambda: not transport.get_write_buffer_size(), "an empty buffer")
+            go_on(transport)
+        peer.read_until(loop, patience, lambda: len(peer.received) >= len(expected), "all of the data")
+        assert peer.received == expected
+        flow = [name for name in protocol.names if name.endswith("_writing")]
+        assert flow[::2] == ["pause_writing"] * ((len(flow) + 1) // 2)
+        assert flow[1::2] == ["resume_writing"] * (len(flow) // 2)
+
+
+@requirement(
+    "flow.pause-inside-connection-made", MUST, cite=(PAUSE, "asyncio-protocol: Base Protocol"), needs=("unix",)
+)
+@kinds
+def test_writing_inside_connection_made(loop: Loop, patience: Patience, kind: str) -> None:
+    """A protocol that writes too much inside connection_made() is told to pause, and to resume later.
+
+    If this fails: look for a transport that is not complete while connection_made() runs.
+    """
+
+    class Eager(Events):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            transport.set_write_buffer_limits(high=10)
+            transport.write(bytes(100))
+
+    with blocked(loop, kind, Eager()) as (_, protocol, peer):
+        turn(loop, 2)
+        assert protocol.names == ["connection_made", "pause_writing"]
+        peer.read_until(loop, patience, lambda: len(protocol.names) == 3, "resume_writing()")
+        peer.read_until(loop, patience, lambda: len(peer.received) == 100, "the data")
+        assert protocol.names == ["connection_made", "pause_writing", "resume_writing"]
+
+
+@requirement("flow.failing-pause", SHOULD, cite=REPORTED, needs=("unix",))
+@kinds
+def test_an_exception_in_pause_writing_is_reported(loop: Loop, patience: Patience, watch: Any, kind: str) -> None:
+    """An exception in pause_writing() is given to the exception handler: write() goes on, and no data is lost.
+
+    If this fails: look for a write() that raises what its protocol raised.
+    """
+    watch.allow("reported")
+    error = LookupError("in pause_writing()")
+    with blocked(loop, kind, Reacts(when_paused=raising(error))) as (transport, _, peer):
+        transport.set_write_buffer_limits(high=0)
+        transport.write(b"data")
+        assert [context["exception"] for context in watch.reported] == [error]
+        peer.read_until(loop, patience, lambda: peer.received == b"data", "the data")
+
+
+@requirement("flow.failing-resume", SHOULD, cite=REPORTED, needs=("unix",))
+@kinds
+def test_an_exception_in_resume_writing_is_reported(loop: Loop, patience: Patience, watch: Any, kind: str) -> None:
+    """An exception in resume_writing() is given to the exception handler, and the transport goes on.
+
+    If this fails: look for an exception that ends the connection, or leaves the descriptor watched for ever.
+    """
+    watch.allow("reported")
+    error = LookupError("in resume_writing()")
+    with blocked(loop, kind, Reacts(when_resumed=raising(error))) as (transport, protocol, peer):
+        transport.set_write_buffer_limits(high=0)
+        transport.write(b"one,")
+        peer.read_until(loop, patience, lambda: watch.reported, "the exception handler's call")
+        assert [context["exception"] for context in watch.reported] == [error]
+        transport.write(b"two")
+        peer.read_until(loop, patience, lambda: peer.received == b"one,two", "the data")
+        assert not protocol.lost
+
+
+@requirement("flow.another-protocol", SHOULD, cite="asyncio-protocol: BaseTransport.set_protocol", needs=("unix",))
+@kinds
+def test_the_new_protocol_is_told_to_resume(loop: Loop, patience: Patience, kind: str) -> None:
+    """After set_protocol(), it is the new protocol whose resume_writing() is called.
+
+    If this fails: look for a protocol that is remembered when it is paused.
+    """
+    with blocked(loop, kind) as (transport, first, peer):
+        transport.set_write_buffer_limits(high=0)
+        transport.write(b"data")
+        turn(loop, 2)
+        second = Events()
+        transport.set_protocol(second)
+        peer.read_until(loop, patience, lambda: second.names, "resume_writing()")
+        assert second.names == ["resume_writing"]
+        assert first.names == ["connection_made", "pause_writing"]
+        transport.set_protocol(first)
+
+
+@requirement("flow.raised", MAY, cite=SET, needs=("unix",))
+def test_raising_the_limits_while_paused(loop: Loop, patience: Patience, answer: Callable[[object], None]) -> None:
+    """Limits that are raised above the size of the buffer resume the protocol at once, or when the buffer drains.
+
+    If this fails: the protocol is never told to go on.
+    """
+    with blocked(loop) as (transport, protocol, peer):
+        transport.set_write_buffer_limits(high=0)
+        transport.write(bytes(1000))
+        turn(loop, 2)
+        transport.set_write_buffer_limits(high=100_000, low=50_000)
+        turn(loop, 3)
+        answer("at once" if "resume_writing" in protocol.names else "when it drains")
+        peer.read_until(loop, patience, lambda: "resume_writing" in protocol.names, "resume_writing()")
