@@ -6,8 +6,10 @@ trusts nothing that happens here: a trial that ends without an outcome gets its 
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import resource
 import sys
 import traceback
 import warnings
@@ -23,6 +25,7 @@ from conformance.watch import Leaks
 
 BATTERY = Path(__file__).parent / "battery"
 _SEEN_LIMIT = 1000
+_FEW_DESCRIPTORS = 512
 _SUITE = (str(BATTERY), str(Path(__file__).parent / "kit"), str(Path(__file__).parent / "schedules"))
 _OPERATION = re.compile(r"\bloop\.(\w+)\(|\b(?:transport|server|handle|runner)\.(\w+)\(")
 
@@ -146,6 +149,8 @@ def _outcome_of(error: BaseException, phase: str = "call") -> Outcome:
     seen = _describe(error)
     if isinstance(error, pytest.skip.Exception):
         return Outcome(Verdict.NOT_RUN, seen=str(error.msg), where=where)
+    if _lacks_descriptors(error):
+        return Outcome(Verdict.NOT_RUN, seen=f"it needs more descriptors than `ulimit -n` allows: {seen}", where=where)
     if isinstance(error, SuiteError) or _is_suite_fault(error, phase):
         return Outcome(Verdict.ERRORED, seen=seen, where=where, output=_full(error))
     if isinstance(error, NotImplementedError) or _is_absent_method(error):
@@ -177,6 +182,17 @@ def _is_suite_fault(error: BaseException, phase: str) -> bool:
     frames = traceback.extract_tb(error.__traceback__)
     in_suite = bool(frames) and frames[-1].filename.startswith(_SUITE)
     return in_suite and isinstance(error, NameError)
+
+
+def _lacks_descriptors(error: BaseException | None) -> bool:
+    """EMFILE, or an error that came of it, in a process that may have very few: that is not the loop's doing."""
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= _FEW_DESCRIPTORS:
+        return False
+    while error is not None:
+        if isinstance(error, OSError) and error.errno == errno.EMFILE:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _is_absent_method(error: BaseException) -> bool:

@@ -55,18 +55,23 @@ def read(file: Path) -> tuple[Verdicts, bool]:
     return verdicts, bool(lines) and lines[-1]["kind"] == "footer"
 
 
+_alone: dict[Path, Verdicts] = {}
+
+
 def on(python: str, verdicts: Verdicts) -> Verdicts:
     """The same, as if a run on that Python had found them."""
     return {(python, id, case): verdict for (_, id, case), verdict in verdicts.items()}
 
 
 def alone(places: Places, select: tuple[str, ...], python: Path | None = None) -> Verdicts:
-    """What one process finds."""
-    done, verdicts, whole = battery(python or places.python(), places.project("alone"), select)
-    assert done.code == 0, done.output
-    assert whole
-    assert verdicts
-    return verdicts
+    """What one process finds; found once for each Python."""
+    chosen = python or places.python()
+    if chosen not in _alone:
+        done, verdicts, whole = battery(chosen, places.project("alone"), select)
+        assert done.code == 0, done.output
+        assert whole
+        _alone[chosen] = verdicts
+    return _alone[chosen]
 
 
 def mode(*arguments: str) -> Attempt:

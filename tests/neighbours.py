@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -63,6 +64,7 @@ _OWN_PATTERNS = _settings(python_files='"check_*.py"', python_functions='"check_
 _NO_IPV6 = "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 2>/dev/null; ip link set lo up || exit 1"
 _AS_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 _C = {"LC_ALL": "C", "LANG": None, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+_SYSTEM = "/usr/bin/python3"
 _BUSY = ("pytest-asyncio", "anyio", "pytest-cov", "pytest-timeout", "pytest-randomly", "pytest-rerunfailures")
 
 _VERSIONS = "import execnet, pytest, xdist\nfor m in pytest, xdist, execnet: print(m.__name__, m.__version__, end='; ')"
@@ -117,15 +119,18 @@ PLACES = (
               arguments=("-n", "2")),
     Situation("64 descriptors", wrapper=_shell("ulimit -n 64")),
     Situation("64 descriptors, -n 2", wrapper=_shell("ulimit -n 64"), arguments=("-n", "2")),
-    Situation("16 descriptors", wrapper=_shell("ulimit -n 16")),
+    Situation("16 descriptors", wrapper=_shell("ulimit -n 16"), code=3, says="more descriptors than `ulimit -n`"),
 )  # fmt: skip
 
 
-def attempt(situation: Situation, places: Places, select: tuple[str, ...]) -> Row:
+def attempt(situation: Situation, places: Places, select: tuple[str, ...], base: str = sys.executable) -> Row:
     folder = places.project(situation.folder, situation.files)
-    python = places.python(*situation.packages)
+    python = places.python(*situation.packages, base=base)
     wrapper = _read_only(places.base) if situation.wrapper == ("READ-ONLY",) else situation.wrapper
     if subprocess.run([*wrapper, str(python), "-c", "pass"], capture_output=True).returncode:
+        if base != _SYSTEM and shutil.which(_SYSTEM):
+            # The interpreter may lie in a home directory, say.
+            return attempt(situation, places, select, _SYSTEM)
         return Row(situation.name, f"{' '.join(wrapper[:2])} cannot run this Python here", None)
     loop = ["--loop=myloop:new_loop", *select] if situation.with_loop else []
     runner = [str(python), "-m", "pytest", "-q"] if situation.as_module else [str(python.parent / "pytest"), "-q"]

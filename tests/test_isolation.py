@@ -95,3 +95,12 @@ def test_what_was_found_before_the_run_is_killed_is_in_the_file(tmp_path: Path) 
     assert finished.run is not None
     assert not finished.run.complete
     assert finished.verdicts("killer.Killer")["callbacks.fifo"] == "conforms"
+
+
+def test_a_machine_with_few_descriptors_is_not_the_loops_fault(tmp_path: Path) -> None:
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))\n"
+    (tmp_path / "limited.py").write_text(f"{limited}from asyncio import SelectorEventLoop\n")
+    finished = run_pytest("--loop=limited:SelectorEventLoop", "--loop-results=r.jsonl", "callbacks.fifo", cwd=tmp_path)
+    assert finished.verdicts("limited.SelectorEventLoop") == {"callbacks.fifo": "not run"}, finished.output
+    assert finished.code == exits.SUITE_FAILED
+    assert "ulimit -n" in finished.output
