@@ -32,7 +32,7 @@ class EndsConnectionsAfterAnAnswer(OverStreams):
                 self.close()
 
 
-@breaks("ecosystem.aiohttp-keepalive-timeout")
+@breaks("ecosystem.aiohttp-keepalive-timeout", "ecosystem.anyio-move-on")
 class AbsoluteTimesAreDelays(asyncio.SelectorEventLoop):
     """call_at() waits for as many seconds as its absolute time says, unless call_later() has called it."""
 
@@ -45,10 +45,10 @@ class AbsoluteTimesAreDelays(asyncio.SelectorEventLoop):
 
 @breaks("ecosystem.aiohttp-timeout")
 class TimersFireEarly(asyncio.SelectorEventLoop):
-    """Timers fire 10 ms before they are due."""
+    """Timers fire 50 ms before they are due."""
 
     def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
-        return super().call_at(when - 0.01, callback, *args, context=context)
+        return super().call_at(when - 0.05, callback, *args, context=context)
 
     def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> Any:
         return self.call_at(self.time() + delay, callback, *args, context=context)
