@@ -1,0 +1,254 @@
+"""Chapter sendfile: loop.sendfile(), which sends a file over a transport."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import drive, receive_exactly, reset, shrink_buffers, tcp_pair
+from conformance.kit.protocols import Events
+from conformance.kit.secured import secured
+from conformance.kit.threads import in_thread
+from conformance.kit.waiting import assert_waits
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+CITE = "asyncio-eventloop: loop.sendfile"
+SMALL = bytes(range(200)) * 5
+LARGE = bytes(range(251)) * 6000  # 1.5 MB: more than shrunk buffers take, of a period that no block divides
+# A regular file is sent by os.sendfile(); what is in memory only is read and written.
+KINDS = pytest.mark.parametrize("kind", ["file", "memory"])
+
+
+@contextlib.contextmanager
+def source(kind: str, tmp_path: Path, data: bytes) -> Iterator[Any]:
+    """A file with this data, of the file system or in memory."""
+    if kind == "memory":
+        yield io.BytesIO(data)
+        return
+    path = tmp_path / "file"
+    path.write_bytes(data)
+    with path.open("rb") as file:
+        yield file
+
+
+@contextlib.contextmanager
+def connected(loop: Loop) -> Iterator[tuple[Any, Any, socket.socket]]:
+    """(transport, protocol, peer) of a connection with small buffers; aborted at the end."""
+    with tcp_pair() as (ours, peer):
+        shrink_buffers(ours, peer)
+        transport, protocol = loop.run_until_complete(loop.create_connection(Events, sock=ours))
+        try:
+            yield transport, protocol, peer
+        finally:
+            if not protocol.lost:
+                transport.abort()
+            turn(loop, 3)
+
+
+@requirement("sendfile.content", MUST, cite=CITE)
+@KINDS
+def test_a_file_is_sent(loop: Loop, patience: Patience, tmp_path: Path, kind: str) -> None:
+    """sendfile() sends a file over a transport, all of it, whatever the peer's speed.
+
+    If this fails: look for a short os.sendfile() whose rest is not sent, or sent again.
+    """
+    with connected(loop) as (transport, _, peer), source(kind, tmp_path, LARGE) as file:
+        receiving = in_thread(lambda: receive_exactly(peer, len(LARGE)))
+        loop.run_until_complete(loop.sendfile(transport, file))
+        assert drive(loop, patience, receiving) == LARGE
+
+
+@requirement("sendfile.returns", MUST, cite=CITE)
+@KINDS
+def test_the_number_of_bytes_is_returned(loop: Loop, tmp_path: Path, kind: str) -> None:
+    """sendfile() returns the total number of bytes sent.
+
+    If this fails: look for the size of the last piece, or for None.
+    """
+    with connected(loop) as (transport, _, _), source(kind, tmp_path, SMALL) as file:
+        assert loop.run_until_complete(loop.sendfile(transport, file)) == 1000
+
+
+@requirement("sendfile.offset", MUST, cite=CITE)
+@KINDS
+def test_offset_tells_where_to_start(loop: Loop, patience: Patience, tmp_path: Path, kind: str) -> None:
+    """offset tells from where to start reading the file.
+
+    If this fails: look for the file's own position used instead, or added.
+    """
+    with connected(loop) as (transport, _, peer), source(kind, tmp_path, SMALL) as file:
+        assert loop.run_until_complete(loop.sendfile(transport, file, 990)) == 10
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 10))) == SMALL[990:]
+
+
+@requirement("sendfile.count", MUST, cite=CITE)
+@KINDS
+def test_count_tells_how_much_to_send(loop: Loop, patience: Patience, tmp_path: Path, kind: str) -> None:
+    """count is the total number of bytes to transmit, as opposed to sending the file until EOF is reached.
+
+    If this fails: look for a count that is taken for an end, or that holds for a piece only.
+    """
+    with connected(loop) as (transport, _, peer), source(kind, tmp_path, SMALL) as file:
+        assert loop.run_until_complete(loop.sendfile(transport, file, 100, 30)) == 30
+        transport.write(b"!")
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 31))) == SMALL[100:130] + b"!"
+
+
+@requirement("sendfile.count-large", MUST, cite=CITE)
+@KINDS
+def test_count_holds_for_all_pieces(loop: Loop, patience: Patience, tmp_path: Path, kind: str) -> None:
+    """count is the total number of bytes to transmit, though they take many pieces.
+
+    If this fails: look for a last piece that is not cut.
+    """
+    with connected(loop) as (transport, _, peer), source(kind, tmp_path, LARGE) as file:
+        receiving = in_thread(lambda: receive_exactly(peer, 1_000_001))
+        assert loop.run_until_complete(loop.sendfile(transport, file, 1, 1_000_000)) == 1_000_000
+        transport.write(b"!")
+        assert drive(loop, patience, receiving) == LARGE[1:1_000_001] + b"!"
+
+
+@requirement("sendfile.count-beyond", MUST, cite=CITE)
+@KINDS
+def test_a_count_beyond_the_end_sends_to_the_end(loop: Loop, tmp_path: Path, kind: str) -> None:
+    """If the file ends before count bytes are sent, what there was is sent, and its number returned.
+
+    If this fails: look for a wait for the rest, or for count returned as it is.
+    """
+    with connected(loop) as (transport, _, _), source(kind, tmp_path, SMALL) as file:
+        assert loop.run_until_complete(loop.sendfile(transport, file, 900, 5000)) == 100
+
+
+@requirement("sendfile.empty", MUST, cite=CITE)
+@KINDS
+def test_an_empty_file_is_sent(loop: Loop, tmp_path: Path, kind: str) -> None:
+    """sendfile() of an empty file sends nothing and returns 0.
+
+    If this fails: look for a wait until the socket takes the nothing, or for a fallback that is not needed.
+    """
+    with connected(loop) as (transport, _, _), source(kind, tmp_path, b"") as file:
+        assert loop.run_until_complete(loop.sendfile(transport, file)) == 0
+        assert not transport.is_closing()
+
+
+@requirement("sendfile.position", MUST, cite=CITE)
+@KINDS
+def test_the_position_is_updated(loop: Loop, tmp_path: Path, kind: str) -> None:
+    """The file position is updated: file.tell() is offset and the number of bytes sent.
+
+    If this fails: look for os.sendfile(), which with an offset leaves the position where it was.
+    """
+    with connected(loop) as (transport, _, _), source(kind, tmp_path, SMALL) as file:
+        loop.run_until_complete(loop.sendfile(transport, file, 100, 30))
+        assert file.tell() == 130
+
+
+@requirement("sendfile.position-after-error", MUST, cite=CITE)
+@KINDS
+def test_the_position_is_updated_after_an_error(
+    loop: Loop, patience: Patience, tmp_path: Path, kind: str, watch: Any
+) -> None:
+    """The file position is updated even when sendfile() raises an error, as when the peer resets the connection.
+
+    If this fails: look for the position set on return only.
+    """
+    watch.allow("reported")
+    with connected(loop) as (transport, _, peer), source(kind, tmp_path, LARGE) as file:
+        sending = loop.create_task(loop.sendfile(transport, file, 1000))
+        receiving = in_thread(lambda: receive_exactly(peer, 100_000))
+        patience.run_until(loop, lambda: sending.done() or not receiving.is_alive(), "the first part of the file")
+        assert_waits(sending)
+        reset(peer)
+        patience.run_until(loop, sending.done, "the end of sendfile()")
+        assert isinstance(sending.exception(), OSError)
+        assert 101_000 <= file.tell() < len(LARGE)
+
+
+@requirement("sendfile.waits", MUST, cite=CITE)
+@KINDS
+def test_the_loop_goes_on_while_a_file_is_sent(loop: Loop, patience: Patience, tmp_path: Path, kind: str) -> None:
+    """sendfile() is a coroutine that waits for a peer that does not read, and lets the loop go on meanwhile.
+
+    If this fails: look for a socket made blocking, or all of the file read into memory and buffered.
+    """
+    with connected(loop) as (transport, _, peer), source(kind, tmp_path, LARGE) as file:
+        sending = loop.create_task(loop.sendfile(transport, file))
+        loop.run_until_complete(asyncio.sleep(0.02))
+        assert_waits(sending)
+        receiving = in_thread(lambda: receive_exactly(peer, len(LARGE)))
+        assert loop.run_until_complete(sending) == len(LARGE)
+        drive(loop, patience, receiving)
+
+
+@requirement("sendfile.after-writes", SHOULD, cite=CITE)
+@KINDS
+def test_a_file_follows_what_was_written(loop: Loop, patience: Patience, tmp_path: Path, kind: str) -> None:
+    """What was written before sendfile() is sent before the file, though it had to be buffered.
+
+    If this fails: look for os.sendfile() on a socket while the transport still has data for it.
+    """
+    with connected(loop) as (transport, _, peer), source(kind, tmp_path, SMALL) as file:
+        transport.write(LARGE)
+        receiving = in_thread(lambda: receive_exactly(peer, len(LARGE) + len(SMALL)))
+        loop.run_until_complete(loop.sendfile(transport, file))
+        assert drive(loop, patience, receiving) == LARGE + SMALL
+
+
+@requirement("sendfile.before-writes", SHOULD, cite=CITE)
+@KINDS
+def test_what_is_written_afterwards_follows_the_file(loop: Loop, patience: Patience, tmp_path: Path, kind: str) -> None:
+    """After sendfile() the transport writes again, and what is written is sent after the file.
+
+    If this fails: look for a transport that stays locked, or a piece of the file that is still buffered.
+    """
+    with connected(loop) as (transport, _, peer), source(kind, tmp_path, LARGE) as file:
+        receiving = in_thread(lambda: receive_exactly(peer, len(LARGE) + 5))
+        loop.run_until_complete(loop.sendfile(transport, file))
+        transport.write(b"after")
+        assert drive(loop, patience, receiving) == LARGE + b"after"
+
+
+@requirement("sendfile.reading", SHOULD, cite=CITE)
+@KINDS
+def test_data_is_received_after_a_file_was_sent(loop: Loop, patience: Patience, tmp_path: Path, kind: str) -> None:
+    """After sendfile() the protocol receives data as before.
+
+    If this fails: look for reading that is paused for the file, and not resumed.
+    """
+    with connected(loop) as (transport, protocol, peer), source(kind, tmp_path, SMALL) as file:
+        loop.run_until_complete(loop.sendfile(transport, file))
+        peer.sendall(b"data")
+        patience.run_until(loop, lambda: protocol.received == b"data", "the data")
+
+
+@requirement("sendfile.protocol", SHOULD, cite=CITE)
+@KINDS
+def test_the_protocol_is_the_same_afterwards(loop: Loop, tmp_path: Path, kind: str) -> None:
+    """After sendfile() the transport has the protocol that it had.
+
+    If this fails: look for a protocol that stands in while the file is sent, and stays.
+    """
+    with connected(loop) as (transport, protocol, _), source(kind, tmp_path, SMALL) as file:
+        loop.run_until_complete(loop.sendfile(transport, file))
+        assert transport.get_protocol() is protocol
+
+
+@requirement("sendfile.tls", MUST, cite=CITE)
+def test_a_file_is_sent_over_tls(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """With fallback, the default, a file is read and sent where the system call is of no use, as over TLS.
+
+    If this fails: look for a file sent in plain text, or not at all.
+    """
+    with secured(loop, patience) as (transport, _, peer), source("file", tmp_path, LARGE) as file:
+        receiving = in_thread(lambda: receive_exactly(peer, len(LARGE)))
+        assert loop.run_until_complete(loop.sendfile(transport, file)) == len(LARGE)
+        assert drive(loop, patience, receiving) == LARGE
