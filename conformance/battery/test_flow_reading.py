@@ -1,0 +1,142 @@
+"""Chapter flow: pause_reading() and resume_reading() as back pressure: nothing is read in secret."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from typing import Any
+
+import pytest
+
+from conformance.kit.connections import opened
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import tcp_pair
+from conformance.kit.protocols import Events
+from conformance.requirement import MUST, requirement
+
+Loop = asyncio.AbstractEventLoop
+PAUSE = "asyncio-protocol: ReadTransport.pause_reading"
+RESUME = "asyncio-protocol: ReadTransport.resume_reading"
+
+
+@requirement("flow.paused-reading-stops-the-peer", MUST, cite=PAUSE)
+def test_pausing_stops_the_receiving_end(loop: Loop) -> None:
+    """pause_reading() pauses the receiving end of the transport: its peer can send what the kernel keeps, and no more.
+
+    If this fails: look for data that is read all the same, and kept in the loop's own memory.
+    """
+    chunk = bytes(65536)
+    with tcp_pair() as (ours, peer):
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+        with opened(loop, loop.create_connection(Events, sock=ours)) as (transport, protocol):
+            transport.pause_reading()
+            turn(loop)
+            peer.setblocking(False)
+            sent = refused = 0
+            while refused < 20 and sent < 1 << 24:
+                try:
+                    sent += peer.send(chunk)
+                    refused = 0
+                except BlockingIOError:
+                    refused += 1
+                    turn(loop, 2)
+                    time.sleep(0.001)
+            assert refused == 20
+            assert protocol.received == b""
+
+
+@requirement("flow.pause-reading-inside-connection-made", MUST, cite=PAUSE)
+def test_pausing_inside_connection_made(loop: Loop, patience: Patience) -> None:
+    """pause_reading() inside connection_made() holds before anything is read, until resume_reading().
+
+    If this fails: look for reading that is started when connection_made() has returned, whatever it did.
+    """
+
+    class PausesAtOnce(Events):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            transport.pause_reading()
+
+    with tcp_pair() as (ours, peer):
+        peer.sendall(b"early")
+        with opened(loop, loop.create_connection(PausesAtOnce, sock=ours)) as (transport, protocol):
+            assert transport.is_reading() is False
+            turn(loop, 20)
+            assert protocol.received == b""
+            transport.resume_reading()
+            patience.run_until(loop, lambda: protocol.received == b"early", "the data after resume_reading()")
+
+
+@requirement("flow.pause-reading-when-closed", MUST, cite=PAUSE)
+@pytest.mark.parametrize("state", ["closing", "closed"])
+def test_pausing_a_closed_transport(loop: Loop, patience: Patience, state: str) -> None:
+    """pause_reading() can be called when the transport is already paused or closed.
+
+    If this fails: look for an error raised because there is no descriptor any more.
+    """
+    with tcp_pair() as (ours, _), opened(loop, loop.create_connection(Events, sock=ours)) as (transport, protocol):
+        transport.pause_reading()
+        transport.close()
+        if state == "closed":
+            patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+            turn(loop, 3)
+        transport.pause_reading()
+        assert transport.is_reading() is False
+
+
+@requirement("flow.close-while-reading-is-paused", MUST, cite=(PAUSE, "asyncio-protocol: BaseTransport.close"))
+def test_a_paused_transport_can_be_closed(loop: Loop, patience: Patience) -> None:
+    """close() while reading is paused calls connection_lost(None), and delivers nothing that had come.
+
+    If this fails: look for a close that waits for the end of the stream, which nobody reads.
+    """
+    with tcp_pair() as (ours, peer), opened(loop, loop.create_connection(Events, sock=ours)) as (transport, protocol):
+        transport.pause_reading()
+        peer.sendall(b"unread")
+        turn(loop, 3)
+        transport.close()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert protocol.reason is None
+        assert protocol.names == ["connection_made", "connection_lost"]
+
+
+@requirement("flow.eof-after-resume", MUST, cite=RESUME)
+def test_the_end_that_came_while_paused_is_told_after_resume(loop: Loop, patience: Patience) -> None:
+    """After resume_reading(), data that came during the pause is received, and then the end of the stream.
+
+    If this fails: look for an end that overtakes the data, or is lost with the event that announced it.
+    """
+    with tcp_pair() as (ours, peer), opened(loop, loop.create_connection(Events, sock=ours)) as (transport, protocol):
+        transport.pause_reading()
+        turn(loop)
+        peer.sendall(b"last words")
+        peer.shutdown(socket.SHUT_WR)
+        turn(loop, 10)
+        assert protocol.received == b""
+        transport.resume_reading()
+        patience.run_until(loop, lambda: "eof_received" in protocol.names, "eof_received()")
+        assert protocol.received == b"last words"
+
+
+@requirement("flow.pause-and-resume", MUST, cite=RESUME)
+@pytest.mark.parametrize("times", [1, 10])
+def test_pausing_and_resuming_between_reads(loop: Loop, patience: Patience, times: int) -> None:
+    """resume_reading() takes pause_reading() back, also at once and many times: all data is received, in order.
+
+    If this fails: look for a request to the kernel that is submitted twice, or cancelled too late.
+    """
+    with tcp_pair() as (ours, peer), opened(loop, loop.create_connection(Events, sock=ours)) as (transport, protocol):
+        expected = b""
+        for number in range(10):
+            for _ in range(times):
+                transport.pause_reading()
+                transport.resume_reading()
+            expected += bytes([number]) * 1000
+            peer.sendall(expected[-1000:])
+            turn(loop)
+            transport.pause_reading()
+            transport.resume_reading()
+        patience.run_until(loop, lambda: len(protocol.received) >= len(expected), "all of the data")
+        assert protocol.received == expected
