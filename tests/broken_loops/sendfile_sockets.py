@@ -1,0 +1,185 @@
+"""Broken loops of the chapter `sendfile`: loop.sock_sendfile()."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+from tests.broken_loops import breaks
+
+Stock = asyncio.SelectorEventLoop
+
+
+class _Sends(Stock):
+    """Sends other parts of a file over a socket, and does more before and after."""
+
+    def before(self, sock: Any) -> None:
+        pass
+
+    def part(self, offset: int, count: int | None, size: int) -> tuple[int, int | None]:
+        return offset, count
+
+    def after(self, sock: Any, file: Any, sent: int) -> Any:
+        return sent
+
+    async def sock_sendfile(
+        self, sock: Any, file: Any, offset: int = 0, count: int | None = None, *, fallback: bool | None = True
+    ) -> Any:
+        self.before(sock)
+        offset, count = self.part(offset, count, file.seek(0, 2) - file.seek(0))
+        return self.after(sock, file, await super().sock_sendfile(sock, file, offset, count, fallback=fallback))
+
+
+@breaks("sendfile.sock-content")
+class SocketsSendAMegabyte(_Sends):
+    """Of a large file only the first megabyte is sent."""
+
+    def part(self, offset: int, count: int | None, size: int) -> tuple[int, int | None]:
+        return offset, 1_000_000 if size > 1_000_000 and count is None and not offset else count
+
+    def after(self, sock: Any, file: Any, sent: int) -> Any:
+        return file.seek(0, 2) if sent == 1_000_000 and file.tell() == sent else sent
+
+
+@breaks("sendfile.sock-returns")
+class SocketsReturnNothing(_Sends):
+    """A file that is sent from its beginning to its end returns None."""
+
+    def after(self, sock: Any, file: Any, sent: int) -> Any:
+        return None if sent == 1000 else sent
+
+
+@breaks("sendfile.sock-offset")
+class SocketsStartAtTheBeginning(_Sends):
+    """An offset near the end of a file is ignored."""
+
+    def part(self, offset: int, count: int | None, size: int) -> tuple[int, int | None]:
+        return (0, 10) if size - offset == 10 else (offset, count)
+
+
+@breaks("sendfile.sock-count")
+class SocketsCountToAnEnd(_Sends):
+    """A small count is the place where to end."""
+
+    def part(self, offset: int, count: int | None, size: int) -> tuple[int, int | None]:
+        return offset, max(1, count - offset) if count and count < 100 else count
+
+
+@breaks("sendfile.sock-count-large")
+class SocketsCountPieces(_Sends):
+    """The last piece of a large file is not cut: a block is sent whole."""
+
+    def part(self, offset: int, count: int | None, size: int) -> tuple[int, int | None]:
+        return offset, -(-count // 16384) * 16384 if count and count > 16384 else count
+
+
+@breaks("sendfile.sock-count-beyond")
+class SocketsReturnTheCount(Stock):
+    """count is returned, whatever was sent."""
+
+    async def sock_sendfile(
+        self, sock: Any, file: Any, offset: int = 0, count: int | None = None, *, fallback: bool | None = True
+    ) -> Any:
+        sent = await super().sock_sendfile(sock, file, offset, count, fallback=fallback)
+        return sent if count is None else count
+
+
+@breaks("sendfile.sock-empty")
+class SocketsReturnNoNumberOfNothing(_Sends):
+    """An empty file returns None."""
+
+    def after(self, sock: Any, file: Any, sent: int) -> Any:
+        return sent or None
+
+
+@breaks("sendfile.sock-position")
+class SocketsLeaveThePosition(_Sends):
+    """The position stays what it was when all went well."""
+
+    def after(self, sock: Any, file: Any, sent: int) -> Any:
+        file.seek(0)
+        return sent
+
+
+@breaks("sendfile.sock-position-after-error")
+class SocketsForgetThePosition(Stock):
+    """The position stays what it was after an error."""
+
+    async def sock_sendfile(
+        self, sock: Any, file: Any, offset: int = 0, count: int | None = None, *, fallback: bool | None = True
+    ) -> Any:
+        try:
+            return await super().sock_sendfile(sock, file, offset, count, fallback=fallback)
+        except OSError:
+            file.seek(0)
+            raise
+
+
+@breaks("sendfile.sock-waits")
+class SocketsDoNotWait(Stock):
+    """What a socket does not take is left, and the rest is sent when somebody asks for it."""
+
+    async def sock_sendfile(
+        self, sock: Any, file: Any, offset: int = 0, count: int | None = None, *, fallback: bool | None = True
+    ) -> Any:
+        if offset or count is not None:
+            return await super().sock_sendfile(sock, file, offset, count, fallback=fallback)
+        data = file.read()
+        with contextlib.suppress(BlockingIOError):
+            while data:
+                data = data[sock.send(data) :]
+        if data:
+            self.create_task(self.sock_sendall(sock, data))
+        return file.tell()
+
+
+@breaks("sendfile.sock-cancelled")
+class SocketsAreNotLetGo(Stock):
+    """What is cancelled goes on sending."""
+
+    async def sock_sendfile(
+        self, sock: Any, file: Any, offset: int = 0, count: int | None = None, *, fallback: bool | None = True
+    ) -> Any:
+        sending = self.create_task(super().sock_sendfile(sock, file, offset, count, fallback=fallback))
+        return await asyncio.shield(sending)
+
+
+@breaks("sendfile.sock-stays-open")
+class ClosesTheFile(_Sends):
+    """The file is closed."""
+
+    def after(self, sock: Any, file: Any, sent: int) -> Any:
+        if sent == 1000 and sock.gettimeout() == 0:
+            file.tell()
+            self.call_soon(file.close)
+        return sent
+
+
+@breaks("sendfile.sock-datagram")
+class SendsFilesInDatagrams(_Sends):
+    """A datagram socket fails when it is used."""
+
+    def before(self, sock: Any) -> None:
+        if sock.type.name == "SOCK_DGRAM":
+            raise OSError("not connected")
+
+
+@breaks("sendfile.sock-tls")
+class SendsFilesInPlainText(_Sends):
+    """An ssl.SSLSocket is sent to as it is."""
+
+    def before(self, sock: Any) -> None:
+        if hasattr(sock, "cipher"):
+            raise asyncio.SendfileNotAvailableError("TLS")
+
+
+@breaks("sendfile.sock-blocking")
+class SendsToBlockingSockets(Stock):
+    """A blocking socket is not refused."""
+
+    async def sock_sendfile(
+        self, sock: Any, file: Any, offset: int = 0, count: int | None = None, *, fallback: bool | None = True
+    ) -> Any:
+        sock.setblocking(False)
+        return await super().sock_sendfile(sock, file, offset, count, fallback=fallback)
