@@ -1,0 +1,132 @@
+"""Chapter context: what tasks and their surroundings see of each other's context variables."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import socket
+from typing import Any
+
+import pytest
+
+from conformance.kit.patience import turn
+from conformance.kit.threads import in_thread
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+
+VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE", default="of nobody")
+
+
+async def _ask() -> str:
+    await asyncio.sleep(0)
+    return VARIABLE.get()
+
+
+async def _set(value: str) -> str:
+    before = VARIABLE.get()
+    VARIABLE.set(value)
+    return before
+
+
+@requirement("context.copied-at-creation", MUST, cite="PEP 567: asyncio")
+def test_a_task_copies_the_context_when_it_is_made(loop: Loop) -> None:
+    """A task copies the current context when it is created: what its creator sets later, it does not see.
+
+    If this fails: look for a context that is copied at the first step.
+    """
+    token = VARIABLE.set("at the creation")
+    task = loop.create_task(_ask())
+    VARIABLE.reset(token)
+    assert loop.run_until_complete(task) == "at the creation"
+
+
+@requirement("context.siblings", MUST, cite="PEP 567: asyncio")
+def test_tasks_do_not_see_the_changes_of_others(loop: Loop) -> None:
+    """What a task sets is seen by itself only: neither by tasks that were made beside it, nor by callbacks.
+
+    If this fails: look for one context for all tasks, or a task that shares the context of its creator.
+    """
+    seen: list[str] = []
+    tasks = [loop.create_task(_set(name)) for name in "ab"]
+    loop.call_soon(lambda: seen.append(VARIABLE.get()))
+    loop.run_until_complete(asyncio.wait(tasks))
+    assert [task.result() for task in tasks] == ["of nobody"] * 2
+    assert seen == ["of nobody"]
+
+
+@requirement("context.run-until-complete", MUST, cite="PEP 567: asyncio")
+def test_a_run_does_not_change_the_context_of_its_caller(loop: Loop) -> None:
+    """A coroutine that run_until_complete() runs sees the caller's context, and its changes do not come back.
+
+    If this fails: look for a main coroutine that is driven without a task, in the context of the caller.
+    """
+    token = VARIABLE.set("of the caller")
+    assert loop.run_until_complete(_set("of the coroutine")) == "of the caller"
+    assert VARIABLE.get() == "of the caller"
+    VARIABLE.reset(token)
+
+
+@requirement("context.between-runs", MUST, cite="PEP 567: asyncio")
+def test_each_run_begins_with_the_context_of_its_caller(loop: Loop) -> None:
+    """What one run's coroutine has set is not seen by the next run, whose coroutine sees what is current then.
+
+    If this fails: look for a context that the loop keeps as its own.
+    """
+    loop.run_until_complete(_set("of the first run"))
+    token = VARIABLE.set("current")
+    assert loop.run_until_complete(_ask()) == "current"
+    VARIABLE.reset(token)
+
+
+@requirement("context.exception-and-return", MUST, cite="PEP 567: contextvars.Context")
+@pytest.mark.parametrize("ending", ["returns", "raises"])
+def test_a_context_is_left_however_a_callback_ends(loop: Loop, watch: Any, ending: str) -> None:
+    """The context of a callback is left when the callback returns or raises: it can be entered again by Context.run().
+
+    If this fails: look for a context that is entered by hand, and left on one of the ways out only.
+    """
+    watch.allow("reported")
+
+    def callback() -> None:
+        if ending == "raises":
+            raise LookupError(ending)
+
+    context = contextvars.copy_context()
+    loop.call_soon(callback, context=context)
+    turn(loop)
+    assert context.run(VARIABLE.get) == "of nobody"
+
+
+@requirement("context.threadsafe-coroutine", SHOULD, cite="asyncio-task: run_coroutine_threadsafe")
+def test_a_coroutine_from_another_thread_sees_the_context_of_that_thread(loop: Loop) -> None:
+    """A coroutine that is submitted with run_coroutine_threadsafe() sees the context of the thread that submitted it.
+
+    If this fails: look for call_soon_threadsafe(), which copies the context of its caller.
+    """
+
+    async def main() -> str:
+        def submit() -> Any:
+            VARIABLE.set("of the thread")
+            return asyncio.run_coroutine_threadsafe(_ask(), loop)
+
+        return await asyncio.wrap_future(in_thread(submit).result())
+
+    assert loop.run_until_complete(main()) == "of the thread"
+
+
+@requirement("context.add-writer", SHOULD, cite="PEP 567: asyncio")
+def test_a_writer_runs_in_the_context_in_which_it_was_added(loop: Loop) -> None:
+    """A callback of add_writer() runs in the context that was current when it was added.
+
+    If this fails: look for a handle that is made when the descriptor becomes ready.
+    """
+    seen: list[str] = []
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        token = VARIABLE.set("when it was added")
+        loop.add_writer(ours.fileno(), lambda: seen.append(VARIABLE.get()))
+        VARIABLE.reset(token)
+        turn(loop, 2)
+        loop.remove_writer(ours.fileno())
+    assert set(seen) == {"when it was added"}
