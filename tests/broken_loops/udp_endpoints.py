@@ -25,7 +25,7 @@ class Endpoints(EventLoop):
 
 
 @breaks("udp.pair")
-class ReturnsAList(EventLoop):
+class ReturnsAListOfAnEndpoint(EventLoop):
     """create_datagram_endpoint() returns a list."""
 
     async def create_datagram_endpoint(self, *args: Any, **how: Any) -> Any:

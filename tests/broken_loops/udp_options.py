@@ -52,7 +52,7 @@ class IgnoresOldKeywords(Endpoints):
 
 
 @breaks("udp.reuse-port")
-class IgnoresReusePort(Endpoints):
+class IgnoresReusePortOfEndpoints(Endpoints):
     """reuse_port is accepted and ignored."""
 
     def change(self, how: dict[str, Any]) -> None:
@@ -116,7 +116,7 @@ class PrefersTheSocket(Endpoints):
 
 
 @breaks("udp.stream-sock")
-class TakesAnySocket(EventLoop):
+class TakesAnySocketForDatagrams(EventLoop):
     """A stream socket makes a datagram endpoint."""
 
     async def create_datagram_endpoint(self, *args: Any, **how: Any) -> Any:
