@@ -271,7 +271,7 @@ def test_a_portal_runs_a_loop_in_another_thread(make_loop: Callable[[], Loop]) -
     assert thread != threading.get_ident()
 
 
-@requirement("ecosystem.aiosqlite-queries", SHOULD, cite="aiosqlite/api: §Connection", needs=("aiosqlite",))
+@requirement("ecosystem.aiosqlite-queries", SHOULD, cite="aiosqlite/api: aiosqlite.Connection", needs=("aiosqlite",))
 def test_each_of_many_queries_gets_its_answer(loop: Loop, patience: Patience) -> None:
     """Queries that run at the same time on a connection of aiosqlite each get their own answer from its thread.
 

@@ -32,7 +32,7 @@ class EndsConnectionsAfterAnAnswer(OverStreams):
                 self.close()
 
 
-@breaks("ecosystem.aiohttp-keepalive-timeout", "ecosystem.anyio-move-on")
+@breaks("ecosystem.aiohttp-keepalive-timeout", "ecosystem.anyio-move-on", "ecosystem.websockets-keepalive")
 class AbsoluteTimesAreDelays(asyncio.SelectorEventLoop):
     """call_at() waits for as many seconds as its absolute time says, unless call_later() has called it."""
 
@@ -126,7 +126,7 @@ class UnixPathsAreAbstract(asyncio.SelectorEventLoop):
         return await super().create_unix_connection(protocol_factory, path and f"\0{path}", **kwargs)
 
 
-@breaks("ecosystem.aiohttp-upload")
+@breaks("ecosystem.aiohttp-upload", "ecosystem.uvicorn-flow-control")
 class NeverPausesWriting(OverStreams):
     """pause_writing() is never called."""
 

@@ -102,7 +102,7 @@ class ReadersAreCalledAtOnce(asyncio.SelectorEventLoop):
         self.call_soon(callback, *args)
 
 
-@breaks("ecosystem.anyio-portal")
+@breaks("ecosystem.anyio-portal", "ecosystem.uvicorn-in-thread")
 class PortalsNeedTheMainThread(asyncio.SelectorEventLoop):
     """run_forever() takes the wake-up descriptor of signals, which only the main thread may."""
 
