@@ -24,6 +24,7 @@ Loop = asyncio.AbstractEventLoop
 CITE = "asyncio-eventloop: loop.sendfile"
 SMALL = bytes(range(200)) * 5
 LARGE = bytes(range(251)) * 6000  # 1.5 MB: more than shrunk buffers take, of a period that no block divides
+MEDIUM = LARGE[:80_000]  # several blocks, and no more than the system takes at once
 # A regular file is sent by os.sendfile(); what is in memory only is read and written.
 KINDS = pytest.mark.parametrize("kind", ["file", "memory"])
 
@@ -54,6 +55,11 @@ def connected(loop: Loop) -> Iterator[tuple[Any, Any, socket.socket]]:
             turn(loop, 3)
 
 
+def several(kind: str) -> bytes:
+    """Data that takes several pieces, but does not ask more of the fallback than `sendfile.fallback-buffers` does."""
+    return LARGE if kind == "file" else MEDIUM
+
+
 @requirement("sendfile.content", MUST, cite=CITE)
 @KINDS
 def test_a_file_is_sent(loop: Loop, patience: Patience, tmp_path: Path, kind: str) -> None:
@@ -61,10 +67,23 @@ def test_a_file_is_sent(loop: Loop, patience: Patience, tmp_path: Path, kind: st
 
     If this fails: look for a short os.sendfile() whose rest is not sent, or sent again.
     """
-    with connected(loop) as (transport, _, peer), source(kind, tmp_path, LARGE) as file:
-        receiving = in_thread(lambda: receive_exactly(peer, len(LARGE)))
+    data = several(kind)
+    with connected(loop) as (transport, _, peer), source(kind, tmp_path, data) as file:
+        receiving = in_thread(lambda: receive_exactly(peer, len(data)))
         loop.run_until_complete(loop.sendfile(transport, file))
-        assert drive(loop, patience, receiving) == LARGE
+        assert drive(loop, patience, receiving) == data
+
+
+@requirement("sendfile.fallback-buffers", MUST, cite=CITE)
+def test_what_is_buffered_of_a_file_stays_as_it_was(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """What the fallback reads of a file is sent as it was read, though the transport has to buffer it.
+
+    If this fails: look for one buffer into which each block is read, while the transport still keeps the last.
+    """
+    with connected(loop) as (transport, _, peer), source("memory", tmp_path, LARGE) as file:
+        transport.set_write_buffer_limits(high=2 * len(LARGE))  # all of it may be buffered
+        assert loop.run_until_complete(loop.sendfile(transport, file)) == len(LARGE)
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, len(LARGE)))) == LARGE
 
 
 @requirement("sendfile.returns", MUST, cite=CITE)
@@ -110,11 +129,13 @@ def test_count_holds_for_all_pieces(loop: Loop, patience: Patience, tmp_path: Pa
 
     If this fails: look for a last piece that is not cut.
     """
-    with connected(loop) as (transport, _, peer), source(kind, tmp_path, LARGE) as file:
-        receiving = in_thread(lambda: receive_exactly(peer, 1_000_001))
-        assert loop.run_until_complete(loop.sendfile(transport, file, 1, 1_000_000)) == 1_000_000
+    data = several(kind)
+    count = len(data) - 10_000
+    with connected(loop) as (transport, _, peer), source(kind, tmp_path, data) as file:
+        receiving = in_thread(lambda: receive_exactly(peer, count + 1))
+        assert loop.run_until_complete(loop.sendfile(transport, file, 1, count)) == count
         transport.write(b"!")
-        assert drive(loop, patience, receiving) == LARGE[1:1_000_001] + b"!"
+        assert drive(loop, patience, receiving) == data[1 : count + 1] + b"!"
 
 
 @requirement("sendfile.count-beyond", MUST, cite=CITE)
@@ -210,11 +231,12 @@ def test_what_is_written_afterwards_follows_the_file(loop: Loop, patience: Patie
 
     If this fails: look for a transport that stays locked, or a piece of the file that is still buffered.
     """
-    with connected(loop) as (transport, _, peer), source(kind, tmp_path, LARGE) as file:
-        receiving = in_thread(lambda: receive_exactly(peer, len(LARGE) + 5))
+    data = several(kind)
+    with connected(loop) as (transport, _, peer), source(kind, tmp_path, data) as file:
+        receiving = in_thread(lambda: receive_exactly(peer, len(data) + 5))
         loop.run_until_complete(loop.sendfile(transport, file))
         transport.write(b"after")
-        assert drive(loop, patience, receiving) == LARGE + b"after"
+        assert drive(loop, patience, receiving) == data + b"after"
 
 
 @requirement("sendfile.reading", SHOULD, cite=CITE)
