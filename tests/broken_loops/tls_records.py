@@ -90,7 +90,7 @@ class EncryptsNothing(_Writes):
 
 
 @breaks("tls.write-rejects-text")
-class EncodesText(_Writes):
+class EncryptsText(_Writes):
     """Text and numbers are written as they print."""
 
     def write(self, write: Any, data: Any, transport: Any) -> None:
