@@ -33,6 +33,7 @@ class Found:
     cases: tuple[str, ...] = ()
     expected: str = ""
     operation: str = ""
+    program: str = ""
     rerun: str = ""
 
     @property
@@ -119,6 +120,7 @@ def _found(id: str, members: Iterable[tuple[Column, Cell]]) -> Found:
         cases=cases,
         expected=cell.expected,
         operation=str(worst.get("operation", "")),
+        program=str(worst.get("program", "")),
         rerun=rerun(id, columns[0]),
     )
 

@@ -157,3 +157,11 @@ def test_the_command_writes_the_page(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert output.stat().st_size > 10_000
     assert main(["html", str(samples.GOLDEN), "-o", str(tmp_path)]) == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_the_program_that_shows_a_deviation_is_in_its_entry(tmp_path: Path) -> None:
+    run = samples.run({"a": {"schedules.order": "deviates"}})
+    run.results[0]["program"] = "loop.call_soon(trace, '<one>')"
+    path = samples.write(tmp_path / "run.jsonl", run)
+    text = page.html(sources.read([path]), "A title")
+    assert "loop.call_soon(trace, &#39;&lt;one&gt;&#39;)" in text
