@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tarfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -32,7 +33,9 @@ _PLAIN = ("-o", "addopts=", "-W", "default")
 
 APPLICATIONS = {
     "anyio": Application((*_PLAIN, "tests", "-k", "asyncio and not uvloop and not network")),
-    "uvicorn": Application((*_PLAIN, "tests", "--ignore=tests/benchmarks", "-k", "not uvloop")),
+    "uvicorn": Application(
+        (*_PLAIN, "tests", "--ignore=tests/benchmarks", "--ignore=tests/supervisors", "-k", "not uvloop")
+    ),
     "aiohttp": Application(
         (
             *_PLAIN,
@@ -71,6 +74,15 @@ def prepare(name: str, folder: Path) -> None:
         raise Failure(f"Install {name} and what its tests need: see the tox environment `downstream`") from None
     if _sources(name, folder).exists():
         return
+    try:
+        _fetch(name, wanted, folder)
+    except subprocess.CalledProcessError:
+        raise Failure(
+            f"The sources of {name} {wanted} cannot be fetched: unpack them as {_sources(name, folder)}"
+        ) from None
+
+
+def _fetch(name: str, wanted: str, folder: Path) -> None:
     if repository := APPLICATIONS[name].repository:
         subprocess.run(
             ["git", "clone", "-q", "--depth=1", "-b", wanted, repository, str(_sources(name, folder))], check=True
@@ -84,9 +96,11 @@ def prepare(name: str, folder: Path) -> None:
         contents.extractall(folder, filter="data")
 
 
-def run_application(name: str, folder: Path, loop: str, results: Path) -> dict[str, Outcome]:
+def run_application(name: str, folder: Path, loop: str, results: Path, only: Sequence[str] = ()) -> dict[str, Outcome]:
+    """The suite, or of it `only` the tests of these ids."""
     application = APPLICATIONS[name]
-    return run_pytest(_sources(name, folder), list(application.arguments), loop, results, application.patience)
+    arguments = [*_PLAIN, *only] if only else list(application.arguments)
+    return run_pytest(_sources(name, folder), arguments, loop, results, application.patience)
 
 
 def _sources(name: str, folder: Path) -> Path:

@@ -32,8 +32,9 @@ class Difference:
     tested: Counter[str]
     excluded: list[Outcome]  # passed by stock, not by the loop under test, and that is no wonder
     failures: list[Outcome]  # passed by stock, not by the loop under test
-    unused: list[Exclusion]  # that no test needed
+    unused: list[Exclusion]  # for tests that ran and did not need it
     on_the_loop: int  # tests passed that made at least one loop under test
+    again: list[str]  # tests that passed only when they were run once more and alone
     stock_loops: int  # of asyncio's own loop, made by passed tests during the run of the loop under test
 
 
@@ -58,6 +59,7 @@ def compare(
     excluded: Iterable[Exclusion],
     loop_name: str,
     stock_name: str,
+    again: list[str],
 ) -> Difference:
     patterns = list(excluded)
     used: set[Exclusion] = set()
@@ -77,7 +79,8 @@ def compare(
         Counter(outcome.outcome for outcome in tested.values() if outcome.test not in left_out),
         skipped,
         failures,
-        [each for each in patterns if each not in used],
+        [each for each in patterns if each not in used and any(fnmatchcase(test, each.pattern) for test in stock)],
         sum(loop_name in outcome.loops for outcome in passed),
+        again,
         sum(outcome.loops.get(stock_name, 0) for outcome in passed),
     )
