@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.patience import Patience
+from conformance.kit.waiting import until
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -26,10 +27,13 @@ def test_keyword_arguments_are_passed_by_partial(loop: Loop, patience: Patience)
     def callback(*args: Any, **kwargs: Any) -> None:
         seen.append((args, kwargs))
 
-    loop.add_signal_handler(signal.SIGUSR1, functools.partial(callback, "bound", key="word"), "argument")
-    signal.raise_signal(signal.SIGUSR1)
-    patience.run_until(loop, lambda: seen, "the callback")
-    loop.remove_signal_handler(signal.SIGUSR1)
+    async def scenario() -> None:
+        loop.add_signal_handler(signal.SIGUSR1, functools.partial(callback, "bound", key="word"), "argument")
+        signal.raise_signal(signal.SIGUSR1)
+        await until(patience, lambda: seen, "the callback")
+        loop.remove_signal_handler(signal.SIGUSR1)
+
+    loop.run_until_complete(scenario())
     assert seen == [(("bound", "argument"), {"key": "word"})]
 
 
@@ -41,11 +45,15 @@ def test_a_signal_may_be_a_plain_number(loop: Loop, patience: Patience, kind: ty
     If this fails: look for a table whose keys are the objects that were given.
     """
     seen: list[str] = []
-    loop.add_signal_handler(kind(signal.SIGUSR2), seen.append, "called")
-    signal.raise_signal(signal.SIGUSR2)
-    patience.run_until(loop, lambda: seen, "the callback")
     other = signal.Signals if kind is int else int
-    assert loop.remove_signal_handler(other(signal.SIGUSR2)) is True
+
+    async def scenario() -> None:
+        loop.add_signal_handler(kind(signal.SIGUSR2), seen.append, "called")
+        signal.raise_signal(signal.SIGUSR2)
+        await until(patience, lambda: seen, "the callback")
+        assert loop.remove_signal_handler(other(signal.SIGUSR2)) is True
+
+    loop.run_until_complete(scenario())
 
 
 @requirement("signals.among-others", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
@@ -63,9 +71,9 @@ def test_the_callback_is_invoked_along_with_tasks(loop: Loop, patience: Patience
         while not seen and loop.time() < deadline:
             rounds += 1
             await asyncio.sleep(0)
+        loop.remove_signal_handler(signal.SIGUSR1)
         return rounds
 
     loop.add_signal_handler(signal.SIGUSR1, seen.append, "called")
     loop.run_until_complete(busy())
-    loop.remove_signal_handler(signal.SIGUSR1)
     assert seen == ["called"]
