@@ -1,0 +1,232 @@
+"""Chapter buffered: changing protocols, methods that take them, and errors in their callbacks."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.battery.test_buffered import LARGE, connected
+from conformance.kit.buffers import Buffers
+from conformance.kit.certificates import NAME, client_context
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import drive, receive_exactly, reset, tcp_pair
+from conformance.kit.protocols import Events, raising
+from conformance.kit.secured import tls_over
+from conformance.kit.servers import Service, accepted, dial, serving, shut
+from conformance.kit.threads import in_thread
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+SET = "asyncio-protocol: BaseTransport.set_protocol"
+STREAMING = "asyncio-protocol: Buffered Streaming Protocols"
+
+
+@requirement("buffered.switch-to", MUST, cite=SET)
+def test_a_transport_can_go_over_to_buffers(loop: Loop, patience: Patience) -> None:
+    """set_protocol() can give a transport with a streaming protocol one with buffers, which gets what follows.
+
+    If this fails: look for the kind of the protocol looked at when the transport is made only.
+    """
+    second = Buffers()
+    with connected(loop, Events()) as (transport, first, peer):
+        peer.sendall(b"first")
+        patience.run_until(loop, lambda: first.received == b"first", "the first data")
+        transport.set_protocol(second)
+        peer.sendall(b"second")
+        patience.run_until(loop, lambda: second.received == b"second", "the data in the buffer")
+        assert first.received == b"first"
+        transport.set_protocol(first)
+
+
+@requirement("buffered.switch-from", MUST, cite=SET)
+def test_a_transport_can_go_over_to_streaming(loop: Loop, patience: Patience) -> None:
+    """set_protocol() can give a transport with a buffered protocol one without, whose data_received() is then called.
+
+    If this fails: look for a receive into the old protocol's buffer that is still under way.
+    """
+    second = Events()
+    with connected(loop) as (transport, first, peer):
+        peer.sendall(b"first")
+        patience.run_until(loop, lambda: first.received == b"first", "the first data")
+        transport.set_protocol(second)
+        peer.sendall(b"second")
+        patience.run_until(loop, lambda: second.received == b"second", "the data")
+        assert first.received == b"first"
+        transport.set_protocol(first)
+
+
+@requirement("buffered.switch-in-callback", MUST, cite=SET)
+def test_a_protocol_can_hand_over_to_buffers(loop: Loop, patience: Patience) -> None:
+    """set_protocol() may be called in data_received(): a handshake is read there, and what follows into buffers.
+
+    If this fails: look for data read in advance, or a choice made once per readable socket.
+    """
+    second = Buffers()
+
+    class HandsOver(Events):
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self.transport.set_protocol(second)
+
+    with connected(loop, HandsOver()) as (transport, first, peer):
+        peer.sendall(b"first")
+        patience.run_until(loop, lambda: first.received == b"first", "the first data")
+        peer.sendall(b"second")
+        patience.run_until(loop, lambda: second.received == b"second", "the data in the buffer")
+        transport.set_protocol(first)
+
+
+@requirement("buffered.switch-buffers", MUST, cite=SET)
+def test_a_transport_can_go_from_buffers_to_others(loop: Loop, patience: Patience) -> None:
+    """set_protocol() can give a transport another buffered protocol, into whose buffers it receives from then on.
+
+    If this fails: look for methods of the first protocol that are kept.
+    """
+    second = Buffers()
+    with connected(loop) as (transport, first, peer):
+        peer.sendall(b"first")
+        patience.run_until(loop, lambda: first.received == b"first", "the first data")
+        transport.set_protocol(second)
+        peer.sendall(b"second")
+        patience.run_until(loop, lambda: second.received == b"second", "the data in the other buffer")
+        assert first.received == b"first"
+        transport.set_protocol(first)
+
+
+@requirement("buffered.server", MUST, cite=STREAMING)
+def test_a_server_takes_buffered_protocols(loop: Loop, patience: Patience) -> None:
+    """Buffered protocols can be used with any method that supports streaming ones: create_server() is one.
+
+    If this fails: look for a transport of accepted sockets with a read path of its own.
+    """
+    with serving(loop) as service:
+        service.make = Buffers  # type: ignore[assignment]  # it has all that a service looks at
+        with dial(service) as peer:
+            protocol = accepted(loop, patience, service)
+            peer.sendall(b"data")
+            patience.run_until(loop, lambda: protocol.received == b"data", "the data in the buffer")
+
+
+@requirement("buffered.unix", MUST, cite=STREAMING, needs=("unix",))
+def test_unix_sockets_take_buffered_protocols(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """create_unix_server() and create_unix_connection() take buffered protocols.
+
+    If this fails: look for a transport of Unix sockets with a read path of its own.
+    """
+    service, path = Service(make=Buffers), str(tmp_path / "s")  # type: ignore[arg-type]  # as above
+    service.server = loop.run_until_complete(loop.create_unix_server(service, path))
+    transport, client = loop.run_until_complete(loop.create_unix_connection(Buffers, path))
+    server = accepted(loop, patience, service)
+    transport.write(b"to the server")
+    server.transport.write(b"to the client")
+    patience.run_until(loop, lambda: server.received == b"to the server", "the server's data")
+    patience.run_until(loop, lambda: client.received == b"to the client", "the client's data")
+    transport.abort()
+    shut(loop, service)
+
+
+@requirement("buffered.accepted-socket", MUST, cite=STREAMING)
+def test_an_accepted_socket_takes_a_buffered_protocol(loop: Loop, patience: Patience) -> None:
+    """connect_accepted_socket() takes a buffered protocol.
+
+    If this fails: look for a transport of accepted sockets with a read path of its own.
+    """
+    with tcp_pair() as (ours, peer):
+        transport, protocol = loop.run_until_complete(loop.connect_accepted_socket(Buffers, ours))
+        peer.sendall(b"data")
+        patience.run_until(loop, lambda: protocol.received == b"data", "the data in the buffer")
+        transport.abort()
+        turn(loop, 3)
+
+
+@requirement("buffered.start-tls", MUST, cite=STREAMING)
+def test_an_upgrade_takes_a_buffered_protocol(loop: Loop, patience: Patience) -> None:
+    """start_tls() takes a buffered protocol, which gets the decrypted data in its buffers.
+
+    If this fails: look for get_buffer() called for the records of TLS.
+    """
+    with connected(loop) as (beneath, protocol, sock):
+        helper = tls_over(sock, "server")
+        transport: Any = loop.run_until_complete(
+            loop.start_tls(beneath, protocol, client_context(), server_hostname=NAME)
+        )
+        with drive(loop, patience, helper) as peer:
+            peer.sendall(b"data")
+            patience.run_until(loop, lambda: protocol.received == b"data", "the data in the buffer")
+            transport.abort()
+            turn(loop, 4)
+
+
+@requirement("buffered.writes", MUST, cite="asyncio-protocol: WriteTransport.write")
+def test_a_buffered_protocol_can_write(loop: Loop, patience: Patience) -> None:
+    """A buffered protocol writes as a streaming one does: its transport has write().
+
+    If this fails: look for a transport that is made for reading only.
+    """
+    with connected(loop) as (transport, _, peer):
+        transport.write(LARGE)
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, len(LARGE)))) == LARGE
+
+
+@requirement("buffered.lost", MUST, cite="asyncio-protocol: BaseProtocol.connection_lost")
+def test_a_buffered_protocol_is_told_of_the_end(loop: Loop, patience: Patience) -> None:
+    """connection_lost() of a buffered protocol is called once, as the last call, with None after close().
+
+    If this fails: look for a buffer asked for when the transport is closed.
+    """
+    with connected(loop) as (transport, protocol, _):
+        transport.close()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        turn(loop, 3)
+        assert protocol.names.count("connection_lost") == 1
+        assert protocol.names[-1] == "connection_lost"
+        assert protocol.reason is None
+
+
+@requirement("buffered.reset", MUST, cite="asyncio-protocol: BaseProtocol.connection_lost")
+def test_a_buffered_protocol_is_told_of_a_reset(loop: Loop, patience: Patience) -> None:
+    """When the peer resets the connection, connection_lost() of a buffered protocol is called with the exception.
+
+    If this fails: look for an error of the receive that is taken for the end of the stream.
+    """
+    with connected(loop) as (_, protocol, peer):
+        reset(peer)
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert isinstance(protocol.reason, ConnectionResetError)
+        assert "eof_received" not in protocol.names
+
+
+@requirement("buffered.callback-error", SHOULD, cite="asyncio-eventloop: loop.call_exception_handler")
+@pytest.mark.parametrize("name", ["get_buffer", "buffer_updated", "eof_received"])
+def test_an_error_in_a_callback_is_reported(loop: Loop, patience: Patience, name: str, watch: Any) -> None:
+    """An exception that a callback of a buffered protocol raises is given to the exception handler.
+
+    If this fails: look for an error that ends the connection in silence, or the loop.
+    """
+    watch.allow("reported")
+    protocol = Buffers()
+    setattr(protocol, name, raising(ZeroDivisionError()))
+    with connected(loop, protocol) as (_, _, peer):
+        peer.sendall(b"data")
+        peer.shutdown(1)
+        patience.run_until(loop, lambda: watch.reported, "the report")
+        assert isinstance(watch.reported[0]["exception"], ZeroDivisionError)
+
+
+@requirement("buffered.callback-error-ends", SHOULD, cite="asyncio-eventloop: loop.call_exception_handler")
+@pytest.mark.parametrize("name", ["get_buffer", "buffer_updated"])
+def test_an_error_in_a_callback_ends_the_connection(loop: Loop, patience: Patience, name: str, watch: Any) -> None:
+    """An exception in get_buffer() or buffer_updated() ends the connection: connection_lost() is called with it.
+
+    If this fails: look for a transport that goes on, and calls the same callback again for ever.
+    """
+    watch.allow("reported")
+    protocol, error = Buffers(), ZeroDivisionError()
+    setattr(protocol, name, raising(error))
+    with connected(loop, protocol) as (_, _, peer):
+        peer.sendall(b"data")
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert protocol.reason is error
