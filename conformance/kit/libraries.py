@@ -11,7 +11,7 @@ import importlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, TypeVar
 
-from conformance.kit.patience import Patience
+from conformance.kit.patience import Patience, turn
 
 T = TypeVar("T")
 
@@ -25,6 +25,7 @@ def complete(loop: asyncio.AbstractEventLoop, patience: Patience, scenario: Coro
     """Run the scenario to its end, as far as patience goes; what it returned, or its exception."""
     task = loop.create_task(scenario)
     patience.run_until(loop, task.done, "the end of the scenario")
+    turn(loop, 2)  # anyio's worker threads are told to end by a callback of the task
     return task.result()
 
 
