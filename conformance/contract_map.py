@@ -6,6 +6,7 @@ is `documentation.toml`, the sentences that no test can check are in `untestable
 
 from __future__ import annotations
 
+import fnmatch
 import sys
 import tomllib
 from collections import defaultdict
@@ -30,6 +31,14 @@ class Untestable:
 
 
 @dataclass(frozen=True, slots=True)
+class Silent:
+    """Places, as a glob over `page: place`, that say nothing that a loop could break."""
+
+    place: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """A page of the documentation and its places in order: names without `asyncio.`, titles with `§`."""
 
@@ -48,6 +57,20 @@ def untestable() -> list[Untestable]:
     """The sentences that no test can check, with the reasons."""
     tables = tomllib.loads((_HERE / "untestable.toml").read_text(encoding="utf-8"))
     return [Untestable(**table) for table in tables["sentence"]]
+
+
+def silent() -> list[Silent]:
+    """The places that say nothing that a loop could break, with the reasons."""
+    tables = tomllib.loads((_HERE / "untestable.toml").read_text(encoding="utf-8"))
+    return [Silent(**table) for table in tables["silent"]]
+
+
+def _why_silent(page: Page, place: str) -> str:
+    if place.startswith("§"):
+        return "a heading"
+    if any(other.startswith(f"{place}.") for other in page.places):
+        return "see its members"
+    return next((one.why for one in silent() if fnmatch.fnmatchcase(f"{page.name}: {place}", one.place)), "")
 
 
 def by_citation(requirements: Mapping[str, Requirement]) -> dict[str, list[Requirement]]:
@@ -88,6 +111,9 @@ def as_markdown() -> str:
             shown.add(url)
             ids = [requirement.id for requirement in cited.get(url, [])]
             notes = [f"*Not checked:* “{s.text}” {s.why}" for s in unchecked.get(url, [])]
+            if not ids and not notes and (why := _why_silent(page, place)):
+                body.append(f"| [{place}]({url}) | *{why}* |")
+                continue
             total += 1
             covered += bool(ids or notes)
             body.append(
@@ -102,9 +128,9 @@ def as_markdown() -> str:
         "# The map of the contract",
         "",
         "Written by `python -m conformance.contract_map`.",
-        f"{len(requirements)} requirements. {covered} of {total} places have at least one, or a stated reason for",
-        f"having none; {len(untestable())} sentences are known that no test can check.",
-        "*none* marks a place that says nothing that a loop could break, or that nobody has turned into a requirement.",
+        f"{len(requirements)} requirements. {covered} of the {total} places that speak of loops have at least one, or",
+        f"the reason for which no test can check them; {len(untestable())} sentences are of that kind. *none* marks a",
+        "place that nobody has turned into a requirement.",
     ]
     return "\n".join([*head, *body]) + "\n"
 

@@ -51,7 +51,7 @@ def test_asyncio_run_takes_a_loop_factory(make_loop: Factory) -> None:
     assert made[0].is_closed()
 
 
-@requirement("runner.several-runs", MUST, cite="asyncio-runner: Runner")
+@requirement("runner.several-runs", MUST, cite=("asyncio-runner: Runner", "asyncio-runner: Runner.get_loop"))
 def test_a_runner_runs_several_coroutines_on_one_loop(make_loop: Factory) -> None:
     """A Runner simplifies multiple async function calls in the same context: they share one loop and one context.
 

@@ -246,7 +246,12 @@ def test_a_cancelled_read_loses_nothing(stream: Opened) -> None:
     assert stream.run(scenario()) == b"data"
 
 
-@requirement("streams.unix", MUST, cite="asyncio-stream: open_unix_connection", needs=("unix",))
+@requirement(
+    "streams.unix",
+    MUST,
+    cite=("asyncio-stream: open_unix_connection", "asyncio-stream: start_unix_server"),
+    needs=("unix",),
+)
 def test_streams_over_unix_sockets(loop: Loop, patience: Patience, tmp_path: Path) -> None:
     """open_unix_connection() and start_unix_server() are similar to their TCP relatives, but operate on Unix sockets.
 

@@ -209,7 +209,11 @@ def test_the_end_from_the_peer_leaves_the_writer_open(stream: Opened) -> None:
     assert drive(stream.loop, stream.patience, in_thread(lambda: receive_exactly(stream.peer, 6))) == b"answer"
 
 
-@requirement("streams.transport", MUST, cite="asyncio-stream: StreamWriter.get_extra_info")
+@requirement(
+    "streams.transport",
+    MUST,
+    cite=("asyncio-stream: StreamWriter.get_extra_info", "asyncio-stream: StreamWriter.transport"),
+)
 def test_the_writer_gives_its_transport_and_its_information(stream: Opened) -> None:
     """transport returns the underlying transport, and get_extra_info() what it tells; default if it tells nothing.
 

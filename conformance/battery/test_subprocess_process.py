@@ -27,7 +27,11 @@ def run(loop: Loop, patience: Patience, scenario: Awaitable[T]) -> T:
     return loop.run_until_complete(asyncio.wait_for(scenario, patience.seconds))
 
 
-@requirement("subprocess.process-streams", MUST, cite="asyncio-subprocess: asyncio.subprocess.PIPE")
+@requirement(
+    "subprocess.process-streams",
+    MUST,
+    cite=("asyncio-subprocess: asyncio.subprocess.PIPE", "asyncio-subprocess: subprocess.Process.stderr"),
+)
 def test_pipe_makes_streams(loop: Loop, patience: Patience) -> None:
     """If PIPE is passed, stdin points to a StreamWriter, stdout and stderr point to StreamReader instances.
 
