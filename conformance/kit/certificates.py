@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import ssl
+from pathlib import Path
 
 import trustme
 
@@ -41,6 +42,13 @@ def client_context(*, trusting: bool = True, certificate: str | None = None) -> 
     if certificate is not None:
         _issued(certificate).configure_cert(context)
     return context
+
+
+def trusted_by_default(directory: Path) -> str:
+    """The path of a file with the authority's certificate, for SSL_CERT_FILE: default contexts then trust it."""
+    path = directory / "authority.pem"
+    _authority().cert_pem.write_to_path(str(path))
+    return str(path)
 
 
 # Made while the module is imported, so that processes forked for single tests find them ready.

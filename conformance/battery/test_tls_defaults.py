@@ -1,0 +1,89 @@
+"""Chapter tls: ssl=True and ssl=False, and names that are left out.
+
+What the machine trusts is a file of this suite, named by SSL_CERT_FILE, which OpenSSL reads for default contexts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+
+import pytest
+
+from conformance.kit.certificates import NAME, client_context, server_context, trusted_by_default
+from conformance.kit.connections import accept
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import drive, listener, receive_exactly
+from conformance.kit.protocols import Events
+from conformance.kit.secured import tls_accept
+from conformance.requirement import MUST, requirement
+
+Loop = asyncio.AbstractEventLoop
+CITE = "asyncio-eventloop: loop.create_connection"
+
+
+@requirement("tls.default-context-trusts", MUST, cite=CITE)
+def test_true_trusts_what_the_machine_trusts(
+    loop: Loop, patience: Patience, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If ssl is True, the context of ssl.create_default_context() is used: it trusts the authorities of the machine.
+
+    If this fails: look for a context that nobody gave authorities.
+    """
+    monkeypatch.setenv("SSL_CERT_FILE", trusted_by_default(tmp_path))
+    with listener() as listening:
+        helper = tls_accept(listening)
+        opening = loop.create_connection(Events, *listening.getsockname(), ssl=True, server_hostname=NAME)
+        transport, _ = loop.run_until_complete(opening)
+        with drive(loop, patience, helper):
+            transport.abort()
+            turn(loop, 4)
+
+
+@requirement("tls.default-context-empty-name", MUST, cite=CITE)
+def test_true_with_an_empty_name_checks_none(
+    loop: Loop, patience: Patience, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If ssl is True and server_hostname an empty string, hostname matching is disabled.
+
+    If this fails: look for a default context that still checks names, and refuses to work without one.
+    """
+    monkeypatch.setenv("SSL_CERT_FILE", trusted_by_default(tmp_path))
+    with listener() as listening:
+        helper = tls_accept(listening, server_context("other.example"))
+        opening = loop.create_connection(Events, *listening.getsockname(), ssl=True, server_hostname="")
+        transport, _ = loop.run_until_complete(opening)
+        with drive(loop, patience, helper):
+            transport.abort()
+            turn(loop, 4)
+
+
+@requirement("tls.false", MUST, cite=CITE)
+@pytest.mark.parametrize("value", [False, None], ids=["False", "None"])
+def test_false_is_a_plain_connection(loop: Loop, value: bool | None) -> None:
+    """If ssl is not given or is false, a plain TCP transport is created.
+
+    If this fails: look for a comparison with None, which takes False for a context.
+    """
+    with listener() as listening:
+        transport, _ = loop.run_until_complete(loop.create_connection(Events, *listening.getsockname(), ssl=value))
+        with accept(listening) as peer:
+            transport.write(b"plain")
+            turn(loop, 2)
+            assert receive_exactly(peer, 5) == b"plain"
+            assert transport.get_extra_info("sslcontext") is None
+            transport.abort()
+            turn(loop, 3)
+
+
+@requirement("tls.hostname-of-empty-host", MUST, cite=CITE)
+def test_an_empty_host_is_no_name(loop: Loop) -> None:
+    """If host is empty there is no default for server_hostname, and a value must be passed: ValueError.
+
+    If this fails: look for the empty string used as a name, so that nothing is checked.
+    """
+    with listener() as listening, pytest.raises(ValueError):  # noqa: PT011 (no message is promised)
+        loop.run_until_complete(
+            loop.create_connection(Events, "", listening.getsockname()[1], ssl=client_context(), family=socket.AF_INET)
+        )

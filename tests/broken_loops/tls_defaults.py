@@ -1,0 +1,58 @@
+"""Broken loops of the chapter `tls`: ssl=True and ssl=False, and names that are left out."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import Any
+
+from tests.broken_loops import breaks
+
+Stock = asyncio.SelectorEventLoop
+
+
+class _Connects(Stock):
+    """Changes what create_connection() is asked for."""
+
+    def change(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        pass
+
+    async def create_connection(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        self.change(args, kwargs)
+        return await super().create_connection(protocol_factory, *args, **kwargs)
+
+
+@breaks("tls.default-context-trusts")
+class TrustsNobody(_Connects):
+    """ssl=True is a context that has no authorities."""
+
+    def change(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if kwargs.get("ssl") is True and kwargs.get("server_hostname"):
+            kwargs["ssl"] = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+@breaks("tls.default-context-empty-name")
+class EmptyNamesAreHosts(_Connects):
+    """With ssl=True an empty name is the host."""
+
+    def change(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if kwargs.get("ssl") is True and kwargs.get("server_hostname") == "":
+            kwargs["ssl"], kwargs["server_hostname"] = ssl.create_default_context(), args[0]
+
+
+@breaks("tls.false")
+class FalseIsADefault(_Connects):
+    """ssl=False is a default context."""
+
+    def change(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if kwargs.get("ssl") is False:
+            raise TypeError("ssl must be True, a context or None")
+
+
+@breaks("tls.hostname-of-empty-host")
+class EmptyHostsAreNames(_Connects):
+    """An empty host is an empty name."""
+
+    def change(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if kwargs.get("ssl") and args and args[0] == "" and kwargs.get("server_hostname") is None:
+            raise OSError("no such name")
