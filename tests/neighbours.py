@@ -7,6 +7,7 @@ and writes `docs/environments.md`. Exit code 1 if anything happened that the sit
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests import gateways
+from tests.gateways import Attempt
 from tests.places import ROOT, Places, Row, judged, page, run
 
 PAGE = ROOT / "docs" / "environments.md"
@@ -147,31 +149,51 @@ def _read_only(base: Path) -> tuple[str, ...]:
     return _shell(mount, "unshare", "-m")
 
 
+class Found:
+    """The rows, kept in a file, so that a run that was stopped goes on where it stopped."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.rows: dict[str, Row] = {}
+        if file.exists():
+            self.rows = {name: Row(name, *said) for name, said in json.loads(file.read_text()).items()}
+
+    def add(self, row: Row) -> None:
+        self.rows[row.name] = row
+        print(f"{row.mark:9} {row.name}: {row.happened}", flush=True)
+        self._file.write_text(
+            json.dumps({name: (row.happened, row.right) for name, row in self.rows.items()}, indent=1)
+        )
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Run the suite beside other plugins and in odd places.")
-    parser.add_argument("--only", default="", help="only situations whose name contains this; writes no page")
-    parser.add_argument("--work", type=Path, help="keep the environments in this directory, for the next time")
+    parser = argparse.ArgumentParser(description="Run the suite beside other plugins, in odd places, over gateways.")
+    parser.add_argument("--only", default="", help="only situations whose name contains this, also if tried before")
+    parser.add_argument("--work", type=Path, help="keep environments and rows in this directory, and go on there")
     options = parser.parse_args()
+    attempts: dict[str, dict[str, Attempt]] = {
+        "Beside other plugins": {one.name: _attempt(one) for one in PLUGINS},
+        "In odd places": {one.name: _attempt(one) for one in PLACES},
+        "Beyond one process": gateways.SITUATIONS,
+    }
     with tempfile.TemporaryDirectory() as directory:
         Path(directory).chmod(0o755)
         places = Places(options.work or Path(directory))
-        tables: dict[str, list[Row]] = {}
-        for heading, situations in (("Beside other plugins", PLUGINS), ("In odd places", PLACES)):
-            for situation in situations:
-                if options.only in situation.name:
-                    _note(tables, heading, attempt(situation, places, SELECT))
-        for name, try_it in gateways.SITUATIONS.items():
-            if options.only in name:
-                _note(tables, "Beyond one process", try_it(name, places, SELECT))
-        versions = run([str(places.python()), "-c", _VERSIONS], places.base).output.strip("; ")
-    if not options.only:
+        found = Found(places.base / "rows.json")
+        for name, try_it in [item for table in attempts.values() for item in table.items()]:
+            if options.only in name and (options.only or name not in found.rows):
+                found.add(try_it(name, places, SELECT))
+        versions = run([str(places.python()), "-c", _VERSIONS], places.base).output.strip("; \n")
+    tables = {
+        heading: [found.rows[name] for name in table if name in found.rows] for heading, table in attempts.items()
+    }
+    if all(name in found.rows for table in attempts.values() for name in table):
         PAGE.write_text(page("Environments", _WORDS, tables, versions), encoding="utf-8")
-    sys.exit(any(row.right is False for rows in tables.values() for row in rows))
+    sys.exit(any(row.right is False for row in rows.values()))
 
 
-def _note(tables: dict[str, list[Row]], heading: str, row: Row) -> None:
-    tables.setdefault(heading, []).append(row)
-    print(f"{row.mark:9} {row.name}: {row.happened}", flush=True)
+def _attempt(situation: Situation) -> Attempt:
+    return lambda _, places, select: attempt(situation, places, select)
 
 
 if __name__ == "__main__":
