@@ -189,7 +189,7 @@ def main() -> None:
     }
     if all(name in found.rows for table in attempts.values() for name in table):
         PAGE.write_text(page("Environments", _WORDS, tables, versions), encoding="utf-8")
-    sys.exit(any(row.right is False for row in rows.values()))
+    sys.exit(any(row.right is False for row in found.rows.values()))
 
 
 def _attempt(situation: Situation) -> Attempt:
