@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from typing import Any
 
-from conformance.kit.datagrams import HERE, arrival, endpoint, udp_peer
+from conformance.kit.datagrams import HERE, arrival, endpoint, refusing_peer, udp_peer
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import Datagrams, raising
 from conformance.requirement import MUST, SHOULD, requirement
@@ -120,20 +119,13 @@ def test_an_exception_in_datagram_received_is_reported(loop: Loop, patience: Pat
         assert [context["exception"] for context in watch.reported] == [error]
 
 
-def refusing() -> tuple[str, int]:
-    """The address of a UDP port where nobody receives."""
-    with udp_peer() as nobody:
-        address: tuple[str, int] = nobody.getsockname()
-    return address
-
-
 @requirement("udp.error-received", MUST, cite=ERROR, needs=("linux",))
 def test_error_received_tells_that_a_datagram_was_not_delivered(loop: Loop, patience: Patience) -> None:
     """error_received() is called when an operation raises an OSError, as when the peer's port refuses a datagram.
 
     If this fails: look for ECONNREFUSED that is dropped, or that ends the endpoint.
     """
-    with endpoint(loop, remote_addr=refusing()) as (transport, protocol):
+    with refusing_peer() as nobody, endpoint(loop, remote_addr=nobody.getsockname()) as (transport, protocol):
         transport.sendto(b"nobody is there")
         patience.run_until(loop, lambda: protocol.errors, "error_received()")
         assert isinstance(protocol.errors[0], ConnectionRefusedError)
@@ -145,18 +137,16 @@ def test_an_endpoint_goes_on_after_an_error(loop: Loop, patience: Patience) -> N
 
     If this fails: look for errors of one datagram that are treated as those of a stream.
     """
-    address = refusing()
-    with endpoint(loop, remote_addr=address) as (transport, protocol):
+    with refusing_peer() as peer, endpoint(loop, remote_addr=peer.getsockname()) as (transport, protocol):
         transport.sendto(b"nobody is there")
         patience.run_until(loop, lambda: protocol.errors, "error_received()")
         turn(loop, 3)
         assert not transport.is_closing()
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
-            peer.bind(address)
-            transport.sendto(b"anybody?")
-            assert arrival(loop, patience, peer)[0] == b"anybody?"
-            peer.sendto(b"yes", transport.get_extra_info("sockname"))
-            patience.run_until(loop, lambda: protocol.received, "the answer")
+        peer.connect(transport.get_extra_info("sockname"))
+        transport.sendto(b"anybody?")
+        assert arrival(loop, patience, peer)[0] == b"anybody?"
+        peer.send(b"yes")
+        patience.run_until(loop, lambda: protocol.received, "the answer")
         assert "connection_lost" not in protocol.names
 
 

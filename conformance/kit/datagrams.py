@@ -27,6 +27,17 @@ def udp_peer(family: int = socket.AF_INET) -> Iterator[socket.socket]:
 
 
 @contextlib.contextmanager
+def refusing_peer() -> Iterator[socket.socket]:
+    """A UDP socket that is connected elsewhere: what others send to its port is refused, and nobody can take the port.
+
+    It receives from whom it is connected to next.
+    """
+    with udp_peer() as peer, udp_peer() as elsewhere:
+        peer.connect(elsewhere.getsockname())
+        yield peer
+
+
+@contextlib.contextmanager
 def endpoint(loop: asyncio.AbstractEventLoop, **how: Any) -> Iterator[tuple[Any, Any]]:
     """The transport and the protocol of create_datagram_endpoint(**how); aborted at the end.
 
