@@ -79,12 +79,12 @@ def test_a_handshake_has_its_time(loop: Loop) -> None:
     """
     with listener() as listening:
         connecting = loop.create_connection(
-            Events, *listening.getsockname(), ssl=client_context(), server_hostname=NAME, ssl_handshake_timeout=0.03
+            Events, *listening.getsockname(), ssl=client_context(), server_hostname=NAME, ssl_handshake_timeout=0.1
         )
         started = loop.time()
         with contextlib.suppress(ConnectionAbortedError):
             loop.run_until_complete(connecting)
-        assert loop.time() - started >= 0.028
+        assert loop.time() - started >= 0.098
 
 
 @requirement("tls.shutdown-waits", MUST, cite="asyncio-eventloop: loop.create_connection")
@@ -94,11 +94,11 @@ def test_a_shutdown_has_its_time(loop: Loop, patience: Patience, side: str) -> N
 
     If this fails: look for a connection that is closed as soon as close_notify is sent.
     """
-    with secured(loop, patience, side, ssl_shutdown_timeout=0.03) as (transport, protocol, _):
+    with secured(loop, patience, side, ssl_shutdown_timeout=0.1) as (transport, protocol, _):
         started = loop.time()
         transport.close()
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
-        assert loop.time() - started >= 0.028
+        assert loop.time() - started >= 0.098
 
 
 @requirement("tls.server-handshake-timeout", MUST, cite="asyncio-eventloop: loop.create_server")

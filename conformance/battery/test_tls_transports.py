@@ -1,10 +1,8 @@
-"""Chapter tls: what a TLS transport does with data, and how it ends."""
+"""Chapter tls: what a TLS transport tells, and what it does with data."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
 import ssl
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +11,7 @@ import pytest
 
 from conformance.kit.certificates import client_context, server_context
 from conformance.kit.patience import Patience
-from conformance.kit.peers import drive, receive_all, receive_exactly
+from conformance.kit.peers import drive, receive_exactly
 from conformance.kit.protocols import Events
 from conformance.kit.secured import BIG, exchange, secured
 from conformance.kit.threads import in_thread
@@ -21,10 +19,6 @@ from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 SIDES = pytest.mark.parametrize("side", ["client", "server"])
-
-
-def until_lost(loop: Loop, patience: Patience, protocol: Events) -> None:
-    patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
 
 
 @requirement("tls.peercert", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
@@ -227,113 +221,6 @@ def test_reading_can_be_paused_between_records(loop: Loop, patience: Patience) -
             return len(protocol.received) == 30_000
 
         patience.run_until(loop, everything, "the last record")
-
-
-@requirement("tls.close", MUST, cite="asyncio-protocol: BaseTransport.close")
-@SIDES
-def test_close_flushes_and_says_goodbye(loop: Loop, patience: Patience, side: str) -> None:
-    """close() flushes buffered data and ends the connection in order, with close_notify; then connection_lost(None).
-
-    If this fails: look for a close of the socket beneath, which the peer must take for an attack.
-    """
-    with secured(loop, patience, side) as (transport, protocol, peer):
-        transport.write(BIG)
-        transport.close()
-
-        def read_to_the_end() -> bytes:
-            data = receive_all(peer)
-            with contextlib.suppress(OSError):
-                peer.unwrap()
-            return data
-
-        assert transport.is_closing()
-        assert drive(loop, patience, in_thread(read_to_the_end)) == BIG
-        until_lost(loop, patience, protocol)
-        assert protocol.reason is None
-
-
-@requirement("tls.peer-closes", MUST, cite="asyncio-protocol: Protocol.eof_received")
-def test_a_regular_end_of_the_peer(loop: Loop, patience: Patience) -> None:
-    """When the peer ends with close_notify, all its data arrives, then eof_received(), then connection_lost(None).
-
-    If this fails: look for the end of the socket beneath reported twice, or as an error.
-    """
-    with secured(loop, patience) as (_, protocol, peer):
-        peer.sendall(b"last")
-        helper = in_thread(peer.unwrap)
-        until_lost(loop, patience, protocol)
-        helper.result().close()
-        assert protocol.received == b"last"
-        assert [name for name in protocol.names if name != "data_received"][1:] == ["eof_received", "connection_lost"]
-        assert protocol.reason is None
-
-
-@requirement("tls.eof-true", MUST, cite="asyncio-protocol: Protocol.eof_received")
-def test_tls_connections_do_not_stay_half_open(loop: Loop, patience: Patience) -> None:
-    """SSL doesn't support half-closed connections: returning true from eof_received() results in the connection closed.
-
-    If this fails: look for a transport that is left open and can send to nobody.
-    """
-    with secured(loop, patience, protocol=lambda: Events(keep_open=True)) as (_, protocol, peer):
-        helper = in_thread(peer.unwrap)
-        until_lost(loop, patience, protocol)
-        helper.result().close()
-
-
-@requirement("tls.abrupt-end", MUST, cite="asyncio-protocol: BaseProtocol.connection_lost")
-def test_an_end_without_goodbye_is_an_end(loop: Loop, patience: Patience) -> None:
-    """When the connection beneath ends without close_notify, what came before arrives, and connection_lost() is called.
-
-    If this fails: look for a wait for a close_notify that does not come.
-    """
-    with secured(loop, patience) as (_, protocol, peer):
-        peer.sendall(b"last")
-        with socket.socket(fileno=peer.detach()) as beneath:
-            beneath.shutdown(socket.SHUT_WR)
-            until_lost(loop, patience, protocol)
-        assert protocol.received == b"last"
-
-
-@requirement("tls.garbage", MUST, cite="asyncio-protocol: BaseProtocol.connection_lost")
-def test_garbage_ends_the_connection_with_an_error(loop: Loop, patience: Patience, watch: Any) -> None:
-    """What is no TLS record ends the connection: connection_lost() is called with an ssl.SSLError.
-
-    If this fails: look for an error that is only logged, or the data handed out as it is.
-    """
-    watch.allow("reported")  # it may be, as a fatal error of the transport
-    with secured(loop, patience) as (_, protocol, peer):
-        with socket.socket(fileno=peer.detach()) as beneath:
-            beneath.sendall(b"this is no TLS record, and it is long enough to be seen as none")
-            until_lost(loop, patience, protocol)
-        assert isinstance(protocol.reason, ssl.SSLError)
-        assert protocol.received == b""
-
-
-@requirement("tls.abort", MUST, cite="asyncio-protocol: WriteTransport.abort")
-def test_abort_does_not_wait(loop: Loop, patience: Patience) -> None:
-    """abort() closes immediately: buffered data is lost, and connection_lost() is called with the peer still asleep.
-
-    If this fails: look for a shutdown that waits for the peer's answer.
-    """
-    with secured(loop, patience) as (transport, protocol, _):
-        transport.write(BIG)
-        transport.write(BIG)
-        transport.abort()
-        assert not protocol.lost
-        until_lost(loop, patience, protocol)
-        assert protocol.reason is None
-
-
-@requirement("tls.shutdown-timeout", MUST, cite="asyncio-eventloop: loop.create_connection")
-@SIDES
-def test_a_peer_that_does_not_say_goodbye_is_not_waited_for(loop: Loop, patience: Patience, side: str) -> None:
-    """After ssl_shutdown_timeout seconds without a complete shutdown the connection is aborted.
-
-    If this fails: look for a close() that waits 30 seconds, or for ever, for the peer's close_notify.
-    """
-    with secured(loop, patience, side, ssl_shutdown_timeout=0.01) as (transport, protocol, _):
-        transport.close()
-        until_lost(loop, patience, protocol)
 
 
 @requirement("tls.set-protocol", MUST, cite="asyncio-protocol: BaseTransport.set_protocol")

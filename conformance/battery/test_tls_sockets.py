@@ -1,0 +1,119 @@
+"""Chapter tls: TLS over sockets of other kinds, and what the context says."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.kit.certificates import NAME, client_context, server_context
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import drive, tcp_pair
+from conformance.kit.protocols import Events
+from conformance.kit.secured import secured
+from conformance.kit.servers import Service, accepted, shut
+from conformance.kit.threads import in_thread
+from conformance.requirement import MUST, requirement
+
+Loop = asyncio.AbstractEventLoop
+SIDES = pytest.mark.parametrize("side", ["client", "server"])
+
+
+def close(loop: Loop, transport: Any) -> None:
+    transport.abort()
+    turn(loop, 4)
+
+
+@requirement("tls.sock", MUST, cite="asyncio-eventloop: loop.create_connection")
+def test_tls_over_a_connected_socket(loop: Loop, patience: Patience) -> None:
+    """ssl may be combined with sock, a connected socket, and server_hostname.
+
+    If this fails: look for a handshake that only create_connection() by address makes.
+    """
+    with tcp_pair() as (ours, peer):
+        helper = in_thread(lambda: server_context().wrap_socket(peer, server_side=True))
+        transport, _ = loop.run_until_complete(
+            loop.create_connection(Events, sock=ours, ssl=client_context(), server_hostname=NAME)
+        )
+        with drive(loop, patience, helper):
+            close(loop, transport)
+
+
+@requirement("tls.unix", MUST, cite="asyncio-eventloop: loop.create_unix_connection", needs=("unix",))
+def test_tls_over_a_unix_socket(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """create_unix_connection() and create_unix_server() take ssl as their TCP relatives do.
+
+    If this fails: look for a handshake that needs an internet address.
+    """
+    service = Service()
+    path = str(tmp_path / "s")
+    service.server = loop.run_until_complete(loop.create_unix_server(service, path, ssl=server_context()))
+    transport, _ = loop.run_until_complete(
+        loop.create_unix_connection(Events, path, ssl=client_context(), server_hostname=NAME)
+    )
+    protocol = accepted(loop, patience, service)
+    transport.write(b"in")
+    patience.run_until(loop, lambda: protocol.received == b"in", "the data")
+    transport.abort()
+    shut(loop, service)
+
+
+@requirement("tls.accepted-socket", MUST, cite="asyncio-eventloop: loop.connect_accepted_socket")
+def test_tls_over_an_accepted_socket(loop: Loop, patience: Patience) -> None:
+    """connect_accepted_socket() with ssl makes the server's side of the handshake.
+
+    If this fails: look for the client's side, or no handshake.
+    """
+    protocol = Events()
+    with tcp_pair() as (ours, peer):
+        helper = in_thread(lambda: client_context().wrap_socket(peer, server_hostname=NAME))
+        loop.run_until_complete(loop.connect_accepted_socket(lambda: protocol, ours, ssl=server_context()))
+        with drive(loop, patience, helper) as tls:
+            tls.sendall(b"in")
+            patience.run_until(loop, lambda: protocol.received == b"in", "the data")
+            close(loop, protocol.transport)
+
+
+@requirement("tls.accepted-socket-returns", MUST, cite="asyncio-eventloop: loop.connect_accepted_socket")
+def test_an_accepted_socket_with_tls_returns_the_pair(loop: Loop, patience: Patience) -> None:
+    """connect_accepted_socket() with ssl returns the pair (transport, protocol) that the application made.
+
+    If this fails: look for the TLS layer's own protocol, or the transport beneath, returned instead.
+    """
+    protocol = Events()
+    with tcp_pair() as (ours, peer):
+        helper = in_thread(lambda: client_context().wrap_socket(peer, server_hostname=NAME))
+        pair = loop.run_until_complete(loop.connect_accepted_socket(lambda: protocol, ours, ssl=server_context()))
+        with drive(loop, patience, helper):
+            close(loop, protocol.transport)
+        assert pair == (protocol.transport, protocol)
+
+
+@requirement("tls.alpn", MUST, cite="ssl: ssl.SSLContext.set_alpn_protocols")
+@SIDES
+def test_the_protocol_is_negotiated(loop: Loop, patience: Patience, side: str) -> None:
+    """ALPN protocols of the context are negotiated, and 'ssl_object' tells the one that was chosen.
+
+    If this fails: look for a context that is rebuilt from some of its settings.
+    """
+    ours = client_context() if side == "client" else server_context()
+    theirs = server_context() if side == "client" else client_context()
+    ours.set_alpn_protocols(["first", "second"])
+    theirs.set_alpn_protocols(["second"])
+    with secured(loop, patience, side, ours=ours, theirs=theirs) as (transport, _, peer):
+        assert transport.get_extra_info("ssl_object").selected_alpn_protocol() == "second"
+        assert peer.selected_alpn_protocol() == "second"
+
+
+@requirement("tls.client-certificate", MUST, cite="ssl: ssl.SSLContext.verify_mode")
+def test_a_server_asks_for_a_certificate(loop: Loop, patience: Patience) -> None:
+    """A server whose context requires certificates gets the client's, and 'peercert' tells it.
+
+    If this fails: look for a context that is rebuilt from some of its settings.
+    """
+    ours, theirs = server_context(client_certificates=True), client_context(certificate="client.example")
+    with secured(loop, patience, "server", ours=ours, theirs=theirs) as (transport, _, _):
+        names = transport.get_extra_info("peercert")["subjectAltName"]
+        assert names == (("DNS", "client.example"),)
