@@ -95,22 +95,34 @@ class DatagramTransport(SocketTransport, asyncio.DatagramTransport):
     def _write_ready(self) -> None:
         while self._buffer:
             data, address = self._buffer[0]
+            error: OSError | None = None
             try:
                 self._send(data, address)
             except (BlockingIOError, InterruptedError):
                 break
             except OSError as exc:
-                self._protocol.error_received(exc)
-                if self._lost:
-                    return
+                error = exc
+            # It is gone, sent or not, before the protocol hears of it and perhaps raises.
             self._buffer.popleft()
             self._buffer_size -= len(data) + _HEADER_SIZE
+            if error is not None:
+                self._tell_error(error)
+                if self._lost:
+                    return
         self._buffer_shrank()  # the protocol may send again
         if not self._buffer and not self._lost:
             self._stop_writing()
             if self._closing:
                 self._lost = True
                 self._call_connection_lost(None)
+
+    def _tell_error(self, error: OSError) -> None:
+        try:
+            self._protocol.error_received(error)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as exc:
+            self._report(exc, "protocol.error_received() failed")
 
     def _drop_buffer(self) -> None:
         self._buffer.clear()
