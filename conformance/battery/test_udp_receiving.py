@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
-from conformance.kit.datagrams import HERE, arrival, endpoint, refusing_peer, udp_peer
+from conformance.kit.datagrams import HERE, arrival, blocked_endpoint, endpoint, refusing_peer, udp_peer
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import Datagrams, raising
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 RECEIVED = "asyncio-protocol: DatagramProtocol.datagram_received"
+REPORTED = "asyncio-dev: Detect never-retrieved exceptions"
 ERROR = "asyncio-protocol: DatagramProtocol.error_received"
 
 
@@ -101,7 +103,7 @@ def test_endpoints_of_one_loop_talk_to_each_other(loop: Loop, patience: Patience
         assert [data for data, _ in one.received] == [data for data, _ in two.received] == sent
 
 
-@requirement("udp.failing-datagram-received", SHOULD, cite="asyncio-dev: Detect never-retrieved exceptions")
+@requirement("udp.failing-datagram-received", SHOULD, cite=REPORTED)
 def test_an_exception_in_datagram_received_is_reported(loop: Loop, patience: Patience, watch: Any) -> None:
     """An exception in datagram_received() is given to the exception handler, and the loop goes on.
 
@@ -164,7 +166,7 @@ def test_error_received_gets_the_errors_of_sendto(loop: Loop, patience: Patience
         assert arrival(loop, patience, peer)[0] == b"shorter"
 
 
-@requirement("udp.failing-error-received", SHOULD, cite="asyncio-dev: Detect never-retrieved exceptions")
+@requirement("udp.failing-error-received", SHOULD, cite=REPORTED)
 def test_an_exception_in_error_received_does_not_stop_the_loop(loop: Loop, patience: Patience, watch: Any) -> None:
     """An exception in error_received() comes to light, from sendto() or in the exception handler; the loop goes on.
 
@@ -185,3 +187,44 @@ def test_an_exception_in_error_received_does_not_stop_the_loop(loop: Loop, patie
         patience.run_until(
             loop, lambda: [*caught, *(each.get("exception") for each in watch.reported)] == [error], "the report"
         )
+
+
+@requirement("udp.error-of-buffered", MUST, cite=ERROR, needs=("linux",))
+def test_error_received_gets_the_errors_of_buffered_datagrams(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """error_received() is called when a datagram that waited for room cannot be sent, as when its peer has gone.
+
+    If this fails: look for an error on the way out of the buffer that is dropped, or ends the endpoint.
+    """
+    with blocked_endpoint(loop, tmp_path) as (transport, protocol, peer):
+        transport.sendto(b"one")
+        transport.sendto(b"two")
+        turn(loop, 2)
+        assert protocol.errors == []
+        peer.close()
+        patience.run_until(loop, lambda: protocol.errors, "error_received()")
+        assert isinstance(protocol.errors[0], OSError)
+        assert not transport.is_closing()
+
+
+@requirement("udp.failing-error-of-buffered", SHOULD, cite=REPORTED, needs=("linux",))
+def test_a_failing_error_received_does_not_stop_the_buffer(
+    loop: Loop, patience: Patience, tmp_path: Path, watch: Any
+) -> None:
+    """If error_received() raises for a datagram that waited for room, that one is gone: it is not tried again.
+
+    If this fails: look for a datagram that is taken out of the buffer only when all went well.
+    """
+    watch.allow("reported")
+
+    class Fails(Datagrams):
+        def error_received(self, exc: Exception) -> None:
+            super().error_received(exc)
+            raise LookupError("in error_received()")
+
+    with blocked_endpoint(loop, tmp_path, Fails()) as (transport, protocol, peer):
+        transport.sendto(b"one")
+        turn(loop, 2)
+        peer.close()
+        patience.run_until(loop, lambda: protocol.errors, "error_received()")
+        turn(loop, 20)
+        assert len(protocol.errors) <= 2  # reading may tell of the peer's end, too

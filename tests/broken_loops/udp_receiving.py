@@ -202,3 +202,41 @@ class SwallowsTheErrorsOfErrors(OverDatagrams):
         def sendto(self, data: Any, addr: Any = None) -> None:
             with contextlib.suppress(LookupError):
                 super().sendto(data, addr)
+
+
+class _Flushes(OverDatagrams):
+    """Sends what is buffered one by one, in `flush` of the transport."""
+
+    class Endpoint(DatagramTransport):
+        def flush(self, data: bytes, address: Any) -> None:
+            raise NotImplementedError
+
+        def _write_ready(self) -> None:
+            data, address = self._buffer[0]
+            self.flush(data, address)
+            self._buffer.popleft()
+            self._buffer_size -= len(data) + 8
+            if not self._buffer:
+                self._stop_writing()
+
+
+@breaks("udp.error-of-buffered")
+class DropsWhatCannotBeSentLater(_Flushes):
+    """A datagram that cannot be sent once there is room is dropped in silence."""
+
+    class Endpoint(_Flushes.Endpoint):
+        def flush(self, data: bytes, address: Any) -> None:
+            with contextlib.suppress(OSError):
+                self._send(data, address)
+
+
+@breaks("udp.failing-error-of-buffered")
+class TriesTheSameDatagramAgain(_Flushes):
+    """A datagram that cannot be sent is tried again if error_received() raises."""
+
+    class Endpoint(_Flushes.Endpoint):
+        def flush(self, data: bytes, address: Any) -> None:
+            try:
+                self._send(data, address)
+            except OSError as error:
+                self._protocol.error_received(error)
