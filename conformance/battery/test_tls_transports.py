@@ -210,7 +210,7 @@ def test_reading_can_be_paused_between_records(loop: Loop, patience: Patience) -
             self.transport.pause_reading()
 
     with secured(loop, patience, protocol=Pauses) as (transport, protocol, peer):
-        for _ in range(30):
+        for _ in range(90):  # more than one read takes
             peer.sendall(bytes(1000))
         patience.run_until(loop, lambda: protocol.received, "the first data")
         loop.run_until_complete(asyncio.sleep(0.003))
@@ -218,7 +218,7 @@ def test_reading_can_be_paused_between_records(loop: Loop, patience: Patience) -
 
         def everything() -> bool:
             transport.resume_reading()
-            return len(protocol.received) == 30_000
+            return len(protocol.received) == 90_000
 
         patience.run_until(loop, everything, "the last record")
 
