@@ -165,3 +165,15 @@ def test_the_program_that_shows_a_deviation_is_in_its_entry(tmp_path: Path) -> N
     path = samples.write(tmp_path / "run.jsonl", run)
     text = page.html(sources.read([path]), "A title")
     assert "loop.call_soon(trace, &#39;&lt;one&gt;&#39;)" in text
+
+
+def test_scripts_beyond_what_a_page_can_bear_are_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "SCRIPTS", 0)
+    text = page.html(sources.read([samples.BATTERY]), "A title")
+    assert "$ python -P -m reports reproduce executors.shutdown-timeout --loop=asyncio:SelectorEventLoop" in text
+
+
+def test_the_rest_of_many_loops_is_not_named_one_by_one() -> None:
+    verdicts = {label: {"x.one": "conforms"} for label in ("b", "c", "d")} | {"a": {"x.one": "deviates"}}
+    text = page.html(Sources([BatteryFile(Path("run"), samples.run(verdicts))], []), "A title")
+    assert "<strong>conforms</strong>: every other loop" in text
