@@ -202,7 +202,8 @@ def test_error_received_gets_the_errors_of_buffered_datagrams(loop: Loop, patien
         assert protocol.errors == []
         peer.close()
         patience.run_until(loop, lambda: protocol.errors, "error_received()")
-        assert isinstance(protocol.errors[0], OSError)
+        turn(loop, 10)  # asyncio itself stumbles over an abort() between an error and the next look at the buffer
+        assert all(isinstance(error, OSError) for error in protocol.errors)
         assert not transport.is_closing()
 
 
