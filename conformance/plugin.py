@@ -49,7 +49,7 @@ def take_over(early_config: pytest.Config, args: list[str]) -> None:
         known.file_or_dir.remove(id)
     whole = not known.file_or_dir
     if whole:
-        args.append(str(BATTERY))
+        args.insert(0, str(BATTERY))  # not last: --loop-shuffle would take it for its seed
         known.file_or_dir.append(str(BATTERY))
         # It imports all of Hypothesis to say nothing at the end, which takes longer than a run of one chapter.
         early_config.pluginmanager.set_blocked("hypothesispytest")
@@ -68,6 +68,8 @@ def pytest_configure(config: pytest.Config) -> None:
     option = config.option
     if option.loop_patience <= 0 or option.loop_repeat < 1:
         raise pytest.UsageError("--loop-patience takes seconds above 0 and --loop-repeat a number from 1")
+    if _ID_PATTERN.match(option.loop_shuffle or ""):
+        raise pytest.UsageError(f"--loop-shuffle took {option.loop_shuffle!r} for its seed; put ids before it")
     add_current_directory()
     try:
         config.stash[_SPECS] = parse_specs(option.loop)

@@ -208,7 +208,7 @@ SITUATIONS: dict[str, Attempt] = {
     "-n auto": mode("-n", "auto"),
     **{f"-n 2 --dist {dist}": mode("-n", "2", "--dist", dist)
        for dist in ("load", "worksteal", "each", "loadscope", "loadfile", "loadgroup")},
-    "-n 2 --dist worksteal --loop-shuffle": mode("-n", "2", "--dist", "worksteal", "--loop-shuffle"),
+    "-n 2 --dist worksteal --loop-shuffle": mode("-n", "2", "--dist", "worksteal", "--loop-shuffle=7"),
     "--dist each --tx " + " --tx ".join(f"popen//python=python{version}" for version in OTHERS): two_pythons,
     "a socket server on loopback: --tx socket=HOST:PORT//chdir=DIR": hosts(),
     "the same without //chdir, for a loop of the project": hosts(chdir=False),

@@ -133,6 +133,7 @@ def test_a_level_that_is_not_gated_does_not_fail_the_run() -> None:
         (["--loop=tests.hostile_loops:factory_of_nothing"], "no event loop"),
         (["--loop=tests.hostile_loops:factory_that_raises"], "the factory raised RuntimeError"),
         (["--loop=tests.hostile_loops:not_callable"], "not callable"),
+        ([STOCK, "--loop-shuffle", ONE], "put ids before it"),
         ([STOCK, STOCK], "give one a label of its own"),
         ([STOCK, "no.such-id"], "no requirement of that id"),
         ([STOCK, "--loop-chapter=nonsense"], "there is no such chapter"),
