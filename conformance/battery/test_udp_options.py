@@ -210,6 +210,8 @@ def test_a_unix_socket_without_a_name_may_be_given(loop: Loop, patience: Patienc
         patience.run_until(loop, lambda: protocol.received, "the datagram")
         assert protocol.received[0][0] == b"hello"
         transport.sendto(b"answer")
+        turn(loop, 5)
+        assert not protocol.lost
         assert arrival(loop, patience, peer)[0] == b"answer"
 
 
