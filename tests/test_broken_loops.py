@@ -32,7 +32,7 @@ def battery(loops: list[str], ids: list[str], file: Path) -> results.Run:
         f"--loop-results={file}",
         *(f"--loop={spec}" for spec in loops),
         *ids,
-        patience=4,
+        patience=2.5,
         timeout=900,
     )
     assert finished.code in (0, 1), finished.output[-3000:]

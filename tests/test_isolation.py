@@ -65,7 +65,7 @@ def test_a_factory_that_never_returns_is_one_deviation(factory: str, verdict: st
     )  # fmt: skip
     verdicts = finished.verdicts("hostile")
     assert verdicts.pop("lifecycle.factory") == verdict
-    assert set(verdicts.values()) == {"not run"}
+    assert set(verdicts.values()) <= {"not run", "not applicable"}
     assert finished.code == exits.DEVIATES
 
 

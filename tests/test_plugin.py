@@ -172,7 +172,7 @@ def test_a_worker_that_dies_costs_one_verdict(project: Path) -> None:
     verdicts = finished.verdicts("killer.Killer")
     assert finished.code == exits.DEVIATES, finished.output
     assert "crashes" in verdicts.values()
-    assert {v for id, v in verdicts.items() if id.startswith("callbacks")} == {"conforms"}
+    assert {v for id, v in verdicts.items() if id.startswith("callbacks")} <= {"conforms", "not applicable"}
 
 
 def test_a_worker_that_cannot_use_the_loop_fails_the_run_and_says_why(project: Path, tmp_path: Path) -> None:

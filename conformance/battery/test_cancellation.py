@@ -7,14 +7,27 @@ test_cancellation_groups.py.
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from conformance.kit.patience import turn
-from conformance.kit.waiting import waiting_task
+from conformance.kit.patience import Patience, turn
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
+
+
+async def wait_for_it(future: asyncio.Future[Any]) -> Any:
+    """What a coroutine does that has nothing to do but to wait."""
+    return await future
+
+
+def waiting_task(loop: Loop) -> tuple[asyncio.Task[Any], asyncio.Future[Any]]:
+    """A task that waits for a future, and the future."""
+    future = loop.create_future()
+    task = loop.create_task(wait_for_it(future))
+    turn(loop, 2)
+    return task, future
 
 
 @requirement("cancellation.thrown", MUST, cite="asyncio-task: Task.cancel")
@@ -66,13 +79,18 @@ def test_cancel_only_requests(loop: Loop) -> None:
 
 
 @requirement("cancellation.accepted", SHOULD, cite="asyncio-future: Future.cancel")
-def test_cancel_returns_true_if_the_task_is_not_done(loop: Loop) -> None:
+def test_cancel_returns_true_if_the_task_is_not_done(loop: Loop, patience: Patience) -> None:
     """cancel() returns True if the task is not done, whether it was started or not.
 
     If this fails: look for None returned, which code takes for a refusal.
     """
-    task, _future = waiting_task(loop)
-    new = loop.create_task(asyncio.sleep(0))
+
+    async def sleep() -> None:
+        await asyncio.sleep(patience.seconds)
+
+    task = loop.create_task(sleep())
+    turn(loop, 2)
+    new = loop.create_task(sleep())
     assert task.cancel() is True
     assert new.cancel() is True
     turn(loop, 3)

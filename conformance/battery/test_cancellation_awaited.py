@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from conformance.battery.test_cancellation import wait_for_it, waiting_task
 from conformance.kit.patience import turn
-from conformance.kit.waiting import wait_for_it, waiting_task
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop

@@ -7,6 +7,7 @@ import contextvars
 import os
 import signal
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -183,8 +184,14 @@ def test_closing_a_runner_shuts_the_default_executor_down(make_loop: Factory) ->
     """
     threads: list[threading.Thread] = []
 
+    def work() -> None:
+        threads.append(threading.current_thread())
+        time.sleep(0.02)  # longer than a loop needs that does not wait for it
+
     async def main() -> None:
-        await asyncio.to_thread(lambda: threads.append(threading.current_thread()))
+        asyncio.get_running_loop().run_in_executor(None, work)
+        while not threads:
+            await asyncio.sleep(0.001)
 
     with asyncio.Runner(loop_factory=make_loop) as runner:
         runner.run(main())

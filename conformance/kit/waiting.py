@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from conformance.kit.patience import Patience, turn
+from conformance.kit.patience import Patience
 
 
 async def until(patience: Patience, happened: Callable[[], object], what: str) -> None:
@@ -28,16 +28,3 @@ def assert_waits(task: asyncio.Future[Any]) -> None:
     """Fail if `task` is done: with its own exception, if it has one, which says more than that it did not wait."""
     if task.done():
         raise AssertionError(f"it did not wait, and returned {task.result()!r}")
-
-
-async def wait_for_it(future: asyncio.Future[Any]) -> Any:
-    """What a coroutine does that has nothing to do but to wait."""
-    return await future
-
-
-def waiting_task(loop: asyncio.AbstractEventLoop) -> tuple[asyncio.Task[Any], asyncio.Future[Any]]:
-    """A task that waits for a future, and the future."""
-    future = loop.create_future()
-    task = loop.create_task(wait_for_it(future))
-    turn(loop, 2)
-    return task, future

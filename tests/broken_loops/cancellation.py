@@ -119,7 +119,7 @@ class CancelledAtTheRequest(Cancelling):
 
         def cancel(self, msg: Any = None) -> bool:
             asked = super().cancel(msg)
-            self.asked = asked and "_wait" in repr(self.get_coro())
+            self.asked = asked and "wait_for_it" in repr(self.get_coro())
             return asked
 
         def cancelled(self) -> bool:
@@ -195,7 +195,7 @@ class AwaitedFuturesStayPending(Stock):
     """A future whose awaiting task is cancelled stays pending."""
 
     def create_task(self, coro: Any, **kwargs: Any) -> Any:
-        if not of_chapter(coro, "cancellation") or coro.__name__ != "_wait":
+        if not of_chapter(coro, "cancellation") or coro.__name__ != "wait_for_it":
             return super().create_task(coro, **kwargs)
         future = coro.cr_frame.f_locals["future"]
 
@@ -271,7 +271,7 @@ class ResultsWinOverRequests(Cancelling):
         def cancel(self, msg: Any = None) -> bool:
             coro: Any = self.get_coro()
             future = (coro.cr_frame.f_locals if coro.cr_frame else {}).get("future")
-            if coro.__name__ == "_wait" and future is not None and future.done() and not self.done():
+            if coro.__name__ == "wait_for_it" and future is not None and future.done() and not self.done():
                 return True
             return super().cancel(msg)
 
@@ -282,7 +282,7 @@ class CancellationsAreReported(Cancelling):
 
     class own(Task):
         def __del__(self) -> None:
-            if self.cancelled() and not self.get_loop().is_closed() and "_wait" in repr(self.get_coro()):
+            if self.cancelled() and not self.get_loop().is_closed() and "wait_for_it" in repr(self.get_coro()):
                 self.get_loop().call_exception_handler({"message": "never retrieved", "task": self})
 
 
@@ -313,6 +313,6 @@ class CancelledRunsReturnNone(Stock):
         try:
             return super().run_until_complete(future)
         except asyncio.CancelledError:
-            if not isinstance(future, asyncio.Task) or "_wait" not in repr(future.get_coro()):
+            if not isinstance(future, asyncio.Task) or "wait_for_it" not in repr(future.get_coro()):
                 raise
             return None
