@@ -5,8 +5,11 @@ from __future__ import annotations
 import functools
 import importlib
 import random
+import shutil
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +21,7 @@ from conformance.isolation import Keeper, KeeperDied, Patience
 from conformance.loops import LoopSpec, load_factory
 from conformance.probe import JOBS, Probe, first_look
 from conformance.requirement import Requirement, requirement_of
-from conformance.trial import FUZZ, Outcome
+from conformance.trial import FUZZ, SCRATCH, Outcome
 from conformance.verdicts import WRONG, Level, Verdict
 
 _GATES = {"must": {Level.MUST}, "should": {Level.MUST, Level.SHOULD}, "none": set()}
@@ -34,6 +37,7 @@ class Judge:
         self._patience = Patience(config.option.loop_patience)
         self._fuzz = config.stash[FUZZ]
         self._keeper: Keeper | None = None
+        self._scratch = ""
         self._items: dict[str, pytest.Item] = {}
         self._told: set[str] = set()
         self._expected: list[Expectations] | None = None
@@ -85,6 +89,9 @@ class Judge:
         if self._keeper is not None:
             self._keeper.close()
             self._keeper = None
+        if self._scratch:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._scratch = ""
 
     def _outcome(self, item: pytest.Item, requirement: Requirement, probe: Probe) -> Outcome:
         if why := requirement.why_not_applicable():
@@ -99,6 +106,8 @@ class Judge:
         self._items.setdefault(item.nodeid, item)
         if self._keeper is None:
             self._items = {each.nodeid: each for each in item.session.items}
+            self._scratch = self._scratch or tempfile.mkdtemp(prefix="loop-conformance-")
+            self._config.stash[SCRATCH] = Path(self._scratch)
             self._keeper = Keeper(self._serve, self._preload)
         patience = self._patience.of(probe.label)
         if _draws_programs(item):
@@ -116,7 +125,7 @@ class Judge:
 
     def _preload(self) -> None:
         """In the keeper: what every trial would otherwise do again."""
-        trial.prepare(self._config)
+        trial.prepare(self._items.values())
         random.seed(0)
         for label, probe in self.probes.items():
             if probe.preloadable:
@@ -126,7 +135,7 @@ class Judge:
         for need in sorted(needs, key=lambda need: need.name):
             importlib.import_module(need.name)  # takes longer than the trials of the chapter `ecosystem`
         if any(_draws_programs(item) for item in self._items.values()):
-            importlib.import_module("conformance.schedules.explore")  # with it Hypothesis, which takes its time
+            importlib.import_module("conformance.schedules.explore").warm_up()
 
     def _expectations(self) -> list[Expectations]:
         if self._expected is None:

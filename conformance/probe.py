@@ -68,8 +68,9 @@ def first_look(spec: LoopSpec, ask: Callable[[str], dict[str, Any]]) -> Probe:
 def make(spec: LoopSpec) -> dict[str, Any]:
     """Import the module and make one loop."""
     try:
+        threads_before = _system_threads()  # this process may have one that watches over its patience
         load_factory(spec)
-        threads = _system_threads() - 1
+        threads = _system_threads() - threads_before
         loop = new_loop(spec)
     except LoopSpecError as error:
         return Probe(spec.label, identity=unknown_identity(spec), unusable=str(error)).as_dict()

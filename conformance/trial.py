@@ -13,12 +13,12 @@ import resource
 import sys
 import traceback
 import warnings
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from _pytest.runner import runtestprotocol
 
 from conformance.verdicts import Verdict
 from conformance.watch import Leaks
@@ -28,13 +28,6 @@ _SEEN_LIMIT = 1000
 _FEW_DESCRIPTORS = 512
 _SUITE = (str(BATTERY), str(Path(__file__).parent / "kit"), str(Path(__file__).parent / "schedules"))
 _OPERATION = re.compile(r"\bloop\.(\w+)\(|\b(?:transport|server|handle|runner)\.(\w+)\(")
-
-# These would turn a loop's behaviour into something else: captured output into another file, its warnings into
-# errors because a consumer's settings say so, its unraisable exceptions into warnings.
-_PLUGINS_OF_NO_USE_HERE = (
-    "capturemanager", "warnings", "unraisableexception", "threadexception", "terminalreporter", "faulthandler",
-    "junitxml", "_cov", "pytest_cov", "timeout",
-)  # fmt: skip
 
 
 class SuiteError(Exception):
@@ -75,6 +68,8 @@ class Outcome:
 # What the run tells the battery's fixtures, and they tell the trial, through pytest's stashes.
 PATIENCE: pytest.StashKey[float] = pytest.StashKey()
 """Seconds that a trial may take."""
+SCRATCH: pytest.StashKey[Path] = pytest.StashKey()
+"""A directory for what the trials put on disk."""
 LEAKS_OF: pytest.StashKey[dict[str, Leaks]] = pytest.StashKey()
 """Loop label → what any loop of this kind leaves behind."""
 ANSWER: pytest.StashKey[list[str]] = pytest.StashKey()
@@ -97,53 +92,57 @@ class Fuzz:
 FUZZ: pytest.StashKey[Fuzz] = pytest.StashKey()
 
 
-def prepare(config: pytest.Config) -> None:
-    """Make this process, a copy of pytest's, fit for trials."""
-    for name in _PLUGINS_OF_NO_USE_HERE:
-        plugin = config.pluginmanager.get_plugin(name)
-        if plugin is not None:
-            config.pluginmanager.unregister(plugin)
+def prepare(items: Iterable[pytest.Item]) -> None:
+    """Set up, once, the packages that all of `items` stand in; each trial would otherwise do it again."""
+    chains = [item.listchain()[:-1] for item in items]
+    shared = [nodes[0] for nodes in zip(*chains, strict=False) if len(set(nodes)) == 1]
+    if shared:
+        shared[-1].session._setupstate.setup(shared[-1])  # any node will do
 
 
 def run(item: pytest.Item) -> Outcome:
-    """Run the test and say what it found. Must be called at most once in a process."""
-    caught = _Caught()
-    item.config.pluginmanager.register(caught)
+    """Run the test and say what it found. Must be called at most once in a process.
+
+    Fixtures are pytest's, but no hook of a test's phases is called: other people's plugins have nothing to report
+    here, some would turn a loop's behaviour into something else (captured output into another file, unraisable
+    exceptions into warnings), and pytest's own took two thirds of a trial's time (12 ms of 18, Python 3.12).
+    """
     # Not the consumer's filters: a verdict must not depend on somebody's "filterwarnings = error".
     warnings.resetwarnings()
     warnings.simplefilter("default")
-    try:
-        runtestprotocol(item, log=False, nextitem=None)
-    except BaseException as error:
-        return _outcome_of(error)
-    if caught.error is not None:
-        return replace(_outcome_of(caught.error, phase=caught.phase), program=item.stash.get(PROGRAM, ""))
+    error = _first_error(item)
+    if error is not None:
+        return replace(_outcome_of(error), program=item.stash.get(PROGRAM, ""))
     answer = item.stash.get(ANSWER, [])
     return Outcome(Verdict.CONFORMS, answer="; ".join(answer) or None)
 
 
-class _Caught:
-    """Keeps the first exception of set-up, call and teardown as it was raised, before it becomes text."""
-
-    error: BaseException | None = None
-    phase = ""
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool:
-        arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
-        try:
-            pyfuncitem.obj(**arguments)
-        except (KeyboardInterrupt, SystemExit, pytest.exit.Exception) as error:
-            raise OutOfPlace(f"{type(error).__name__} came out of the loop where none was expected") from error
-        return True
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
-        if self.error is None and call.excinfo is not None:
-            self.error, self.phase = call.excinfo.value, call.when
+def _first_error(item: pytest.Item) -> BaseException | None:
+    """The first exception of set-up, call and teardown, as it was raised."""
+    stack = item.session._setupstate
+    first: BaseException | None = None
+    try:
+        stack.setup(item)
+        _call(item)
+    except BaseException as error:
+        first = error
+    try:
+        stack.teardown_exact(None)
+    except BaseException as error:
+        first = first or error
+    return first
 
 
-def _outcome_of(error: BaseException, phase: str = "call") -> Outcome:
+def _call(item: pytest.Item) -> None:
+    assert isinstance(item, pytest.Function)
+    arguments = {name: item.funcargs[name] for name in item._fixtureinfo.argnames}
+    try:
+        item.obj(**arguments)
+    except (KeyboardInterrupt, SystemExit, pytest.exit.Exception) as error:
+        raise OutOfPlace(f"{type(error).__name__} came out of the loop where none was expected") from error
+
+
+def _outcome_of(error: BaseException) -> Outcome:
     frame = _last_suite_frame(error)
     where = f"{Path(frame.filename).name}:{frame.lineno}" if frame else ""
     seen = _describe(error)
@@ -151,7 +150,7 @@ def _outcome_of(error: BaseException, phase: str = "call") -> Outcome:
         return Outcome(Verdict.NOT_RUN, seen=str(error.msg), where=where)
     if _lacks_descriptors(error):
         return Outcome(Verdict.NOT_RUN, seen=f"it needs more descriptors than `ulimit -n` allows: {seen}", where=where)
-    if isinstance(error, SuiteError) or _is_suite_fault(error, phase):
+    if isinstance(error, SuiteError) or _is_suite_fault(error):
         return Outcome(Verdict.ERRORED, seen=seen, where=where, output=_full(error))
     if isinstance(error, NotImplementedError) or _is_absent_method(error):
         operation = _operation(error, frame)
@@ -175,7 +174,7 @@ def _source_line(error: BaseException) -> str:
     return f"not true: {frame.line}" if frame else type(error).__name__
 
 
-def _is_suite_fault(error: BaseException, phase: str) -> bool:
+def _is_suite_fault(error: BaseException) -> bool:
     """A name that this suite spelled wrong, or a fixture that does not exist, is no fault of the loop."""
     if isinstance(error, pytest.FixtureLookupError):
         return True

@@ -116,6 +116,8 @@ def _children() -> int:
 
 def _count_after(count: Callable[[], int], settle: float) -> int:
     deadline = time.monotonic() + settle
+    pause = 0.0001
     while (found := count()) and time.monotonic() < deadline:
-        time.sleep(0.002)
+        time.sleep(pause)
+        pause = min(2 * pause, 0.01)
     return found

@@ -209,7 +209,7 @@ CRIMES: dict[str, tuple[str, Callable[[], None]]] = {
 UNSEEN = {
     "WritesToOutput", "LeavesADaemonThreadThatRaises", "ChangesTheLocale", "ChangesTheWorkingDirectory",
     "ChangesTheUmask", "StopsTheCollector", "ReplacesStandardStreams", "ClosesOutput", "LeavesADaemon",
-    "ChangesTheEnvironment", "LeavesTheRunningLoop", "ReturnsTwice",
+    "ChangesTheEnvironment", "ChangesTheRecursionLimit", "LeavesTheRunningLoop", "ReturnsTwice",
 }  # fmt: skip
 
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conformance.kit.patience import Patience
 from conformance.loops import Factory, LoopSpec, new_loop
-from conformance.trial import ANSWER, LEAKS_OF, PATIENCE
+from conformance.trial import ANSWER, LEAKS_OF, PATIENCE, SCRATCH
 from conformance.watch import Leaks, Snapshot, say
 
 
@@ -53,6 +55,12 @@ def patience(request: pytest.FixtureRequest) -> Patience:
 def answer(request: pytest.FixtureRequest) -> Callable[[object], None]:
     """Record how the loop answers what the contract leaves open (level MAY)."""
     return lambda text: request.node.stash.setdefault(ANSWER, []).append(str(text))
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest) -> Path:
+    """An empty directory. The run removes it: pytest's own waits for reports that a trial does not make."""
+    return Path(tempfile.mkdtemp(dir=request.config.stash[SCRATCH]))
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ import hypothesis
 from hypothesis import HealthCheck, Phase
 from hypothesis.strategies import SearchStrategy
 
-from conformance.schedules.programs import Program
+from conformance.schedules.drawing import programs_of
+from conformance.schedules.programs import Program, Soon
 from conformance.schedules.search import judge
 from conformance.schedules.source import source_of
 
@@ -25,6 +26,21 @@ _PROGRAMS = 50
 _DRAWING = 0.4
 _SHRINKING = 0.2
 """Shares of the patience: for running programs, and for making one that fails smaller."""
+_SETTINGS = hypothesis.settings(
+    max_examples=_PROGRAMS,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.generate, Phase.shrink],
+    report_multiple_bugs=False,
+    verbosity=hypothesis.Verbosity.quiet,
+    print_blob=False,
+)
+
+
+def warm_up() -> None:
+    """Draw programs and leave them: the first time, Hypothesis looks at the file of every module (0.4 s)."""
+    hypothesis.settings(_SETTINGS, derandomize=True)(hypothesis.given(programs_of(Soon))(lambda _program: None))()
 
 
 @dataclass
@@ -65,17 +81,7 @@ class Explorer:
                 smallest[:] = [failure]
                 raise _Fails
 
-        settings = hypothesis.settings(
-            max_examples=_PROGRAMS,
-            derandomize=derandomize,
-            database=None,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            phases=[Phase.generate, Phase.shrink],
-            report_multiple_bugs=False,
-            verbosity=hypothesis.Verbosity.quiet,
-            print_blob=False,
-        )
+        settings = hypothesis.settings(_SETTINGS, derandomize=derandomize)
         test = settings(hypothesis.given(programs)(check))
         try:
             (test if derandomize else hypothesis.seed(seed)(test))()
