@@ -29,6 +29,8 @@ LEAK_KINDS = {
     "running-loop": "left the running-loop marker set",
 }
 
+_CLOSING = 0.2
+"""Seconds that a helper thread may take to close its descriptors."""
 _DESCRIPTORS = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
 _WATCHED_SIGNALS = [s for s in signal.Signals if s not in {signal.SIGKILL, signal.SIGSTOP}]
 
@@ -51,16 +53,21 @@ class Snapshot:
             hooks=tuple(sys.get_asyncgen_hooks()),
         )
 
-    def leaks(self, settle: float = 2.0) -> Leaks:
+    def leaks(self, usual: Leaks | None = None, settle: float = 2.0) -> Leaks:
         """What is left now that was not there before.
 
         `settle` (seconds) is how long helper threads and children may take to end on their own: the documentation
-        lets loop.close() return before the executor's threads have.
+        lets loop.close() return before the executor's threads have. What is `usual` is not waited for.
         """
+        usual = usual or {}
         found: Leaks = {}
-        threads = _count_after(lambda: len(self._new_threads()), settle)
-        children = _count_after(_children, settle if not threads else 0)
-        descriptors = _count_after(lambda: len(open_descriptors() - self.descriptors), 0.2 if not threads else 0)
+        threads = _count_after(lambda: len(self._new_threads()), usual.get("thread", 0), settle)
+        if threads > usual.get("thread", 0):
+            settle = 0.0
+        children = _count_after(_children, usual.get("child", 0), settle)
+        descriptors = _count_after(
+            lambda: len(open_descriptors() - self.descriptors), usual.get("descriptor", 0), min(settle, _CLOSING)
+        )
         for kind, count in (("thread", threads), ("child", children), ("descriptor", descriptors)):
             if count:
                 found[kind] = count
@@ -114,10 +121,10 @@ def _children() -> int:
     return 1
 
 
-def _count_after(count: Callable[[], int], settle: float) -> int:
+def _count_after(count: Callable[[], int], usual: int, settle: float) -> int:
     deadline = time.monotonic() + settle
     pause = 0.0001
-    while (found := count()) and time.monotonic() < deadline:
+    while (found := count()) > usual and time.monotonic() < deadline:
         time.sleep(pause)
         pause = min(2 * pause, 0.01)
     return found

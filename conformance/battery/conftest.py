@@ -83,8 +83,9 @@ def make_loop(request: pytest.FixtureRequest, loop_spec: LoopSpec, watch: Watch)
                 loop.close()
     finally:
         sys.unraisablehook = previous_hook
-    usual = request.config.stash[LEAKS_OF][loop_spec.label]
-    _complain(watch, before.leaks(), {kind: count * len(made) for kind, count in usual.items()})
+    each = request.config.stash[LEAKS_OF][loop_spec.label]
+    usual = {kind: count * len(made) for kind, count in each.items()}
+    _complain(watch, before.leaks(usual), usual)
 
 
 @pytest.fixture

@@ -70,6 +70,15 @@ def test_a_closed_loop_leaves_the_state_of_signals(make_loop: MakeLoop) -> None:
     assert "wakeup-fd" not in left
 
 
+def open_with(loop: Loop) -> frozenset[int]:
+    """The descriptors that are open while the loop runs: some loops open a few for each run."""
+
+    async def look() -> frozenset[int]:
+        return open_descriptors()
+
+    return open_descriptors() | loop.run_until_complete(look())
+
+
 def _tcp(loop: Loop) -> Any:
     with tcp_pair() as (ours, _):
         return loop.run_until_complete(loop.create_connection(Events, sock=ours.dup()))
@@ -117,7 +126,7 @@ def test_a_closed_transport_has_no_descriptors(loop: Loop, patience: Patience, k
     """
     kept = []
     for _ in range(2):  # what is opened once for all, as to wait for children, is opened by the first
-        before = open_descriptors()
+        before = open_with(loop)
         transport, protocol = OPENED[kind](loop)
         transport.close()
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")  # noqa: B023 (called at once)
@@ -168,7 +177,7 @@ def test_a_failed_opening_leaves_no_descriptors(loop: Loop, patience: Patience, 
     """
     errors = []
     for _ in range(2):
-        before = open_descriptors()
+        before = open_with(loop)
         try:
             loop.run_until_complete(FAILED[kind](loop))
         except OSError as error:
@@ -187,12 +196,13 @@ def test_a_failed_opening_of_a_unix_socket_leaves_no_descriptors(
     If this fails: look for a socket that is left to the collector when its attempt has failed.
     """
     errors = []
-    before = open_descriptors()
-    try:
-        loop.run_until_complete(getattr(loop, method)(Events, str(tmp_path / "no" / "directory")))
-    except OSError as error:
-        errors.append(error)
-    assert len(errors) == 1
+    for _ in range(2):
+        before = open_with(loop)
+        try:
+            loop.run_until_complete(getattr(loop, method)(Events, str(tmp_path / "no" / "directory")))
+        except OSError as error:
+            errors.append(error)
+    assert len(errors) == 2
     patience.run_until(loop, lambda: open_descriptors() <= before, "the descriptors' end")
 
 
@@ -214,7 +224,7 @@ def test_a_cancelled_connecting_leaves_no_descriptors(loop: Loop, patience: Pati
 
     with socket.create_server(HERE) as listening:
         loop.run_until_complete(main(listening.getsockname()))
-        before = open_descriptors()
+        before = open_with(loop)
         loop.run_until_complete(main(listening.getsockname()))
         turn(loop, 3)
         patience.run_until(loop, lambda: open_descriptors() <= before, "the descriptors' end")
