@@ -100,6 +100,13 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(
                 f"--loop-chapter={chapter}: there is no such chapter; known: {', '.join(sorted(chapters))}"
             )
+    labels = [spec.label for spec in config.stash[_SPECS]]
+    for argument in option.loop_expected:
+        label, _ = expectations.find(argument)
+        if label is not None and label not in labels:
+            raise pytest.UsageError(
+                f"--loop-expected={argument}: no loop of this run has the label {label!r}; known: {', '.join(labels)}"
+            )
     if config.stash[_WHOLE] and config.pluginmanager.has_plugin("terminal"):
         # Our own summary says each deviation once; pytest's would say it again, with a traceback of the suite.
         option.tbstyle = "no"

@@ -52,6 +52,12 @@ def test_a_label_limits_a_file_to_its_loop(tmp_path: Path) -> None:
     assert run_pytest(BROKEN, STOCK, f"--loop-expected=broken={path}", ONE).code == exits.CONFORMS
 
 
+def test_a_label_of_no_loop_is_a_usage_error(tmp_path: Path) -> None:
+    finished = run_pytest(BROKEN, f"--loop-expected=brocken={_file(tmp_path, ENTRY)}", ONE)
+    assert finished.code == exits.USAGE, finished.output
+    assert "no loop of this run has the label 'brocken'" in finished.output
+
+
 @pytest.mark.parametrize(
     ("when", "code"),
     [
