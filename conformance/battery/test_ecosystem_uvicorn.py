@@ -10,7 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from conformance.kit.libraries import complete, library
+from conformance.kit.libraries import complete, library, settled
 from conformance.kit.patience import Patience
 from conformance.kit.peers import PEER_TIMEOUT, receive_all
 from conformance.kit.threads import in_thread
@@ -117,11 +117,7 @@ def test_send_waits_for_a_client_that_does_not_read(loop: Loop, patience: Patien
             with socket.create_connection(address, timeout=PEER_TIMEOUT) as peer:
                 peer.sendall(GET)
                 await until(patience, lambda: sent, "the first chunk")
-                before = 0
-                while before != sent:
-                    before = sent
-                    for _ in range(50):
-                        await asyncio.sleep(0.0005)
+                before = await settled(lambda: sent)
                 helper = in_thread(lambda: receive_all(peer))
                 await until(patience, lambda: not helper.is_alive(), "the rest of the response")
                 return before, helper.result().count(b"x")

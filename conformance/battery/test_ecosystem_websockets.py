@@ -6,7 +6,7 @@ import asyncio
 import socket
 from typing import Any
 
-from conformance.kit.libraries import complete, library
+from conformance.kit.libraries import complete, library, settled
 from conformance.kit.patience import Patience
 from conformance.kit.peers import PEER_TIMEOUT, receive_all
 from conformance.kit.threads import in_thread
@@ -121,11 +121,7 @@ def test_a_reader_that_is_late_stops_the_writer(loop: Loop, patience: Patience) 
             async with client_of.connect(f"ws://{host}:{port}", proxy=None, **how) as connection:
                 sending = loop.create_task(send(connection))
                 await until(patience, lambda: sent, "the first message")
-                before = 0
-                while before != sent:
-                    before = sent
-                    for _ in range(50):
-                        await asyncio.sleep(0.0005)
+                before = await settled(lambda: sent)
                 leave.set()
                 await sending
             return before, await received

@@ -11,7 +11,7 @@ import pytest
 
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import listener, reset
-from conformance.kit.streams import BIG, Opened, opened
+from conformance.kit.streams import BIG, Opened, opened, said_goodbye
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -268,10 +268,7 @@ def test_streams_over_unix_sockets(loop: Loop, patience: Patience, tmp_path: Pat
         reader, writer = await asyncio.open_unix_connection(path)
         writer.write(b"line\n")
         data = await reader.read()
-        writer.close()
-        await writer.wait_closed()
-        server.close()
-        await server.wait_closed()
+        await said_goodbye(writer, server)
         return data
 
     assert loop.run_until_complete(asyncio.wait_for(scenario(), patience.seconds)) == b"LINE\n"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from conformance.kit.patience import Patience
+from conformance.kit.streams import said_goodbye
 from conformance.requirement import MUST, requirement
 
 T = TypeVar("T")
@@ -62,10 +63,7 @@ def test_start_unix_server_takes_a_socket(loop: Loop, patience: Patience, tmp_pa
         server = await asyncio.start_unix_server(connected, sock=listening)
         reader, writer = await asyncio.open_unix_connection(path)
         data = await reader.read()
-        writer.close()
-        await writer.wait_closed()
-        server.close()
-        await server.wait_closed()
+        await said_goodbye(writer, server)
         return data
 
     assert _run(loop, patience, scenario()) == b"welcome"

@@ -11,7 +11,7 @@ import pytest
 
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_all, receive_exactly, reset, shrink_buffers
-from conformance.kit.streams import BIG, Opened, opened
+from conformance.kit.streams import BIG, Opened, opened, said_goodbye
 from conformance.kit.threads import in_thread
 from conformance.kit.waiting import until
 from conformance.requirement import MUST, SHOULD, requirement
@@ -248,10 +248,7 @@ def test_start_server_calls_back_with_a_pair(loop: Loop, patience: Patience, kin
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         writer.write(b"line\n")
         data = await reader.read()
-        writer.close()
-        await writer.wait_closed()
-        server.close()
-        await server.wait_closed()
+        await said_goodbye(writer, server)
         return data
 
     assert loop.run_until_complete(asyncio.wait_for(scenario(), patience.seconds)) == b"LINE\n"

@@ -29,6 +29,16 @@ def complete(loop: asyncio.AbstractEventLoop, patience: Patience, scenario: Coro
     return task.result()
 
 
+async def settled(count: Callable[[], int]) -> int:
+    """What `count()` is when it has stayed so for fifty sleeps of half a millisecond."""
+    before = -1
+    while before != count():
+        before = count()
+        for _ in range(50):
+            await asyncio.sleep(0.0005)
+    return before
+
+
 @contextlib.asynccontextmanager
 async def aiohttp_server(
     handler: Callable[[Any], Any], *, path: str | None = None, tls: Any = None, **options: Any

@@ -15,6 +15,14 @@ T = TypeVar("T")
 BIG = bytes(range(251)) * 32000  # 8 MB, more than loopback takes at once, of a period that no buffer size divides
 
 
+async def said_goodbye(writer: asyncio.StreamWriter, server: asyncio.AbstractServer) -> None:
+    """Close a client's stream and the server, and wait until both are closed."""
+    writer.close()
+    await writer.wait_closed()
+    server.close()
+    await server.wait_closed()
+
+
 class Opened:
     """A stream over a connected socket; `peer` is the other end."""
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.broken_loops import breaks
 from tests.broken_loops.tasks import OwnTasks, Stock, Task, of_chapter
+from tests.broken_loops.tasks_running import Through
 
 
 class Cancelling(OwnTasks):
@@ -20,7 +21,7 @@ class Cancelling(OwnTasks):
     chapter = "cancellation"
 
 
-class Throwing(Stock):
+class Throwing(Through):
     """A loop that changes what is thrown into the coroutines of this chapter."""
 
     chapter = "cancellation"
@@ -28,15 +29,6 @@ class Throwing(Stock):
     def thrown(self, coro: Any, error: BaseException) -> BaseException | None:
         """What to throw in place of `error`; None to send None in its place."""
         return error
-
-    def create_task(self, coro: Any, **kwargs: Any) -> Any:
-        if of_chapter(coro, self.chapter):
-            return super().create_task(self._step(coro), **kwargs)
-        return super().create_task(coro, **kwargs)
-
-    async def _step(self, coro: Any) -> Any:
-        # A task takes no coroutine made of a generator, an await does.
-        return await self._through(coro)
 
     @types.coroutine
     def _through(self, coro: Any) -> Generator[Any, Any, Any]:

@@ -101,9 +101,10 @@ class RaisedIsNotCancelled(Cancelling):
             return super().cancelled() and (coro is None or "test_a_coroutine_that_raises" not in repr(coro))
 
 
-@breaks("cancellation.shield")
-class ShieldsPassRequestsOn(Stock):
-    """A future made for shield() passes its cancellation on to the task that it protects."""
+class PassingShields(Stock):
+    """The future of a shield() round one of the tasks `shields` passes its cancellation on to the task."""
+
+    shields = ""
 
     class own(Future):
         inner: Any = None
@@ -114,11 +115,18 @@ class ShieldsPassRequestsOn(Stock):
 
     def create_future(self) -> Future:
         frame = sys._getframe(1)
-        if frame.f_code.co_name == "shield" and "test_cancellation" in repr(frame.f_locals["inner"]):
+        if frame.f_code.co_name == "shield" and self.shields in repr(frame.f_locals["inner"]):
             future = self.own(loop=self)
             future.inner = frame.f_locals["inner"]
             return future
         return super().create_future()
+
+
+@breaks("cancellation.shield")
+class ShieldsPassRequestsOn(PassingShields):
+    """A future made for shield() passes its cancellation on to the task that it protects."""
+
+    shields = "test_cancellation"
 
 
 @breaks("cancellation.shield-inner")

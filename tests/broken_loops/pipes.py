@@ -8,7 +8,7 @@ import stat
 from typing import Any
 
 from tests.broken_loops import breaks
-from tests.broken_loops.subprocess_transport import replaced
+from tests.broken_loops.subprocess_transport import lost_once, replaced
 
 Stock = asyncio.SelectorEventLoop
 
@@ -146,19 +146,11 @@ class ReadsBeforeItCloses(_TampersWithPipes):
     """close() calls connection_lost() at once."""
 
     def patch_reader(self, transport: Any, protocol: Any) -> None:
-        lost = protocol.connection_lost
-        done: list[None] = []
-
-        def once(exc: Any) -> None:
-            if not done:
-                done.append(None)
-                lost(exc)
-
-        protocol.connection_lost = once
+        lost = lost_once(protocol)
 
         def close(close: Any) -> None:
             close()
-            once(None)
+            lost(None)
 
         replaced(transport, "close", close)
 

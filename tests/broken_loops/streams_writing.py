@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.broken_loops import breaks
 from tests.broken_loops.streams import TampersWithStreams
-from tests.broken_loops.subprocess_transport import replaced
+from tests.broken_loops.subprocess_transport import lost_once, replaced
 
 Stock = asyncio.SelectorEventLoop
 
@@ -102,20 +102,12 @@ class LostBeforeTheFlush(TampersWithStreams):
     """connection_lost() is called by close(), while data waits to be sent."""
 
     def patch(self, transport: Any, protocol: Any) -> None:
-        lost = protocol.connection_lost
-        done: list[None] = []
-
-        def once(exc: Any) -> None:
-            if not done:
-                done.append(None)
-                lost(exc)
-
-        protocol.connection_lost = once
+        lost = lost_once(protocol)
 
         def close(close: Any) -> None:
             close()
             if transport.get_write_buffer_size():
-                self.call_soon(once, None)
+                self.call_soon(lost, None)
 
         replaced(transport, "close", close)
 

@@ -44,6 +44,20 @@ def replaced(target: Any, name: str, replacement: Callable[..., Any]) -> None:
     setattr(target, name, lambda *args, **kwargs: replacement(method, *args, **kwargs))
 
 
+def lost_once(protocol: Any) -> Callable[[Any], None]:
+    """The protocol's connection_lost(), of which only the first call, whoever makes it, arrives."""
+    lost = protocol.connection_lost
+    done: list[None] = []
+
+    def once(exc: Any) -> None:
+        if not done:
+            done.append(None)
+            lost(exc)
+
+    protocol.connection_lost = once
+    return once
+
+
 @breaks("subprocess.returns-pair")
 class MakesTwoProtocols(Stock):
     """protocol_factory is called twice."""

@@ -13,11 +13,30 @@ from tests.broken_loops.futures import Future
 from tests.broken_loops.tasks import OwnTasks, Stock, Task, of_chapter
 
 
-class Stepping(Stock):
-    """A loop that steps the coroutines that it finds `mine` by itself; `looked_at` may change what one yields."""
+class Through(Stock):
+    """A loop that steps the coroutines of its chapter that are `mine` by itself, by `_through`."""
+
+    chapter = "tasks"
 
     def mine(self, coro: Any) -> bool:
-        return False
+        return True
+
+    def create_task(self, coro: Any, **kwargs: Any) -> Any:
+        if of_chapter(coro, self.chapter) and self.mine(coro):
+            return super().create_task(self._step(coro), **kwargs)
+        return super().create_task(coro, **kwargs)
+
+    async def _step(self, coro: Any) -> Any:
+        # A task takes no coroutine made of a generator, an await does.
+        return await self._through(coro)
+
+    @types.coroutine
+    def _through(self, coro: Any) -> Generator[Any, Any, Any]:
+        raise NotImplementedError
+
+
+class Stepping(Through):
+    """What a coroutine yields may be changed by `looked_at`."""
 
     def send(self, coro: Any, first: bool) -> Any:
         return coro.send(None)
@@ -27,15 +46,6 @@ class Stepping(Stock):
         return yielded
 
     SKIP = object()
-
-    def create_task(self, coro: Any, **kwargs: Any) -> Any:
-        if of_chapter(coro) and self.mine(coro):
-            return super().create_task(self._step(coro), **kwargs)
-        return super().create_task(coro, **kwargs)
-
-    async def _step(self, coro: Any) -> Any:
-        # A task takes no coroutine made of a generator, an await does.
-        return await self._through(coro)
 
     @types.coroutine
     def _through(self, coro: Any) -> Generator[Any, Any, Any]:

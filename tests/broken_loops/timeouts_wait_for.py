@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 from collections.abc import Generator
 from typing import Any
 
 from tests.broken_loops import breaks
+from tests.broken_loops.cancellation_groups import PassingShields
 from tests.broken_loops.futures import Future
 from tests.broken_loops.tasks import Stock, Task
 from tests.broken_loops.tasks_waiting import FuturesFor
@@ -91,23 +91,10 @@ class WaitedForFuturesFail(FuturesFor):
 
 
 @breaks("timeouts.wait-for-shield")
-class ShieldsDoNotHoldTimeouts(Stock):
+class ShieldsDoNotHoldTimeouts(PassingShields):
     """A timeout cancels the task in a shield(), too."""
 
-    class own(Future):
-        inner: Any = None
-
-        def cancel(self, msg: Any = None) -> bool:
-            self.inner.cancel()
-            return super().cancel(msg)
-
-    def create_future(self) -> Future:
-        frame = sys._getframe(1)
-        if frame.f_code.co_name == "shield" and "test_a_shield_keeps_wait_for" in repr(frame.f_locals["inner"]):
-            future = self.own(loop=self)
-            future.inner = frame.f_locals["inner"]
-            return future
-        return super().create_future()
+    shields = "test_a_shield_keeps_wait_for"
 
 
 @breaks("timeouts.wait-for-result-kept", since="3.12")

@@ -58,9 +58,14 @@ class RemembersTheFirstSender(_Hands):
 
 
 class _Reads(OverDatagrams):
-    """Changes what an endpoint reads from its socket, by `received`, which returns None for nothing."""
+    """Changes what an endpoint reads from its socket, by `received`, which returns None for nothing.
+
+    The errors that `missed` names never get to error_received().
+    """
 
     class Endpoint(DatagramTransport):
+        missed = 0
+
         def received(self, data: bytes) -> bytes | None:
             return data
 
@@ -70,7 +75,8 @@ class _Reads(OverDatagrams):
             except BlockingIOError:
                 return
             except OSError as error:
-                self._protocol.error_received(error)
+                if error.errno != self.missed:
+                    self._protocol.error_received(error)
                 return
             changed = self.received(data)
             if changed is not None:
@@ -138,42 +144,24 @@ class SwallowsTheErrorsOfReceiving(OverDatagrams):
                 super()._read_ready()
 
 
-class _Errs(OverDatagrams):
-    """Lets the errors that `missed` names never get to error_received()."""
-
-    class Endpoint(DatagramTransport):
-        missed = 0
-
-        def _read_ready(self) -> None:
-            try:
-                data, address = self._sock.recvfrom(65536)  # type: ignore[union-attr]
-            except BlockingIOError:
-                return
-            except OSError as error:
-                if error.errno != self.missed:
-                    self._protocol.error_received(error)
-                return
-            self._protocol.datagram_received(data, address)
-
-        def sendto(self, data: Any, addr: Any = None) -> None:
-            if not (self.missed == errno.EMSGSIZE and len(data) > 65507):
-                super().sendto(data, addr)
-
-
 @breaks("udp.error-received")
-class MissesRefusals(_Errs):
+class MissesRefusals(_Reads):
     """A refused datagram is no error."""
 
-    class Endpoint(_Errs.Endpoint):
+    class Endpoint(_Reads.Endpoint):
         missed = errno.ECONNREFUSED
 
 
 @breaks("udp.error-of-sending")
-class DropsLongDatagrams(_Errs):
+class DropsLongDatagrams(_Reads):
     """A datagram that is too long is dropped in silence."""
 
-    class Endpoint(_Errs.Endpoint):
+    class Endpoint(_Reads.Endpoint):
         missed = errno.EMSGSIZE
+
+        def sendto(self, data: Any, addr: Any = None) -> None:
+            if len(data) <= 65507:
+                super().sendto(data, addr)
 
 
 @breaks("udp.error-is-not-the-end")
