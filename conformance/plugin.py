@@ -116,8 +116,10 @@ def pytest_configure(config: pytest.Config) -> None:
         option.maxworkerrestart = str(len(requirements) * max(1, len(option.loop)))
     try:
         config.stash[_RECORDER] = Recorder(config, requirements)
-    except (expectations.ExpectationError, OSError) as error:
+    except expectations.ExpectationError as error:
         raise pytest.UsageError(str(error)) from None
+    except OSError as error:
+        raise pytest.UsageError(f"{error.filename}: {error.strerror}; name another file") from None
 
 
 @pytest.hookimpl(optionalhook=True)
