@@ -65,18 +65,24 @@ def test_the_connection_is_made_when_the_handshake_is(loop: Loop, patience: Pati
         assert protocol.cipher is not None
 
 
+def assert_refused(loop: Loop, **kwargs: Any) -> None:
+    """The client refuses the server's certificate, and has closed its socket some turns later."""
+    with listener() as listening:
+        helper = tls_accept(listening)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            connect(loop, listening.getsockname(), **kwargs)
+        with contextlib.suppress(OSError):
+            helper.result().close()
+        turn(loop, 4)
+
+
 @requirement("tls.default-context", MUST, cite="asyncio-eventloop: loop.create_connection")
 def test_true_is_a_default_context(loop: Loop) -> None:
     """If ssl is True, the context of ssl.create_default_context() is used: it verifies, and does not know this server.
 
     If this fails: look for a context that verifies nothing.
     """
-    with listener() as listening:
-        helper = tls_accept(listening)
-        with pytest.raises(ssl.SSLCertVerificationError):
-            connect(loop, listening.getsockname(), ssl=True, server_hostname=NAME)
-        with contextlib.suppress(OSError):
-            helper.result().close()
+    assert_refused(loop, ssl=True, server_hostname=NAME)
 
 
 @requirement("tls.hostname-default", MUST, cite="asyncio-eventloop: loop.create_connection")
@@ -135,12 +141,7 @@ def test_a_certificate_of_an_unknown_authority_is_refused(loop: Loop) -> None:
 
     If this fails: look for another exception type, as ConnectionAbortedError, or none.
     """
-    with listener() as listening:
-        helper = tls_accept(listening)
-        with pytest.raises(ssl.SSLCertVerificationError):
-            connect(loop, listening.getsockname(), ssl=client_context(trusting=False), server_hostname=NAME)
-        with contextlib.suppress(OSError):
-            helper.result().close()
+    assert_refused(loop, ssl=client_context(trusting=False), server_hostname=NAME)
 
 
 @requirement("tls.wrong-name", MUST, cite="ssl: ssl.SSLCertVerificationError")
@@ -149,12 +150,7 @@ def test_a_certificate_for_another_name_is_refused(loop: Loop) -> None:
 
     If this fails: look for a name that does not reach the TLS object.
     """
-    with listener() as listening:
-        helper = tls_accept(listening)
-        with pytest.raises(ssl.SSLCertVerificationError):
-            connect(loop, listening.getsockname(), ssl=client_context(), server_hostname="other.example")
-        with contextlib.suppress(OSError):
-            helper.result().close()
+    assert_refused(loop, ssl=client_context(), server_hostname="other.example")
 
 
 @requirement("tls.refused-not-announced", SHOULD, cite="asyncio-protocol: BaseProtocol.connection_made")
