@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import random
@@ -129,7 +130,8 @@ class Judge:
         random.seed(0)
         for label, probe in self.probes.items():
             if probe.preloadable:
-                load_factory(self._specs[label])
+                with contextlib.suppress(Exception):  # each trial will try, fail, and say so
+                    load_factory(self._specs[label])
         asked = [requirement_of(item.function) for item in self._items.values()]  # type: ignore[attr-defined]
         needs = {need for each in asked if each for need in each.needs if need.library and need.present()}
         for need in sorted(needs, key=lambda need: need.name):

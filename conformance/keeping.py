@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 import traceback
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NoReturn
@@ -45,6 +46,9 @@ def keep(connection: socket.socket, serve: Callable[[str], Job], prepare: Callab
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         faulthandler.disable()
+        # Not the consumer's filters: with "filterwarnings = error" a module that warns could not be imported here.
+        warnings.resetwarnings()
+        warnings.simplefilter("ignore")
         prepare()
         # Here rather than in each child: half a millisecond each, and one for the codec of every host name.
         with contextlib.suppress(OSError):

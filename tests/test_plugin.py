@@ -73,9 +73,12 @@ def test_a_consumers_settings_do_not_change_a_verdict(project: Path) -> None:
     (project / "conftest.py").write_text(
         "import pytest\n@pytest.fixture\ndef loop():\n    raise RuntimeError('not this one')\n"
     )
-    finished = run_pytest("--loop=mymodule:new_loop", "--loop-results=r.jsonl", ONE, cwd=project)
+    with (project / "mymodule.py").open("a") as module:
+        module.write("import warnings\nwarnings.warn('an error, by these settings')\n")
+    drawn = "schedules.callbacks"
+    finished = run_pytest("--loop=mymodule:new_loop", "--loop-results=r.jsonl", ONE, drawn, cwd=project)
     assert finished.code == exits.CONFORMS, finished.output
-    assert finished.verdicts("mymodule.new_loop") == {ONE: "conforms"}
+    assert finished.verdicts("mymodule.new_loop") == {ONE: "conforms", drawn: "conforms"}
 
 
 def test_a_consumers_own_conformance_package_is_not_mistaken_for_ours(project: Path) -> None:
