@@ -18,7 +18,7 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from .core import LoopCore, logger
-from .pipes import ReadPipeTransport, WritePipeTransport
+from .pipe_transports import ReadPipeTransport, WritePipeTransport
 
 if TYPE_CHECKING:
     from .subprocesses import SubprocessesMixin

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
+from . import tls_arguments
 from .core import LoopCore, logger
 
 ProtocolT = TypeVar("ProtocolT", bound=asyncio.BaseProtocol)
@@ -47,7 +48,7 @@ class ConnectionsMixin(LoopCore):
 
         Raises OSError for the only address, or for all of them in one; with `all_errors` an ExceptionGroup.
         """
-        check_ssl_arguments(ssl, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout)
+        tls_arguments.check_client(ssl, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout)
         if server_hostname is None and ssl:
             # An empty server_hostname is the way to say that the certificate's name does not matter.
             if not host:
@@ -91,7 +92,7 @@ class ConnectionsMixin(LoopCore):
         ssl_shutdown_timeout: float | None = None,
     ) -> tuple[asyncio.Transport, ProtocolT]:
         """Connect to a Unix socket, also an abstract one (asyncio-eventloop: loop.create_unix_connection)."""
-        check_ssl_arguments(ssl, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout)
+        tls_arguments.check_client(ssl, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout)
         if ssl and server_hostname is None:
             raise ValueError("you have to pass server_hostname when using ssl")
         if path is not None:
@@ -122,7 +123,7 @@ class ConnectionsMixin(LoopCore):
         ssl_shutdown_timeout: float | None = None,
     ) -> tuple[asyncio.Transport, ProtocolT]:
         """Serve a connection that was accepted elsewhere (asyncio-eventloop: loop.connect_accepted_socket)."""
-        check_ssl_arguments(ssl, None, ssl_handshake_timeout, ssl_shutdown_timeout)
+        tls_arguments.check_client(ssl, None, ssl_handshake_timeout, ssl_shutdown_timeout)
         self._check_stream(sock)
         return await self._establish(protocol_factory, sock, ssl, "", True, ssl_handshake_timeout, ssl_shutdown_timeout)
 
@@ -146,7 +147,7 @@ class ConnectionsMixin(LoopCore):
                 transport = self._start_tls_stream(
                     sock,
                     protocol,
-                    _default_context(server_hostname) if isinstance(ssl, bool) else ssl,
+                    tls_arguments.default_context(server_hostname) if isinstance(ssl, bool) else ssl,
                     server_side=server_side,
                     server_hostname=server_hostname,
                     ssl_handshake_timeout=handshake_timeout,
@@ -244,31 +245,6 @@ class ConnectionsMixin(LoopCore):
         if sock.type != socket.SOCK_STREAM or family not in (None, sock.family):
             kind = "A UNIX Domain Stream Socket" if family is not None else "A Stream Socket"
             raise ValueError(f"{kind} was expected, got {sock!r}")
-
-
-def check_ssl_arguments(
-    ssl: ssl_module.SSLContext | bool | None,
-    server_hostname: str | None,
-    handshake_timeout: float | None,
-    shutdown_timeout: float | None,
-) -> None:
-    """ValueError for an argument that says something about TLS when there is none."""
-    if ssl:
-        return
-    for name, value in (
-        ("server_hostname", server_hostname),
-        ("ssl_handshake_timeout", handshake_timeout),
-        ("ssl_shutdown_timeout", shutdown_timeout),
-    ):
-        if value is not None:
-            raise ValueError(f"{name} is only meaningful with ssl")
-
-
-def _default_context(server_hostname: str | None) -> ssl_module.SSLContext:
-    context = ssl_module.create_default_context()
-    if not server_hostname:
-        context.check_hostname = False
-    return context
 
 
 def _bind_first(sock: socket.socket, addresses: Iterable[Any]) -> None:

@@ -12,12 +12,11 @@ from collections import deque
 from collections.abc import Iterable
 from contextvars import Context
 from itertools import islice
-from typing import Any, TypeGuard
+from typing import Any
 
+from .buffers import PIECES_PER_CALL, Data, after, as_bytes, drop_sent, kept
 from .core import LoopCore
-from .transports import SocketTransport
-
-Data = bytes | bytearray | memoryview
+from .transports import SocketTransport, set_nodelay
 
 # recv(n) allocates n bytes and then gives back what was not needed. From 128 KiB on, glibc does that by mapping and
 # unmapping memory, in every process that never got a whole large block: an echo of 1 KiB in a fresh process takes
@@ -26,9 +25,6 @@ _READ_SIZE = 64 * 1024
 # Only a connection that fills its reads gets larger ones: a message of 128 KiB then takes one call instead of two.
 # Twelve short reads take it back; at once would be wrong, since every long message ends with a short read.
 _MAXIMUM_READ_SIZE = 256 * 1024
-
-# How many buffers one sendmsg() may take; POSIX guarantees only 16, Linux and macOS have 1024.
-_BUFFERS_PER_CALL = 1024
 
 
 class StreamTransport(SocketTransport):
@@ -51,7 +47,7 @@ class StreamTransport(SocketTransport):
         self._flushed: asyncio.Future[None] | None = None
         self._read_size = _READ_SIZE
         super().__init__(loop, sock, protocol, extra, server, context)
-        _set_nodelay(sock)
+        set_nodelay(sock)
         loop.call_soon(self._begin, waiter, context=self._context)
 
     # -- Reading ------------------------------------------------------------------------------------------------------
@@ -138,7 +134,7 @@ class StreamTransport(SocketTransport):
         """Send `data` without blocking (asyncio-protocol: WriteTransport.write)."""
         # Exact bytes, an open transport and a socket with room: three tests and one system call.
         if type(data) is not bytes:
-            data = _as_bytes(data)
+            data = as_bytes(data)
         if self._barred and not self._may_write("write()"):
             return
         if self._buffer:
@@ -157,19 +153,19 @@ class StreamTransport(SocketTransport):
 
     def writelines(self, list_of_data: Iterable[Data]) -> None:
         """Send several pieces with one system call (asyncio-protocol: WriteTransport.writelines)."""
-        pieces = [piece for piece in map(_as_bytes, list_of_data) if piece]
+        pieces = [piece for piece in map(as_bytes, list_of_data) if piece]
         if self._barred and not self._may_write("writelines()"):
             return
         was_empty = not self._buffer
         if was_empty and pieces:
             try:
-                sent = self._sock.sendmsg(pieces[:_BUFFERS_PER_CALL])  # type: ignore[union-attr]
+                sent = self._sock.sendmsg(pieces[:PIECES_PER_CALL])  # type: ignore[union-attr]
             except (BlockingIOError, InterruptedError):
                 sent = 0
             except OSError as exc:
                 self._fail(exc, "Fatal write error on socket transport")
                 return
-            pieces = list(_skip(pieces, sent))
+            pieces = list(after(pieces, sent))
         if was_empty and pieces:
             self._start_writing()
         for piece in pieces:
@@ -190,11 +186,9 @@ class StreamTransport(SocketTransport):
         return True
 
     def _append(self, data: Data) -> None:
-        # Kept by reference, bytes cost nothing; anything else may change under us and is copied.
-        kept = data if isinstance(data, bytes) or _is_over_bytes(data) else bytes(data)
-        if kept:
-            self._buffer.append(kept)
-            self._buffer_size += len(kept)
+        if data:
+            self._buffer.append(kept(data))
+            self._buffer_size += len(data)
             self._buffer_grew()
 
     def _write_ready(self) -> None:
@@ -203,19 +197,14 @@ class StreamTransport(SocketTransport):
             if len(buffer) == 1:
                 sent = self._sock.send(buffer[0])  # type: ignore[union-attr]
             else:
-                sent = self._sock.sendmsg(list(islice(buffer, _BUFFERS_PER_CALL)))  # type: ignore[union-attr]
+                sent = self._sock.sendmsg(list(islice(buffer, PIECES_PER_CALL)))  # type: ignore[union-attr]
         except (BlockingIOError, InterruptedError):
             return
         except OSError as exc:
             self._fail(exc, "Fatal write error on socket transport")
             return
         self._buffer_size -= sent
-        while sent:
-            piece = buffer.popleft()
-            if len(piece) > sent:
-                buffer.appendleft(memoryview(piece)[sent:])
-                break
-            sent -= len(piece)
+        drop_sent(buffer, sent)
         self._buffer_shrank()  # the protocol may write again
         if not buffer and not self._lost:
             self._stop_writing()
@@ -309,35 +298,3 @@ class StreamsMixin(LoopCore):
         context: Context | None = None,
     ) -> StreamTransport:
         return StreamTransport(self, sock, protocol, waiter, extra, server, context)
-
-
-def _set_nodelay(sock: socket.socket) -> None:
-    """Small writes leave at once instead of waiting for the peer's acknowledgement (Nagle's algorithm)."""
-    # `proto` first: `family` and `type` build enum members and take ten times as long.
-    if sock.proto == socket.IPPROTO_TCP or (
-        sock.proto == 0 and sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM
-    ):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
-def _as_bytes(data: Data) -> Data:
-    """`data`, so that len() counts bytes; TypeError for what is not bytes-like."""
-    if isinstance(data, memoryview):
-        return data if data.nbytes == len(data) and data.contiguous else memoryview(data.tobytes())
-    if isinstance(data, (bytes, bytearray)):
-        return data
-    raise TypeError(f"data must be bytes, bytearray or memoryview, not {type(data).__name__}")
-
-
-def _is_over_bytes(data: Data) -> TypeGuard[memoryview]:
-    return isinstance(data, memoryview) and isinstance(data.obj, bytes)
-
-
-def _skip(pieces: list[Data], nbytes: int) -> Iterable[Data]:
-    """What remains of `pieces` after the first `nbytes` bytes."""
-    for piece in pieces:
-        if nbytes >= len(piece):
-            nbytes -= len(piece)
-        else:
-            yield memoryview(piece)[nbytes:] if nbytes else piece
-            nbytes = 0

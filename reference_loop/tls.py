@@ -12,8 +12,9 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
+from .buffers import Data, as_bytes
 from .core import LoopCore, logger
-from .streams import Data, StreamTransport, _as_bytes
+from .streams import StreamTransport
 from .tls_session import _CHUNK_SIZE, State, TlsSession
 from .transports import _QUIET_LOST_WRITES
 
@@ -70,7 +71,7 @@ class TlsTransport(TlsSession):
     def write(self, data: Data) -> None:
         """Send `data` without blocking (asyncio-protocol: WriteTransport.write)."""
         if type(data) is not bytes:
-            data = _as_bytes(data)
+            data = as_bytes(data)
         # Encrypted and sent at once, without a queue: with the engine's care on reading, a message of 1 KiB that
         # is echoed takes 0.70 of asyncio's time (CPU), 0.75 through streams.
         if self._state is State.OPEN and not self._backlog and not self._lower_full and 0 < len(data) <= _CHUNK_SIZE:
@@ -98,7 +99,7 @@ class TlsTransport(TlsSession):
 
     def writelines(self, list_of_data: Iterable[Data]) -> None:
         """Send several pieces in as few records as they fit in (asyncio-protocol: WriteTransport.writelines)."""
-        self.write(b"".join(map(_as_bytes, list_of_data)))
+        self.write(b"".join(map(as_bytes, list_of_data)))
 
     def can_write_eof(self) -> bool:
         """False: asyncio's TLS has no half-closed connections (asyncio-protocol: WriteTransport.can_write_eof)."""

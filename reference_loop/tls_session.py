@@ -15,6 +15,7 @@ from typing import Any
 
 from .core import LoopCore, logger
 from .flow import FlowControlledTransport
+from .tls_arguments import positive
 from .tls_engine import TlsEngine
 
 # Seconds, as documented.
@@ -58,8 +59,8 @@ class TlsSession(FlowControlledTransport, asyncio.Protocol):
         server: Any = None,
         introduce: bool = True,
     ) -> None:
-        self._handshake_timeout = _positive("ssl_handshake_timeout", handshake_timeout, _HANDSHAKE_TIMEOUT)
-        self._shutdown_timeout = _positive("ssl_shutdown_timeout", shutdown_timeout, _SHUTDOWN_TIMEOUT)
+        self._handshake_timeout = positive("ssl_handshake_timeout", handshake_timeout, _HANDSHAKE_TIMEOUT)
+        self._shutdown_timeout = positive("ssl_shutdown_timeout", shutdown_timeout, _SHUTDOWN_TIMEOUT)
         self._engine = TlsEngine(sslcontext, server_side, None if server_side else server_hostname or None)
         super().__init__(loop, protocol, {"sslcontext": sslcontext})
         self._lower = None
@@ -295,11 +296,3 @@ class TlsSession(FlowControlledTransport, asyncio.Protocol):
             waiter.set_result(None)
         else:
             waiter.set_exception(exc)
-
-
-def _positive(name: str, value: float | None, default: float) -> float:
-    if value is None:
-        return default
-    if value <= 0:
-        raise ValueError(f"{name} should be a positive number of seconds, not {value!r}")
-    return value

@@ -193,3 +193,12 @@ def _address_or_none(getter: Callable[[], Any]) -> Any:
         return getter()
     except OSError:
         return None
+
+
+def set_nodelay(sock: socket.socket) -> None:
+    """Small writes leave at once instead of waiting for the peer's acknowledgement (Nagle's algorithm)."""
+    # `proto` first: `family` and `type` build enum members and take ten times as long.
+    if sock.proto == socket.IPPROTO_TCP or (
+        sock.proto == 0 and sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM
+    ):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

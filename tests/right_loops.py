@@ -17,8 +17,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from reference_loop import EventLoop
+from reference_loop.buffers import Data, as_bytes
 from reference_loop.handles import Handle
-from reference_loop.streams import Data, StreamTransport, _as_bytes
+from reference_loop.streams import StreamTransport
 from reference_loop.timers import Timers
 from tests.broken_loops.over_streams import OverStreams
 
@@ -200,7 +201,7 @@ class _LateWriter(StreamTransport):
         self.writelines([data])
 
     def writelines(self, list_of_data: Iterable[Data]) -> None:
-        pieces = [piece for piece in map(_as_bytes, list_of_data) if piece]
+        pieces = [piece for piece in map(as_bytes, list_of_data) if piece]
         if self._barred and not self._may_write("write()"):
             return
         for piece in pieces:

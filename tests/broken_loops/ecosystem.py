@@ -8,7 +8,7 @@ import socket
 from typing import Any
 
 from reference_loop import EventLoop
-from reference_loop.servers import Server
+from reference_loop.serving import Server
 from reference_loop.streams import StreamTransport
 from reference_loop.tls import TlsTransport
 from tests.broken_loops import breaks

@@ -7,7 +7,7 @@ import signal
 from typing import Any
 
 from reference_loop import EventLoop
-from reference_loop.servers import Server
+from reference_loop.serving import Server
 from reference_loop.streams import StreamTransport
 from tests.broken_loops import breaks
 from tests.broken_loops.over_streams import OverStreams
