@@ -1,6 +1,7 @@
-"""A process for each trial, and the keeper that makes, watches and ends them.
+"""A process for each trial, and the keepers that make, watch and end them.
 
-pytest (or an xdist worker) forks one *keeper* after collection; the keeper forks one child per trial (see `keeping`).
+pytest (or an xdist worker) forks one *keeper* per loop after collection, so that what importing one loop's module does
+to a process is no other loop's; the keeper forks one child per trial (see `keeping`).
 The keeper has a session of its own and no other thread, so a fork from it is safe and a loop that kills its process
 group or its parent hits the keeper at worst, which is then replaced. Whatever a loop does to its process ends with the
 process: hangs with or without the GIL, segmentation faults, os._exit, closed descriptors, threads, handlers, children.
@@ -26,6 +27,10 @@ from conformance.verdicts import Verdict
 _HANGS_BEFORE_HURRY = 5
 _HURRY = 5
 _SHORTEST = 2.0
+
+
+_CONNECTIONS: set[socket.socket] = set()
+"""pytest's ends of all its keepers: no keeper may hold another's open, which tells that one that pytest lives."""
 
 
 class KeeperDied(Exception):
@@ -69,6 +74,7 @@ class Keeper:
         if self._connection is None:
             return
         assert self._lines is not None
+        _CONNECTIONS.discard(self._connection)
         self._lines.close()
         self._connection.close()
         self._connection = None
@@ -81,9 +87,11 @@ class Keeper:
         sys.stderr.flush()
         self._pid = _fork()
         if self._pid == 0:
-            ours.close()
+            for other in (ours, *_CONNECTIONS):
+                os.close(other.detach())  # by number: the file objects that read from them would keep them open
             keep(theirs, self._serve, self._prepare)
         theirs.close()
+        _CONNECTIONS.add(ours)
         self._connection, self._lines = ours, ours.makefile("rb")
 
 

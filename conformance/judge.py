@@ -1,4 +1,4 @@
-"""Runs trials for pytest: one keeper of processes, and from each outcome the reports that pytest understands."""
+"""Runs trials for pytest: a keeper of processes per loop, and from each outcome the reports that pytest understands."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ from conformance.verdicts import WRONG, Level, Verdict
 
 _GATES = {"must": {Level.MUST}, "should": {Level.MUST, Level.SHOULD}, "none": set()}
 _FACTORY = "lifecycle.factory"
+_KEEPERS = 16
+"""Loops whose keepers live at the same time."""
 
 
 class Judge:
@@ -37,7 +39,7 @@ class Judge:
         self._specs = {spec.label: spec for spec in specs}
         self._patience = Patience(config.option.loop_patience)
         self._fuzz = config.stash[FUZZ]
-        self._keeper: Keeper | None = None
+        self._keepers: dict[str, Keeper] = {}
         self._scratch = ""
         self._items: dict[str, pytest.Item] = {}
         self._told: set[str] = set()
@@ -87,9 +89,9 @@ class Judge:
         ]
 
     def close(self) -> None:
-        if self._keeper is not None:
-            self._keeper.close()
-            self._keeper = None
+        for keeper in self._keepers.values():
+            keeper.close()
+        self._keepers.clear()
         if self._scratch:
             shutil.rmtree(self._scratch, ignore_errors=True)
             self._scratch = ""
@@ -104,18 +106,25 @@ class Judge:
         if probe.verdict:
             verdict = Verdict(probe.verdict) if requirement.id == _FACTORY else Verdict.NOT_RUN
             return Outcome(verdict, seen=probe.seen)
-        self._items.setdefault(item.nodeid, item)
-        if self._keeper is None:
-            self._items = {each.nodeid: each for each in item.session.items}
-            self._scratch = self._scratch or tempfile.mkdtemp(prefix="loop-conformance-")
-            self._config.stash[SCRATCH] = Path(self._scratch)
-            self._keeper = Keeper(self._serve, self._preload)
         patience = self._patience.of(probe.label)
         if _draws_programs(item):
             patience += self._fuzz.seconds
-        outcome = Outcome.from_dict(_ask(self._keeper, patience, item.nodeid))
+        outcome = Outcome.from_dict(_ask(self._keeper_of(probe, item), patience, item.nodeid))
         self._patience.saw(probe.label, outcome.verdict)
         return outcome
+
+    def _keeper_of(self, probe: Probe, item: pytest.Item) -> Keeper:
+        if not self._scratch:
+            self._items = {each.nodeid: each for each in item.session.items}
+            self._scratch = tempfile.mkdtemp(prefix="loop-conformance-")
+            self._config.stash[SCRATCH] = Path(self._scratch)
+        keeper = self._keepers.pop(probe.label, None)
+        if keeper is None:
+            if len(self._keepers) >= _KEEPERS:
+                self._keepers.pop(next(iter(self._keepers))).close()
+            keeper = Keeper(self._serve, functools.partial(self._preload, probe))
+        self._keepers[probe.label] = keeper  # the one that was used last is the last to go
+        return keeper
 
     def _serve_probe(self, request: str) -> Callable[[], dict[str, Any]]:
         job, _, label = request.partition(" ")
@@ -124,14 +133,13 @@ class Judge:
     def _serve(self, nodeid: str) -> Callable[[], Outcome]:
         return lambda: trial.run(self._items[nodeid])
 
-    def _preload(self) -> None:
-        """In the keeper: what every trial would otherwise do again."""
+    def _preload(self, probe: Probe) -> None:
+        """In the keeper of a loop: what each of its trials would otherwise do again."""
         trial.prepare(self._items.values())
         random.seed(0)
-        for label, probe in self.probes.items():
-            if probe.preloadable:
-                with contextlib.suppress(Exception):  # each trial will try, fail, and say so
-                    load_factory(self._specs[label])
+        if probe.preloadable:
+            with contextlib.suppress(Exception):  # each trial will try, fail, and say so
+                load_factory(self._specs[probe.label])
         asked = [requirement_of(item.function) for item in self._items.values()]  # type: ignore[attr-defined]
         needs = {need for each in asked if each for need in each.needs if need.library and need.present()}
         for need in sorted(needs, key=lambda need: need.name):

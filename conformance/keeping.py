@@ -33,6 +33,7 @@ _TICK = 0.5
 _OUTPUT_LIMIT = 8000
 _MEMORY_LIMIT = 4 << 30
 _PR_SET_PDEATHSIG = 1
+_IGNORED_BY_PYTHON = {signal.SIGPIPE, signal.SIGXFSZ}
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<function>\S+)')
 
 Job = Callable[[], Outcome | dict[str, Any]]
@@ -42,9 +43,7 @@ def keep(connection: socket.socket, serve: Callable[[str], Job], prepare: Callab
     """Serve requests until pytest hangs up. Never returns into pytest's stack."""
     try:
         os.setsid()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        _forget_signals()
         faulthandler.disable()
         # Not the consumer's filters: with "filterwarnings = error" a module that warns could not be imported here.
         warnings.resetwarnings()
@@ -72,6 +71,16 @@ def keep(connection: socket.socket, serve: Callable[[str], Job], prepare: Callab
         traceback.print_exc()
     finally:
         os._exit(0)
+
+
+def _forget_signals() -> None:
+    """Signals are as in a fresh Python: what pytest, nohup or a shell made of them is no business of a loop's."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in signal.valid_signals() - _IGNORED_BY_PYTHON:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _one_child(connection: socket.socket, serve: Callable[[str], Job], request: str, patience: float) -> dict[str, Any]:

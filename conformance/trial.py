@@ -56,13 +56,17 @@ class Outcome:
     output: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON values only: xdist's channels carry no enums."""
-        data = {key: value for key, value in asdict(self).items() if value not in ("", None)}
+        """Plain JSON values only: xdist's channels carry neither enums nor lone surrogates, which a loop may print."""
+        data = {key: _sayable(value) for key, value in asdict(self).items() if value not in ("", None)}
         return data | {"verdict": self.verdict.value}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Outcome:
         return cls(**{**data, "verdict": Verdict(data["verdict"])})
+
+
+def _sayable(value: Any) -> Any:
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 # What the run tells the battery's fixtures, and they tell the trial, through pytest's stashes.

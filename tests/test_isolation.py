@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,39 @@ def test_what_was_found_before_the_run_is_killed_is_in_the_file(tmp_path: Path) 
     assert finished.run is not None
     assert not finished.run.complete
     assert finished.verdicts("killer.Killer")["callbacks.fifo"] == "conforms"
+
+
+def test_what_a_loop_says_may_be_no_unicode(tmp_path: Path) -> None:
+    (tmp_path / "mumbling.py").write_text(
+        "import asyncio\n"
+        "class Mumbling(asyncio.SelectorEventLoop):\n"
+        "    def getnameinfo(self, *args, **kwargs):\n"
+        "        raise RuntimeError('\\udce2')\n"
+    )
+    finished = run_pytest("-n", "1", "--loop=mumbling:Mumbling", "--loop-results=r.jsonl", "dns.getn*", cwd=tmp_path)
+    assert finished.code == exits.DEVIATES, finished.output
+    assert set(finished.verdicts("mumbling.Mumbling").values()) == {"deviates"}
+
+
+def test_a_signal_that_was_ignored_before_the_run_is_not_the_loops_fault(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        finished = run_pytest("--loop=asyncio:SelectorEventLoop", "subprocess.returncode-signal", cwd=tmp_path)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert finished.code == exits.CONFORMS, finished.output
+
+
+def test_what_importing_a_loop_changes_is_no_other_loops_fault(tmp_path: Path) -> None:
+    (tmp_path / "patching.py").write_text(
+        "import asyncio\nasyncio.SelectorEventLoop.time = lambda self: 0\nnew_loop = asyncio.SelectorEventLoop\n"
+    )
+    finished = run_pytest(
+        "--loop=patching:new_loop", "--loop=stock=asyncio:SelectorEventLoop", "--loop-results=r.jsonl", "-n", "0",
+        "timers.time-is-float", cwd=tmp_path,
+    )  # fmt: skip
+    assert finished.verdicts("patching.new_loop") == {"timers.time-is-float": "deviates"}, finished.output
+    assert finished.verdicts("stock") == {"timers.time-is-float": "conforms"}
 
 
 def test_a_machine_with_few_descriptors_is_not_the_loops_fault(tmp_path: Path) -> None:
