@@ -45,3 +45,18 @@ def drop_sent(buffer: deque[bytes | memoryview], nbytes: int) -> None:
             buffer.appendleft(memoryview(piece)[nbytes:])
             return
         nbytes -= len(piece)
+
+
+def take_chunk(buffer: deque[bytes | memoryview], size: int) -> bytes | memoryview:
+    """Take at most `size` bytes from a buffer: a part of a large piece, or many small ones as one."""
+    data = buffer.popleft()
+    if len(data) > size:
+        buffer.appendleft(memoryview(data)[size:])
+        return memoryview(data)[:size]
+    if not buffer or len(data) + len(buffer[0]) > size:
+        return data
+    pieces, taken = [data], len(data)
+    while buffer and taken + len(buffer[0]) <= size:
+        pieces.append(buffer.popleft())
+        taken += len(pieces[-1])
+    return b"".join(pieces)

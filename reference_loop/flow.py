@@ -92,6 +92,10 @@ class FlowControlledTransport(asyncio.Transport):
         if self._flow.may_resume(self.get_write_buffer_size()):
             self._tell("resume_writing")
 
+    def _announce_low(self) -> None:
+        """Have resume_writing() called when the buffer has drained, though it was never full."""
+        self._flow.paused = True
+
     def _tell(self, method: str) -> None:
         if self._protocol is None:
             return

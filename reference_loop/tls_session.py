@@ -13,6 +13,7 @@ from collections import deque
 from contextvars import copy_context
 from typing import Any
 
+from .buffers import take_chunk
 from .core import LoopCore, logger
 from .flow import FlowControlledTransport
 from .tls_arguments import positive
@@ -122,6 +123,21 @@ class TlsSession(FlowControlledTransport, asyncio.Protocol):
             self._go_on()
         self._buffer_shrank()
 
+    def _buffer_shrank(self) -> None:
+        super()._buffer_shrank()
+        if self._flow.paused:
+            self._watch_below()
+
+    def _announce_low(self) -> None:
+        super()._announce_low()
+        self._watch_below()
+
+    def _watch_below(self) -> None:
+        # What is left waits in the transport below, and is too little for that to have paused: it has to be asked.
+        if not self._backlog and not self._lower_full:
+            self._lower_full = True
+            self._lower._announce_low()
+
     # -- Progress -----------------------------------------------------------------------------------------------------
 
     def _go_on(self) -> None:
@@ -196,7 +212,7 @@ class TlsSession(FlowControlledTransport, asyncio.Protocol):
 
     def _write_backlog(self) -> None:
         while self._backlog and not self._lower_full:
-            data = self._next_chunk()
+            data = take_chunk(self._backlog, _CHUNK_SIZE)
             taken = self._engine.encrypt(data)
             if taken < len(data):
                 self._backlog.appendleft(memoryview(data)[taken:])
@@ -206,21 +222,6 @@ class TlsSession(FlowControlledTransport, asyncio.Protocol):
                 self._lower.resume_reading()
                 return
         self._buffer_shrank()
-
-    def _next_chunk(self) -> bytes | memoryview:
-        """Takes from the backlog what is encrypted next: a part of a large piece, or many small ones as one."""
-        backlog = self._backlog
-        data = backlog.popleft()
-        if len(data) > _CHUNK_SIZE:
-            backlog.appendleft(memoryview(data)[_CHUNK_SIZE:])
-            return memoryview(data)[:_CHUNK_SIZE]
-        if not backlog or len(data) + len(backlog[0]) > _CHUNK_SIZE:
-            return data
-        pieces, size = [data], len(data)
-        while backlog and size + len(backlog[0]) <= _CHUNK_SIZE:
-            pieces.append(backlog.popleft())
-            size += len(pieces[-1])
-        return b"".join(pieces)
 
     def _send(self) -> None:
         if records := self._engine.take():

@@ -156,12 +156,15 @@ def test_tls_has_no_write_eof(loop: Loop, patience: Patience) -> None:
 
 
 @requirement("tls.pause-writing", MUST, cite="asyncio-protocol: BaseProtocol.pause_writing")
-def test_a_peer_that_does_not_read_pauses_the_protocol(loop: Loop, patience: Patience) -> None:
+@pytest.mark.parametrize("low", [None, 0])
+def test_a_peer_that_does_not_read_pauses_the_protocol(loop: Loop, patience: Patience, low: int | None) -> None:
     """pause_writing() is called when the buffer passes its limit, resume_writing() when it has drained.
 
-    If this fails: look for flow control that ends at the transport beneath.
+    If this fails: look for flow control that ends at the transport beneath, or waits for one that was never full.
     """
     with secured(loop, patience) as (transport, protocol, peer):
+        if low is not None:
+            transport.set_write_buffer_limits(high=2**20, low=low)
         transport.write(BIG)
         transport.write(BIG)
         drive(loop, patience, in_thread(lambda: receive_exactly(peer, 2 * len(BIG))))
