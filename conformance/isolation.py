@@ -6,8 +6,8 @@ The keeper has a session of its own and no other thread, so a fork from it is sa
 group or its parent hits the keeper at worst, which is then replaced. Whatever a loop does to its process ends with the
 process: hangs with or without the GIL, segmentation faults, os._exit, closed descriptors, threads, handlers, children.
 
-Messages between the processes are lines of JSON. Measured on the machine of the first runs: 4 ms per trial for the
-fork, a new loop and the end of the process (Python 3.12, 2 cores).
+Messages between the processes are lines of JSON. The median trial takes 22 ms with two workers on two shared cores
+(Python 3.12). Alone, 3 ms are the fork, and 5 the fixtures, the loop and the test.
 """
 
 from __future__ import annotations

@@ -30,10 +30,6 @@ _SUITE = (str(BATTERY), str(Path(__file__).parent / "kit"), str(Path(__file__).p
 _OPERATION = re.compile(r"\bloop\.(\w+)\(|\b(?:transport|server|handle|runner)\.(\w+)\(")
 
 
-class SuiteError(Exception):
-    """The suite's own machinery failed (a peer, a child program): the loop is not to blame."""
-
-
 class OutOfPlace(Exception):
     """The loop let SystemExit or KeyboardInterrupt out where the requirement expects none."""
 
@@ -154,7 +150,7 @@ def _outcome_of(error: BaseException) -> Outcome:
         return Outcome(Verdict.NOT_RUN, seen=str(error.msg), where=where)
     if _lacks_descriptors(error):
         return Outcome(Verdict.NOT_RUN, seen=f"it needs more descriptors than `ulimit -n` allows: {seen}", where=where)
-    if isinstance(error, SuiteError) or _is_suite_fault(error):
+    if _is_suite_fault(error):
         return Outcome(Verdict.ERRORED, seen=seen, where=where, output=_full(error))
     if isinstance(error, NotImplementedError) or _is_absent_method(error):
         operation = _operation(error, frame)
@@ -179,12 +175,15 @@ def _source_line(error: BaseException) -> str:
 
 
 def _is_suite_fault(error: BaseException) -> bool:
-    """A name that this suite spelled wrong, or a fixture that does not exist, is no fault of the loop."""
-    if isinstance(error, pytest.FixtureLookupError):
-        return True
-    frames = traceback.extract_tb(error.__traceback__)
-    in_suite = bool(frames) and frames[-1].filename.startswith(_SUITE)
-    return in_suite and isinstance(error, NameError)
+    """A name that this suite spelled wrong, or a fixture that does not exist, is no fault of the loop.
+
+    A variable that has no value yet is: its callback was called too early.
+    """
+    if not isinstance(error, NameError):
+        return isinstance(error, pytest.FixtureLookupError)
+    code = [frame for frame, _ in traceback.walk_tb(error.__traceback__)][-1].f_code
+    known = code.co_varnames + code.co_cellvars + code.co_freevars
+    return code.co_filename.startswith(_SUITE) and error.name not in known
 
 
 def _lacks_descriptors(error: BaseException | None) -> bool:

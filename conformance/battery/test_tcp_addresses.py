@@ -17,7 +17,6 @@ from conformance.kit.connections import accept, closed_port, opened, silent_list
 from conformance.kit.peers import listener
 from conformance.kit.protocols import Events
 from conformance.requirement import MUST, SHOULD, requirement
-from conformance.trial import SuiteError
 
 Loop = asyncio.AbstractEventLoop
 CONNECT = "asyncio-eventloop: loop.create_connection"
@@ -47,7 +46,7 @@ def both_families() -> Iterator[list[socket.socket]]:
             two.listen()
             yield [one, two]
             return
-    raise SuiteError("no port is free in both families")
+    pytest.skip("no port is free in both families")
 
 
 @contextlib.contextmanager

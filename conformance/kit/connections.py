@@ -8,9 +8,10 @@ import socket
 from collections.abc import Awaitable, Iterator
 from typing import Any
 
+import pytest
+
 from conformance.kit.patience import turn
 from conformance.kit.peers import PEER_TIMEOUT, listener
-from conformance.trial import SuiteError
 
 
 @contextlib.contextmanager
@@ -39,7 +40,7 @@ def accept(listening: socket.socket) -> socket.socket:
 def silent_listener(family: int = socket.AF_INET, port: int = 0) -> Iterator[Any]:
     """The address of a listener whose backlog is full: a connection to it is neither made nor refused.
 
-    Raises SuiteError where the kernel makes it all the same.
+    Where the kernel makes it all the same, the test is not run.
     """
     with listener(family, backlog=0, port=port) as listening, contextlib.ExitStack() as stack:
         address = listening.getsockname()
@@ -51,7 +52,7 @@ def silent_listener(family: int = socket.AF_INET, port: int = 0) -> Iterator[Any
             except TimeoutError:
                 yield address
                 return
-        raise SuiteError("this kernel accepts connections beyond a backlog of 0")
+        pytest.skip("this kernel accepts connections beyond a backlog of 0")
 
 
 def closed_port(family: int = socket.AF_INET) -> int:

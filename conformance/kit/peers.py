@@ -11,7 +11,6 @@ from typing import TypeVar
 
 from conformance.kit.patience import Patience
 from conformance.kit.threads import Helper
-from conformance.trial import SuiteError
 
 PEER_TIMEOUT = 5.0
 T = TypeVar("T")
@@ -85,9 +84,3 @@ def shrink_buffers(*sockets: socket.socket) -> None:
     for each in sockets:
         each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
         each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
-
-
-def require(condition: object, what: str) -> None:
-    """The suite's own preparation must have worked. Raises SuiteError."""
-    if not condition:
-        raise SuiteError(what)

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
-from conformance.trial import SuiteError
-
 T = TypeVar("T")
 
 
@@ -28,10 +26,9 @@ class Helper(threading.Thread, Generic[T]):
             self._error = error
 
     def result(self, patience: float = 5.0) -> T:
-        """What `work` returned. Raises its exception, or SuiteError if it does not end."""
+        """What `work` returned. Raises its exception, or AssertionError if it does not end: it waits for the loop."""
         self.join(patience)
-        if self.is_alive():
-            raise SuiteError(f"the helper thread {self.name} did not end within {patience:g} s")
+        assert not self.is_alive(), f"the peer's part did not end within {patience:g} s"
         if self._error is not None:
             raise self._error
         return self._value
