@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import importlib
 import random
@@ -138,8 +137,7 @@ class Judge:
         trial.prepare(self._items.values())
         random.seed(0)
         if probe.preloadable:
-            with contextlib.suppress(Exception):  # each trial will try, fail, and say so
-                load_factory(self._specs[probe.label])
+            load_factory(self._specs[probe.label])
         asked = [requirement_of(item.function) for item in self._items.values()]  # type: ignore[attr-defined]
         needs = {need for each in asked if each for need in each.needs if need.library and need.present()}
         for need in sorted(needs, key=lambda need: need.name):

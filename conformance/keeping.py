@@ -48,7 +48,8 @@ def keep(connection: socket.socket, serve: Callable[[str], Job], prepare: Callab
         # Not the consumer's filters: with "filterwarnings = error" a module that warns could not be imported here.
         warnings.resetwarnings()
         warnings.simplefilter("ignore")
-        prepare()
+        with contextlib.suppress(Exception):  # each trial will try what failed here again, and say so
+            prepare()
         # Here rather than in each child: half a millisecond each, and one for the codec of every host name.
         with contextlib.suppress(OSError):
             _libc()
