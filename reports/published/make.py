@@ -10,6 +10,7 @@ import argparse
 import gzip
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -126,6 +127,8 @@ class Place:
                  str(Path.home()): "~"}  # fmt: skip
         for path, name in names.items():
             text = text.replace(path, name)
+        for root in {Path(path).parts[1] for path in names}:  # a long repr is cut in its middle, and so may a path be
+            text = re.sub(rf"/{re.escape(root)}(/[\w.-]*?)*?\.\.\.", "...", text)
         return text.replace(json.dumps(os.uname().nodename), '"published"')
 
     def _pip(self, *arguments: str) -> int:
