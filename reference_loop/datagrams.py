@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from .core import LoopCore, logger
 from .listeners import remove_stale_socket, set_reuse_port
-from .transports import SocketTransport
+from .socket_transports import SocketTransport
 
 ProtocolT = TypeVar("ProtocolT", bound=asyncio.BaseProtocol)
 

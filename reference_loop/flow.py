@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from .core import LoopCore
+from .core import LoopCore, logger
+from .transports import ProtocolTransport
 
 # As documented, and as asyncio has it: a protocol pauses when more than 64 KiB wait, and goes on at a quarter of that.
 _DEFAULT_HIGH = 64 * 1024
+# The first writes after the end are dropped in silence: a protocol may not have heard of it yet.
+_QUIET_LOST_WRITES = 5
 
 
 class WriteFlow:
@@ -49,30 +52,16 @@ class WriteFlow:
         return True
 
 
-class FlowControlledTransport(asyncio.Transport):
-    """A transport with a protocol and a write buffer.
+class FlowControlledTransport(ProtocolTransport, asyncio.Transport):
+    """A transport with a write buffer.
 
-    The derived class implements get_write_buffer_size(), calls `_buffer_grew()` and `_buffer_shrank()`, and sets
-    `_protocol` to None when connection_lost() has been called, so that no cycle keeps the two alive.
+    The derived class implements get_write_buffer_size() and calls `_buffer_grew()` and `_buffer_shrank()`.
     """
 
-    _protocol: Any
-    _extra: dict[str, Any]  # what get_extra_info() looks at
-
     def __init__(self, loop: LoopCore, protocol: asyncio.BaseProtocol, extra: dict[str, Any] | None) -> None:
-        super().__init__(extra)
-        self._loop = loop
+        super().__init__(loop, protocol, extra)
         self._flow = WriteFlow()
-        self.set_protocol(protocol)
-
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """Hand the transport to another protocol (asyncio-protocol: BaseTransport.set_protocol)."""
-        self._protocol = protocol
-
-    def get_protocol(self) -> asyncio.BaseProtocol:
-        """The current protocol (asyncio-protocol: BaseTransport.get_protocol)."""
-        protocol: asyncio.BaseProtocol = self._protocol
-        return protocol
+        self._lost_writes = 0
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """Set the marks in bytes (asyncio-protocol: WriteTransport.set_write_buffer_limits)."""
@@ -106,7 +95,7 @@ class FlowControlledTransport(asyncio.Transport):
         except BaseException as exc:
             self._report(exc, f"protocol.{method}() failed")
 
-    def _report(self, exc: BaseException, message: str) -> None:
-        self._loop.call_exception_handler(
-            {"message": message, "exception": exc, "transport": self, "protocol": self._protocol}
-        )
+    def _note_lost_write(self) -> None:
+        self._lost_writes += 1
+        if self._lost_writes > _QUIET_LOST_WRITES:
+            logger.warning("write to %r after its end: the data is dropped", self)

@@ -5,28 +5,24 @@ The descriptor is set to non-blocking mode, for every process that shares it.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import stat
 import warnings
 from contextvars import Context, copy_context
 from typing import Any
 
-from .core import LoopCore, logger
+from .transports import ProtocolTransport
 
 
-class PipeEnd(asyncio.BaseTransport):
-    """What both ends share: the file object, its registration, and the one way in which it ends."""
+class PipeEnd(ProtocolTransport):
+    """What both ends share."""
 
-    _loop: LoopCore
-    _protocol: Any
     _pipe: Any  # None: closed
     _fd: int
-    _context: Context
     _closing = False
     _lost = False  # connection_lost() is on its way or was called
 
-    def _take(self, loop: LoopCore, pipe: Any, context: Context | None) -> int:
+    def _take(self, pipe: Any, context: Context | None) -> int:
         """Own `pipe`; return its file type. ValueError for a regular file: no system can say when one is ready."""
         self._pipe = None
         fd = pipe.fileno()
@@ -37,15 +33,14 @@ class PipeEnd(asyncio.BaseTransport):
         self._pipe = pipe
         self._fd = fd
         self._context = copy_context() if context is None else context
-        loop._transports[fd] = self
+        self._loop._transports[fd] = self
         return mode
 
     def is_closing(self) -> bool:
         """Whether the transport is closing or closed (asyncio-protocol: BaseTransport.is_closing)."""
         return self._closing
 
-    def _end(self, exc: BaseException | None) -> None:
-        """Stop everything and have connection_lost() called."""
+    def _force_close(self, exc: BaseException | None) -> None:
         if self._lost:
             return
         self._closing = self._lost = True
@@ -54,22 +49,6 @@ class PipeEnd(asyncio.BaseTransport):
             self._release()  # nobody can be told any more
         else:
             self._loop.call_soon(self._call_connection_lost, exc, context=self._context)
-
-    def _fail(self, exc: BaseException, message: str) -> None:
-        """End by an error: a broken pipe is the protocol's business, anything else a programmer's."""
-        if not isinstance(exc, OSError):
-            self._loop.call_exception_handler(
-                {"message": message, "exception": exc, "transport": self, "protocol": self._protocol}
-            )
-        elif self._loop._debug:
-            logger.debug("%r: %s", self, message, exc_info=exc)
-        self._end(exc)
-
-    def _call_connection_lost(self, exc: BaseException | None) -> None:
-        try:
-            self._protocol.connection_lost(exc)
-        finally:
-            self._release()
 
     def _release(self) -> None:
         pipe, self._pipe = self._pipe, None

@@ -16,11 +16,10 @@ from itertools import islice
 from typing import Any
 
 from .buffers import PIECES_PER_CALL, Data, as_bytes, drop_sent, kept
-from .core import LoopCore, logger
+from .core import LoopCore
 from .flow import FlowControlledTransport
 from .pipe_ends import PipeEnd
 from .streams import _READ_SIZE
-from .transports import _QUIET_LOST_WRITES
 
 
 class ReadPipeTransport(PipeEnd, asyncio.ReadTransport):
@@ -34,30 +33,10 @@ class ReadPipeTransport(PipeEnd, asyncio.ReadTransport):
         waiter: asyncio.Future[None] | None = None,
         context: Context | None = None,
     ) -> None:
-        super().__init__({"pipe": pipe})
-        self._loop = loop
+        super().__init__(loop, protocol, {"pipe": pipe})
         self._paused = False
-        self._take(loop, pipe, context)
-        self.set_protocol(protocol)
+        self._take(pipe, context)
         loop.call_soon(self._begin, waiter, context=self._context)
-
-    def _begin(self, waiter: asyncio.Future[None] | None) -> None:
-        try:
-            self._protocol.connection_made(self)
-        finally:
-            self._start_reading()
-            if waiter is not None and not waiter.done():
-                waiter.set_result(None)
-
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """Hand the transport to another protocol (asyncio-protocol: BaseTransport.set_protocol)."""
-        self._protocol = protocol
-        self._buffered_protocol = isinstance(protocol, asyncio.BufferedProtocol)
-
-    def get_protocol(self) -> asyncio.BaseProtocol:
-        """The current protocol (asyncio-protocol: BaseTransport.get_protocol)."""
-        protocol: asyncio.BaseProtocol = self._protocol
-        return protocol
 
     def is_reading(self) -> bool:
         """Whether data will be received (asyncio-protocol: ReadTransport.is_reading)."""
@@ -77,7 +56,7 @@ class ReadPipeTransport(PipeEnd, asyncio.ReadTransport):
 
     def close(self) -> None:
         """Stop reading, then call connection_lost(None) (asyncio-protocol: BaseTransport.close)."""
-        self._end(None)
+        self._force_close(None)
 
     def _start_reading(self) -> None:
         if not self.is_reading():
@@ -112,7 +91,7 @@ class ReadPipeTransport(PipeEnd, asyncio.ReadTransport):
         except BaseException as exc:
             self._fail(exc, "Fatal error on reading from a pipe")
             return
-        self._end(None)
+        self._force_close(None)
 
 
 class WritePipeTransport(PipeEnd, FlowControlledTransport):
@@ -129,26 +108,20 @@ class WritePipeTransport(PipeEnd, FlowControlledTransport):
         super().__init__(loop, protocol, {"pipe": pipe})
         self._buffer: deque[bytes | memoryview] = deque()
         self._buffer_size = 0
-        self._lost_writes = 0
-        self._mode = self._take(loop, pipe, context)
+        self._mode = self._take(pipe, context)
         loop.call_soon(self._begin, waiter, context=self._context)
 
-    def _begin(self, waiter: asyncio.Future[None] | None) -> None:
-        try:
-            self._protocol.connection_made(self)
-        finally:
-            # A pipe without a reader wakes the reader slot of its writing end. Terminals have data there.
-            if not self._closing and not stat.S_ISCHR(self._mode):
-                slot = self._loop._handle(self._reader_gone, (), self._context)
-                self._loop._poller.set_reader(self._fd, slot)
-            if waiter is not None and not waiter.done():
-                waiter.set_result(None)
+    def _start_reading(self) -> None:
+        # A pipe without a reader wakes the reader slot of its writing end. Terminals have data there.
+        if not self._closing and not stat.S_ISCHR(self._mode):
+            slot = self._loop._handle(self._reader_gone, (), self._context)
+            self._loop._poller.set_reader(self._fd, slot)
 
     def _reader_gone(self) -> None:
         if stat.S_ISSOCK(self._mode) and self._has_data():
             self._loop._poller.remove_reader(self._fd)  # not for us, and readable for ever: a write will tell
             return
-        self._end(BrokenPipeError() if self._buffer else None)
+        self._force_close(BrokenPipeError() if self._buffer else None)
 
     def _has_data(self) -> bool:
         """Whether the other end of the socket has sent something, instead of having closed."""
@@ -170,9 +143,7 @@ class WritePipeTransport(PipeEnd, FlowControlledTransport):
         """Send `data` without blocking (asyncio-protocol: WriteTransport.write)."""
         data = as_bytes(data)
         if self._closing:
-            self._lost_writes += 1
-            if self._lost_writes > _QUIET_LOST_WRITES:
-                logger.warning("write to %r after its end: the data is dropped", self)
+            self._note_lost_write()
             return
         if not data:
             return
@@ -210,7 +181,7 @@ class WritePipeTransport(PipeEnd, FlowControlledTransport):
         if not buffer and not self._lost:
             self._loop._poller.remove_writer(self._fd)
             if self._closing:
-                self._end(None)
+                self._force_close(None)
 
     def can_write_eof(self) -> bool:
         """True: closing the pipe is the end of its data (asyncio-protocol: WriteTransport.can_write_eof)."""
@@ -224,15 +195,15 @@ class WritePipeTransport(PipeEnd, FlowControlledTransport):
         """Send what is buffered, then call connection_lost(None) (asyncio-protocol: BaseTransport.close)."""
         self._closing = True
         if not self._buffer:
-            self._end(None)
+            self._force_close(None)
 
     def abort(self) -> None:
         """Drop what is buffered and call connection_lost(None) (asyncio-protocol: WriteTransport.abort)."""
-        self._end(None)
+        self._force_close(None)
 
-    def _end(self, exc: BaseException | None) -> None:
+    def _force_close(self, exc: BaseException | None) -> None:
         if self._buffer and not self._lost:
             self._buffer.clear()
             self._buffer_size = 0
             self._loop._poller.remove_writer(self._fd)
-        super()._end(exc)
+        super()._force_close(exc)

@@ -16,7 +16,7 @@ from typing import Any
 
 from .buffers import PIECES_PER_CALL, Data, after, as_bytes, drop_sent, kept
 from .core import LoopCore
-from .transports import SocketTransport, set_nodelay
+from .socket_transports import SocketTransport, set_nodelay
 
 # recv(n) allocates n bytes and then gives back what was not needed. From 128 KiB on, glibc does that by mapping and
 # unmapping memory, in every process that never got a whole large block: an echo of 1 KiB in a fresh process takes
@@ -51,10 +51,6 @@ class StreamTransport(SocketTransport):
         loop.call_soon(self._begin, waiter, context=self._context)
 
     # -- Reading ------------------------------------------------------------------------------------------------------
-
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        self._buffered_protocol = isinstance(protocol, asyncio.BufferedProtocol)
-        super().set_protocol(protocol)
 
     def _read_ready(self) -> None:
         if self._buffered_protocol:

@@ -13,19 +13,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from .buffers import Data, as_bytes
-from .core import LoopCore, logger
+from .core import LoopCore
 from .streams import StreamTransport
 from .tls_session import _CHUNK_SIZE, State, TlsSession
-from .transports import _QUIET_LOST_WRITES
 
 
 class TlsTransport(TlsSession):
     """The application's side of a TLS connection."""
-
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """Hand the transport to another protocol (asyncio-protocol: BaseTransport.set_protocol)."""
-        self._buffered_protocol = isinstance(protocol, asyncio.BufferedProtocol)
-        super().set_protocol(protocol)
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """What TLS knows, else what the transport below does (asyncio-protocol: BaseTransport.get_extra_info)."""
@@ -86,9 +80,7 @@ class TlsTransport(TlsSession):
             if taken:
                 return
         if self._closing:
-            self._lost_writes += 1
-            if self._lost_writes > _QUIET_LOST_WRITES:
-                logger.warning("write to %r after its end: the data is dropped", self)
+            self._note_lost_write()
         elif data:
             # Bytes are kept by reference; anything else may change under us and is copied.
             self._backlog.append(data if isinstance(data, bytes) else bytes(data))

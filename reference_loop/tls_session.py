@@ -45,7 +45,6 @@ class TlsSession(FlowControlledTransport, asyncio.Protocol):
     """A TLS connection. Its life goes through the states in their order, and may leave some out."""
 
     _lower: Any  # the transport below
-    _buffered_protocol: bool
 
     def __init__(
         self,
@@ -78,7 +77,6 @@ class TlsSession(FlowControlledTransport, asyncio.Protocol):
         self._paused = False
         self._closing = False
         self._eof_told = False
-        self._lost_writes = 0
         if server is not None:
             server._attach(self)
 
@@ -103,15 +101,17 @@ class TlsSession(FlowControlledTransport, asyncio.Protocol):
         self._closing = True
         self._stop_timer()
         self._drop_backlog()
-        try:
-            self._answer_waiter(exc or ConnectionResetError("The connection was lost during the TLS handshake"))
-            if self._introduced:
-                self._protocol.connection_lost(exc)
-        finally:
-            self._protocol = None
-            server, self._server = self._server, None
-            if server is not None:
-                server._detach(self)
+        self._answer_waiter(exc or ConnectionResetError("The connection was lost during the TLS handshake"))
+        if self._introduced:
+            self._call_connection_lost(exc)
+        else:
+            self._release()
+
+    def _release(self) -> None:
+        self._protocol = None
+        server, self._server = self._server, None
+        if server is not None:
+            server._detach(self)
 
     def pause_writing(self) -> None:
         self._lower_full = True
@@ -261,13 +261,6 @@ class TlsSession(FlowControlledTransport, asyncio.Protocol):
     def abort(self) -> None:
         """Drop what is buffered and call connection_lost(None) (asyncio-protocol: WriteTransport.abort)."""
         self._force_close(None)
-
-    def _fail(self, exc: BaseException, message: str) -> None:
-        if not isinstance(exc, OSError):
-            self._report(exc, message)
-        elif self._loop._debug:
-            logger.debug("%r: %s", self, message, exc_info=exc)
-        self._force_close(exc)
 
     def _force_close(self, exc: BaseException | None) -> None:
         self._closing = True
