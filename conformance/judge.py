@@ -40,7 +40,6 @@ class Judge:
         self._fuzz = config.stash[FUZZ]
         self._keepers: dict[str, Keeper] = {}
         self._scratch = ""
-        self._items: dict[str, pytest.Item] = {}
         self._told: set[str] = set()
         self._expected: list[Expectations] | None = None
         self.probes: dict[str, Probe] = {}
@@ -60,7 +59,8 @@ class Judge:
 
     def reports(self, item: pytest.Item, requirement: Requirement) -> list[pytest.TestReport]:
         """Run the trial of `item` and tell it as set-up, call and teardown, as pytest's plugins expect."""
-        spec: LoopSpec = item.callspec.params["loop_spec"]  # type: ignore[attr-defined]
+        spec = _spec_of(item)
+        assert spec is not None
         probe = self.probes[spec.label]
         started = time.time()
         outcome = self._outcome(item, requirement, probe)
@@ -114,36 +114,24 @@ class Judge:
 
     def _keeper_of(self, probe: Probe, item: pytest.Item) -> Keeper:
         if not self._scratch:
-            self._items = {each.nodeid: each for each in item.session.items}
             self._scratch = tempfile.mkdtemp(prefix="loop-conformance-")
             self._config.stash[SCRATCH] = Path(self._scratch)
         keeper = self._keepers.pop(probe.label, None)
         if keeper is None:
             if len(self._keepers) >= _KEEPERS:
                 self._keepers.pop(next(iter(self._keepers))).close()
-            keeper = Keeper(self._serve, functools.partial(self._preload, probe))
+            spec = self._specs[probe.label]
+            items = {each.nodeid: each for each in item.session.items if _spec_of(each) is spec}
+            keeper = Keeper(
+                lambda nodeid: functools.partial(trial.run, items[nodeid]),
+                lambda: _preload(spec, probe, list(items.values())),
+            )
         self._keepers[probe.label] = keeper  # the one that was used last is the last to go
         return keeper
 
     def _serve_probe(self, request: str) -> Callable[[], dict[str, Any]]:
         job, _, label = request.partition(" ")
         return lambda: JOBS[job](self._specs[label])
-
-    def _serve(self, nodeid: str) -> Callable[[], Outcome]:
-        return lambda: trial.run(self._items[nodeid])
-
-    def _preload(self, probe: Probe) -> None:
-        """In the keeper of a loop: what each of its trials would otherwise do again."""
-        trial.prepare(self._items.values())
-        random.seed(0)
-        if probe.preloadable:
-            load_factory(self._specs[probe.label])
-        asked = [requirement_of(item.function) for item in self._items.values()]  # type: ignore[attr-defined]
-        needs = {need for each in asked if each for need in each.needs if need.library and need.present()}
-        for need in sorted(needs, key=lambda need: need.name):
-            importlib.import_module(need.name)  # takes longer than the trials of the chapter `ecosystem`
-        if any(_draws_programs(item) for item in self._items.values()):
-            importlib.import_module("conformance.schedules.explore").warm_up()
 
     def _expectations(self) -> list[Expectations]:
         if self._expected is None:
@@ -185,6 +173,26 @@ class Judge:
             )
         path, line, _ = item.location
         return "skipped", (path, line or 0, f"{outcome.verdict}: {outcome.seen}")
+
+
+def _preload(spec: LoopSpec, probe: Probe, items: list[pytest.Item]) -> None:
+    """In the keeper of a loop, whose `items` these are: what each trial would otherwise do again."""
+    trial.prepare(items)
+    random.seed(0)
+    if probe.preloadable:
+        load_factory(spec)
+    asked = [requirement_of(item.function) for item in items]  # type: ignore[attr-defined]
+    needs = {need for each in asked if each for need in each.needs if need.library and need.present()}
+    for need in sorted(needs, key=lambda need: need.name):
+        importlib.import_module(need.name)  # takes longer than the trials of the chapter `ecosystem`
+    if any(_draws_programs(item) for item in items):
+        importlib.import_module("conformance.schedules.explore").warm_up()
+
+
+def _spec_of(item: pytest.Item) -> LoopSpec | None:
+    """The loop that an item is about; None for a test of somebody else that asks for none."""
+    spec: LoopSpec | None = item.callspec.params.get("loop_spec") if hasattr(item, "callspec") else None
+    return spec
 
 
 def _draws_programs(item: pytest.Item) -> bool:
