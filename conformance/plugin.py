@@ -90,6 +90,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[LEAKS_OF] = {label: probe.leaks for label, probe in judge.probes.items()}
     if is_worker:
         return
+    _check_paths(config)
     requirements = _known_requirements()
     for pattern in config.stash[_IDS]:
         if not fnmatch.filter(requirements, pattern):
@@ -287,6 +288,14 @@ def _is_selected(config: pytest.Config, requirement: Requirement) -> bool:
         and (requirement.chapter in chapters if chapters else ids or requirement.chapter != _ON_REQUEST)
         and (not ids or any(fnmatch.fnmatchcase(requirement.id, pattern) for pattern in ids))
     )
+
+
+def _check_paths(config: pytest.Config) -> None:
+    """Each argument that is a path must be there: with xdist, pytest only says that no tests ran."""
+    for argument in config.args:
+        path = argument.partition("::")[0]
+        if not (config.option.pyargs or (config.invocation_params.dir / path).exists()):
+            raise pytest.UsageError(f"{argument}: no such file; an id has a dot, a chapter is `chapter.*`")
 
 
 def _fuzz(text: str | None, drawn: str) -> Fuzz:

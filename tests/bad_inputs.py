@@ -7,9 +7,7 @@ exit code 1 if a traceback was printed, nothing was said, or the command ended w
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -17,8 +15,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.harness import ROOT
-from tests.places import Row, page
+from tests.places import ROOT, Row, page, run
 
 PAGE = ROOT / "docs" / "bad-inputs.md"
 _WORDS = """\
@@ -26,7 +23,6 @@ Each command was run as it stands here, in a folder of its own, with such a file
 `python -m tests.bad_inputs`, which fails if one of them prints a traceback, says nothing, or ends with 0."""
 _STOCK = "--loop=asyncio:SelectorEventLoop"
 _GOLDEN = ROOT / "tests" / "reports" / "golden"
-_SECONDS = 120
 _TOOLS = {"pytest": "The battery", "bench": "The race", "reports": "Reports"}
 
 
@@ -75,6 +71,8 @@ BAD = (
     Bad("pytest --loop=json:loads", "a factory that takes an argument"),
     Bad(f"pytest {_STOCK} {_STOCK}", "two loops of one label"),
     Bad(f"pytest {_STOCK} callbacks.nothing", "an id of no requirement"),
+    Bad(f"pytest {_STOCK} test_nothing.py", "a file that is not there"),
+    Bad(f"pytest {_STOCK} -n 2 test_nothing.py", "the same, over workers"),
     Bad(f"pytest {_STOCK} --loop-chapter=nothing", "a chapter that is not there"),
     Bad(f"pytest {_STOCK} --loop-patience=0", "no patience"),
     Bad(f"pytest {_STOCK} --loop-fuzz=long", "seconds that are no number"),
@@ -112,15 +110,12 @@ def attempt(bad: Bad) -> Row:
     """Run the command in a folder of its own. The row is right if it refuses in words."""
     with tempfile.TemporaryDirectory() as folder:
         bad.prepare(Path(folder))
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", *shlex.split(bad.command)],
-            cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, timeout=_SECONDS,
-        )  # fmt: skip
-    said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+        command = [sys.executable, "-P", "-m", *shlex.split(bad.command)]
+        done = run(command, Path(folder), {"PYTHONPATH": str(ROOT)})
+    said = [line for line in done.output.splitlines() if line.strip()]
     sentence = next((line for line in said if not line.startswith("usage:")), "").replace(folder, ".")
-    right = done.returncode != 0 and "Traceback" not in done.stderr + done.stdout and bool(sentence)
-    return Row(f"`{bad.command}`: {bad.wrong}", f"{sentence} (exit {done.returncode})", right)
+    right = done.code != 0 and "Traceback" not in done.output and bool(sentence)
+    return Row(f"`{bad.command}`: {bad.wrong}", f"{sentence} (exit {done.code})", right)
 
 
 def main() -> int:
