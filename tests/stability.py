@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import random
 import resource
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from conformance import results
+from conformance import exits, results
 from conformance.verdicts import Verdict
 
 _DEFAULT = ["asyncio:SelectorEventLoop", "reference_loop:new_event_loop"]
@@ -58,12 +59,16 @@ def _repeat(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as directory:
         for number in range(options.runs):
             file = Path(directory) / "run.jsonl"
+            seed = random.randrange(1_000_000)
             command = [sys.executable, "-P", "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider",
-                       "--loop-shuffle",
+                       f"--loop-shuffle={seed}",
                        f"--loop-patience={options.patience}", f"--loop-results={file}",
                        *(f"--loop={loop}" for loop in loops),
                        *(f"--loop-expected={file}" for file in expected), *options.select]  # fmt: skip
             finished = subprocess.run(command, capture_output=True, text=True)
+            if finished.returncode == exits.USAGE:
+                print(finished.stdout + finished.stderr, file=sys.stderr)
+                return exits.USAGE
             run = results.read(file)
             done += len(run.loops)
             wrong = _wrong(run)
@@ -75,7 +80,6 @@ def _repeat(options: argparse.Namespace) -> int:
                 failures["the run itself"] += 1
                 print(finished.stdout[-2000:])
             left = (time.monotonic() - started) / (number + 1) * (options.runs - number - 1)
-            seed = finished.stdout.partition("--loop-shuffle=")[2].split("\n")[0]
             print(f"run {number + 1}/{options.runs}: {len(run.results)} results, {sum(wrong.values())} false failures, "
                   f"seed {seed}, {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB, "
                   f"about {left / 60:.0f} min left", flush=True)  # fmt: skip
