@@ -6,6 +6,7 @@ import functools
 import importlib
 import random
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -33,8 +34,9 @@ _KEEPERS = 16
 class Judge:
     """The trials of one process. Without xdist there is one judge; with it, one in each worker."""
 
-    def __init__(self, config: pytest.Config, specs: list[LoopSpec]) -> None:
+    def __init__(self, config: pytest.Config, specs: list[LoopSpec], path: list[str]) -> None:
         self._config = config
+        self._path = path  # sys.path as it was before pytest put the battery's directory first
         self._specs = {spec.label: spec for spec in specs}
         self._patience = Patience(config.option.loop_patience)
         self._fuzz = config.stash[FUZZ]
@@ -46,7 +48,7 @@ class Judge:
 
     def look(self, *, quietly: bool) -> None:
         """Probe every loop. Raises pytest.UsageError for a spec that cannot be used, unless `quietly`."""
-        keeper = Keeper(self._serve_probe)
+        keeper = Keeper(self._serve_probe, self._order_path)
         try:
             for label, spec in self._specs.items():
                 probe = self.probes[label] = first_look(spec, functools.partial(_ask, keeper, self._patience.of(label)))
@@ -124,7 +126,7 @@ class Judge:
             items = {each.nodeid: each for each in item.session.items if _spec_of(each) is spec}
             keeper = Keeper(
                 lambda nodeid: functools.partial(trial.run, items[nodeid]),
-                lambda: _preload(spec, probe, list(items.values())),
+                lambda: self._preload(spec, probe, list(items.values())),
             )
         self._keepers[probe.label] = keeper  # the one that was used last is the last to go
         return keeper
@@ -132,6 +134,24 @@ class Judge:
     def _serve_probe(self, request: str) -> Callable[[], dict[str, Any]]:
         job, _, label = request.partition(" ")
         return lambda: JOBS[job](self._specs[label])
+
+    def _preload(self, spec: LoopSpec, probe: Probe, items: list[pytest.Item]) -> None:
+        """In the keeper of a loop, whose `items` these are: what each trial would otherwise do again."""
+        trial.prepare(items)  # sets up packages, which pytest imports again: before the next line
+        self._order_path()
+        random.seed(0)
+        if probe.preloadable:
+            load_factory(spec)
+        asked = [requirement_of(item.function) for item in items]  # type: ignore[attr-defined]
+        needs = {need for each in asked if each for need in each.needs if need.library and need.present()}
+        for need in sorted(needs, key=lambda need: need.name):
+            importlib.import_module(need.name)  # takes longer than the trials of the chapter `ecosystem`
+        if any(_draws_programs(item) for item in items):
+            importlib.import_module("conformance.schedules.explore").warm_up()
+
+    def _order_path(self) -> None:
+        """Loops are imported from where the user's path has them: beside the battery lies, perhaps, another version."""
+        sys.path.sort(key=lambda entry: self._path.index(entry) if entry in self._path else len(self._path))
 
     def _expectations(self) -> list[Expectations]:
         if self._expected is None:
@@ -173,20 +193,6 @@ class Judge:
             )
         path, line, _ = item.location
         return "skipped", (path, line or 0, f"{outcome.verdict}: {outcome.seen}")
-
-
-def _preload(spec: LoopSpec, probe: Probe, items: list[pytest.Item]) -> None:
-    """In the keeper of a loop, whose `items` these are: what each trial would otherwise do again."""
-    trial.prepare(items)
-    random.seed(0)
-    if probe.preloadable:
-        load_factory(spec)
-    asked = [requirement_of(item.function) for item in items]  # type: ignore[attr-defined]
-    needs = {need for each in asked if each for need in each.needs if need.library and need.present()}
-    for need in sorted(needs, key=lambda need: need.name):
-        importlib.import_module(need.name)  # takes longer than the trials of the chapter `ecosystem`
-    if any(_draws_programs(item) for item in items):
-        importlib.import_module("conformance.schedules.explore").warm_up()
 
 
 def _spec_of(item: pytest.Item) -> LoopSpec | None:

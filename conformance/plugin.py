@@ -33,6 +33,7 @@ _RECORDER: pytest.StashKey[Recorder] = pytest.StashKey()
 _IDS: pytest.StashKey[list[str]] = pytest.StashKey()
 _WHOLE: pytest.StashKey[bool] = pytest.StashKey()
 _SEED: pytest.StashKey[str] = pytest.StashKey()
+_PATH: pytest.StashKey[list[str]] = pytest.StashKey()
 
 # Drives libraries that hardly anybody has installed beside a loop, and asks nothing of it that no other chapter does.
 _ON_REQUEST = "ecosystem"
@@ -55,6 +56,7 @@ def take_over(early_config: pytest.Config, args: list[str]) -> None:
         early_config.pluginmanager.set_blocked("hypothesispytest")
     early_config.stash[_IDS] = ids
     early_config.stash[_WHOLE] = whole
+    early_config.stash[_PATH] = list(sys.path)
     early_config.pluginmanager.register(sys.modules[__name__], "loop_conformance_battery")
 
 
@@ -85,7 +87,7 @@ def pytest_configure(config: pytest.Config) -> None:
     drawn = worker_input["loop_seed"] if worker_input else str(time.time_ns() % 1_000_000)
     config.stash[_SEED] = drawn if option.loop_shuffle == "random" else str(option.loop_shuffle)
     config.stash[FUZZ] = _fuzz(option.loop_fuzz, drawn)
-    judge = config.stash[_JUDGE] = Judge(config, config.stash[_SPECS])
+    judge = config.stash[_JUDGE] = Judge(config, config.stash[_SPECS], config.stash[_PATH])
     judge.look(quietly=is_worker)
     config.stash[LEAKS_OF] = {label: probe.leaks for label, probe in judge.probes.items()}
     if is_worker:

@@ -26,6 +26,17 @@ def new_loop():
     return asyncio.SelectorEventLoop()
 """
 
+_ANOTHER_VERSION = """
+import asyncio
+
+class AnotherVersion(asyncio.SelectorEventLoop):
+    def is_closed(self):
+        return False
+
+def new_event_loop():
+    return AnotherVersion()
+"""
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
@@ -40,6 +51,17 @@ def test_loops_of_the_current_directory_work_and_its_tests_are_left_alone(projec
     finished = run_pytest(f"--loop=mymodule:{factory}", "--loop-results=r.jsonl", ONE, cwd=project)
     assert finished.code == exits.CONFORMS, finished.output
     assert finished.verdicts(f"mymodule.{factory.rpartition('.')[2]}") == {ONE: "conforms"}
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n", "2")], ids=["one process", "workers"])
+def test_a_loop_is_imported_from_where_the_users_path_has_it_first(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    # Collecting the battery puts the directory first that it lies in, and there may be another version of the loop.
+    (tmp_path / "reference_loop.py").write_text(_ANOTHER_VERSION)
+    loop = ("--loop=reference_loop:new_event_loop", "--loop-results=r.jsonl")
+    finished = run_pytest(*loop, *arguments, "lifecycle.is-closed", cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)})
+    assert finished.verdicts("reference_loop") == {"lifecycle.is-closed": "deviates"}
+    assert finished.run is not None
+    assert "AnotherVersion" in str(finished.run.loops)
 
 
 @pytest.mark.parametrize(
