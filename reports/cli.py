@@ -63,6 +63,11 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     one.set_defaults(command=commands.merge)
 
+    one = _reader(subparsers.add_parser("expect", help="what a loop does otherwise, as an expectation file"))
+    one.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.toml")
+    one.add_argument("--loop", metavar="LABEL", help="of which loop, if there are several")
+    one.set_defaults(command=commands.write_expectations)
+
     one = _reader(subparsers.add_parser("gate", help="an exit code for CI, with reasons"))
     one.add_argument("--expected", action="append", default=[], metavar="[LABEL=]FILE|NAME", help="known deviations")
     one.add_argument("--level", choices=LEVELS, default="must", help="what fails beside MUST (must)")

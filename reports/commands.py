@@ -14,6 +14,7 @@ from reports import (
     ci,
     diff,
     differences,
+    expecting,
     gate,
     junit,
     markdown,
@@ -48,6 +49,11 @@ def write_badge(options: argparse.Namespace) -> int:
     """The name of the output decides: `.json` is for badge services, everything else is an SVG."""
     found = badge.badge(_matrix(options.paths), options.loop)
     return _write(options.output, found.endpoint() if options.output.suffix == ".json" else found.svg())
+
+
+def write_expectations(options: argparse.Namespace) -> int:
+    text = expecting.expectations(_matrix(options.paths), options.loop, options.output)
+    return _write(options.output, text)
 
 
 def merge(options: argparse.Namespace) -> int:
