@@ -1,7 +1,8 @@
 """Makes what this folder publishes: batteries and races of every loop that installs here, and the pages of them.
 
 `tox run -e published` runs it. What is there is kept, so that it goes on where it stopped; `--again` forgets it.
-It is the one script under `reports/` that runs loops, and it does so as anybody would: in environments of their own.
+It is the one script under `reports/` that runs loops, and it does so as anybody would: each in an environment of its
+own. Loops that need a house of their own (Qt, GLib, Trio) have a factory in `adapters.py`.
 """
 
 from __future__ import annotations
@@ -26,54 +27,66 @@ class Loop:
     """A published loop: where it comes from, and whether it is raced too."""
 
     spec: str
-    requirement: str = ""
+    packages: tuple[str, ...] = ()
     raced: bool = False
+    of_the_system: bool = False  # needs a binding that only the operating system's own Python has
+    expected: bool = True  # whether its file in conformance/expected is made here, and not kept by hand
+
+    @property
+    def name(self) -> str:
+        """Its label, where that is not a longer one."""
+        label, equals, target = self.spec.rpartition("=")
+        return label if equals else target.partition(":")[0]
+
+    @property
+    def home(self) -> str:
+        """What the name of its environment ends with. Loops that race each other share one."""
+        return "" if self.raced else f"-{self.name}"
 
 
 LOOPS = (
-    Loop("asyncio:SelectorEventLoop", raced=True),
-    Loop("reference_loop:new_event_loop", raced=True),
-    Loop("uvloop:new_event_loop", "uvloop", raced=True),
-    Loop("rloop:new_event_loop", "rloop", raced=True),
-    Loop("blazio:new_event_loop", "blazio"),
-    Loop("rsloop:new_event_loop", "rsloop"),
-    Loop("uringcore:EventLoop", "uringcore"),
-    Loop("veloxloop:new_event_loop", "veloxloop"),
-    Loop("zloop:new_event_loop", "zloop"),
+    Loop("asyncio:SelectorEventLoop", raced=True, expected=False),
+    Loop("reference_loop:new_event_loop", raced=True, expected=False),
+    Loop("uvloop:new_event_loop", ("uvloop",), raced=True, expected=False),
+    Loop("rloop:new_event_loop", ("rloop",), raced=True),
+    Loop("blazio:new_event_loop", ("blazio",)),
+    Loop("gbulb=adapters:glib", ("gbulb",), of_the_system=True),
+    Loop("leviathan=leviathan:Loop", ("leviathan",)),
+    Loop("qasync=adapters:qt", ("qasync", "PySide6-Essentials")),
+    Loop("rsloop:new_event_loop", ("rsloop",)),
+    Loop("trio-asyncio=adapters:trio", ("trio-asyncio",)),
+    Loop("uringcore=uringcore:UringEventLoop", ("uringcore",)),
+    Loop("veloxloop:new_event_loop", ("veloxloop",)),
+    Loop("zloop:new_event_loop", ("zloop",)),
+    Loop("zuvloop:new_event_loop", ("zuvloop",)),
 )
 
 
 class Place:
-    """One Python: its environment, and where its results go."""
+    """One Python: its environments, and where its results go."""
 
     def __init__(self, python: str, work: Path) -> None:
         self.python = python
-        self.environment = work / f"python{python}"
+        self.work = work
         self.raw = work / f"raw{python}"
         self.results = HERE / python
         self.installed: list[Loop] = []
         self.notes: list[str] = []
 
-    @property
-    def executable(self) -> Path:
-        return self.environment / "bin" / "python"
+    def bin(self, name: str, loop: Loop | None = None) -> str:
+        """A program of the environment of a loop, or of the one where loops race."""
+        return str(self.work / f"python{self.python}{loop.home if loop else ''}" / "bin" / name)
 
     def prepare(self) -> bool:
-        """Make the environment, with every loop that has a wheel for it. False if this Python is not there."""
-        base = interpreter(self.python)
-        if base is None:
+        """Make the environments of all loops that have a wheel. False if this Python is not there."""
+        if interpreter(self.python) is None:
             print(f"Python {self.python} is not there: left out")
             return False
-        if not self.executable.exists():
-            run([base, "-m", "venv", str(self.environment)])
-            self._pip(str(ROOT))
         self.raw.mkdir(parents=True, exist_ok=True)
         self.results.mkdir(exist_ok=True)
-        self._pip("--force-reinstall", "--no-deps", str(ROOT))
+        shutil.copy(HERE / "adapters.py", self.raw)
         for loop in LOOPS:
-            if loop.requirement and self._pip("--only-binary", ":all:", loop.requirement):
-                self.notes.append(f"`{loop.requirement}` has no wheel that installs here")
-            elif why := self._unusable(loop):
+            if why := self._install(loop) or self._unusable(loop):
                 self.notes.append(f"`{loop.spec}`: {why}")
             else:
                 self.installed.append(loop)
@@ -81,18 +94,18 @@ class Place:
 
     def battery(self, loop: Loop) -> None:
         """One loop at a time: a spec that cannot be used, or a run that is killed, costs no other loop."""
-        file = self.raw / f"{loop.spec.replace(':', '-')}.jsonl"
+        file = self.raw / f"{loop.name}.jsonl"
         if complete(file):
             return
         # The console script, not -m: an environment's own pytest, away from this checkout's files.
-        command = [str(self.environment / "bin" / "pytest"), "-q", "-n", str(os.cpu_count() or 1)]
+        command = [self.bin("pytest", loop), "-q", "-n", str(os.cpu_count() or 1)]
         run([*command, f"--loop={loop.spec}", f"--loop-results={file.name}"], cwd=self.raw, check=False)
 
     def race(self, pace: str, workloads: list[str]) -> None:
         """All that are raced, in one race: ratios of different races do not compare."""
         specs = [part for loop in self.installed if loop.raced for part in ("--loop", loop.spec)]
         arguments = [*([f"--{pace}"] if pace != "default" else []), *specs, "-o", "race", *workloads]
-        run([str(self.executable), "-P", "-m", "bench", "run", *arguments], cwd=self.raw, check=False)
+        run([self.bin("python"), "-P", "-m", "bench", "run", *arguments], cwd=self.raw, check=False)
 
     def publish(self) -> None:
         """Raw data into the repository: without this machine's names and paths, and packed where it is large."""
@@ -121,30 +134,37 @@ class Place:
 
     def clean(self, text: str) -> str:
         """Without paths and host names: they say nothing about loops."""
-        base = subprocess.run([str(self.executable), "-c", "import sys; print(sys.base_prefix)"], capture_output=True,
+        base = subprocess.run([self.bin("python"), "-c", "import sys; print(sys.base_prefix)"], capture_output=True,
                               text=True, check=True).stdout.strip()  # fmt: skip
-        names = {str(self.environment): "venv", str(self.raw): ".", str(ROOT): "checkout", base: "python",
-                 str(Path.home()): "~"}  # fmt: skip
-        for path, name in names.items():
-            text = text.replace(path, name)
+        homes = {str(Path(self.bin("python", loop)).parents[1]): "venv" for loop in LOOPS}
+        names = homes | {str(self.raw): ".", str(ROOT): "checkout", base: "python", str(Path.home()): "~"}
+        for path in sorted(names, key=len, reverse=True):
+            text = text.replace(path, names[path])
         for root in {Path(path).parts[1] for path in names}:  # a long repr is cut in its middle, and so may a path be
             text = re.sub(rf"/{re.escape(root)}(/[\w.-]*?)*?\.\.\.", "...", text)
         return text.replace(json.dumps(os.uname().nodename), '"published"')
 
-    def _pip(self, *arguments: str) -> int:
-        command = [str(self.executable), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments]
-        return run(command, check=False)
+    def _install(self, loop: Loop) -> str:
+        """Make the environment of a loop. Why it could not be made, in the installer's words."""
+        python = self.bin("python", loop)
+        if not Path(python).exists():
+            base = f"/usr/bin/python{self.python}" if loop.of_the_system else interpreter(self.python)
+            if base is None or not Path(base).exists():
+                return f"needs the system's own Python {self.python}, which is not there"
+            shared = ["--system-site-packages"] if loop.of_the_system else []
+            run([base, "-m", "venv", *shared, str(Path(python).parents[1])])
+        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        run([*pip, str(ROOT)])
+        run([*pip, "--force-reinstall", "--no-deps", str(ROOT)])
+        return last_line([*pip, "--only-binary", ":all:", *loop.packages]) if loop.packages else ""
 
     def _unusable(self, loop: Loop) -> str:
-        module, _, factory = loop.spec.partition(":")
-        code = f"import {module}; {module}.{factory}().close()"
-        done = subprocess.run([str(self.executable), "-P", "-c", code], capture_output=True, text=True, timeout=60)
-        if done.returncode == 0:
-            return ""
-        return (done.stderr.strip().splitlines() or [f"ends with {done.returncode}"])[-1][:200]
+        module, _, factory = loop.spec.rpartition("=")[2].partition(":")
+        code = f"import sys; sys.path.append('.'); import {module}; {module}.{factory}().close()"
+        return last_line([self.bin("python", loop), "-P", "-c", code], cwd=self.raw)
 
     def reports(self, *arguments: str) -> None:
-        run([str(self.executable), "-P", "-m", "reports", *arguments])
+        run([self.bin("python"), "-P", "-m", "reports", *arguments])
 
 
 def interpreter(python: str) -> str | None:
@@ -169,6 +189,16 @@ def complete(file: Path) -> bool:
     return file.exists() and '"kind": "footer"' in file.read_text(errors="replace").rstrip().rpartition("\n")[2]
 
 
+def last_line(command: list[str], cwd: Path = ROOT) -> str:
+    """What a command said last before it failed; nothing if it did not."""
+    print("$", " ".join(command), flush=True)
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode == 0:
+        return ""
+    said = [line for line in done.stderr.splitlines() if line.strip()]
+    return (said or [f"ends with {done.returncode}"])[-1].removeprefix("ERROR: ")[:200]
+
+
 def run(command: list[str], cwd: Path = ROOT, *, check: bool = True) -> int:
     """Run, say so, and give the exit status."""
     print("$", " ".join(command), flush=True)
@@ -189,6 +219,14 @@ def take_pictures(place: Place) -> None:
         place.reports("html", str(place.results / source), "-o", str(page), "--title", title)
         flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1200,1300"]
         run([chromium, *flags, f"--screenshot={picture}", page.as_uri()], check=False)
+
+
+def write_expected(places: list[Place]) -> None:
+    """conformance/expected/NAME.toml of each loop, from what is published of it on any Python."""
+    results = sorted(str(file) for file in HERE.glob("3.*/battery.json"))
+    for name in sorted({loop.name for place in places for loop in place.installed if loop.expected}):
+        output = ROOT / "conformance" / "expected" / f"{name}.toml"
+        places[-1].reports("expect", *results, "--loop", name, "-o", str(output))
 
 
 def write_index(places: list[Place]) -> None:
@@ -228,6 +266,7 @@ def main() -> int:
         place.publish()
         place.pages()
     if places:
+        write_expected(places)
         write_index(places)
         take_pictures(places[-1])
     return 0 if places else 1
