@@ -6,10 +6,7 @@ the controller (results, table, exit code) and in each worker (trials); without 
 
 from __future__ import annotations
 
-import fnmatch
-import os
 import random
-import re
 import sys
 import time
 from typing import Any
@@ -19,32 +16,26 @@ import pytest
 # Before any battery module is imported, so that a failing `assert` tells what it saw.
 pytest.register_assert_rewrite("conformance.battery", "conformance.kit")
 
-from conformance import catalogue, expectations, hosts, remote, terminal  # noqa: E402 (after the registration above)
+from conformance import catalogue, expectations, hosts, remote, selection, terminal  # noqa: E402 (after the registration above)
 from conformance.judge import Judge  # noqa: E402 (the same)
 from conformance.loops import LoopSpec, LoopSpecError, add_current_directory, parse_specs  # noqa: E402 (the same)
 from conformance.recorder import Recorder  # noqa: E402 (the same)
-from conformance.requirement import Requirement, requirement_of  # noqa: E402 (the same)
+from conformance.requirement import requirement_of  # noqa: E402 (the same)
 from conformance.trial import BATTERY, FUZZ, LEAKS_OF, PATIENCE, Fuzz  # noqa: E402 (the same)
 from conformance.verdicts import MEANINGS, WRONG, Verdict  # noqa: E402 (the same)
 
 _SPECS: pytest.StashKey[list[LoopSpec]] = pytest.StashKey()
 _JUDGE: pytest.StashKey[Judge] = pytest.StashKey()
 _RECORDER: pytest.StashKey[Recorder] = pytest.StashKey()
-_IDS: pytest.StashKey[list[str]] = pytest.StashKey()
 _WHOLE: pytest.StashKey[bool] = pytest.StashKey()
 _SEED: pytest.StashKey[str] = pytest.StashKey()
 _PATH: pytest.StashKey[list[str]] = pytest.StashKey()
-
-# Drives libraries that hardly anybody has installed beside a loop, and asks nothing of it that no other chapter does.
-_ON_REQUEST = "ecosystem"
-
-_ID_PATTERN = re.compile(r"[a-z][a-z-]*\.[a-z0-9*?\[\]-]+\Z")
 
 
 def take_over(early_config: pytest.Config, args: list[str]) -> None:
     """Choose what is collected: the battery, unless paths are given. Called before conftest files are loaded."""
     known = early_config.known_args_namespace
-    ids = [arg for arg in known.file_or_dir if _ID_PATTERN.match(arg) and not os.path.exists(arg)]
+    ids = [arg for arg in known.file_or_dir if selection.is_id(arg)]
     for id in ids:
         args.remove(id)
         known.file_or_dir.remove(id)
@@ -54,7 +45,7 @@ def take_over(early_config: pytest.Config, args: list[str]) -> None:
         known.file_or_dir.append(str(BATTERY))
         # It imports all of Hypothesis to say nothing at the end, which takes longer than a run of one chapter.
         early_config.pluginmanager.set_blocked("hypothesispytest")
-    early_config.stash[_IDS] = ids
+    early_config.stash[selection.IDS] = ids
     early_config.stash[_WHOLE] = whole
     early_config.stash[_PATH] = list(sys.path)
     early_config.pluginmanager.register(sys.modules[__name__], "loop_conformance_battery")
@@ -70,7 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
     option = config.option
     if option.loop_patience <= 0 or option.loop_repeat < 1:
         raise pytest.UsageError("--loop-patience takes seconds above 0 and --loop-repeat a number from 1")
-    if _ID_PATTERN.match(option.loop_shuffle or ""):
+    if selection.is_id(option.loop_shuffle or ""):
         raise pytest.UsageError(f"--loop-shuffle took {option.loop_shuffle!r} for its seed; put ids before it")
     add_current_directory()
     try:
@@ -92,17 +83,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[LEAKS_OF] = {label: probe.leaks for label, probe in judge.probes.items()}
     if is_worker:
         return
-    _check_paths(config)
-    requirements = _known_requirements()
-    for pattern in config.stash[_IDS]:
-        if not fnmatch.filter(requirements, pattern):
-            raise pytest.UsageError(f"{pattern}: no requirement of that id; see pytest --loop-catalogue")
-    chapters = {r.chapter for r in requirements.values()}
-    for chapter in _chapters(config):
-        if chapter not in chapters:
-            raise pytest.UsageError(
-                f"--loop-chapter={chapter}: there is no such chapter; known: {', '.join(sorted(chapters))}"
-            )
+    requirements = dict(catalogue.load())
+    selection.check(config, requirements)
     labels = [spec.label for spec in config.stash[_SPECS]]
     for argument in option.loop_expected:
         label, _ = expectations.find(argument)
@@ -140,7 +122,7 @@ def pytest_xdist_getremotemodule() -> object:
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     if config.option.loop_catalogue:
-        for line in terminal.catalogue_lines(_selected_catalogue(config)):
+        for line in terminal.catalogue_lines(r for r in catalogue.load().values() if selection.asks_for(config, r)):
             print(line)
         return 0
     return None
@@ -162,7 +144,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> list[pytest.Item] | None:
     """A requirement that was not asked for makes no items: a thousand of them for each of many loops take a minute."""
     requirement = requirement_of(obj)
-    return None if requirement is None or _is_selected(collector.config, requirement) else []
+    return None if requirement is None or selection.asks_for(collector.config, requirement) else []
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -272,32 +254,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         config.stash[_JUDGE].close()
 
 
-# ---- selection -----------------------------------------------------------------------------------------------------
-
-
-def _known_requirements() -> dict[str, Requirement]:
-    return dict(catalogue.load())
-
-
-def _selected_catalogue(config: pytest.Config) -> list[Requirement]:
-    return [r for r in _known_requirements().values() if _is_selected(config, r)]
-
-
-def _is_selected(config: pytest.Config, requirement: Requirement) -> bool:
-    levels, chapters, ids = config.option.loop_level, _chapters(config), config.stash[_IDS]
-    return (
-        (not levels or requirement.level in levels)
-        and (requirement.chapter in chapters if chapters else ids or requirement.chapter != _ON_REQUEST)
-        and (not ids or any(fnmatch.fnmatchcase(requirement.id, pattern) for pattern in ids))
-    )
-
-
-def _check_paths(config: pytest.Config) -> None:
-    """Each argument that is a path must be there: with xdist, pytest only says that no tests ran."""
-    for argument in config.args:
-        path = argument.partition("::")[0]
-        if not (config.option.pyargs or (config.invocation_params.dir / path).exists()):
-            raise pytest.UsageError(f"{argument}: no such file; an id has a dot, a chapter is `chapter.*`")
+# ---- one option ----------------------------------------------------------------------------------------------------
 
 
 def _fuzz(text: str | None, drawn: str) -> Fuzz:
@@ -311,7 +268,3 @@ def _fuzz(text: str | None, drawn: str) -> Fuzz:
     if fuzz.seconds <= 0:
         raise pytest.UsageError(f"--loop-fuzz={text}: give seconds above 0, and @SEED (a number) to repeat a run")
     return fuzz
-
-
-def _chapters(config: pytest.Config) -> list[str]:
-    return [name.strip() for text in config.option.loop_chapter for name in text.split(",") if name.strip()]
