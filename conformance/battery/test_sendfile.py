@@ -118,8 +118,10 @@ def test_count_tells_how_much_to_send(loop: Loop, patience: Patience, tmp_path: 
     """
     with connected(loop) as (transport, _, peer), source(kind, tmp_path, SMALL) as file:
         assert loop.run_until_complete(loop.sendfile(transport, file, 100, 30)) == 30
+        assert loop.run_until_complete(loop.sendfile(transport, file, 200, 1)) == 1
         transport.write(b"!")
-        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 31))) == SMALL[100:130] + b"!"
+        expected = SMALL[100:130] + SMALL[200:201] + b"!"
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 32))) == expected
 
 
 @requirement("sendfile.count-large", MUST, cite=CITE)

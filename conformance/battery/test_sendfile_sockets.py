@@ -75,8 +75,9 @@ def test_count_tells_how_much_to_send_over_a_socket(loop: Loop, tmp_path: Path, 
     """
     with sockets() as (ours, peer), source(kind, tmp_path, SMALL) as file:
         assert loop.run_until_complete(loop.sock_sendfile(ours, file, 100, 30)) == 30
+        assert loop.run_until_complete(loop.sock_sendfile(ours, file, 200, 1)) == 1
         loop.run_until_complete(loop.sock_sendall(ours, b"!"))
-        assert receive_exactly(peer, 31) == SMALL[100:130] + b"!"
+        assert receive_exactly(peer, 32) == SMALL[100:130] + SMALL[200:201] + b"!"
 
 
 @requirement("sendfile.sock-count-large", MUST, cite=CITE)
