@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.descriptors import backlog_of, none_left
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import reset
 from conformance.kit.servers import Service, accepted, create, dial, serving, shut
@@ -70,6 +71,39 @@ def test_a_burst_of_connections_is_accepted_completely(loop: Loop, patience: Pat
         for peer in peers:
             peer.close()
         patience.run_until(loop, lambda: all(p.lost for p in service.protocols), "every connection_lost()")
+
+
+@requirement("servers.backlog", MUST, cite="asyncio-eventloop: loop.create_server", needs=("linux",))
+@pytest.mark.parametrize(("given", "queue"), [({}, 100), ({"backlog": 7}, 7)], ids=["default", "given"])
+def test_backlog_is_passed_to_listen(loop: Loop, given: dict[str, int], queue: int) -> None:
+    """backlog is the maximum number of queued connections passed to listen() (defaults to 100).
+
+    If this fails: look for a number of the loop's own, or for listen() without one.
+    """
+    with serving(loop, **given) as service:
+        assert backlog_of(service.server.sockets[0].fileno()) == queue
+
+
+@requirement("servers.out-of-descriptors", SHOULD, cite="asyncio-eventloop: loop.create_server")
+def test_a_server_survives_a_lack_of_descriptors(loop: Loop, patience: Patience, watch: Any) -> None:
+    """A server that cannot accept because no descriptor is left accepts again when there are some.
+
+    If this fails: look for an error of accept() that ends the server, or for readiness that is told only once.
+    """
+    # Whether the connection that came meanwhile is closed or waits, and whether it is reported, is left open.
+    watch.allow("reported")
+    with serving(loop) as service, socket.socket() as early:
+
+        async def lack() -> None:
+            with none_left():
+                early.connect(service.address)
+                for _ in range(5):
+                    await asyncio.sleep(0)
+
+        loop.run_until_complete(lack())
+        with dial(service) as late:
+            late.sendall(b"late")
+            patience.run_until(loop, lambda: b"late" in [p.received for p in service.protocols], "the next connection")
 
 
 @requirement("servers.factory-error", SHOULD, cite="asyncio-eventloop: loop.create_server")

@@ -52,6 +52,37 @@ class DropsWhatComesFirst(ChangesProtocols):
         return make
 
 
+@breaks("servers.backlog")
+class ListensAsItLikes(ChangesServers):
+    """The number of connections that may wait is one of the loop's own."""
+
+    def changed(self, where: list[Any], kwargs: dict[str, Any]) -> None:
+        kwargs["backlog"] = 100
+
+
+@breaks("servers.backlog")
+class HasAnotherBacklog(ChangesServers):
+    """By default 128 connections may wait, as in other languages."""
+
+    def changed(self, where: list[Any], kwargs: dict[str, Any]) -> None:
+        kwargs.setdefault("backlog", 128)
+
+
+@breaks("servers.out-of-descriptors")
+class EndsWithTheDescriptors(ChangesServers):
+    """An accept() for which there is no descriptor ends the server."""
+
+    def made(self, server: Any, kwargs: dict[str, Any]) -> Any:
+        self.servers = [*getattr(self, "servers", []), server]
+        return server
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        super().call_exception_handler(context)
+        if "socket" in context:
+            for server in self.servers:
+                server.close()
+
+
 @breaks("servers.protocol-factory")
 class MakesTheFirstProtocolAhead(ChangesProtocols):
     """The first protocol is made with the server."""
