@@ -15,7 +15,7 @@ from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, listener, receive_exactly, tcp_pair
 from conformance.kit.protocols import Events
 from conformance.kit.secured import secured, tls_accept, tls_dial
-from conformance.kit.servers import accepted, dial, serving
+from conformance.kit.servers import accepted, dial, ended, serving
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -190,6 +190,31 @@ def test_a_server_survives_a_failed_handshake(loop: Loop, patience: Patience, wa
         trusting = tls_dial(service.address)
         accepted(loop, patience, service)
         drive(loop, patience, trusting).close()
+
+
+@requirement("tls.refused-is-finished", MUST, cite="asyncio-eventloop: Server.wait_closed", since="3.12")
+def test_a_connection_whose_handshake_failed_has_finished(loop: Loop, patience: Patience, watch: Any) -> None:
+    """wait_closed() waits until all active connections have finished: one whose handshake failed has.
+
+    If this fails: look for connections that are counted when they are accepted, and taken off by connection_lost().
+    """
+    watch.allow("reported")
+    said = ssl.MemoryBIO()
+    client = client_context().wrap_bio(ssl.MemoryBIO(), said, server_hostname=NAME)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        client.do_handshake()
+
+    async def scenario(server: Any, peer: socket.socket) -> None:
+        waiter = asyncio.ensure_future(server.wait_closed())
+        await asyncio.sleep(0.002)
+        peer.close()
+        await ended(waiter, patience)
+
+    with serving(loop, ssl=server_context()) as service, dial(service) as peer:
+        peer.sendall(said.read())
+        drive(loop, patience, in_thread(lambda: peer.recv(1)))  # it answers, so it has accepted
+        service.server.close()
+        loop.run_until_complete(scenario(service.server, peer))
 
 
 @requirement("tls.timeout-value", MUST, cite="asyncio-eventloop: loop.create_connection")

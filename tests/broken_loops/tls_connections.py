@@ -7,6 +7,8 @@ import socket
 import ssl
 from typing import Any
 
+from reference_loop import EventLoop
+from reference_loop.tls import TlsTransport
 from tests.broken_loops import breaks
 from tests.broken_loops.subprocess_transport import replaced
 
@@ -188,6 +190,23 @@ class EndsWithTheFirstHandshake(Stock):
             return made[-1]
 
         return await super().create_server(make, *args, **kwargs)
+
+
+@breaks("tls.refused-is-finished", since="3.12")
+class NeverFinishesTheRefused(EventLoop):
+    """A connection whose handshake failed stays one of its server's."""
+
+    def _start_tls_stream(self, *args: Any, **kwargs: Any) -> Any:
+        transport = super()._start_tls_stream(*args, **kwargs)
+        transport.__class__ = _Unfinished
+        return transport
+
+
+class _Unfinished(TlsTransport):
+    def _release(self) -> None:
+        if not self._introduced:
+            self._server = None
+        super()._release()
 
 
 @breaks("tls.timeout-value")
