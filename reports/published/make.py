@@ -113,7 +113,8 @@ class Place:
         merged = self.raw / "battery.json"
         self.reports("merge", *map(str, batteries), "-o", str(merged))
         (self.results / "battery.json").write_text(self.clean(merged.read_text()))
-        shutil.rmtree(self.results / "race", ignore_errors=True)
+        if (self.raw / "race").exists():  # without a race, the one that was published stays
+            shutil.rmtree(self.results / "race", ignore_errors=True)
         for file in sorted((self.raw / "race").rglob("*.json*")):
             target = self.results / "race" / file.relative_to(self.raw / "race")
             target.parent.mkdir(parents=True, exist_ok=True)
