@@ -129,16 +129,19 @@ def test_aborting_a_closed_transport_is_harmless(loop: Loop, patience: Patience)
 
 
 @requirement("tcp.is-closing", MUST, cite="asyncio-protocol: BaseTransport.is_closing")
-@pytest.mark.parametrize("method", ["close", "abort"])
-def test_is_closing_tells_that_the_transport_is_closing(loop: Loop, patience: Patience, method: str) -> None:
-    """is_closing() returns True if the transport is closing or is closed, and not before.
+@pytest.mark.parametrize("how", ["close", "abort", "end", "reset"])
+def test_is_closing_tells_that_the_transport_is_closing(loop: Loop, patience: Patience, how: str) -> None:
+    """is_closing() returns True if the transport is closing or is closed, whoever has closed it, and not before.
 
-    If this fails: look for a flag that is set only when the socket itself was closed.
+    If this fails: look for a flag that is set only when the socket itself was closed, or by close() and abort().
     """
-    with connected(loop) as (transport, protocol, _):
+    with connected(loop) as (transport, protocol, peer):
         assert transport.is_closing() is False
-        getattr(transport, method)()
-        assert transport.is_closing() is True
+        if how in ("end", "reset"):
+            (peer.close if how == "end" else lambda: reset(peer))()
+        else:
+            getattr(transport, how)()
+            assert transport.is_closing() is True
         until_lost(loop, patience, protocol)
         assert transport.is_closing() is True
 

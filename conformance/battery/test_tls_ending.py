@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.patience import Patience
-from conformance.kit.peers import drive, receive_all
+from conformance.kit.peers import drive, receive_all, reset
 from conformance.kit.protocols import Events
 from conformance.kit.secured import BIG, secured
 from conformance.kit.threads import in_thread
@@ -46,6 +46,25 @@ def test_close_flushes_and_says_goodbye(loop: Loop, patience: Patience, side: st
         assert drive(loop, patience, in_thread(read_to_the_end)) == BIG
         until_lost(loop, patience, protocol)
         assert protocol.reason is None
+
+
+@requirement("tls.is-closing", MUST, cite="asyncio-protocol: BaseTransport.is_closing")
+@pytest.mark.parametrize("how", ["close", "abort", "end", "reset"])
+def test_is_closing_tells_of_every_end(loop: Loop, patience: Patience, how: str) -> None:
+    """is_closing() of a TLS transport returns True if it is closing or closed, whoever has closed it.
+
+    If this fails: look for the state of the connection beneath, or for a flag that only close() and abort() set.
+    """
+    with secured(loop, patience) as (transport, protocol, peer):
+        assert transport.is_closing() is False
+        if how in ("end", "reset"):
+            (peer.close if how == "end" else lambda: reset(peer))()
+        else:
+            getattr(transport, how)()
+            assert transport.is_closing() is True
+            peer.close()  # or the end would wait for its word
+        until_lost(loop, patience, protocol)
+        assert transport.is_closing() is True
 
 
 @requirement("tls.peer-closes", MUST, cite="asyncio-protocol: Protocol.eof_received")

@@ -112,6 +112,29 @@ class IsClosingWhenClosed(OverStreams):
             return self._sock is None
 
 
+@breaks("tcp.is-closing")
+class IsOpenWhenThePeerHasClosed(OverStreams):
+    """is_closing() says what close() and abort() have done, and nothing of the peer's end."""
+
+    class Stream(StreamTransport):
+        closed = False
+
+        def close(self) -> None:
+            self.closed = True
+            super().close()
+
+        def abort(self) -> None:
+            self.closed = True
+            super().abort()
+
+        def _receive_eof(self) -> None:
+            super()._receive_eof()
+            self.closed = True
+
+        def is_closing(self) -> bool:
+            return self.closed
+
+
 @breaks("tcp.eof-received-once")
 class ReportsTheEndAgainAndAgain(OverStreams):
     """A descriptor that is readable because the stream has ended is reported in each turn."""

@@ -192,6 +192,21 @@ class ClosesBeneath(TampersWithTls):
         transport.close = transport.abort
 
 
+@breaks("tls.is-closing")
+class IsOpenAfterAReset(TampersWithTls):
+    """is_closing() of a TLS transport is False after the peer has reset the connection."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        is_closing, lost, gone = transport.is_closing, protocol.connection_lost, []
+
+        def connection_lost(exc: BaseException | None) -> None:
+            gone.append(exc)
+            lost(exc)
+
+        protocol.connection_lost = connection_lost
+        transport.is_closing = lambda: is_closing() and not any(gone)
+
+
 @breaks("tls.peer-closes")
 class TlsHasNoEof(TampersWithTls):
     """eof_received() is not called."""
