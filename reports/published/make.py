@@ -109,9 +109,8 @@ class Place:
 
     def publish(self) -> None:
         """Raw data into the repository: without this machine's names and paths, and packed where it is large."""
-        batteries = sorted(file for file in self.raw.glob("*.jsonl"))
         merged = self.raw / "battery.json"
-        self.reports("merge", *map(str, batteries), "-o", str(merged))
+        self.reports("merge", *map(str, self._batteries()), "-o", str(merged))
         (self.results / "battery.json").write_text(self.clean(merged.read_text()))
         if (self.raw / "race").exists():  # without a race, the one that was published stays
             shutil.rmtree(self.results / "race", ignore_errors=True)
@@ -129,7 +128,7 @@ class Place:
         title = f"asyncio event loops on Python {self.python}"
         self.reports("html", str(self.results), "-o", str(self.results / "report.html"), "--title", title)
         self.reports("markdown", str(self.results / "battery.json"), "-o", str(self.results / "summary.md"))
-        for label in filter(None, map(label_of, sorted(self.raw.glob("*.jsonl")))):
+        for label in filter(None, map(label_of, self._batteries())):
             output = self.results / f"badge-{label}.svg"
             self.reports("badge", str(self.results / "battery.json"), "--loop", label, "-o", str(output))
 
@@ -144,6 +143,10 @@ class Place:
         for root in {Path(path).parts[1] for path in names}:  # a long repr is cut in its middle, and so may a path be
             text = re.sub(rf"/{re.escape(root)}(/[\w.-]*?)*?\.\.\.", "...", text)
         return text.replace(json.dumps(os.uname().nodename), '"published"')
+
+    def _batteries(self) -> list[Path]:
+        files = (self.raw / f"{loop.name}.jsonl" for loop in self.installed)
+        return [file for file in files if file.exists()]
 
     def _install(self, loop: Loop) -> str:
         """Make the environment of a loop. Why it could not be made, in the installer's words."""
