@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from typing import Any
 
@@ -139,6 +140,28 @@ def test_stopping_before_the_future_is_done_is_an_error(loop: Loop) -> None:
         loop.run_until_complete(future)
 
 
+@requirement("lifecycle.left-future", MUST, cite="asyncio-eventloop: loop.run_forever")
+def test_a_future_that_one_run_left_does_not_end_the_next(loop: Loop) -> None:
+    """run_forever() runs until stop() is called: a future that an earlier run was stopped before does not end it.
+
+    If this fails: look for the callback that run_until_complete() adds to the future, and leaves there.
+    """
+    future = loop.create_future()
+    loop.call_soon(loop.stop)
+    with contextlib.suppress(RuntimeError):
+        loop.run_until_complete(future)
+    trace: list[str] = []
+
+    def last() -> None:
+        trace.append("stop()")
+        loop.stop()
+
+    loop.call_soon(future.set_result, None)
+    loop.call_later(0.003, last)
+    loop.run_forever()
+    assert trace == ["stop()"]
+
+
 @requirement("lifecycle.run-forever-until-stop", MUST, cite="asyncio-eventloop: loop.run_forever")
 def test_run_forever_runs_until_stop_is_called(loop: Loop) -> None:
     """run_forever() runs the event loop until stop() is called, and returns None.
@@ -234,6 +257,21 @@ def test_exits_leave_the_loop_through_a_callback(loop: Loop, error: BaseExceptio
     assert caught.value is error
     assert not loop.is_running()
     assert loop.run_until_complete(value_of()) == "value"
+
+
+@requirement("lifecycle.base-exception-keeps", SHOULD, cite="asyncio-eventloop: Scheduling callbacks")
+def test_an_exit_leaves_the_callbacks_behind_it_for_the_next_run(loop: Loop) -> None:
+    """Each callback will be called exactly once: those behind one that raises KeyboardInterrupt run in the next run.
+
+    If this fails: look for a batch of callbacks that is taken from the queue before it is run, and lost with it.
+    """
+    trace: list[str] = []
+    for callback in (lambda: trace.append("before"), raising(KeyboardInterrupt()), lambda: trace.append("behind")):
+        loop.call_soon(callback)
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_forever()
+    turn(loop)
+    assert trace == ["before", "behind"]
 
 
 @requirement("lifecycle.base-exception-leaves-task", SHOULD, cite="gh-66894")

@@ -11,7 +11,7 @@ from conformance.kit.coroutines import failing, value_of
 from conformance.kit.patience import Patience, turn
 from conformance.kit.threads import in_thread
 from conformance.loops import Factory
-from conformance.requirement import MUST, requirement
+from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 
@@ -121,6 +121,23 @@ def test_a_loop_runs_in_another_thread_than_the_main_one(make_loop: Factory) -> 
             loop.close()
 
     assert in_thread(work).result() == "value"
+
+
+@requirement("lifecycle.another-thread", SHOULD, cite="asyncio-dev: Concurrency and Multithreading")
+def test_a_loop_runs_in_whichever_thread_calls_it(loop: Loop) -> None:
+    """A loop runs in the thread that calls it, be it the one that made it, another one, or the first one again.
+
+    If this fails: look for the identity of a thread that is taken when the loop is made, or when it first runs.
+    """
+
+    async def thread() -> int:
+        await asyncio.sleep(0)
+        return threading.get_ident()
+
+    here = threading.get_ident()
+    assert in_thread(lambda: loop.run_until_complete(thread())).result() != here
+    assert loop.run_until_complete(thread()) == here
+    assert in_thread(lambda: loop.run_until_complete(thread())).result() != here
 
 
 @requirement("lifecycle.loops-in-threads", MUST, cite="asyncio-dev: Concurrency and Multithreading")

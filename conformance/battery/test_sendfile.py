@@ -105,6 +105,7 @@ def test_offset_tells_where_to_start(loop: Loop, patience: Patience, tmp_path: P
     If this fails: look for the file's own position used instead, or added.
     """
     with connected(loop) as (transport, _, peer), source(kind, tmp_path, SMALL) as file:
+        file.seek(5)
         assert loop.run_until_complete(loop.sendfile(transport, file, 990)) == 10
         assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 10))) == SMALL[990:]
 

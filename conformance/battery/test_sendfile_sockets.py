@@ -62,6 +62,7 @@ def test_offset_tells_where_to_start_for_a_socket(loop: Loop, tmp_path: Path, ki
     If this fails: look for the file's own position used instead, or added.
     """
     with sockets() as (ours, peer), source(kind, tmp_path, SMALL) as file:
+        file.seek(5)
         assert loop.run_until_complete(loop.sock_sendfile(ours, file, 990)) == 10
         assert receive_exactly(peer, 10) == SMALL[990:]
 

@@ -133,6 +133,16 @@ class ReturnsNoneWhenStopped(Stock):
             raise
 
 
+@breaks("lifecycle.left-future")
+class StopsForAnOldFuture(Stock):
+    """run_until_complete() that was stopped leaves its callback with the future."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        if asyncio.isfuture(future) and not future.done() and not self.is_running():
+            future.add_done_callback(lambda _: self.stop())
+        return super().run_until_complete(future)
+
+
 @breaks("lifecycle.run-forever-until-stop")
 class EndsWhenIdle(EventLoop):
     """run_forever() returns when no callback is ready."""
@@ -379,64 +389,3 @@ class GetEventLoopIsAnother(Stock):
             asyncio._set_running_loop(None)
             other.close()
         return None
-
-
-@breaks("lifecycle.thread-runs-loop", "lifecycle.loops-in-threads")
-class RunsInTheMainThreadOnly(Stock):
-    """The loop runs in the main thread only."""
-
-    def run_forever(self) -> None:
-        if threading.current_thread() is not threading.main_thread():
-            raise RuntimeError("not the main thread")
-        super().run_forever()
-
-
-@breaks("lifecycle.base-exception-leaves")
-class SwallowsExitsOfCallbacks(Stock):
-    """SystemExit and KeyboardInterrupt of a callback stop the loop, and nothing is raised."""
-
-    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
-        if getattr(callback, "__name__", "") != "callback":
-            return super().call_soon(callback, *args, context=context)
-
-        def guarded() -> None:
-            try:
-                callback(*args)
-            except (SystemExit, KeyboardInterrupt):
-                self.stop()
-
-        return super().call_soon(guarded, context=context)
-
-
-@breaks("lifecycle.base-exception-leaves-task")
-class SwallowsExitsOfTasks(Stock):
-    """SystemExit and KeyboardInterrupt of the main coroutine are turned into RuntimeError."""
-
-    def run_until_complete(self, future: Any) -> Any:
-        try:
-            return super().run_until_complete(future)
-        except (SystemExit, KeyboardInterrupt) as error:
-            raise RuntimeError("the task ended") from error
-
-
-@breaks("lifecycle.idle-wakes")
-class CannotBeWoken(EventLoop):
-    """call_soon_threadsafe() does not wake a loop that waits."""
-
-    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
-        if threading.get_ident() == self._thread_id or callback != self.stop:
-            return super().call_soon_threadsafe(callback, *args, context=context)
-        handle = asyncio.Handle(callback, args, self, context)
-        self._ready.append(handle)  # type: ignore[arg-type]
-        return handle
-
-
-@breaks("lifecycle.stop-from-nested-task")
-class StopCancelsTasks(Stock):
-    """When the loop stops, tasks that wait for a future are cancelled."""
-
-    def run_forever(self) -> None:
-        super().run_forever()
-        for task in asyncio.all_tasks(self):
-            if task.get_coro().__name__ == "wait":  # type: ignore[union-attr]
-                task.cancel()

@@ -1,0 +1,99 @@
+"""Broken loops of the chapter `lifecycle`: threads, and exceptions that leave the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+from reference_loop import EventLoop
+from tests.broken_loops import breaks
+
+Stock = asyncio.SelectorEventLoop
+
+
+@breaks("lifecycle.thread-runs-loop", "lifecycle.loops-in-threads")
+class RunsInTheMainThreadOnly(Stock):
+    """The loop runs in the main thread only."""
+
+    def run_forever(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError("not the main thread")
+        super().run_forever()
+
+
+@breaks("lifecycle.another-thread")
+class BelongsToItsThread(Stock):
+    """The loop runs only in the thread that has made it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.thread = threading.get_ident()
+
+    def run_forever(self) -> None:
+        if threading.get_ident() != self.thread:
+            raise RuntimeError("another thread's loop")
+        super().run_forever()
+
+
+@breaks("lifecycle.base-exception-keeps")
+class ForgetsTheRestOfTheBatch(EventLoop):
+    """When an exception leaves the loop, the callbacks behind it are dropped."""
+
+    def run_forever(self) -> None:
+        try:
+            super().run_forever()
+        except (SystemExit, KeyboardInterrupt):
+            self._ready.clear()
+            raise
+
+
+@breaks("lifecycle.base-exception-leaves")
+class SwallowsExitsOfCallbacks(Stock):
+    """SystemExit and KeyboardInterrupt of a callback stop the loop, and nothing is raised."""
+
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        if getattr(callback, "__name__", "") != "callback":
+            return super().call_soon(callback, *args, context=context)
+
+        def guarded() -> None:
+            try:
+                callback(*args)
+            except (SystemExit, KeyboardInterrupt):
+                self.stop()
+
+        return super().call_soon(guarded, context=context)
+
+
+@breaks("lifecycle.base-exception-leaves-task")
+class SwallowsExitsOfTasks(Stock):
+    """SystemExit and KeyboardInterrupt of the main coroutine are turned into RuntimeError."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        try:
+            return super().run_until_complete(future)
+        except (SystemExit, KeyboardInterrupt) as error:
+            raise RuntimeError("the task ended") from error
+
+
+@breaks("lifecycle.idle-wakes")
+class CannotBeWoken(EventLoop):
+    """call_soon_threadsafe() does not wake a loop that waits."""
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        if threading.get_ident() == self._thread_id or callback != self.stop:
+            return super().call_soon_threadsafe(callback, *args, context=context)
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)  # type: ignore[arg-type]
+        return handle
+
+
+@breaks("lifecycle.stop-from-nested-task")
+class StopCancelsTasks(Stock):
+    """When the loop stops, tasks that wait for a future are cancelled."""
+
+    def run_forever(self) -> None:
+        super().run_forever()
+        for task in asyncio.all_tasks(self):
+            if task.get_coro().__name__ == "wait":  # type: ignore[union-attr]
+                task.cancel()
