@@ -198,16 +198,19 @@ def test_callbacks_that_reschedule_themselves_do_not_starve_io(loop: Loop, patie
         left.setblocking(False)
         served: list[bool] = []
 
+        def begin() -> None:
+            right.send(b"x")  # now, and not before: the poll of this turn is over
+            spin()
+
         def spin() -> None:
             if not served and budget.pop():
                 loop.call_soon(spin)
             else:
                 loop.stop()
 
-        budget = [True] * 100_000
+        budget = [False] + [True] * 100_000
         loop.add_reader(left, served.append, True)
-        right.send(b"x")
-        loop.call_soon(spin)
+        loop.call_soon(begin)
         loop.run_forever()
         loop.remove_reader(left)
         assert served, "100,000 turns passed without one look at the descriptor"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.logs import logged
-from conformance.kit.patience import turn
+from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import raising
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -188,6 +188,29 @@ def test_a_handler_that_raises_does_not_stop_the_loop(loop: Loop) -> None:
         turn(loop, 2)
     assert trace == ["behind"]
     assert [record.exc_info and record.exc_info[1] for record in records] == [error]
+
+
+@requirement("errors.handler-schedules", SHOULD, cite="asyncio-eventloop: loop.set_exception_handler")
+def test_a_handler_may_schedule(loop: Loop, patience: Patience) -> None:
+    """A custom handler may schedule callbacks, timers and tasks on the loop that calls it.
+
+    If this fails: look for a queue that is locked, or borrowed, while the handler of a failed callback runs.
+    """
+    trace: list[str] = []
+
+    async def task() -> None:
+        trace.append("task")
+
+    def handler(_loop: Loop, _context: dict[str, Any]) -> None:
+        loop.call_soon(trace.append, "callback")
+        loop.call_later(0, trace.append, "timer")
+        tasks.append(loop.create_task(task()))
+
+    tasks: list[asyncio.Task[None]] = []
+    loop.set_exception_handler(handler)
+    loop.call_soon(raising(LookupError()))
+    patience.run_until(loop, lambda: len(trace) == 3, "what the handler has scheduled")
+    assert sorted(trace) == ["callback", "task", "timer"]
 
 
 @requirement("errors.handler-exits", SHOULD, cite="gh-66894")

@@ -10,6 +10,7 @@ import pytest
 
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_all, receive_exactly
+from conformance.kit.protocols import Events
 from conformance.kit.servers import accepted, dial, ended, serving
 from conformance.kit.threads import in_thread
 from conformance.kit.waiting import until
@@ -75,6 +76,29 @@ def test_close_leaves_connections_open(loop: Loop, patience: Patience) -> None:
         patience.run_until(loop, lambda: protocol.received == b"question", "the data")
         protocol.transport.write(b"answer")
         assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 6))) == b"answer"
+
+
+@requirement("servers.close-inside", MUST, cite="asyncio-eventloop: Server.close")
+def test_a_connection_may_close_its_server(loop: Loop, patience: Patience) -> None:
+    """close() inside connection_made() of a connection stops serving, and leaves that connection open.
+
+    If this fails: look for a listener that is freed while it accepts.
+    """
+
+    class Last(Events):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            service.server.close()
+
+    with serving(loop) as service:
+        service.make = Last
+        with dial(service) as peer:
+            protocol = accepted(loop, patience, service)
+            assert not service.server.is_serving()
+            peer.sendall(b"question")
+            patience.run_until(loop, lambda: protocol.received == b"question", "the data")
+            protocol.transport.write(b"answer")
+            assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 6))) == b"answer"
 
 
 @requirement("servers.close-again", SHOULD, cite="asyncio-eventloop: Server.close")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import math
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
@@ -85,6 +86,37 @@ def test_a_delayed_callback_does_not_run_early_by_the_systems_clock(loop: Loop) 
     loop.run_forever()
     # A millisecond is the grain of the clocks that loops may use.
     assert ran_at[0] - asked_at[0] >= 0.005 - 0.001 - resolution()
+
+
+@requirement("timers.fairness", SHOULD, cite="PEP 3156: Basic Callbacks")
+def test_timers_that_set_themselves_again_starve_nobody(loop: Loop) -> None:
+    """A timer that sets itself again and again without a delay keeps neither callbacks nor descriptors from their turn.
+
+    If this fails: look for a loop that runs timers until none is due.
+    """
+    left, right = socket.socketpair()
+    with left, right:
+        left.setblocking(False)
+        served: list[str] = []
+
+        def begin() -> None:
+            # Now, and not before: the poll of this turn is over.
+            right.send(b"x")
+            loop.call_soon(served.append, "callback")
+            again()
+
+        def again() -> None:
+            if len(set(served)) < 2 and budget.pop():
+                loop.call_later(0, again)
+            else:
+                loop.stop()
+
+        budget = [False] + [True] * 20_000
+        loop.add_reader(left, served.append, "descriptor")
+        loop.call_later(0, begin)
+        loop.run_forever()
+        loop.remove_reader(left)
+        assert set(served) == {"callback", "descriptor"}
 
 
 @requirement("timers.at-never-early", MUST, cite="asyncio-eventloop: loop.call_at")

@@ -67,6 +67,29 @@ def test_is_closing_tells_of_every_end(loop: Loop, patience: Patience, how: str)
         assert transport.is_closing() is True
 
 
+@requirement("tls.end-when-made", MUST, cite="asyncio-protocol: BaseTransport.close")
+@SIDES
+def test_a_protocol_may_end_tls_as_it_is_made(loop: Loop, patience: Patience, side: str) -> None:
+    """close() inside connection_made() of a TLS connection ends it: what was written before is sent.
+
+    If this fails: look for a state of the handshake that is left only after connection_made().
+    """
+
+    class Leaves(Events):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            transport.write(b"bye")
+            transport.close()
+
+    with secured(loop, patience, side, Leaves) as (_, protocol, peer):
+        assert drive(loop, patience, in_thread(lambda: receive_all(peer))) == b"bye"
+        peer.close()  # or the end would wait for its word
+        until_lost(loop, patience, protocol)
+        assert (protocol.names[0], protocol.names[-1]) == ("connection_made", "connection_lost")
+        assert "data_received" not in protocol.names
+        assert protocol.reason is None
+
+
 @requirement("tls.peer-closes", MUST, cite="asyncio-protocol: Protocol.eof_received")
 def test_a_regular_end_of_the_peer(loop: Loop, patience: Patience) -> None:
     """When the peer ends with close_notify, all its data arrives, then eof_received(), then connection_lost(None).

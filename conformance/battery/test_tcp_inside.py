@@ -1,0 +1,87 @@
+"""Chapter tcp: what a protocol may do to its transport inside its own callbacks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+import pytest
+
+from conformance.kit.patience import Patience
+from conformance.kit.peers import drive, receive_all
+from conformance.kit.protocols import Events
+from conformance.kit.servers import accepted, dial, serving
+from conformance.kit.threads import in_thread
+from conformance.kit.transports import BIG, connected, until_lost
+from conformance.requirement import MUST, requirement
+
+Loop = asyncio.AbstractEventLoop
+WAYS = pytest.mark.parametrize("how", ["close", "abort"])
+
+
+class Leaves(Events):
+    """Says a word and leaves, by `how`, as soon as it is told of the connection."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        transport.write(b"bye")
+        getattr(transport, self.how)()
+
+
+class ReadsOnce(Leaves):
+    """Leaves with the first data."""
+
+    def connection_made(self, transport: Any) -> None:
+        Events.connection_made(self, transport)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        getattr(self.transport, self.how)()
+
+
+@requirement("tcp.end-when-made", MUST, cite="asyncio-protocol: BaseTransport.close")
+@WAYS
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_a_protocol_may_end_the_connection_as_it_is_made(loop: Loop, patience: Patience, side: str, how: str) -> None:
+    """close() and abort() inside connection_made() end the connection: what was written before close() is sent.
+
+    If this fails: look for reading that is started behind connection_made(), whatever that has done.
+    """
+    with contextlib.ExitStack() as stack:
+        if side == "client":
+            _, protocol, peer = stack.enter_context(connected(loop, Leaves(how)))
+        else:
+            service = stack.enter_context(serving(loop))
+            service.make = lambda: Leaves(how)
+            peer = stack.enter_context(dial(service))
+            protocol = accepted(loop, patience, service)
+        reading = in_thread(lambda: receive_all(peer))
+        until_lost(loop, patience, protocol)
+        assert protocol.names == ["connection_made", "connection_lost"]
+        assert protocol.reason is None
+        if how == "close":
+            assert drive(loop, patience, reading) == b"bye"
+
+
+@requirement("tcp.end-when-read", MUST, cite="asyncio-protocol: BaseTransport.close")
+@WAYS
+def test_a_protocol_may_end_the_connection_as_it_reads(loop: Loop, patience: Patience, how: str) -> None:
+    """After close() or abort() inside data_received(), no more data is received, though there is some.
+
+    If this fails: look for a loop that reads until nothing is left, and asks only then whether it may.
+    """
+
+    def send() -> None:
+        with contextlib.suppress(OSError):
+            peer.sendall(BIG)
+
+    with connected(loop, ReadsOnce(how)) as (_, protocol, peer):
+        sending = in_thread(send)
+        until_lost(loop, patience, protocol)
+        drive(loop, patience, sending)
+        assert protocol.names == ["connection_made", "data_received", "connection_lost"]
