@@ -1,13 +1,15 @@
 """`python downstream [SUITE...]`: other projects' tests on stock asyncio and on a loop, and the difference.
 
 Suites: cpython, cpython:MODULE (the ending of a module's name), and the applications of `applications.py`. Exits with
-1 if a test that stock asyncio passes fails on the loop, unless `exclusions.toml` says why it must.
+1 if a test that stock asyncio passes fails on the loop, unless `exclusions.toml` says why it must, and with 2 if a
+suite could not be run.
 """
 
 from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -30,22 +32,27 @@ def main() -> int:
     arguments = parser.parse_args()
     folder = arguments.keep or Path(tempfile.mkdtemp(prefix="downstream-"))
     folder.mkdir(parents=True, exist_ok=True)
-    failed = False
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell's background job ignores it, and so would the tests that interrupt themselves, for ever.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    wanted: dict[str, list[str]] = {}
+    for argument in arguments.suites:
+        suite, _, module = argument.partition(":")
+        wanted.setdefault(suite, []).extend([module] if module else [])
+    codes = []
     try:
-        wanted = [suite.partition(":")[2] for suite in arguments.suites if suite.startswith("cpython")]
-        if wanted:
-            failed |= _report("cpython", _on_both(folder, "cpython", arguments.loop, [each for each in wanted if each]))
-        for suite in arguments.suites:
-            if not suite.startswith("cpython"):
-                prepare(suite, folder)
-                failed |= _report(suite, _on_both(folder, suite, arguments.loop, []))
-    except Failure as failure:
-        print(failure, file=sys.stderr)
-        return 2
+        for suite, modules in wanted.items():
+            try:
+                if suite != "cpython":
+                    prepare(suite, folder)
+                codes.append(int(_report(suite, _on_both(folder, suite, arguments.loop, modules))))
+            except Failure as failure:
+                print(failure, file=sys.stderr, flush=True)
+                codes.append(2)
     finally:
         if not arguments.keep:
             shutil.rmtree(folder, ignore_errors=True)
-    return int(failed)
+    return max(codes)
 
 
 def _on_both(folder: Path, suite: str, loop: str, wanted: list[str]) -> Difference:
