@@ -16,7 +16,7 @@ IDS: pytest.StashKey[list[str]] = pytest.StashKey()
 
 # Drives libraries that hardly anybody has installed beside a loop, and asks nothing of it that no other chapter does.
 _ON_REQUEST = "ecosystem"
-_ID = re.compile(r"[a-z][a-z-]*\.[a-z0-9*?\[\]-]+\Z")
+_ID = re.compile(r"[a-z*?][a-z*?-]*\.[a-z0-9*?\[\]-]+\Z")
 
 
 def is_id(argument: str) -> bool:

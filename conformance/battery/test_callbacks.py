@@ -391,3 +391,16 @@ def test_a_hundred_thousand_callbacks_run_in_order(loop: Loop) -> None:
         loop.call_soon(trace.append, number)
     turn(loop)
     assert trace == list(range(100_000))
+
+
+@requirement("callbacks.by-name", MUST, cite="asyncio-eventloop: Scheduling callbacks")
+@pytest.mark.parametrize("method", ["call_soon", "call_soon_threadsafe"])
+def test_the_callback_may_be_given_by_name(loop: Loop, method: str) -> None:
+    """call_soon() and call_soon_threadsafe() take their documented parameter callback by name, too.
+
+    If this fails: look for parameters that the loop takes by position only, or calls by another name.
+    """
+    trace: list[str] = []
+    getattr(loop, method)(callback=lambda: trace.append("called"))
+    turn(loop)
+    assert trace == ["called"]

@@ -258,3 +258,13 @@ def test_call_soon_threadsafe_is_allowed_in_debug_mode(loop: Loop, patience: Pat
     loop.set_debug(True)
     loop.run_until_complete(main())
     assert trace == ["called"]
+
+
+@requirement("debug.by-name", MUST, cite="asyncio-eventloop: loop.set_debug")
+def test_the_mode_may_be_given_by_name(loop: Loop) -> None:
+    """set_debug() takes its documented parameter enabled by name, too.
+
+    If this fails: look for parameters that the loop takes by position only, or calls by another name.
+    """
+    loop.set_debug(enabled=True)
+    assert loop.get_debug()

@@ -291,3 +291,15 @@ def test_getnameinfo_takes_ipv6_addresses(loop: Loop, address: Any) -> None:
     """
     numeric = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
     assert loop.run_until_complete(loop.getnameinfo(address, numeric)) == ("::1", "80")
+
+
+@requirement("dns.by-name", MUST, cite="asyncio-eventloop: loop.getaddrinfo")
+def test_host_and_address_may_be_given_by_name(loop: Loop) -> None:
+    """getaddrinfo() takes host and port by name, too, and getnameinfo() sockaddr and flags.
+
+    If this fails: look for parameters that the loop takes by position only, or calls by another name.
+    """
+    found = loop.run_until_complete(loop.getaddrinfo(host="127.0.0.1", port=80, type=socket.SOCK_STREAM))
+    assert found[0][4] == ("127.0.0.1", 80)
+    numeric = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+    assert loop.run_until_complete(loop.getnameinfo(sockaddr=("127.0.0.1", 80), flags=numeric)) == ("127.0.0.1", "80")

@@ -266,3 +266,17 @@ def test_any_other_base_exception_is_reported(loop: Loop, seen: list[dict[str, A
     turn(loop, 2)
     assert trace == ["behind"]
     assert [context["exception"] for context in seen] == [error]
+
+
+@requirement("errors.by-name", MUST, cite="asyncio-eventloop: Error Handling API")
+def test_handler_and_context_may_be_given_by_name(loop: Loop, seen: list[dict[str, Any]]) -> None:
+    """The methods for errors take their documented parameters handler and context by name, too.
+
+    If this fails: look for parameters that the loop takes by position only, or calls by another name.
+    """
+    loop.call_exception_handler(context={"message": "for the handler"})
+    assert [context["message"] for context in seen] == ["for the handler"]
+    loop.set_exception_handler(handler=None)
+    with logged() as records:
+        loop.default_exception_handler(context={"message": "for the log"})
+    assert len(records) == 1

@@ -395,3 +395,13 @@ def test_close_shuts_the_default_executor_down_without_waiting(loop: Loop, patie
     assert threads[0].is_alive(), "close() waited for the work"
     released.set()
     patience.until(lambda: not threads[0].is_alive(), "the end of the idle thread")
+
+
+@requirement("executors.by-name", MUST, cite="asyncio-eventloop: loop.run_in_executor")
+def test_executor_and_function_may_be_given_by_name(loop: Loop) -> None:
+    """run_in_executor() takes executor and func by name, too, and set_default_executor() executor.
+
+    If this fails: look for parameters that the loop takes by position only, or calls by another name.
+    """
+    loop.set_default_executor(executor=concurrent.futures.ThreadPoolExecutor(1))
+    assert loop.run_until_complete(loop.run_in_executor(executor=None, func=lambda: 42)) == 42

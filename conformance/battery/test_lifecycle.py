@@ -325,3 +325,12 @@ def test_tasks_survive_a_stop(loop: Loop) -> None:
     assert not task.done()
     future.set_result("awaited")
     assert loop.run_until_complete(task) == "awaited"
+
+
+@requirement("lifecycle.by-name", MUST, cite="asyncio-eventloop: loop.run_until_complete")
+def test_the_future_to_run_may_be_given_by_name(loop: Loop) -> None:
+    """run_until_complete() takes its documented parameter future by name, too.
+
+    If this fails: look for parameters that the loop takes by position only, or calls by another name.
+    """
+    assert loop.run_until_complete(future=value_of()) == "value"

@@ -387,3 +387,21 @@ def test_the_protocol_of_a_pipe_can_be_replaced(loop: Loop, patience: Patience) 
         os.write(end.number, b"data")
         patience.run_until(loop, lambda: second.received == b"data", "the data")
         assert first.received == b""
+
+
+@requirement("pipes.by-name", MUST, cite="asyncio-eventloop: Working with pipes")
+def test_the_pipe_may_be_given_by_name(loop: Loop, patience: Patience) -> None:
+    """connect_read_pipe() and connect_write_pipe() take protocol_factory and pipe by name, too.
+
+    If this fails: look for parameters that the loop takes by position only, or calls by another name.
+    """
+    end, begin = os.pipe()
+    theirs, ours = os.fdopen(end, "rb", 0), os.fdopen(begin, "wb", 0)
+    writer, _ = loop.run_until_complete(loop.connect_write_pipe(protocol_factory=Events, pipe=ours))
+    reader, protocol = loop.run_until_complete(loop.connect_read_pipe(protocol_factory=Events, pipe=theirs))
+    writer.write(b"data")
+    patience.run_until(loop, lambda: protocol.received == b"data", "the data")
+    writer.close()
+    lost(loop, patience, protocol)
+    reader.close()
+    turn(loop, 2)

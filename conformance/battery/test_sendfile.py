@@ -277,3 +277,15 @@ def test_a_file_is_sent_over_tls(loop: Loop, patience: Patience, tmp_path: Path)
         receiving = in_thread(lambda: receive_exactly(peer, len(LARGE)))
         assert loop.run_until_complete(loop.sendfile(transport, file)) == len(LARGE)
         assert drive(loop, patience, receiving) == LARGE
+
+
+@requirement("sendfile.by-name", MUST, cite="asyncio-eventloop: loop.sendfile")
+def test_what_to_send_may_be_given_by_name(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """sendfile() takes transport, file, offset and count by name, too.
+
+    If this fails: look for parameters that the loop takes by position only, or calls by another name.
+    """
+    with connected(loop) as (transport, _, peer), source("file", tmp_path, SMALL) as file:
+        sending = loop.sendfile(transport=transport, file=file, offset=3, count=7)
+        assert loop.run_until_complete(sending) == 7
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 7))) == SMALL[3:10]

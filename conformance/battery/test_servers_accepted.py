@@ -79,3 +79,19 @@ def test_the_accepted_socket_must_be_a_stream(loop: Loop) -> None:
         pytest.raises(ValueError),  # noqa: PT011 (no message is part of the contract)
     ):
         loop.run_until_complete(loop.connect_accepted_socket(Events, sock))
+
+
+@requirement("servers.by-name", MUST, cite="asyncio-eventloop: Creating network servers")
+def test_where_to_listen_may_be_given_by_name(loop: Loop, patience: Patience) -> None:
+    """create_server() takes protocol_factory, host and port by name, too, and connect_accepted_socket() sock.
+
+    If this fails: look for parameters that the loop takes by position only, or calls by another name.
+    """
+    server = loop.run_until_complete(loop.create_server(protocol_factory=Events, host="127.0.0.1", port=0))
+    assert server.sockets
+    server.close()
+    turn(loop, 2)
+    with tcp_pair() as (ours, _):
+        transport, protocol = loop.run_until_complete(loop.connect_accepted_socket(protocol_factory=Events, sock=ours))
+        transport.abort()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")

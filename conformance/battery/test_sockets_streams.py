@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import PEER_TIMEOUT, receive_exactly, reset, shrink_buffers, tcp_pair
+from conformance.kit.peers import PEER_TIMEOUT, listener, receive_exactly, reset, shrink_buffers, tcp_pair
 from conformance.kit.threads import in_thread, running_in_thread
 from conformance.kit.waiting import turns
 from conformance.requirement import MUST, SHOULD, requirement
@@ -428,3 +428,19 @@ def test_the_socket_of_a_transport_is_refused(loop: Loop) -> None:
             copy.detach()
             transport.abort()
             turn(loop, 3)
+
+
+@requirement("sockets.by-name", MUST, cite="asyncio-eventloop: Working with socket objects directly")
+def test_socket_and_data_may_be_given_by_name(loop: Loop) -> None:
+    """The sock_ methods take sock, data, buf and address by name, too.
+
+    If this fails: look for parameters that the loop takes by position only, or calls by another name.
+    """
+    with tcp_pair() as (ours, peer), listener() as listening, socket.socket() as connecting:
+        for each in (ours, peer, listening, connecting):
+            each.setblocking(False)
+        loop.run_until_complete(loop.sock_sendall(sock=ours, data=b"some"))
+        buffer = bytearray(4)
+        assert loop.run_until_complete(loop.sock_recv_into(sock=peer, buf=buffer)) == 4
+        loop.run_until_complete(loop.sock_connect(sock=connecting, address=listening.getsockname()))
+        loop.run_until_complete(loop.sock_accept(sock=listening))[0].close()

@@ -169,3 +169,16 @@ def test_subprocess_shell_refuses_what_should_not_be_specified(loop: Loop, name:
     value: Any = {"shell": False, **TEXT}[name]
     with pytest.raises(ValueError):  # noqa: PT011 (no message is part of the contract)
         loop.run_until_complete(loop.subprocess_shell(ChildEvents, "true", **{name: value}))
+
+
+@requirement("subprocess.by-name", MUST, cite="asyncio-eventloop: loop.subprocess_shell")
+def test_the_command_may_be_given_by_name(loop: Loop, patience: Patience) -> None:
+    """subprocess_shell() takes protocol_factory and cmd by name, too.
+
+    If this fails: look for parameters that the loop takes by position only, or calls by another name.
+    """
+    starting = loop.subprocess_shell(protocol_factory=ChildEvents, cmd="exit 3", stdin=DEVNULL)
+    transport, protocol = loop.run_until_complete(starting)
+    patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+    assert transport.get_returncode() == 3
+    transport.close()

@@ -293,3 +293,17 @@ def test_a_name_that_the_factory_chose_stays(loop: Loop) -> None:
     task = loop.create_task(_answer())
     assert task.get_name() == "of the factory"
     loop.run_until_complete(task)
+
+
+@requirement("tasks.by-name", MUST, cite="asyncio-eventloop: loop.create_task")
+def test_the_coroutine_of_a_task_may_be_given_by_name(loop: Loop) -> None:
+    """create_task() takes its documented parameter coro by name, too, and set_task_factory() factory.
+
+    If this fails: look for parameters that the loop takes by position only, or calls by another name.
+    """
+
+    async def answer() -> int:
+        return 42
+
+    loop.set_task_factory(factory=None)
+    assert loop.run_until_complete(loop.create_task(coro=answer())) == 42

@@ -236,3 +236,18 @@ def test_a_refused_connection_raises(loop: Loop) -> None:
         loop.run_until_complete(loop.create_connection(Events, "127.0.0.1", closed_port()))
     assert ConnectionRefusedError(caught.value.errno, "").errno == caught.value.errno
     assert isinstance(OSError(caught.value.errno, ""), ConnectionRefusedError)
+
+
+@requirement("tcp.connect-by-name", MUST, cite="asyncio-eventloop: loop.create_connection")
+def test_where_to_connect_may_be_given_by_name(loop: Loop) -> None:
+    """create_connection() takes protocol_factory, host and port by name, too.
+
+    If this fails: look for parameters that the loop takes by position only, or calls by another name.
+    """
+    with listener() as listening:
+        host, port = listening.getsockname()
+        connecting = loop.create_connection(protocol_factory=Events, host=host, port=port)
+        transport, protocol = loop.run_until_complete(connecting)
+        transport.abort()
+        turn(loop, 3)
+    assert protocol.names == ["connection_made", "connection_lost"]

@@ -359,3 +359,16 @@ def test_a_timer_set_by_a_timer_shortens_the_wait(loop: Loop, patience: Patience
     patience.run_until(loop, lambda: fired, "the near timer")
     far.cancel()
     assert fired == ["near"]
+
+
+@requirement("timers.by-name", MUST, cite="asyncio-eventloop: Scheduling delayed callbacks")
+def test_the_time_of_a_timer_may_be_given_by_name(loop: Loop) -> None:
+    """call_later() and call_at() take their documented parameters delay, when and callback by name, too.
+
+    If this fails: look for parameters that the loop takes by position only, or calls by another name.
+    """
+    trace: list[str] = []
+    loop.call_later(delay=0.001, callback=lambda: trace.append("call_later"))
+    loop.call_at(when=loop.time() + 0.003, callback=loop.stop)
+    loop.run_forever()
+    assert trace == ["call_later"]

@@ -244,3 +244,20 @@ def test_an_upgrade_of_a_closing_transport(loop: Loop, answer: Any, watch: Any) 
             answer(f"raises {type(error).__name__}")
         else:
             answer(f"returns {task.result()}")
+
+
+@requirement("tls.start-by-name", MUST, cite="asyncio-eventloop: loop.start_tls")
+def test_what_to_upgrade_may_be_given_by_name(loop: Loop, patience: Patience) -> None:
+    """start_tls() takes transport, protocol and sslcontext by name, too.
+
+    If this fails: look for parameters that the loop takes by position only, or calls by another name.
+    """
+    with plain(loop) as (beneath, protocol, sock):
+        helper = tls_over(sock, "server")
+        starting = loop.start_tls(
+            transport=beneath, protocol=protocol, sslcontext=client_context(), server_hostname=NAME
+        )
+        transport: Any = loop.run_until_complete(starting)
+        assert transport.get_extra_info("ssl_object") is not None
+        drive(loop, patience, helper).close()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")

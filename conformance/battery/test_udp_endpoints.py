@@ -223,3 +223,19 @@ def test_all_but_the_addresses_are_keywords(loop: Loop) -> None:
 
     with pytest.raises(TypeError):
         loop.run_until_complete(main())
+
+
+@requirement("udp.by-name", MUST, cite="asyncio-eventloop: loop.create_datagram_endpoint")
+def test_the_addresses_may_be_given_by_name(loop: Loop) -> None:
+    """create_datagram_endpoint() takes protocol_factory, local_addr and remote_addr by name, too.
+
+    If this fails: look for parameters that the loop takes by position only, or calls by another name.
+    """
+    with udp_peer() as peer:
+        opening = loop.create_datagram_endpoint(
+            protocol_factory=Datagrams, local_addr=HERE, remote_addr=peer.getsockname()
+        )
+        transport, protocol = loop.run_until_complete(opening)
+        transport.abort()
+        turn(loop, 3)
+    assert protocol.lost == [None]

@@ -352,3 +352,17 @@ def test_the_socket_file_stayed_before(loop: Loop, tmp_path: Path) -> None:
     with serving(loop, str(tmp_path / "s")):
         pass
     assert (tmp_path / "s").exists()
+
+
+@requirement("unix.by-name", MUST, cite="asyncio-eventloop: loop.create_unix_server", needs=("unix",))
+def test_the_path_may_be_given_by_name(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """create_unix_server() and create_unix_connection() take protocol_factory and path by name, too.
+
+    If this fails: look for parameters that the loop takes by position only, or calls by another name.
+    """
+    path, service = str(tmp_path / "socket"), Service()
+    service.server = loop.run_until_complete(loop.create_unix_server(protocol_factory=service, path=path))
+    transport, _ = loop.run_until_complete(loop.create_unix_connection(protocol_factory=Events, path=path))
+    accepted(loop, patience, service)
+    transport.abort()
+    shut(loop, service)

@@ -300,3 +300,19 @@ def test_data_sent_by_another_thread_wakes_the_loop(loop: Loop, patience: Patien
             watchdog.cancel()
         loop.remove_reader(ours.fileno())
     assert calls == [b"x"] * 5
+
+
+@requirement("watchers.by-name", MUST, cite="asyncio-eventloop: Watching file descriptors")
+def test_descriptor_and_callback_may_be_given_by_name(loop: Loop, patience: Patience) -> None:
+    """add_reader() and add_writer() take fd and callback by name, too, and the methods that remove them fd.
+
+    If this fails: look for parameters that the loop takes by position only, or calls by another name.
+    """
+    trace: list[str] = []
+    with pair() as (ours, peer):
+        peer.send(b"x")
+        loop.add_reader(fd=ours, callback=lambda: trace.append("reader"))
+        loop.add_writer(fd=ours, callback=lambda: trace.append("writer"))
+        patience.run_until(loop, lambda: len(set(trace)) == 2, "the two callbacks")
+        assert loop.remove_reader(fd=ours)
+        assert loop.remove_writer(fd=ours)
