@@ -65,9 +65,11 @@ LOOPS = (
 class Place:
     """One Python: its environments, and where its results go."""
 
-    def __init__(self, python: str, work: Path) -> None:
+    def __init__(self, python: str, work: Path, wheel: Path) -> None:
         self.python = python
         self.work = work
+        self.wheel = wheel
+        self._homes: set[str] = set()  # environments that have this wheel
         self.raw = work / f"raw{python}"
         self.results = HERE / python
         self.installed: list[Loop] = []
@@ -151,15 +153,18 @@ class Place:
     def _install(self, loop: Loop) -> str:
         """Make the environment of a loop. Why it could not be made, in the installer's words."""
         python = self.bin("python", loop)
-        if not Path(python).exists():
-            base = f"/usr/bin/python{self.python}" if loop.of_the_system else interpreter(self.python)
-            if base is None or not Path(base).exists():
-                return f"needs the system's own Python {self.python}, which is not there"
-            shared = ["--system-site-packages"] if loop.of_the_system else []
-            run([base, "-m", "venv", *shared, str(Path(python).parents[1])])
         pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        run([*pip, str(ROOT)])
-        run([*pip, "--force-reinstall", "--no-deps", str(ROOT)])
+        if loop.home not in self._homes:
+            if Path(python).exists():
+                run([*pip, "--force-reinstall", "--no-deps", str(self.wheel)])
+            else:
+                base = f"/usr/bin/python{self.python}" if loop.of_the_system else interpreter(self.python)
+                if base is None or not Path(base).exists():
+                    return f"needs the system's own Python {self.python}, which is not there"
+                shared = ["--system-site-packages"] if loop.of_the_system else []
+                run([base, "-m", "venv", *shared, str(Path(python).parents[1])])
+                run([*pip, str(self.wheel)])
+            self._homes.add(loop.home)
         return last_line([*pip, "--only-binary", ":all:", *loop.packages]) if loop.packages else ""
 
     def _unusable(self, loop: Loop) -> str:
@@ -180,6 +185,14 @@ def interpreter(python: str) -> str | None:
             if done.returncode == 0:
                 return done.stdout.strip()
     return None
+
+
+def build(work: Path) -> Path:
+    """The wheel of this checkout, for every environment."""
+    target = work / "wheel"
+    shutil.rmtree(target, ignore_errors=True)
+    run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(target), str(ROOT)])
+    return next(target.glob("*.whl"))
 
 
 def label_of(file: Path) -> str | None:
@@ -257,7 +270,9 @@ def main() -> int:
     parser.add_argument("--work", type=Path, default=ROOT / ".tox" / "published-work", help="environments and raw data")
     parser.add_argument("--again", action="store_true", help="forget what was measured before")
     options = parser.parse_args()
-    places = [Place(python, options.work.resolve()) for python in options.python or ("3.11", "3.12", "3.13")]
+    work: Path = options.work.resolve()
+    wheel = build(work)
+    places = [Place(python, work, wheel) for python in options.python or ("3.11", "3.12", "3.13")]
     places = [place for place in places if place.prepare()]
     for place in places:
         if options.again:
