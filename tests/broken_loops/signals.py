@@ -43,6 +43,27 @@ class SignalsDoNotWake(Stock):
             signal.signal(sig, lambda *_: None)
 
 
+@breaks("signals.plain-handler")
+class IsDeafWhileItWaits(Stock):
+    """Signals are blocked in the loop's thread while it runs."""
+
+    def run_forever(self) -> None:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+        try:
+            super().run_forever()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@breaks("signals.keyboard-interrupt")
+class TakesCtrlCForStop(Stock):
+    """KeyboardInterrupt of a signal ends run_forever() as stop() does."""
+
+    def run_forever(self) -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            super().run_forever()
+
+
 @breaks("signals.arguments")
 class PassesTheSignalNumber(_Adds):
     """The callback gets the signal's number first."""
