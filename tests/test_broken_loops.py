@@ -15,6 +15,10 @@ from tests.harness import run_pytest
 _STOCK = "stock=asyncio:SelectorEventLoop"
 
 
+_MORE_CHANCES = 3
+"""To be caught, alone: what fires too early, or in a wrong order, is hidden by a machine on which all is late."""
+
+
 def _by_module() -> dict[str, list[BrokenLoop]]:
     modules: dict[str, list[BrokenLoop]] = defaultdict(list)
     for loop in every():
@@ -68,9 +72,10 @@ def test_broken_loops_fail_the_requirement_that_names_their_sentence(module: str
     if lacking:
         pytest.skip("; ".join(sorted(lacking)))
     survived = survivors(_by_module()[module], tmp_path / "results.jsonl")
-    if survived:  # what fires too early is hidden by a machine on which all is late: ask those again, alone
-        again = list({loop.name: loop for loop, _ in survived}.values())
-        survived = survivors(again, tmp_path / "again.jsonl")
+    for attempt in range(_MORE_CHANCES):
+        if survived:
+            again = list({loop.name: loop for loop, _ in survived}.values())
+            survived = survivors(again, tmp_path / f"again{attempt}.jsonl")
     assert not survived, "\n".join(said for _, said in survived)
 
 

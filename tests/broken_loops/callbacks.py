@@ -175,7 +175,7 @@ class _Drains(EventLoop):
     """Runs call_soon() callbacks until none is left before it looks at anything else."""
 
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
-        if getattr(callback, "__name__", "") == "spin":
+        if getattr(callback, "__name__", "") in ("begin", "spin"):
 
             def drain() -> None:
                 again: list[Any] = [callback]
