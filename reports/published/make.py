@@ -79,11 +79,13 @@ class Place:
         """A program of the environment of a loop, or of the one where loops race."""
         return str(self.work / f"python{self.python}{loop.home if loop else ''}" / "bin" / name)
 
-    def prepare(self) -> bool:
+    def prepare(self, *, again: bool) -> bool:
         """Make the environments of all loops that have a wheel. False if this Python is not there."""
         if interpreter(self.python) is None:
             print(f"Python {self.python} is not there: left out")
             return False
+        if again:
+            shutil.rmtree(self.raw, ignore_errors=True)
         self.raw.mkdir(parents=True, exist_ok=True)
         self.results.mkdir(exist_ok=True)
         shutil.copy(HERE / "adapters.py", self.raw)
@@ -127,6 +129,8 @@ class Place:
 
     def pages(self) -> None:
         """The page and the badges, from what is published and nothing else."""
+        absent = f"Not here: {'; '.join(self.notes)}.\n" if self.notes else ""
+        (self.results / "absent.md").write_text(absent)
         title = f"asyncio event loops on Python {self.python}"
         self.reports("html", str(self.results), "-o", str(self.results / "report.html"), "--title", title)
         self.reports("markdown", str(self.results / "battery.json"), "-o", str(self.results / "summary.md"))
@@ -238,28 +242,22 @@ def take_pictures(place: Place) -> None:
         run([chromium, *flags, f"--screenshot={picture}", page.as_uri()], check=False)
 
 
-def write_expected(places: list[Place]) -> None:
-    """conformance/expected/NAME.toml of each loop, from what is published of it on any Python."""
-    results = sorted(str(file) for file in HERE.glob("3.*/battery.json"))
-    for name in sorted({loop.name for place in places for loop in place.installed if loop.expected}):
-        output = ROOT / "conformance" / "expected" / f"{name}.toml"
-        places[-1].reports("expect", *results, "--loop", name, "-o", str(output))
-
-
-def write_index(places: list[Place]) -> None:
-    """README.md of this folder, and the book with what is known of the loops."""
+def write_overall(place: Place) -> None:
+    """What speaks of every Python that is published, now or before: expectations, this folder's README, the book."""
+    folders = sorted(path.parent for path in HERE.glob("3.*/battery.json"))
+    results = [str(folder / "battery.json") for folder in folders]
+    for loop in LOOPS:
+        if loop.expected and any((folder / f"badge-{loop.name}.svg").exists() for folder in folders):
+            output = ROOT / "conformance" / "expected" / f"{loop.name}.toml"
+            place.reports("expect", *results, "--loop", loop.name, "-o", str(output))
+    place.reports("book", *results, "-o", str(HERE / "book.html"))
     lines = [(HERE / "README.in.md").read_text()]
-    for place in places:
-        summary = (place.results / "summary.md").read_text()
-        table = summary.partition("\n\n")[2].partition("\n\n")[0]
-        words, data = f"{place.python}/summary.md", f"{place.python}/"
-        links = f"[The page]({place.python}/report.html), [every deviation in words]({words}), [raw data]({data})."
-        lines += [f"## Python {place.python}", links, table]
-        lines += ["Not here: " + "; ".join(place.notes) + "."] if place.notes else []
-    (HERE / "README.md").write_text("\n\n".join(line.strip() for line in lines) + "\n")
-    last = places[-1]
-    results = [str(place.results / "battery.json") for place in places]
-    last.reports("book", *results, "-o", str(HERE / "book.html"))
+    for folder in folders:
+        table = (folder / "summary.md").read_text().partition("\n\n")[2].partition("\n\n")[0]
+        words, data = f"{folder.name}/summary.md", f"{folder.name}/"
+        links = f"[The page]({folder.name}/report.html), [every deviation in words]({words}), [raw data]({data})."
+        lines += [f"## Python {folder.name}", links, table, (folder / "absent.md").read_text()]
+    (HERE / "README.md").write_text("\n\n".join(line.strip() for line in lines).rstrip() + "\n")
 
 
 def main() -> int:
@@ -273,11 +271,8 @@ def main() -> int:
     work: Path = options.work.resolve()
     wheel = build(work)
     places = [Place(python, work, wheel) for python in options.python or ("3.11", "3.12", "3.13")]
-    places = [place for place in places if place.prepare()]
+    places = [place for place in places if place.prepare(again=options.again)]
     for place in places:
-        if options.again:
-            shutil.rmtree(place.raw)
-            place.raw.mkdir()
         for loop in place.installed:
             place.battery(loop)
         if options.race != "none":
@@ -285,8 +280,7 @@ def main() -> int:
         place.publish()
         place.pages()
     if places:
-        write_expected(places)
-        write_index(places)
+        write_overall(places[-1])
         take_pictures(places[-1])
     return 0 if places else 1
 
