@@ -29,6 +29,10 @@ USES = {
 }
 
 
+# One worker for all that look at it: the run of the fixture takes two minutes.
+_OF_THAT_RUN = pytest.mark.xdist_group("hostile")
+
+
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """One run with all criminals in it, beside the stock loop."""
@@ -39,6 +43,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     )
 
 
+@_OF_THAT_RUN
 def test_a_run_over_all_criminals_ends_by_itself_and_says_that_they_deviate(hostile: Finished) -> None:
     assert hostile.code == exits.DEVIATES, hostile.output[-3000:]
     assert hostile.run is not None
@@ -46,6 +51,7 @@ def test_a_run_over_all_criminals_ends_by_itself_and_says_that_they_deviate(host
     assert set(hostile.verdicts("stock").values()) == {"conforms"}
 
 
+@_OF_THAT_RUN
 @pytest.mark.parametrize("name", sorted(CRIMES))
 def test_a_crime_costs_at_most_what_uses_the_method(hostile: Finished, name: str) -> None:
     verdicts = hostile.verdicts(name)
