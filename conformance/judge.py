@@ -19,7 +19,7 @@ from conformance import trial
 from conformance.expectations import Expectations
 from conformance.expectations import load as load_expectations
 from conformance.isolation import Keeper, KeeperDied, Patience
-from conformance.loops import LoopSpec, load_factory
+from conformance.loops import LoopSpec, distributions, load_factory
 from conformance.probe import JOBS, Probe, first_look
 from conformance.requirement import Requirement, requirement_of
 from conformance.trial import FUZZ, SCRATCH, Outcome
@@ -48,7 +48,7 @@ class Judge:
 
     def look(self, *, quietly: bool) -> None:
         """Probe every loop. Raises pytest.UsageError for a spec that cannot be used, unless `quietly`."""
-        keeper = Keeper(self._serve_probe, self._order_path)
+        keeper = Keeper(self._serve_probe, self._prepare_looks)
         try:
             for label, spec in self._specs.items():
                 probe = self.probes[label] = first_look(spec, functools.partial(_ask, keeper, self._patience.of(label)))
@@ -130,6 +130,11 @@ class Judge:
             )
         self._keepers[probe.label] = keeper  # the one that was used last is the last to go
         return keeper
+
+    def _prepare_looks(self) -> None:
+        """In the keeper of the first looks."""
+        self._order_path()
+        distributions()
 
     def _serve_probe(self, request: str) -> Callable[[], dict[str, Any]]:
         job, _, label = request.partition(" ")
