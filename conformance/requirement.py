@@ -6,6 +6,7 @@ test's docstring, and the hint for whoever must mend the loop is the paragraph t
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 import sys
@@ -28,7 +29,7 @@ class BadRequirement(TypeError):
     """A requirement that is not written as requirements are: the text names it and says what is missing."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Requirement:
     """What every report knows of a requirement without running it.
 
@@ -40,11 +41,20 @@ class Requirement:
     statement: str
     hint: str
     cite: tuple[str, ...]
-    since: tuple[int, int] | None = None
-    until: tuple[int, int] | None = None
-    needs: tuple[Need, ...] = ()
-    source: str = field(default="", repr=False)
-    file: str = ""
+    since: tuple[int, int] | None
+    until: tuple[int, int] | None
+    needs: tuple[Need, ...]
+    test: Callable[..., Any] = field(repr=False, compare=False)
+
+    @functools.cached_property
+    def source(self) -> str:
+        """The text of the test. Reading those of all requirements takes half a second, and workers need none."""
+        return inspect.getsource(self.test)
+
+    @property
+    def file(self) -> str:
+        """The name of the file of the test."""
+        return self.test.__code__.co_filename.rpartition("/")[2]
 
     @property
     def chapter(self) -> str:
@@ -110,8 +120,7 @@ def requirement(
             since=_version(since),
             until=_version(until),
             needs=tuple(need_named(name) for name in needs),
-            source=inspect.getsource(test),
-            file=test.__code__.co_filename.rpartition("/")[2],
+            test=test,
         )
         return test
 
