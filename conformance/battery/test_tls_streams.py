@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections.abc import Iterator
 from typing import Any
@@ -142,13 +143,16 @@ def test_a_writer_of_a_server_makes_the_servers_handshake(loop: Loop, patience: 
     writers: list[Any] = []
 
     async def answer(reader: Any, writer: Any) -> None:
+        writer.write(b"go")  # a loop may read before the callback runs: nothing may come before the upgrade
         await writer.start_tls(server_context())
         writer.write(await reader.readexactly(2))
         writers.append(writer)
 
     server = loop.run_until_complete(asyncio.start_server(answer, "127.0.0.1", 0))
-    helper = tls_dial(server.sockets[0].getsockname())
-    with drive(loop, patience, helper) as peer:
+    address = server.sockets[0].getsockname()
+    plain = socket.create_connection(address, PEER_TIMEOUT)
+    assert drive(loop, patience, in_thread(lambda: receive_exactly(plain, 2))) == b"go"
+    with drive(loop, patience, tls_over(plain, "client")) as peer:
         peer.sendall(b"in")
         assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 2))) == b"in"
         writers[0].transport.abort()

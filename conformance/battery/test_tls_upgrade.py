@@ -35,10 +35,17 @@ def plain(loop: Loop) -> Iterator[tuple[Any, Any, socket.socket]]:
             turn(loop, 4)
 
 
+def upgrading(loop: Loop, transport: Any, protocol: Any, **kwargs: Any) -> asyncio.Task[Any]:
+    """start_tls() of a client, which has begun: what the peer sends from now on is for TLS."""
+    arguments = {"sslcontext": client_context(), "server_hostname": NAME, **kwargs}
+    task = loop.create_task(loop.start_tls(transport, protocol, **arguments))
+    turn(loop)
+    return task
+
+
 def upgrade(loop: Loop, transport: Any, protocol: Any, **kwargs: Any) -> Any:
     """What start_tls() gives to a client."""
-    arguments = {"sslcontext": client_context(), "server_hostname": NAME, **kwargs}
-    return loop.run_until_complete(loop.start_tls(transport, protocol, **arguments))
+    return loop.run_until_complete(upgrading(loop, transport, protocol, **kwargs))
 
 
 @contextlib.contextmanager
@@ -47,10 +54,11 @@ def upgraded(
 ) -> Iterator[tuple[Any, Any, ssl.SSLSocket, Any]]:
     """(TLS transport, protocol, peer, the transport beneath) of a connection that was upgraded."""
     with plain(loop) as (beneath, protocol, sock):
-        helper = tls_over(sock, "server" if side == "client" else "client")
         if side == "server":
             kwargs = {"sslcontext": server_context(), "server_side": True, "server_hostname": None, **kwargs}
-        transport = upgrade(loop, beneath, protocol, **kwargs)
+        beginning = upgrading(loop, beneath, protocol, **kwargs)
+        helper = tls_over(sock, "server" if side == "client" else "client")
+        transport = loop.run_until_complete(beginning)
         with drive(loop, patience, helper) as peer:
             try:
                 yield transport, protocol, peer, beneath
