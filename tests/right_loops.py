@@ -27,6 +27,7 @@ RIGHT: list[str] = []
 """The loop specs of this module."""
 _COARSE = 0.005
 _SHORT = 0.0005
+_A_WHILE = 0.003
 _FEW_BYTES = 1000
 
 
@@ -139,6 +140,35 @@ class OneDescriptorATurn(_Ordering):
 
 
 @right
+class ServesLater(_Ordering):
+    """Connections, servers, pipes and operations on sockets are served three milliseconds after they are ready."""
+
+    def __init__(self) -> None:
+        self._since: dict[Handle, float] = {}
+        self._watched: set[Handle] = set()  # by the caller, who is called in the turn that finds them ready
+        super().__init__()
+
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:
+        super().add_reader(fd, callback, *args)
+        self._watched.add(self._poller._readers[fd if isinstance(fd, int) else fd.fileno()])
+
+    def add_writer(self, fd: Any, callback: Any, *args: Any) -> None:
+        super().add_writer(fd, callback, *args)
+        self._watched.add(self._poller._writers[fd if isinstance(fd, int) else fd.fileno()])
+
+    def ordered(self, ready: list[Handle]) -> Iterable[Handle]:
+        waiting, now = {}, self.time()
+        for handle in ready:
+            since = self._since.get(handle, now)
+            wakes = getattr(handle._callback, "__self__", None) is self._waker
+            if wakes or handle in self._watched or now - since >= _A_WHILE:
+                yield handle
+            else:
+                waiting[handle] = since
+        self._since = waiting
+
+
+@right
 class WakesForNothing(EventLoop):
     """A turn takes half a millisecond at most, whether or not anything has happened."""
 
@@ -220,17 +250,14 @@ class WritesInTheNextTurn(OverStreams):
 
 
 class _LateLoser(StreamTransport):
-    def _lose(self, exc: BaseException | None, turns: int = 3) -> None:
+    def _lose(self, exc: BaseException | None) -> None:
         self._lost = self._barred = True
-        if turns:
-            self._loop.call_soon(self._lose, exc, turns - 1, context=self._context)
-        else:
-            self._call_connection_lost(exc)
+        self._loop.call_later(_A_WHILE, self._call_connection_lost, exc, context=self._context)
 
 
 @right
 class LosesConnectionsLater(OverStreams):
-    """connection_lost() is called, and the descriptor closed, three turns after close() or abort()."""
+    """connection_lost() is called, and the descriptor closed, three milliseconds after close() or abort()."""
 
     Stream = _LateLoser
 
@@ -256,7 +283,7 @@ class ExecutorsAnswerLater(EventLoop):
             else:
                 answer.set_result(working.result())
 
-        working.add_done_callback(lambda _: self.call_later(6 * _SHORT, pass_on))
+        working.add_done_callback(lambda _: self.call_later(_A_WHILE, pass_on))
         answer.add_done_callback(lambda _: working.cancel() if answer.cancelled() else None)
         return answer
 

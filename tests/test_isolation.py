@@ -136,3 +136,16 @@ def test_a_machine_with_few_descriptors_is_not_the_loops_fault(tmp_path: Path) -
     assert finished.verdicts("limited.SelectorEventLoop") == {"callbacks.fifo": "not run"}, finished.output
     assert finished.code == exits.SUITE_FAILED
     assert "ulimit -n" in finished.output
+
+
+def test_a_requirement_that_errors_is_said_with_its_reason(tmp_path: Path) -> None:
+    (tmp_path / "misspelled.py").write_text(
+        "def pytest_collection_modifyitems(items):\n    items[0].function.__globals__.pop('turn')\n"
+    )
+    finished = run_pytest(
+        "-p", "misspelled", "--loop=asyncio:SelectorEventLoop", "callbacks.fifo",
+        cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert finished.code == exits.SUITE_FAILED, finished.output
+    assert "callbacks.fifo (MUST) errored" in finished.output
+    assert "expected" not in finished.output

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,10 @@ import pytest
 from conformance.kit.patience import Patience
 from conformance.loops import Factory, LoopSpec, new_loop
 from conformance.trial import ANSWER, LEAKS_OF, PATIENCE, SCRATCH
-from conformance.watch import Leaks, Snapshot, say
+from conformance.watch import Leaks, Snapshot, open_descriptors, say
+
+_ENDING = 0.1
+"""Seconds that a loop may need to close the descriptors of transports that were aborted."""
 
 
 @dataclass
@@ -67,19 +71,23 @@ def tmp_path(request: pytest.FixtureRequest) -> Path:
 def make_loop(request: pytest.FixtureRequest, loop_spec: LoopSpec, watch: Watch) -> Iterator[Factory]:
     """Make loops of the kind under test; each is closed at the end, if the test has not closed it."""
     made: list[asyncio.AbstractEventLoop] = []
+    before = Snapshot.take()
+    held = before.descriptors
 
     def make() -> asyncio.AbstractEventLoop:
+        nonlocal held
         loop = new_loop(loop_spec)
         made.append(loop)
+        held |= open_descriptors()
         return loop
 
-    before = Snapshot.take()
     previous_hook = sys.unraisablehook
     sys.unraisablehook = lambda unraisable: watch.unraisable.append(unraisable.exc_value)
     try:
         yield make
         for loop in made:
             if not loop.is_closed() and not loop.is_running():
+                _let_it_finish(loop, held)
                 loop.close()
     finally:
         sys.unraisablehook = previous_hook
@@ -96,6 +104,14 @@ def loop(make_loop: Factory, watch: Watch) -> asyncio.AbstractEventLoop:
     with contextlib.suppress(NotImplementedError):
         loop.set_exception_handler(lambda _loop, context: watch.reported.append(context))
     return loop
+
+
+def _let_it_finish(loop: asyncio.AbstractEventLoop, held: frozenset[int]) -> None:
+    """Run the loop until nothing is open but what was `held` after it was made: transports may take time to end."""
+    deadline = time.monotonic() + _ENDING
+    while open_descriptors() - held and time.monotonic() < deadline:
+        with contextlib.suppress(Exception):  # it has ended the test; how it ends itself is asked elsewhere
+            loop.run_until_complete(asyncio.sleep(0.002))
 
 
 def _complain(watch: Watch, leaks: Leaks, usual: Leaks) -> None:

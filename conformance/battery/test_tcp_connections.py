@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from conformance.kit.connections import accept, closed_port, opened, silent_listener
-from conformance.kit.patience import turn
+from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import listener, receive_all, tcp_pair
 from conformance.kit.protocols import Events, raising
+from conformance.kit.transports import until_lost
 from conformance.kit.waiting import turns
 from conformance.requirement import MAY, MUST, SHOULD, requirement
 
@@ -239,7 +240,7 @@ def test_a_refused_connection_raises(loop: Loop) -> None:
 
 
 @requirement("tcp.connect-by-name", MUST, cite="asyncio-eventloop: loop.create_connection")
-def test_where_to_connect_may_be_given_by_name(loop: Loop) -> None:
+def test_where_to_connect_may_be_given_by_name(loop: Loop, patience: Patience) -> None:
     """create_connection() takes protocol_factory, host and port by name, too.
 
     If this fails: look for parameters that the loop takes by position only, or calls by another name.
@@ -249,5 +250,5 @@ def test_where_to_connect_may_be_given_by_name(loop: Loop) -> None:
         connecting = loop.create_connection(protocol_factory=Events, host=host, port=port)
         transport, protocol = loop.run_until_complete(connecting)
         transport.abort()
-        turn(loop, 3)
+        until_lost(loop, patience, protocol)
     assert protocol.names == ["connection_made", "connection_lost"]

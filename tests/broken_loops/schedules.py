@@ -10,6 +10,7 @@ from reference_loop import EventLoop
 from tests.broken_loops import breaks
 
 Stock = asyncio.SelectorEventLoop
+_SLOT = 0.02
 
 
 @breaks("schedules.callbacks")
@@ -32,14 +33,14 @@ class StopWaitsForItsTurn(Stock):
 
 
 @breaks("schedules.timers")
-class TurnsAWheelOfFourMilliseconds(Stock):
+class TurnsACoarseWheel(Stock):
     """Deadlines are rounded up to the next tick of a timer wheel, whose slots are stacks."""
 
     timers = 0
 
     def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
         self.timers += 1
-        tick = math.ceil(when / 0.004) * 0.004
+        tick = math.ceil(when / _SLOT) * _SLOT
         return super().call_at(tick - self.timers * 1e-7, callback, *args, context=context)
 
 
