@@ -98,6 +98,25 @@ def test_call_soon_passes_its_arguments(loop: Loop, count: int) -> None:
     assert all(a is b for a, b in zip(seen[0], arguments, strict=True))
 
 
+@requirement("callbacks.argument-values", MUST, cite="asyncio-eventloop: loop.call_soon")
+@pytest.mark.parametrize("method", ["call_soon", "call_soon_threadsafe", "call_later", "call_at"])
+@pytest.mark.parametrize(
+    "arguments", [(None,), (None, None), ((),), ((1, 2),), ([],), (0, "", None), ({"a": 1},)], ids=repr
+)
+def test_arguments_are_passed_whatever_they_are(
+    loop: Loop, patience: Patience, method: str, arguments: tuple[object, ...]
+) -> None:
+    """The callback is called with the args arguments, also with one that is None, false, a tuple or a dict.
+
+    If this fails: look for None as the mark of an argument that is not there, or a tuple that is unpacked.
+    """
+    seen: list[tuple[object, ...]] = []
+    when = {"call_later": (0,), "call_at": (loop.time(),)}.get(method, ())
+    getattr(loop, method)(*when, lambda *args: seen.append(args), *arguments)
+    patience.run_until(loop, lambda: seen, "the callback")
+    assert seen == [arguments]
+
+
 @requirement("callbacks.handle-type", MUST, cite="asyncio-eventloop: loop.call_soon")
 def test_call_soon_returns_a_handle(loop: Loop) -> None:
     """call_soon() returns an instance of asyncio.Handle.
@@ -121,6 +140,12 @@ def test_a_cancelled_callback_does_not_run(loop: Loop) -> None:
     handle.cancel()
     turn(loop, 2)
     assert trace == ["before", "after"]
+    calls: list[str] = []
+    equal = [loop.call_soon(calls.append, "equal") for _ in range(3)]
+    equal[1].cancel()
+    assert [handle.cancelled() for handle in equal] == [False, True, False]
+    turn(loop)
+    assert calls == ["equal"] * 2
 
 
 @requirement("callbacks.cancel-from-callback", MUST, cite="asyncio-eventloop: Handle.cancel")
@@ -141,7 +166,7 @@ def test_a_callback_can_cancel_one_that_is_due_in_the_same_iteration(loop: Loop)
 def test_cancelling_again_has_no_effect(loop: Loop) -> None:
     """If the callback has already been canceled or executed, cancel() has no effect.
 
-    If this fails: look for a freed handle, or an error for a callback that already ran.
+    If this fails: look for a freed handle whose place another has taken, or an error for a callback that already ran.
     """
     trace: list[str] = []
     cancelled = loop.call_soon(trace.append, "cancelled")
@@ -149,10 +174,12 @@ def test_cancelling_again_has_no_effect(loop: Loop) -> None:
     cancelled.cancel()
     cancelled.cancel()
     turn(loop)
+    waiting = [loop.call_soon(trace.append, "waiting") for _ in range(3)]
     executed.cancel()
     cancelled.cancel()
     turn(loop)
-    assert trace == ["executed"]
+    assert trace == ["executed"] + ["waiting"] * 3
+    assert not any(handle.cancelled() for handle in waiting)
 
 
 @requirement("callbacks.cancelled", MUST, cite="asyncio-eventloop: Handle.cancelled")
@@ -250,21 +277,37 @@ def test_callbacks_scheduled_before_the_loop_runs_are_kept(loop: Loop) -> None:
 
 
 @requirement("callbacks.kept-across-stop", MUST, cite="asyncio-eventloop: loop.run_forever")
-def test_callbacks_scheduled_by_the_last_turn_run_at_the_next_start(loop: Loop) -> None:
+@pytest.mark.parametrize("how", ["call_soon", "call_soon_threadsafe", "call_later", "call_at", "create_task"])
+@pytest.mark.parametrize("next_run", ["run_forever", "run_until_complete"])
+def test_callbacks_scheduled_by_the_last_turn_run_at_the_next_start(
+    loop: Loop, patience: Patience, how: str, next_run: str
+) -> None:
     """Callbacks scheduled by callbacks after stop() run the next time run_forever() or run_until_complete() is called.
 
     If this fails: look for a loop that drains its queue when it stops, or throws it away.
     """
     trace: list[str] = []
 
-    def outer() -> None:
-        loop.call_soon(trace.append, "later")
-        loop.stop()
+    async def append(text: str) -> None:
+        trace.append(text)
 
+    def outer() -> None:
+        loop.stop()
+        if how == "create_task":
+            kept.append(loop.create_task(append("later")))
+        else:
+            when = {"call_later": (0,), "call_at": (loop.time(),)}.get(how, ())
+            getattr(loop, how)(*when, trace.append, "later")
+
+    kept: list[asyncio.Task[None]] = []
     loop.call_soon(outer)
     loop.run_forever()
     assert trace == []
-    turn(loop)
+    if next_run == "run_until_complete":
+        loop.run_until_complete(asyncio.sleep(0.001))
+    else:
+        turn(loop)
+    patience.run_until(loop, lambda: trace, "what was scheduled")
     assert trace == ["later"]
 
 
@@ -287,10 +330,15 @@ def test_pending_callbacks_are_discarded_by_close(loop: Loop) -> None:
     If this fails: look for a close() that drains the queue by running it.
     """
     trace: list[str] = []
-    loop.call_soon(trace.append, "pending")
-    loop.call_later(0, trace.append, "timer")
-    loop.close()
-    assert trace == []
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.send(b"x")
+        loop.add_reader(ours, trace.append, "reader")
+        loop.call_soon(trace.append, "pending")
+        loop.call_soon_threadsafe(trace.append, "from a thread")
+        loop.call_later(0, trace.append, "timer")
+        loop.close()
+        assert trace == []
 
 
 @requirement("callbacks.handles-released", SHOULD, cite="gh-99369")
@@ -355,10 +403,11 @@ def test_what_a_callback_returns_is_ignored(loop: Loop, value: object) -> None:
 
 
 @requirement("callbacks.any-callable", MUST, cite="asyncio-eventloop: loop.call_soon")
-def test_any_callable_can_be_a_callback(loop: Loop) -> None:
-    """A callback is any callable: a function, a method, a partial, a class, an object with __call__.
+@pytest.mark.parametrize("method", ["call_soon", "call_soon_threadsafe"])
+def test_any_callable_can_be_a_callback(loop: Loop, method: str) -> None:
+    """A callback is any callable: a function, a method, a partial, a class, an object with __call__, also a false one.
 
-    If this fails: look for a type check for functions.
+    If this fails: look for a type check for functions, or a test for truth where a test for None was meant.
     """
     import functools
 
@@ -372,12 +421,18 @@ def test_any_callable_can_be_a_callback(loop: Loop) -> None:
         def __init__(self) -> None:
             trace.append("class")
 
-    loop.call_soon(trace.append, "method")
-    loop.call_soon(functools.partial(trace.append, "partial"))
-    loop.call_soon(Class)
-    loop.call_soon(Callable())
-    turn(loop)
-    assert trace == ["method", "partial", "class", "object"]
+    class Empty(Callable):
+        def __len__(self) -> int:
+            return 0
+
+    schedule = getattr(loop, method)
+    schedule(trace.append, "method")
+    schedule(functools.partial(trace.append, "partial"))
+    schedule(Class)
+    schedule(Callable())
+    schedule(Empty())
+    turn(loop, 2)
+    assert trace == ["method", "partial", "class", "object", "object"]
 
 
 @requirement("callbacks.many", SHOULD, cite="asyncio-eventloop: loop.call_soon")

@@ -85,7 +85,7 @@ def test_what_a_callback_sets_is_not_seen_by_others(loop: Loop, patience: Patien
 def test_callbacks_run_in_the_context_that_is_given(loop: Loop, patience: Patience, way: str) -> None:
     """The keyword-only context argument allows specifying a custom Context for the callback to run in.
 
-    If this fails: look for a keyword that is accepted and ignored.
+    If this fails: look for a keyword that is accepted and ignored, or an empty Context, which is false, taken for none.
     """
     seen: list[str] = []
     context = contextvars.copy_context()
@@ -93,6 +93,11 @@ def test_callbacks_run_in_the_context_that_is_given(loop: Loop, patience: Patien
     _WAYS[way](loop)(_ask, seen, context=context)
     patience.run_until(loop, lambda: seen, "the callback")
     assert seen == ["of the context"]
+    token = VARIABLE.set("of the caller")
+    _WAYS[way](loop)(_ask, seen, context=contextvars.Context())
+    VARIABLE.reset(token)
+    patience.run_until(loop, lambda: len(seen) == 2, "the callback in an empty context")
+    assert seen[1] == "default"
 
 
 @requirement("context.explicit-is-not-copied", MUST, cite="asyncio-eventloop: loop.call_soon")
@@ -202,6 +207,12 @@ def test_a_task_runs_in_the_context_that_it_is_given(loop: Loop) -> None:
 
     loop.run_until_complete(loop.create_task(change(), context=context))
     assert context[VARIABLE] == "second step"
+    token = VARIABLE.set("of the creator")
+    empty = contextvars.Context()  # which is false
+    task = loop.create_task(change(), context=empty)
+    VARIABLE.reset(token)
+    loop.run_until_complete(task)
+    assert empty[VARIABLE] == "second step"
 
 
 @requirement("context.task-steps-keep", MUST, cite="PEP 567: asyncio")

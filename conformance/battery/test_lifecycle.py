@@ -19,6 +19,24 @@ from conformance.requirement import MUST, SHOULD, requirement
 Loop = asyncio.AbstractEventLoop
 
 
+class _False(Exception):
+    """An exception that is false: `if exception:` does not see it."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
+class _Base(BaseException):
+    """Not an Exception, and none of those that a loop lets through."""
+
+
+class _Wide(Exception):
+    """One that cannot be made again from its type and a text."""
+
+    def __init__(self, first: int, second: int) -> None:
+        super().__init__(first, second)
+
+
 @requirement("lifecycle.factory", MUST, cite="asyncio-eventloop: new_event_loop")
 def test_the_factory_returns_a_new_loop_each_time(make_loop: Factory) -> None:
     """The factory creates and returns a new event loop object: another one each time, neither running nor closed.
@@ -47,37 +65,51 @@ def test_a_loop_is_an_abstract_event_loop(loop: Loop) -> None:
 def test_run_until_complete_returns_the_result(loop: Loop) -> None:
     """run_until_complete() runs until the future has completed and returns its result.
 
-    If this fails: look for a result that is copied, converted or lost.
+    If this fails: look for a result that is copied, converted or lost, or a special case for what is false.
     """
-    value = object()
-    assert loop.run_until_complete(value_of(value)) is value
+    for value in (object(), None, False, 0, "", [], LookupError("returned, not raised"), LookupError):
+        assert loop.run_until_complete(value_of(value)) is value
+        future = loop.create_future()
+        loop.call_soon(future.set_result, value)
+        assert loop.run_until_complete(future) is value
 
 
 @requirement("lifecycle.exception", MUST, cite="asyncio-eventloop: loop.run_until_complete")
-def test_run_until_complete_raises_the_exception(loop: Loop) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [LookupError(), TimeoutError(), ExceptionGroup("of one", [LookupError()]), _False(), _Base(), _Wide(1, 2)],
+    ids=lambda error: type(error).__name__,
+)
+def test_run_until_complete_raises_the_exception(loop: Loop, error: BaseException) -> None:
     """run_until_complete() raises the future's exception, the very object.
 
-    If this fails: look for an exception that is wrapped or made again at a language border.
+    If this fails: look for an exception that is wrapped, unwrapped or made again at a language border.
     """
-    error = LookupError("of the coroutine")
 
     async def fail() -> None:
         raise error
 
-    with pytest.raises(LookupError) as caught:
-        loop.run_until_complete(fail())
-    assert caught.value is error
+    future = loop.create_future()
+    loop.call_soon(future.set_exception, error)
+    for failing in (fail(), future):
+        with pytest.raises(type(error)) as caught:
+            loop.run_until_complete(failing)
+        assert caught.value is error
 
 
 @requirement("lifecycle.runs-future", MUST, cite="asyncio-eventloop: loop.run_until_complete")
 def test_run_until_complete_takes_a_future(loop: Loop) -> None:
-    """run_until_complete() takes an instance of Future.
+    """run_until_complete() takes an instance of Future; one that is cancelled raises CancelledError.
 
     If this fails: look for a code path that accepts coroutines only.
     """
     future = loop.create_future()
     loop.call_soon(future.set_result, 42)
     assert loop.run_until_complete(future) == 42
+    cancelled = loop.create_future()
+    loop.call_soon(cancelled.cancel)
+    with pytest.raises(asyncio.CancelledError):
+        loop.run_until_complete(cancelled)
 
 
 @requirement("lifecycle.runs-done-future", MUST, cite="asyncio-eventloop: loop.run_until_complete")

@@ -8,6 +8,7 @@ import pytest
 
 from conformance.kit.coroutines import failing, value_of
 from conformance.kit.patience import turn
+from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -20,13 +21,25 @@ def test_is_running_tells_whether_the_loop_runs(loop: Loop) -> None:
     If this fails: look for a flag that survives an exception, or is set too late for the first callback.
     """
     seen = [loop.is_running()]
-    loop.call_soon(lambda: seen.append(loop.is_running()))
-    turn(loop)
-    seen.append(loop.is_running())
+
+    def stop() -> None:
+        loop.stop()
+        seen.append(loop.is_running())  # the present batch still runs
+
+    async def ask() -> None:
+        await asyncio.sleep(0)
+        seen.append(loop.is_running())
+
+    for _ in range(2):
+        loop.call_soon(lambda: seen.append(loop.is_running()))
+        loop.call_soon(stop)
+        loop.run_forever()
+        seen.append(loop.is_running())
+        loop.run_until_complete(ask())
     with pytest.raises(LookupError):
         loop.run_until_complete(failing())
     seen.append(loop.is_running())
-    assert seen == [False, True, False, False]
+    assert seen == [False, True, True, False, True, True, True, False, True, False]
 
 
 @requirement("lifecycle.is-closed", MUST, cite="asyncio-eventloop: loop.is_closed")
@@ -55,7 +68,7 @@ def test_closing_twice_is_harmless(loop: Loop) -> None:
 
 @requirement("lifecycle.close-while-running", MUST, cite="asyncio-eventloop: loop.close")
 def test_a_running_loop_cannot_be_closed(loop: Loop) -> None:
-    """The loop must not be running when close() is called: RuntimeError, and the loop goes on.
+    """The loop must not be running when close() is called, in whichever thread: RuntimeError, and the loop goes on.
 
     If this fails: look for a close() that frees what the running loop still uses.
     """
@@ -67,9 +80,17 @@ def test_a_running_loop_cannot_be_closed(loop: Loop) -> None:
         except RuntimeError:
             errors.append("refused")
 
+    def close_elsewhere() -> None:
+        in_thread(close).result()
+
+    async def close_in_task() -> None:
+        close()
+
     loop.call_soon(close)
+    loop.call_soon(close_elsewhere)
     turn(loop, 2)
-    assert errors == ["refused"]
+    loop.run_until_complete(close_in_task())
+    assert errors == ["refused"] * 3
     assert not loop.is_closed()
 
 
@@ -80,10 +101,12 @@ def test_a_closed_loop_cannot_run(loop: Loop, method: str) -> None:
 
     If this fails: look for a loop that opens its resources again.
     """
-    future = loop.create_future()
+    future, done = loop.create_future(), loop.create_future()
+    done.set_result("before")
     loop.close()
-    with pytest.raises(RuntimeError):
-        loop.run_forever() if method == "run_forever" else loop.run_until_complete(future)
+    for each in (future, done):
+        with pytest.raises(RuntimeError):
+            loop.run_forever() if method == "run_forever" else loop.run_until_complete(each)
     assert loop.is_closed()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 
 import pytest
@@ -68,10 +69,30 @@ def test_get_running_loop_is_this_loop_in_callbacks_and_coroutines(loop: Loop, p
     async def ask() -> None:
         seen.append(asyncio.get_running_loop())
 
-    loop.call_soon(lambda: seen.append(asyncio.get_running_loop()))
-    loop.call_later(0, lambda: seen.append(asyncio.get_running_loop()))
-    loop.run_until_complete(ask())
-    patience.run_until(loop, lambda: len(seen) == 3, "the callbacks")
+    def callback(*args: object) -> None:
+        seen.append(asyncio.get_running_loop())
+
+    def reader() -> None:
+        loop.remove_reader(ours)
+        callback()
+
+    def writer() -> None:
+        loop.remove_writer(ours)
+        callback()
+
+    future = loop.create_future()
+    future.add_done_callback(callback)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.send(b"x")
+        loop.add_reader(ours, reader)
+        loop.add_writer(ours, writer)
+        loop.call_soon(callback)
+        loop.call_later(0, callback)
+        loop.call_soon_threadsafe(callback)
+        loop.call_soon(future.set_result, None)
+        loop.run_until_complete(ask())
+        patience.run_until(loop, lambda: len(seen) == 7, "the callbacks")
     assert all(each is loop for each in seen)
 
 

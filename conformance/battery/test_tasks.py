@@ -123,14 +123,14 @@ def test_create_task_takes_coroutines_only(loop: Loop, what: Any) -> None:
 
 @requirement("tasks.name", MUST, cite="asyncio-eventloop: loop.create_task")
 def test_create_task_sets_the_name(loop: Loop) -> None:
-    """If the name argument is given, it is set as the name of the task, as Task.set_name() does: as a string.
+    """If the name argument is given and not None, it is set as the name of the task, as a string, like set_name() does.
 
-    If this fails: look for a name that is dropped, or kept as the object it was.
+    If this fails: look for a name that is dropped because it is empty, or kept as the object it was.
     """
-    named, numbered = loop.create_task(_answer(), name="given"), loop.create_task(_answer(), name=7)  # type: ignore[arg-type]
-    assert named.get_name() == "given"
-    assert numbered.get_name() == "7"
-    loop.run_until_complete(asyncio.wait([named, numbered]))
+    names: dict[Any, str] = {"given": "given", 7: "7", "": "", 0: "0"}
+    tasks = [loop.create_task(_answer(), name=name) for name in names]
+    assert [task.get_name() for task in tasks] == list(names.values())
+    loop.run_until_complete(asyncio.wait(tasks))
 
 
 @requirement("tasks.name-default", MUST, cite="asyncio-eventloop: loop.create_task")

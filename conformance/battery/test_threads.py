@@ -282,3 +282,34 @@ def test_a_thread_can_stop_the_loop_through_call_soon_threadsafe(loop: Loop) -> 
     loop.call_soon(lambda: threading.Thread(target=loop.call_soon_threadsafe, args=(loop.stop,)).start())
     loop.run_forever()
     assert not loop.is_running()
+
+
+@requirement("threads.closed-loop", MUST, cite="asyncio-eventloop: loop.call_soon_threadsafe")
+def test_a_thread_cannot_schedule_on_a_closed_loop(loop: Loop) -> None:
+    """call_soon_threadsafe() raises RuntimeError if called on a loop that's been closed, on a secondary thread too.
+
+    If this fails: look for a queue of other threads that is filled whether or not anybody will look at it.
+    """
+    turn(loop)
+    loop.close()
+    with pytest.raises(RuntimeError):
+        in_thread(lambda: loop.call_soon_threadsafe(lambda: None)).result()
+
+
+@requirement("threads.once", MUST, cite="asyncio-eventloop: loop.call_soon_threadsafe")
+def test_equal_calls_from_a_thread_are_not_merged(loop: Loop, patience: Patience) -> None:
+    """Each callback that a thread schedules is called exactly once, also one that is scheduled several times.
+
+    If this fails: look for a queue that merges equal callbacks, or wake-ups that are counted instead of the queue.
+    """
+    calls: list[str] = []
+
+    def work() -> None:
+        for _ in range(100):
+            loop.call_soon_threadsafe(calls.append, "same")
+        loop.call_soon_threadsafe(calls.append, "last")
+
+    in_thread(work).result()
+    patience.run_until(loop, lambda: "last" in calls, "the last callback")
+    turn(loop, 2)
+    assert calls == ["same"] * 100 + ["last"]

@@ -51,15 +51,17 @@ def test_when_is_the_deadline_of_call_at(loop: Loop) -> None:
 
 
 @requirement("timers.when-later", MUST, cite="asyncio-eventloop: TimerHandle.when")
-def test_when_of_call_later_uses_the_time_reference_of_the_loop(loop: Loop) -> None:
+@pytest.mark.parametrize("delay", [1000.0, 1000, 1.75, 0.25, 100_000.5], ids=repr)
+def test_when_of_call_later_uses_the_time_reference_of_the_loop(loop: Loop, delay: float) -> None:
     """TimerHandle.when() is an absolute timestamp with the same time reference as loop.time(), for call_later() too.
 
-    If this fails: look for a when() that returns the delay, or time by another clock.
+    If this fails: look for a when() that returns the delay, time by another clock, or another unit for an int.
     """
     before = loop.time()
-    handle = loop.call_later(1000.0, lambda: None)
+    handle = loop.call_later(delay, lambda: None)
     after = loop.time()
-    assert before + 1000.0 - 0.002 <= handle.when() <= after + 1000.0 + 0.002
+    assert before + delay - 0.002 <= handle.when() <= after + delay + 0.002
+    assert isinstance(handle.when(), float)
     handle.cancel()
 
 

@@ -39,9 +39,9 @@ def test_keyword_arguments_are_passed_by_partial(loop: Loop, side: str) -> None:
 @requirement("watchers.methods", SHOULD, cite="asyncio-eventloop: loop.add_reader")
 @pytest.mark.parametrize("side", _SIDES)
 def test_any_callable_will_do(loop: Loop, patience: Patience, side: str) -> None:
-    """The callback may be any callable: a bound method of a built-in type, or an object with __call__.
+    """The callback may be any callable: a bound method of a built-in type, an object with __call__, even a false one.
 
-    If this fails: look for a test that only functions pass.
+    If this fails: look for a test that only functions pass, or one for truth where a test for None was meant.
     """
 
     class Callable:
@@ -50,6 +50,9 @@ def test_any_callable_will_do(loop: Loop, patience: Patience, side: str) -> None
         def __call__(self) -> None:
             self.calls += 1
 
+        def __len__(self) -> int:
+            return 0
+
     seen: list[str] = []
     counter = Callable()
     ours, theirs = socket.socketpair()
@@ -57,6 +60,42 @@ def test_any_callable_will_do(loop: Loop, patience: Patience, side: str) -> None
         for sock, other, callback, args in (ours, theirs, seen.append, ("x",)), (theirs, ours, counter, ()):
             other.send(b"x")
             getattr(loop, f"add_{side}")(sock.fileno(), callback, *args)
-        patience.run_until(loop, lambda: seen and counter.calls, "both callbacks")
+        patience.run_until(loop, lambda: seen and counter.calls, "both callbacks")  # it has no items, and so is false
         for sock in ours, theirs:
             getattr(loop, f"remove_{side}")(sock.fileno())
+
+
+@requirement("watchers.argument-values", MUST, cite="asyncio-eventloop: loop.add_reader")
+@pytest.mark.parametrize("side", _SIDES)
+@pytest.mark.parametrize("arguments", [(None,), (0, None), ((),), ((1, 2),), ([],)], ids=repr)
+def test_arguments_are_passed_whatever_they_are(loop: Loop, side: str, arguments: tuple[object, ...]) -> None:
+    """callback is invoked with the specified arguments, also with one that is None, false or a tuple.
+
+    If this fails: look for None as the mark of an argument that is not there, or a tuple that is unpacked.
+    """
+    seen: list[tuple[object, ...]] = []
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.send(b"x")
+        getattr(loop, f"add_{side}")(ours.fileno(), lambda *args: seen.append(args), *arguments)
+        turn(loop, 2)
+        getattr(loop, f"remove_{side}")(ours.fileno())
+    assert seen[0] == arguments
+
+
+@requirement("watchers.replaced-arguments", MUST, cite="asyncio-eventloop: loop.add_reader")
+@pytest.mark.parametrize("side", _SIDES)
+def test_the_same_callback_can_be_given_other_arguments(loop: Loop, side: str) -> None:
+    """When a descriptor is watched again by the same callback, that is invoked with the new arguments.
+
+    If this fails: look for a registration that is kept because descriptor and callback have not changed.
+    """
+    seen: list[str] = []
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.send(b"x")
+        for argument in ("first", "second"):
+            getattr(loop, f"add_{side}")(ours.fileno(), seen.append, argument)
+        turn(loop, 2)
+        getattr(loop, f"remove_{side}")(ours.fileno())
+    assert set(seen) == {"second"}

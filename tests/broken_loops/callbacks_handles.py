@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 from typing import Any
 
+from reference_loop import EventLoop
 from tests.broken_loops import breaks
 
 Stock = asyncio.SelectorEventLoop
@@ -69,3 +70,131 @@ class HandlesTellTheCurrentContext(Stock):
         if context is None:
             handle.__class__ = self.vague
         return handle
+
+
+@breaks("callbacks.argument-values")
+class NoneEndsTheArguments(Stock):
+    """The arguments of call_soon() end with the first None that nothing else follows."""
+
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        if args and args[-1] is None and not isinstance(getattr(callback, "__self__", None), asyncio.Future):
+            args = args[:-1]
+        return super().call_soon(callback, *args, context=context)
+
+
+@breaks("callbacks.argument-values")
+class UnpacksTheArgumentsOfTimers(Stock):
+    """A tuple that is the only argument of a delayed callback is taken for the arguments."""
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        if len(args) == 1 and isinstance(args[0], tuple):
+            args = args[0]
+        return super().call_at(when, callback, *args, context=context)
+
+
+@breaks("callbacks.any-callable")
+class FalseCallbacksAreNone(Stock):
+    """call_soon_threadsafe() of a callable that is false only wakes the loop."""
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        return super().call_soon_threadsafe(callback or (lambda *_: None), *args, context=context)
+
+
+class _OfTheQueue(asyncio.Handle):
+    """A handle that knows the queue in which it stands, and whether it was there."""
+
+    __slots__ = ("queue", "ran")
+    queue: Any
+
+    def _run(self) -> None:
+        self.ran = True
+        super()._run()
+
+
+class _NumberedPlaces(EventLoop):
+    """Handles are places of a queue."""
+
+    kind: type[_OfTheQueue]
+
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        handle = super().call_soon(callback, *args, context=context)
+        own = self.kind(callback, args, self, handle._context)  # type: ignore[attr-defined]
+        own.queue = self._ready
+        self._ready[-1] = own  # type: ignore[call-overload]
+        return own
+
+
+@breaks("callbacks.cancel-twice")
+class PlacesAreUsedAgain(_NumberedPlaces):
+    """cancel() of a callback that was executed cancels the one that has taken its place."""
+
+    class kind(_OfTheQueue):
+        __slots__ = ()
+
+        def cancel(self) -> None:
+            first = self.queue[0] if self.queue and self not in self.queue else self
+            asyncio.Handle.cancel(first)
+
+
+@breaks("callbacks.cancel")
+class CancelsTheFirstEqual(_NumberedPlaces):
+    """cancel() looks for the callback and its arguments in the queue, and takes the first that is equal."""
+
+    class kind(_OfTheQueue):
+        __slots__ = ()
+
+        def cancel(self) -> None:
+            same = (each for each in self.queue if each._callback == self._callback and each._args == self._args)
+            asyncio.Handle.cancel(next(same, self))
+
+
+@breaks("callbacks.kept-across-stop")
+class StopsWithEmptyHands(Stock):
+    """What another thread's way of scheduling has queued after stop() runs before run_forever() returns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.late: list[tuple[asyncio.Handle, Any]] = []
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        if not self.stopped:
+            return super().call_soon_threadsafe(callback, *args, context=context)
+        handle = asyncio.Handle(callback, args, self, context)
+        self.late.append((handle, lambda: callback(*args)))
+        return handle
+
+    stopped = False
+
+    def stop(self) -> None:
+        super().stop()
+        self.stopped = True
+
+    def run_forever(self) -> None:
+        super().run_forever()
+        self.stopped = False
+        for handle, call in self.late:
+            if not handle.cancelled():
+                call()
+        self.late.clear()
+
+
+@breaks("callbacks.dropped-by-close")
+class TakesALastLook(Stock):
+    """close() calls what another thread's way of scheduling has queued."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.late: list[Any] = []
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        def call() -> None:
+            self.late.remove(call)
+            callback(*args)
+
+        self.late.append(call)
+        return super().call_soon_threadsafe(call, context=context)
+
+    def close(self) -> None:
+        for call in list(self.late):
+            call()
+        super().close()

@@ -196,3 +196,22 @@ class TheExceptionHandlerHasNoContext(Stock):
     def set_exception_handler(self, handler: Any) -> None:
         context = contextvars.copy_context()
         super().set_exception_handler(handler and (lambda *args: context.run(handler, *args)))
+
+
+@breaks("context.explicit")
+class EmptyContextsAreNone(Stock):
+    """An empty context is false, and so taken for none."""
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        return super().call_at(when, callback, *args, context=context or None)
+
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        return super().call_soon(callback, *args, context=context or None)
+
+
+@breaks("context.task-given")
+class TasksInAnEmptyContextGetAnother(Stock):
+    """An empty context is false, and so taken for none by create_task()."""
+
+    def create_task(self, coro: Any, *, context: Any = None, **kwargs: Any) -> Any:
+        return super().create_task(coro, context=context or None, **kwargs)

@@ -137,3 +137,91 @@ class KeepsPendingTimers(_KeepsWhenClosed):
         if getattr(callback, "__name__", "") == "callback" and not args:
             self.kept.append(callback)
         return super().call_later(delay, callback, *args, context=context)
+
+
+@breaks("lifecycle.result")
+class FalseResultsAreNone(Stock):
+    """run_until_complete() returns None if the result is false."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        return super().run_until_complete(future) or None
+
+
+@breaks("lifecycle.result")
+class RaisesWhatWasReturned(Stock):
+    """run_until_complete() raises a result that is an exception."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        result = super().run_until_complete(future)
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+
+@breaks("lifecycle.exception")
+class TakesGroupsApart(Stock):
+    """run_until_complete() raises the only exception of a group, and not the group."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        try:
+            return super().run_until_complete(future)
+        except BaseExceptionGroup as group:
+            if len(group.exceptions) == 1:
+                raise group.exceptions[0] from None
+            raise
+
+
+@breaks("lifecycle.runs-future")
+class CancelledFuturesReturn(Stock):
+    """run_until_complete() of a future that is no task, and was cancelled, returns None."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        try:
+            return super().run_until_complete(future)
+        except asyncio.CancelledError:
+            if isinstance(future, asyncio.Task) or not asyncio.isfuture(future):
+                raise
+            return None
+
+
+@breaks("lifecycle.running-loop")
+class WritersHaveNoLoop(Stock):
+    """In writers there is no running loop."""
+
+    def add_writer(self, fd: Any, callback: Any, *args: Any) -> Any:
+        def call() -> None:
+            asyncio._set_running_loop(None)
+            try:
+                callback(*args)
+            finally:
+                asyncio._set_running_loop(self)
+
+        return super().add_writer(fd, call)
+
+
+@breaks("lifecycle.is-running")
+class RunsNoMoreOnceStopped(EventLoop):
+    """is_running() is False from stop() on, while the present batch still runs."""
+
+    def is_running(self) -> bool:
+        return super().is_running() and not self._stopping
+
+
+@breaks("lifecycle.close-while-running")
+class ClosesForOtherThreads(Stock):
+    """close() of a running loop is silently ignored if another thread asks."""
+
+    def close(self) -> None:
+        if self.is_running() and asyncio._get_running_loop() is not self:
+            return
+        super().close()
+
+
+@breaks("lifecycle.closed-cannot-run")
+class AsksFirstWhetherItIsDone(Stock):
+    """run_until_complete() of a future that is done returns its result, be the loop closed or not."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        if asyncio.isfuture(future) and future.done() and self.is_closed():
+            return future.result()
+        return super().run_until_complete(future)

@@ -242,3 +242,11 @@ class RenamesTheFactorysTasks(OwnFactory):
         if kwargs.get("name") is None and hasattr(task, "set_name"):
             task.set_name("Task")
         return task
+
+
+@breaks("tasks.name")
+class EmptyNamesAreNone(Stock):
+    """A name that is false is taken for none."""
+
+    def create_task(self, coro: Any, *, name: Any = None, **kwargs: Any) -> Any:
+        return super().create_task(coro, name=name or None, **kwargs)

@@ -186,3 +186,31 @@ class DebugChecksCallSoonOnly(Stock):
         if elsewhere():
             return asyncio.TimerHandle(when, callback, args, self, context)
         return super().call_at(when, callback, *args, context=context)
+
+
+@breaks("threads.closed-loop")
+class ThreadsFillTheQueueOfAClosedLoop(Stock):
+    """call_soon_threadsafe() on a closed loop raises in the main thread only."""
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        if self.is_closed() and elsewhere():
+            return asyncio.Handle(callback, args, self, context)
+        return super().call_soon_threadsafe(callback, *args, context=context)
+
+
+@breaks("threads.once")
+class MergesWhatThreadsSchedule(Stock):
+    """A callback that a thread has scheduled, and that waits, is not scheduled again with the same arguments."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: dict[Any, asyncio.Handle] = {}
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        if not args or not isinstance(args[0], str):
+            return super().call_soon_threadsafe(callback, *args, context=context)
+        key = (callback.__name__, args)
+        if key not in self.waiting:
+            self.waiting[key] = super().call_soon_threadsafe(callback, *args, context=context)
+            super().call_soon_threadsafe(self.waiting.pop, key, None)
+        return self.waiting[key]

@@ -98,3 +98,20 @@ class TimersTellTheCurrentContext(Stock):
 
         def get_context(self) -> Any:
             return contextvars.copy_context()
+
+
+@breaks("timers.any-callable")
+class FalseCallbacksAreNotDelayed(Stock):
+    """A callable that is false is taken for none by call_at()."""
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        return super().call_at(when, callback or (lambda *_: None), *args, context=context)
+
+
+@breaks("timers.when-later")
+class IntsAreMilliseconds(Stock):
+    """A delay that is an int counts milliseconds."""
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        seconds = delay / 1000 if isinstance(delay, int) else delay
+        return super().call_later(seconds, callback, *args, context=context)

@@ -30,3 +30,38 @@ class WatchesForFunctionsOnly(Stock):
         if not (inspect.isroutine(callback) or isinstance(callback, functools.partial)):
             raise TypeError("a function was expected")
         return super().add_reader(fd, callback, *args)
+
+
+@breaks("watchers.methods")
+class FalseCallbacksAreNotWatched(Stock):
+    """add_writer() of a callable that is false does nothing."""
+
+    def add_writer(self, fd: Any, callback: Any, *args: Any) -> Any:
+        return super().add_writer(fd, callback, *args) if callback else None
+
+
+@breaks("watchers.argument-values")
+class NoneEndsTheArgumentsOfWatchers(Stock):
+    """The arguments of a reader end before a last one that is None."""
+
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> Any:
+        return super().add_reader(fd, callback, *(args[:-1] if args and args[-1] is None else args))
+
+
+@breaks("watchers.replaced-arguments")
+class KnownCallbacksAreNotReplaced(Stock):
+    """A writer that is set again with the same callback keeps its first arguments."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.watching: dict[Any, Any] = {}
+
+    def add_writer(self, fd: Any, callback: Any, *args: Any) -> Any:
+        if self.watching.get(fd) == callback:
+            return None
+        self.watching[fd] = callback
+        return super().add_writer(fd, callback, *args)
+
+    def remove_writer(self, fd: Any) -> bool:
+        self.watching.pop(fd, None)
+        return super().remove_writer(fd)
