@@ -42,7 +42,7 @@ class SocketsMixin(LoopCore):
 
     def sock_recvfrom_into(self, sock: socket.socket, buf: Any, nbytes: int = 0) -> Ready[tuple[int, Any]]:
         """Receive a datagram into a buffer: (size, address) (asyncio-eventloop: loop.sock_recvfrom_into)."""
-        return self._try_or_wait(sock, True, lambda: sock.recvfrom_into(buf, nbytes or len(buf)))
+        return self._try_or_wait(sock, True, lambda: sock.recvfrom_into(buf, nbytes or memoryview(buf).nbytes))
 
     def sock_sendto(self, sock: socket.socket, data: Any, address: Any) -> Ready[int]:
         """Send a datagram; return its size (asyncio-eventloop: loop.sock_sendto)."""

@@ -37,15 +37,44 @@ def block_lookups_of_names(monkeypatch: pytest.MonkeyPatch, patience: Patience) 
 @requirement("dns.getaddrinfo", MUST, cite=(ASKS, "socket: socket.getaddrinfo"))
 @pytest.mark.parametrize(
     ("host", "port"),
-    [("127.0.0.1", 80), ("127.0.0.1", "80"), (b"127.0.0.1", 80), ("localhost", 80), ("127.0.0.1", None), (None, 80)],
-    ids=["numeric", "text-port", "bytes-host", "localhost", "no-port", "no-host"],
+    [
+        ("127.0.0.1", 80),
+        ("127.0.0.1", "80"),
+        ("127.0.0.1", b"80"),
+        ("127.0.0.1", "http"),
+        ("127.0.0.1", "no such service"),
+        (b"127.0.0.1", 80),
+        ("\uff11\uff12\uff17.0.0.1", 80),
+        ("localhost", 80),
+        ("127.0.0.1", None),
+        ("127.0.0.1", 0),
+        (None, 80),
+    ],
+    ids=[
+        "numeric",
+        "text-port",
+        "bytes-port",
+        "service",
+        "no-service",
+        "bytes-host",
+        "idna",
+        "localhost",
+        "no-port",
+        "port-zero",
+        "no-host",
+    ],
 )
 def test_getaddrinfo_answers_as_socket_getaddrinfo_does(loop: Loop, host: Any, port: Any) -> None:
-    """getaddrinfo(host, port) is an asynchronous version of socket.getaddrinfo(): same arguments, same answer.
+    """getaddrinfo(host, port) is an asynchronous version of socket.getaddrinfo(): same arguments, same answer or error.
 
     If this fails: look for a host or port converted on the way: bytes, None and ports as text are allowed.
     """
-    expected = socket.getaddrinfo(host, port, type=STREAM)
+    try:
+        expected = socket.getaddrinfo(host, port, type=STREAM)
+    except socket.gaierror:
+        with pytest.raises(socket.gaierror):
+            loop.run_until_complete(loop.getaddrinfo(host, port, type=STREAM))
+        return
     assert sorted(loop.run_until_complete(loop.getaddrinfo(host, port, type=STREAM))) == sorted(expected)
 
 
@@ -102,7 +131,7 @@ def test_getaddrinfo_obeys_proto(loop: Loop) -> None:
 
 @requirement("dns.getaddrinfo-flags", MUST, cite=ASKS)
 def test_getaddrinfo_obeys_flags(loop: Loop) -> None:
-    """The keyword flags is obeyed: AI_PASSIVE gives the wildcard, AI_NUMERICHOST refuses a name.
+    """The keyword flags is obeyed: AI_PASSIVE gives the wildcard, AI_NUMERICHOST and AI_NUMERICSERV refuse a name.
 
     If this fails: look for flags that are replaced instead of combined.
     """
@@ -110,6 +139,8 @@ def test_getaddrinfo_obeys_flags(loop: Loop) -> None:
     assert {entry[4][0] for entry in loop.run_until_complete(ask)} == {"0.0.0.0"}
     with pytest.raises(socket.gaierror):
         loop.run_until_complete(loop.getaddrinfo("localhost", 80, flags=socket.AI_NUMERICHOST))
+    with pytest.raises(socket.gaierror):
+        loop.run_until_complete(loop.getaddrinfo("127.0.0.1", "http", flags=socket.AI_NUMERICSERV))
 
 
 @requirement("dns.getaddrinfo-canonical-name", MUST, cite=(ASKS, "socket: socket.getaddrinfo"))
@@ -270,6 +301,10 @@ def test_getnameinfo_obeys_flags(loop: Loop) -> None:
     numeric = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
     assert loop.run_until_complete(loop.getnameinfo(("127.0.0.1", 80), numeric)) == ("127.0.0.1", "80")
     assert loop.run_until_complete(loop.getnameinfo(("127.0.0.1", 81), flags=numeric)) == ("127.0.0.1", "81")
+    for flags in (0, socket.NI_DGRAM):  # the service of this number has another name for datagrams
+        expected = socket.getnameinfo(("127.0.0.1", 514), flags | socket.NI_NUMERICHOST)
+        answer = loop.run_until_complete(loop.getnameinfo(("127.0.0.1", 514), flags | socket.NI_NUMERICHOST))
+        assert answer == expected
 
 
 @requirement("dns.getnameinfo-error", MUST, cite=(NAMES, "socket: socket.getnameinfo"))

@@ -193,6 +193,19 @@ def test_sock_recv_into_fills_the_buffer(loop: Loop, kind: str) -> None:
     assert bytes(buf) == b"data\0\0\0\0"
 
 
+@requirement("sockets.recv-into-items", MUST, cite=RECV_INTO)
+def test_sock_recv_into_counts_bytes_and_not_items(loop: Loop) -> None:
+    """sock_recv_into() returns the number of bytes written to the buffer, also if its items are longer than a byte.
+
+    If this fails: look for len() of an object where its size in bytes is meant.
+    """
+    buf = array("I", bytes(16))
+    with pair() as (ours, peer):
+        peer.sendall(bytes(range(1, 13)))
+        assert loop.run_until_complete(loop.sock_recv_into(ours, buf)) == 12
+    assert buf.tobytes() == bytes(range(1, 13)) + bytes(4)
+
+
 @requirement("sockets.recv-into-waits", MUST, cite=RECV_INTO)
 def test_sock_recv_into_waits_for_data(loop: Loop) -> None:
     """sock_recv_into() waits for data without blocking the loop, and returns 0 at the end of the stream.
@@ -242,24 +255,27 @@ def test_sock_sendall_counts_bytes_and_not_items(loop: Loop, patience: Patience)
 
 @requirement("sockets.sendall-big", MUST, cite=SENDALL)
 def test_sock_sendall_goes_on_until_all_is_sent(loop: Loop) -> None:
-    """sock_sendall() continues to send until all data has been sent, and the loop runs meanwhile.
+    """sock_sendall() continues to send until all data has been sent, returns None, and the loop runs meanwhile.
 
     If this fails: look for a short write that is taken for the whole, or continued from a wrong place.
     """
     ran: list[int] = []
+    answers: list[object] = []
 
     async def main() -> bytes:
-        sending = asyncio.ensure_future(loop.sock_sendall(ours, BIG))
+        sending: asyncio.Future[Any] = asyncio.ensure_future(loop.sock_sendall(ours, BIG))
         await turns(3)
         assert not sending.done()
         ran.append(1)
         receiving = in_thread(lambda: receive_exactly(peer, len(BIG)))
         await sending
+        answers.append(sending.result())
         return receiving.result()
 
     with pair() as (ours, peer):
         assert loop.run_until_complete(main()) == BIG
     assert ran
+    assert answers == [None]
 
 
 @requirement("sockets.sendall-nothing", SHOULD, cite=SENDALL)

@@ -187,16 +187,17 @@ def test_a_local_addr_that_cannot_be_bound_raises(loop: Loop) -> None:
 
 
 @requirement("tcp.connect-happy-eyeballs", MUST, cite=CONNECT, needs=("ipv6",))
-def test_happy_eyeballs_starts_the_next_attempt_after_the_delay(loop: Loop) -> None:
+@pytest.mark.parametrize("delay", [0.002, 0.0, 0])
+def test_happy_eyeballs_starts_the_next_attempt_after_the_delay(loop: Loop, delay: float) -> None:
     """With happy_eyeballs_delay, the next attempt starts in parallel when one has not completed within the delay.
 
-    If this fails: look for a keyword that is accepted and ignored, or attempts made strictly one after another.
+    If this fails: look for a keyword that is ignored, perhaps if it is 0, or attempts made strictly one after another.
     """
     with both_families() as (first, second):
         family, port = first.family, first.getsockname()[1]
         first.close()
         with silent_listener(family, port):
-            opening = loop.create_connection(Events, None, port, happy_eyeballs_delay=0.002)  # type: ignore[call-overload]
+            opening = loop.create_connection(Events, None, port, happy_eyeballs_delay=delay)  # type: ignore[call-overload]
             with opened(loop, opening) as (transport, _):
                 assert transport.get_extra_info("peername") == second.getsockname()
 
@@ -286,9 +287,10 @@ def test_interleave_reorders_addresses_by_family(
 
 @requirement("tcp.connect-interleave-default", MUST, cite=CONNECT, needs=("ipv6",))
 def test_the_default_of_interleave_depends_on_happy_eyeballs(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The default of interleave is 0 if happy_eyeballs_delay is not specified, and 1 if it is.
+    """The default of interleave is 0 if happy_eyeballs_delay is not specified, and 1 if it is; 0 is 0.
 
-    If this fails: look for addresses that are always, or never reordered.
+    If this fails: look for addresses that are always, or never reordered, or a 0 that is taken for none.
     """
     assert _winner_of(loop, monkeypatch) == "4b"
     assert _winner_of(loop, monkeypatch, happy_eyeballs_delay=LONG) == "6"
+    assert _winner_of(loop, monkeypatch, happy_eyeballs_delay=LONG, interleave=0) == "4b"

@@ -95,7 +95,11 @@ def test_a_unix_stream_socket_is_accepted(loop: Loop, patience: Patience) -> Non
 
 
 @requirement("tcp.connect-sock-or-host", MUST, cite=CONNECT)
-@pytest.mark.parametrize("given", [("127.0.0.1", 1), ("127.0.0.1", None), (None, 1)], ids=["both", "host", "port"])
+@pytest.mark.parametrize(
+    "given",
+    [("127.0.0.1", 1), ("127.0.0.1", None), (None, 1), (None, 0), ("", None)],
+    ids=["both", "host", "port", "port-zero", "empty-host"],
+)
 def test_a_socket_excludes_host_and_port(loop: Loop, given: tuple[Any, Any]) -> None:
     """If sock is given, neither host nor port may be specified: ValueError.
 

@@ -119,6 +119,26 @@ def test_cancelling_most_of_many_timers_keeps_the_rest(loop: Loop) -> None:
     assert trace == list(range(0, 2000, 100))
 
 
+@requirement("timers.cancel-many-first", MUST, cite="asyncio-eventloop: Handle.cancel")
+def test_cancelling_the_first_of_many_timers_keeps_the_rest_apart(loop: Loop, patience: Patience) -> None:
+    """When the first of many timers are cancelled, of the rest those that are due run, and those that are not do not.
+
+    If this fails: look for cancelled timers that are taken out of a heap, which is then a heap no more.
+    """
+    fired: list[int] = []
+    start = loop.time()
+    numbers = [number * 619 % 1000 for number in range(1000)]
+    due = [number for number in numbers if 800 <= number < 900]
+    handles = {}
+    for number in numbers:
+        deadline = start + 0.002 if number < 900 else start + number
+        handles[number] = loop.call_at(deadline + number * 1e-6, fired.append, number)
+    for number in range(800):
+        handles[number].cancel()
+    patience.run_until(loop, lambda: len(fired) >= len(due), "the timers that are due")
+    assert sorted(fired) == sorted(due)
+
+
 @requirement("timers.cancel-after-run", MUST, cite="asyncio-eventloop: Handle.cancel")
 def test_cancelling_a_timer_that_ran_has_no_effect(loop: Loop, patience: Patience) -> None:
     """If the callback has already been executed, cancel() has no effect; other timers are not disturbed.

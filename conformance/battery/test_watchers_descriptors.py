@@ -27,10 +27,20 @@ both = pytest.mark.parametrize("side", ["reader", "writer"])
 @requirement("watchers.file-objects", MUST, cite=(READ, "asyncio-platforms: All Platforms", "selectors: Introduction"))
 @both
 def test_a_file_object_stands_for_its_descriptor(loop: Loop, patience: Patience, side: str) -> None:
-    """fd may be a file object with a fileno() method, which stands for its descriptor.
+    """fd may be a file object with a fileno() method, which stands for its descriptor, also one that is false.
 
     If this fails: look for an argument that must be an integer, or a table keyed by the object.
     """
+
+    class Empty:
+        """A file in which nothing is: its length is 0."""
+
+        def fileno(self) -> int:
+            return ours.fileno()
+
+        def __len__(self) -> int:
+            return 0
+
     calls: list[int] = []
     with pair() as (ours, peer):
         peer.send(b"x")
@@ -44,6 +54,9 @@ def test_a_file_object_stands_for_its_descriptor(loop: Loop, patience: Patience,
         remove(loop, side)(ours)
         turn(loop, 3)
         assert calls == []
+        add(loop, side)(Empty(), calls.append, 1)
+        patience.run_until(loop, lambda: calls, "the callback of the file that is false")
+        assert remove(loop, side)(Empty())
 
 
 @requirement("watchers.invalid-descriptor", SHOULD, cite="selectors: selectors.BaseSelector.register")

@@ -157,6 +157,28 @@ def test_removing_one_side_leaves_the_other(loop: Loop, patience: Patience, side
         remove(loop, other)(ours.fileno())
 
 
+@requirement("watchers.sides-replaced", MUST, cite=WATCHING)
+@both
+def test_replacing_one_side_leaves_the_other(loop: Loop, patience: Patience, side: str) -> None:
+    """Setting the reader of a descriptor again leaves its writer, and the other way round.
+
+    If this fails: look for a change of the registration that names only the side that was set last.
+    """
+    other = "writer" if side == "reader" else "reader"
+    calls: list[str] = []
+    with pair() as (ours, peer):
+        peer.send(b"x")
+        add(loop, side)(ours.fileno(), calls.append, "replaced")
+        add(loop, other)(ours.fileno(), calls.append, "other")
+        add(loop, side)(ours.fileno(), calls.append, "second")
+        turn(loop, 2)
+        calls.clear()
+        patience.run_until(loop, lambda: len(set(calls)) >= 2, "both callbacks")
+        assert set(calls) == {"other", "second"}
+        remove(loop, side)(ours.fileno())
+        remove(loop, other)(ours.fileno())
+
+
 @requirement("watchers.reused-number", MUST, cite=WATCHING)
 def test_a_descriptor_number_can_be_watched_again_after_close(loop: Loop, patience: Patience) -> None:
     """A number that was watched, removed and closed can be watched again when it names another file.

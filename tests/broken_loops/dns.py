@@ -202,3 +202,49 @@ class TakesAddressesOfTwoItems(Stock):
     async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> Any:
         host, port = sockaddr
         return await super().getnameinfo((host, port), flags)
+
+
+@breaks("dns.getaddrinfo")
+class KnowsNoServices(_Asks):
+    """A port that is no number is an OSError of another kind."""
+
+    def question(self, host: Any, port: Any) -> tuple[Any, Any]:
+        if isinstance(port, str) and not port.isdigit():
+            raise OSError("no number")
+        return host, port
+
+
+@breaks("dns.getaddrinfo")
+class TakesNoBytesForAPort(_Asks):
+    """A port given as bytes is refused."""
+
+    def question(self, host: Any, port: Any) -> tuple[Any, Any]:
+        if isinstance(port, bytes):
+            raise TypeError("text or a number was expected")
+        return host, port
+
+
+@breaks("dns.getaddrinfo")
+class KnowsAsciiOnly(_Asks):
+    """A host that is not ASCII is refused before IDNA has seen it."""
+
+    def question(self, host: Any, port: Any) -> tuple[Any, Any]:
+        if isinstance(host, str):
+            host.encode("ascii")
+        return host, port
+
+
+@breaks("dns.getaddrinfo-flags")
+class LooksServicesUp(_Asks):
+    """AI_NUMERICSERV is dropped."""
+
+    def hints(self, hints: dict[str, Any]) -> dict[str, Any]:
+        return {**hints, "flags": hints.get("flags", 0) & ~socket.AI_NUMERICSERV}
+
+
+@breaks("dns.getnameinfo-flags")
+class KnowsServicesOfStreamsOnly(Stock):
+    """NI_DGRAM is dropped."""
+
+    async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> Any:
+        return await super().getnameinfo(sockaddr, flags & ~socket.NI_DGRAM)

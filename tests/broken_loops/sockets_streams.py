@@ -281,3 +281,20 @@ class ReadsForTransports(EventLoop):
         if sock.fileno() in self._transports:
             return await asyncio.wait_for(super().sock_recv(sock, nbytes), 0.01)
         return await super().sock_recv(sock, nbytes)
+
+
+@breaks("sockets.recv-into-items")
+class CountsItemsReceived(Stock):
+    """sock_recv_into() returns the number of items, and not of bytes."""
+
+    async def sock_recv_into(self, sock: Any, buf: Any) -> int:
+        return await super().sock_recv_into(sock, buf) // memoryview(buf).itemsize
+
+
+@breaks("sockets.sendall-big")
+class TellsHowMuchWasSent(Stock):
+    """sock_sendall() returns the number of bytes if they did not go out at once."""
+
+    async def sock_sendall(self, sock: Any, data: Any) -> Any:
+        await super().sock_sendall(sock, data)
+        return len(data) if len(data) > 100_000 else None

@@ -7,6 +7,7 @@ import contextvars
 import functools
 from typing import Any
 
+from reference_loop import EventLoop
 from tests.broken_loops import breaks
 
 Stock = asyncio.SelectorEventLoop
@@ -115,3 +116,18 @@ class IntsAreMilliseconds(Stock):
     def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
         seconds = delay / 1000 if isinstance(delay, int) else delay
         return super().call_later(seconds, callback, *args, context=context)
+
+
+@breaks("timers.cancel-many-first")
+class SweepsTheHeapToAList(EventLoop):
+    """Cancelled timers are taken out of the heap, and what is left is not made a heap again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        timers = self._timers
+
+        def sweep() -> None:
+            timers._heap = [entry for entry in timers._heap if not entry[2].cancelled()]
+            timers.cancelled_hint = 0
+
+        timers._sweep = sweep  # type: ignore[method-assign]

@@ -65,3 +65,30 @@ class KnownCallbacksAreNotReplaced(Stock):
     def remove_writer(self, fd: Any) -> bool:
         self.watching.pop(fd, None)
         return super().remove_writer(fd)
+
+
+@breaks("watchers.file-objects")
+class FalseFilesAreNone(Stock):
+    """A file object that is false is taken for none."""
+
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> Any:
+        return super().add_reader(fd, callback, *args) if fd or fd == 0 else None
+
+
+@breaks("watchers.sides-replaced")
+class RegistersTheLastSideOnly(Stock):
+    """Setting a writer again removes the reader."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: set[Any] = set()
+
+    def add_writer(self, fd: Any, callback: Any, *args: Any) -> Any:
+        if fd in self.written:
+            super().remove_reader(fd)
+        self.written.add(fd)
+        return super().add_writer(fd, callback, *args)
+
+    def remove_writer(self, fd: Any) -> bool:
+        self.written.discard(fd)
+        return super().remove_writer(fd)

@@ -23,3 +23,11 @@ class IgnoresRegularFiles(Stock):
     def add_writer(self, fd: Any, callback: Any, *args: Any) -> Any:
         if not stat.S_ISREG(os.fstat(fd if isinstance(fd, int) else fd.fileno()).st_mode):
             super().add_writer(fd, callback, *args)
+
+
+@breaks("watchers.descriptor-zero")
+class ZeroIsNoDescriptor(Stock):
+    """The descriptor 0 is taken for none, and not watched."""
+
+    def add_writer(self, fd: Any, callback: Any, *args: Any) -> Any:
+        return super().add_writer(fd, callback, *args) if fd else None

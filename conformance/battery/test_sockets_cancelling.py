@@ -1,0 +1,82 @@
+"""Chapter sockets: what calls that receive, and were cancelled, leave for the next one."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from conformance.kit.patience import Patience
+from conformance.kit.peers import PEER_TIMEOUT
+from conformance.kit.waiting import turns
+from conformance.requirement import MUST, requirement
+
+Loop = asyncio.AbstractEventLoop
+RECVFROM = "asyncio-eventloop: loop.sock_recvfrom"
+RECVFROM_INTO = "asyncio-eventloop: loop.sock_recvfrom_into"
+
+_CALLS: dict[str, Callable[[Loop, socket.socket], Any]] = {
+    "sock_recv_into": lambda loop, sock: loop.sock_recv_into(sock, bytearray(100)),
+    "sock_recvfrom": lambda loop, sock: loop.sock_recvfrom(sock, 100),
+    "sock_recvfrom_into": lambda loop, sock: loop.sock_recvfrom_into(sock, bytearray(100)),
+}
+
+
+def _datagrams() -> tuple[socket.socket, socket.socket]:
+    """Two bound UDP sockets, one for the loop, one for the peer."""
+    ours, peer = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+    for each in (ours, peer):
+        each.bind(("127.0.0.1", 0))
+        each.settimeout(PEER_TIMEOUT)
+    ours.setblocking(False)
+    return ours, peer
+
+
+@requirement(
+    "sockets.receive-cancelled",
+    MUST,
+    cite=(
+        "asyncio-eventloop: loop.sock_recv_into",
+        RECVFROM,
+        "asyncio-task: Task.cancel",
+    ),
+)
+@pytest.mark.parametrize("call", _CALLS)
+def test_a_cancelled_call_takes_no_data(loop: Loop, patience: Patience, call: str) -> None:
+    """A cancelled sock_recv_into(), sock_recvfrom() or sock_recvfrom_into() takes nothing of what comes later.
+
+    If this fails: look for a read that is still under way, or a watcher that is not removed.
+    """
+
+    async def main() -> tuple[bytes, Any]:
+        receiving = asyncio.ensure_future(_CALLS[call](loop, ours))
+        await turns(2)
+        receiving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await receiving
+        peer.sendto(b"later", ours.getsockname())
+        await asyncio.sleep(0.005)
+        return await asyncio.wait_for(loop.sock_recvfrom(ours, 100), patience.seconds)
+
+    ours, peer = _datagrams()
+    with ours, peer:
+        assert loop.run_until_complete(main()) == (b"later", peer.getsockname())
+
+
+@requirement("sockets.recvfrom-into-buffers", MUST, cite=RECVFROM_INTO)
+def test_sock_recvfrom_into_fills_a_part_of_a_buffer(loop: Loop) -> None:
+    """sock_recvfrom_into() receives into buf, also if that is a part of a larger one, and tells the remote address.
+
+    If this fails: look for a type that is taken for granted, or a view that is followed to what it is a view of.
+    """
+    whole = bytearray(16)
+    ours, peer = _datagrams()
+    with ours, peer:
+        for nbytes, expected in ((0, 8), (8, 8), (3, 3)):
+            peer.sendto(b"datagram", ours.getsockname())
+            answer = loop.run_until_complete(loop.sock_recvfrom_into(ours, memoryview(whole)[4:], nbytes))
+            assert answer == (expected, peer.getsockname())
+    assert whole == bytes(4) + b"datagram" + bytes(4)

@@ -1,0 +1,133 @@
+"""Chapter tcp: where connections come from, which of them have TCP_NODELAY, and what protocol factories may be."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+import pytest
+
+from conformance.kit.connections import accept, closed_port, opened
+from conformance.kit.peers import PEER_TIMEOUT, listener, tcp_pair
+from conformance.kit.protocols import Events
+from conformance.requirement import MUST, requirement
+
+Loop = asyncio.AbstractEventLoop
+CONNECT = "asyncio-eventloop: loop.create_connection"
+ACCEPTED = "asyncio-eventloop: loop.connect_accepted_socket"
+
+
+class _Empty(Events):
+    """A protocol, and a factory of such, that is false: it has no items."""
+
+    def __len__(self) -> int:
+        return 0
+
+    __hash__ = None  # type: ignore[assignment]  # nor can it be the key of a table
+
+    def __call__(self) -> _Empty:
+        return _Empty()
+
+
+def _free_port(family: int, host: str) -> int:
+    """A port of this address of this machine; OSError if it has no such address."""
+    with socket.socket(family) as reserved:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind((host, 0))
+        port: int = reserved.getsockname()[1]
+        return port
+
+
+@requirement("tcp.connect-local-host", MUST, cite=CONNECT, needs=("linux",))
+@pytest.mark.parametrize("how", [{}, {"happy_eyeballs_delay": 10.0}], ids=["in-turn", "race"])
+def test_the_socket_is_bound_to_the_local_host(loop: Loop, how: dict[str, Any]) -> None:
+    """local_addr binds the socket to its local_host, too, whatever else was asked for.
+
+    If this fails: look for a bind to any address with the port only, or one that the race of addresses leaves out.
+    """
+    local = ("127.0.0.2", _free_port(socket.AF_INET, "127.0.0.2"))
+    with listener() as listening:
+        opening = loop.create_connection(Events, *listening.getsockname(), local_addr=local, **how)
+        with opened(loop, opening), accept(listening) as peer:
+            assert peer.getpeername() == local
+
+
+@requirement("tcp.connect-local-addr-ipv6", MUST, cite=CONNECT, needs=("ipv6",))
+def test_an_ipv6_socket_is_bound_to_its_local_addr(loop: Loop) -> None:
+    """local_addr binds the socket of a connection over IPv6 as well.
+
+    If this fails: look for a local address that is looked up, or bound, as AF_INET only.
+    """
+    local = ("::1", _free_port(socket.AF_INET6, "::1"))
+    with listener(socket.AF_INET6) as listening:
+        opening = loop.create_connection(Events, *listening.getsockname()[:2], local_addr=local)
+        with opened(loop, opening), accept(listening) as peer:
+            assert peer.getpeername()[:2] == local
+
+
+@requirement("tcp.connect-factory-once", MUST, cite=CONNECT, needs=("ipv6",))
+def test_the_protocol_is_made_for_the_connection_and_not_for_attempts(loop: Loop) -> None:
+    """protocol_factory is called when the connection is established: once, however many addresses were tried.
+
+    If this fails: look for a protocol that is made for each attempt.
+    """
+    made: list[Events] = []
+
+    def factory() -> Events:
+        made.append(Events())
+        return made[-1]
+
+    port = closed_port(socket.AF_INET6)
+    with pytest.raises(OSError):  # noqa: PT011 (no message is part of the contract)
+        loop.run_until_complete(loop.create_connection(factory, None, port))  # type: ignore[call-overload]
+    assert made == []
+    family, other = [info[0] for info in socket.getaddrinfo(None, 1, type=socket.SOCK_STREAM)][:2]
+    with listener(other) as listening:
+        port = listening.getsockname()[1]
+        with opened(loop, loop.create_connection(factory, None, port)) as (_, protocol):  # type: ignore[call-overload]
+            assert made == [protocol], f"{family!r} refuses, {other!r} accepts"
+
+
+@requirement("tcp.nodelay-everywhere", MUST, cite=(CONNECT, "asyncio-protocol: §Transports"), needs=("ipv6",))
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6], ids=["IPv4", "IPv6"])
+def test_nagles_algorithm_is_off_for_every_tcp_connection(loop: Loop, family: int) -> None:
+    """TCP_NODELAY is set by default for all TCP connections: over IPv6, over a given and over an accepted socket.
+
+    If this fails: look for an option that depends on the family, or on how the connection was made.
+    """
+
+    def is_off(transport: Any) -> bool:
+        sock = transport.get_extra_info("socket")
+        return bool(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    # With the protocol said: asyncio does not take a stream over IP whose protocol is 0 for TCP.
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
+        listening.settimeout(PEER_TIMEOUT)
+        listening.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
+        listening.listen()
+        address = listening.getsockname()[:2]
+        with opened(loop, loop.create_connection(Events, *address)) as (transport, _), accept(listening) as conn:
+            assert is_off(transport)
+            with opened(loop, loop.connect_accepted_socket(Events, conn)) as (accepted, _):
+                assert is_off(accepted)
+    with tcp_pair(family) as (ours, _), opened(loop, loop.create_connection(Events, sock=ours)) as (transport, _):
+        assert is_off(transport)
+
+
+@requirement("tcp.false-protocol", MUST, cite=(CONNECT, ACCEPTED))
+@pytest.mark.parametrize("way", ["create_connection", "connect_accepted_socket"])
+def test_factories_and_protocols_may_be_false(loop: Loop, way: str) -> None:
+    """protocol_factory is any callable that returns a protocol: both may be false, as objects without items are.
+
+    If this fails: look for a test for truth where one for None was meant, or a table that must hash a factory.
+    """
+    with tcp_pair() as (ours, _):
+        opening = (
+            loop.create_connection(_Empty(), sock=ours)
+            if way == "create_connection"
+            else loop.connect_accepted_socket(_Empty(), ours)
+        )
+        with opened(loop, opening) as (transport, protocol):
+            assert isinstance(protocol, _Empty)
+            assert protocol.transport is transport

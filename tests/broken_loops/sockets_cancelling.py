@@ -1,0 +1,38 @@
+"""Broken loops of the chapter `sockets`: calls that were cancelled, and buffers of every kind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+from tests.broken_loops import breaks
+
+Stock = asyncio.SelectorEventLoop
+
+
+@breaks("sockets.receive-cancelled")
+class TakesADatagramWhenCancelled(Stock):
+    """A cancelled sock_recvfrom_into() takes the next datagram all the same."""
+
+    async def sock_recvfrom_into(self, sock: Any, buf: Any, nbytes: int = 0) -> Any:
+        def read() -> None:
+            self.remove_reader(sock)
+            with contextlib.suppress(BlockingIOError):
+                sock.recvfrom_into(buf)
+
+        try:
+            return await super().sock_recvfrom_into(sock, buf, nbytes)
+        except asyncio.CancelledError:
+            self.call_soon(self.add_reader, sock, read)
+            raise
+
+
+@breaks("sockets.recvfrom-into-buffers")
+class FillsWhatIsViewed(Stock):
+    """A datagram is put at the beginning of what a view is a part of."""
+
+    async def sock_recvfrom_into(self, sock: Any, buf: Any, nbytes: int = 0) -> Any:
+        if isinstance(buf, memoryview):
+            buf = memoryview(buf.obj)[: len(buf)]
+        return await super().sock_recvfrom_into(sock, buf, nbytes)
