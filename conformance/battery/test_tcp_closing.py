@@ -10,31 +10,58 @@ from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_all, reset
 from conformance.kit.threads import in_thread
 from conformance.kit.transports import BIG, connected, until_lost
+from conformance.kit.ways import TCP_WAYS, WAYS, joined
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
+BEFORE = pytest.mark.parametrize("before", [None, "write_eof", "pause_reading"])
 
 
 @requirement("tcp.close-flushes", MUST, cite="asyncio-protocol: BaseTransport.close")
-def test_close_sends_what_is_buffered(loop: Loop, patience: Patience) -> None:
+@WAYS
+@BEFORE
+def test_close_sends_what_is_buffered(loop: Loop, patience: Patience, way: str, before: str | None) -> None:
     """close() flushes buffered outgoing data asynchronously before the connection is closed.
 
-    If this fails: look for a close that frees the write buffer, or closes the socket under it.
+    If this fails: look for a close that frees the write buffer, or closes the socket under it; or for one that takes
+    a half that is closed, or paused, for a connection that has ended.
     """
-    with connected(loop) as (transport, protocol, peer):
+    with joined(loop, patience, way) as (transport, protocol, peer):
         transport.write(BIG)
+        transport.write(b"the end")
+        if before:
+            getattr(transport, before)()
+        transport.close()
+        assert drive(loop, patience, in_thread(lambda: receive_all(peer))) == BIG + b"the end"
+        until_lost(loop, patience, protocol)
+        assert protocol.reason is None
+
+
+@requirement("tcp.close-again", SHOULD, cite="asyncio-protocol: BaseTransport.close")
+@WAYS
+def test_closing_again_still_flushes(loop: Loop, patience: Patience, way: str) -> None:
+    """A second close() changes nothing: buffered data is flushed all the same.
+
+    If this fails: look for a close that loses its patience when it is called again.
+    """
+    with joined(loop, patience, way) as (transport, protocol, peer):
+        transport.write(BIG)
+        transport.close()
+        turn(loop, 3)
         transport.close()
         assert drive(loop, patience, in_thread(lambda: receive_all(peer))) == BIG
         until_lost(loop, patience, protocol)
+        assert protocol.reason is None
 
 
 @requirement("tcp.close-stops-receiving", MUST, cite="asyncio-protocol: BaseTransport.close")
-def test_no_data_is_received_after_close(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_no_data_is_received_after_close(loop: Loop, patience: Patience, way: str) -> None:
     """After close(), no more data is received.
 
     If this fails: look for a read that was already under way (or completed) and is delivered after close().
     """
-    with connected(loop) as (transport, protocol, peer):
+    with joined(loop, patience, way) as (transport, protocol, peer):
         transport.write(BIG)  # keeps the transport open while it is closing
         transport.close()
         peer.sendall(b"too late")
@@ -43,24 +70,26 @@ def test_no_data_is_received_after_close(loop: Loop, patience: Patience) -> None
 
 
 @requirement("tcp.close-reports-none", MUST, cite="asyncio-protocol: BaseTransport.close")
-def test_close_ends_with_connection_lost_none(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_close_ends_with_connection_lost_none(loop: Loop, patience: Patience, way: str) -> None:
     """After close(), connection_lost() is called with None once buffered data is flushed.
 
     If this fails: look for an exception made up for an orderly close.
     """
-    with connected(loop) as (transport, protocol, _):
+    with joined(loop, patience, way) as (transport, protocol, _):
         transport.close()
         until_lost(loop, patience, protocol)
         assert protocol.reason is None
 
 
 @requirement("tcp.connection-lost-once", MUST, cite="asyncio-protocol: BaseProtocol.connection_lost")
-def test_connection_lost_is_called_exactly_once(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_connection_lost_is_called_exactly_once(loop: Loop, patience: Patience, way: str) -> None:
     """connection_lost() is called exactly once per connection, however often and by whom it is ended.
 
     If this fails: look for close() and abort(), or an error and a close, that each report the end.
     """
-    with connected(loop) as (transport, protocol, peer):
+    with joined(loop, patience, way) as (transport, protocol, peer):
         transport.close()
         transport.close()
         transport.abort()
@@ -71,12 +100,13 @@ def test_connection_lost_is_called_exactly_once(loop: Loop, patience: Patience) 
 
 
 @requirement("tcp.connection-lost-last", MUST, cite="asyncio-protocol: Base Protocol")
-def test_nothing_is_called_after_connection_lost(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_nothing_is_called_after_connection_lost(loop: Loop, patience: Patience, way: str) -> None:
     """connection_lost() is the last call that a protocol gets.
 
     If this fails: look for completions that are delivered after the transport has been closed.
     """
-    with connected(loop) as (transport, protocol, peer):
+    with joined(loop, patience, way) as (transport, protocol, peer):
         peer.sendall(b"x" * 1000)
         transport.abort()
         until_lost(loop, patience, protocol)
@@ -98,16 +128,38 @@ def test_connection_lost_is_not_called_inside_close(loop: Loop, patience: Patien
 
 
 @requirement("tcp.abort-drops", MUST, cite="asyncio-protocol: WriteTransport.abort")
-def test_abort_does_not_wait_for_pending_data(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_abort_does_not_wait_for_pending_data(loop: Loop, patience: Patience, way: str) -> None:
     """abort() closes the transport immediately: buffered data is lost, and connection_lost() gets None.
 
     If this fails: look for an abort that is an alias of close, and waits for a peer that reads nothing.
     """
-    with connected(loop) as (transport, protocol, _peer):
+    with joined(loop, patience, way) as (transport, protocol, _peer):
         transport.write(BIG)
         assert transport.get_write_buffer_size() > 0
         transport.abort()
         until_lost(loop, patience, protocol)
+        assert protocol.reason is None
+
+
+@requirement("tcp.abort-while-closing", MUST, cite="asyncio-protocol: WriteTransport.abort")
+@WAYS
+@pytest.mark.parametrize("before", ["close", "write_eof", "pause_reading"])
+def test_abort_does_not_wait_for_what_was_asked_before(loop: Loop, patience: Patience, way: str, before: str) -> None:
+    """abort() does not wait for pending operations: a close() or write_eof() that waits for its data is one.
+
+    If this fails: look for an abort that returns at once, because the transport is closing already.
+    """
+    with joined(loop, patience, way) as (transport, protocol, _peer):
+        transport.write(BIG)
+        assert transport.get_write_buffer_size() > 0
+        getattr(transport, before)()
+        turn(loop, 3)
+        assert not protocol.lost
+        transport.abort()
+        until_lost(loop, patience, protocol)
+        turn(loop, 3)
+        assert protocol.names.count("connection_lost") == 1
         assert protocol.reason is None
 
 
@@ -130,12 +182,13 @@ def test_aborting_a_closed_transport_is_harmless(loop: Loop, patience: Patience)
 
 @requirement("tcp.is-closing", MUST, cite="asyncio-protocol: BaseTransport.is_closing")
 @pytest.mark.parametrize("how", ["close", "abort", "end", "reset"])
-def test_is_closing_tells_that_the_transport_is_closing(loop: Loop, patience: Patience, how: str) -> None:
+@WAYS
+def test_is_closing_tells_that_the_transport_is_closing(loop: Loop, patience: Patience, way: str, how: str) -> None:
     """is_closing() returns True if the transport is closing or is closed, whoever has closed it, and not before.
 
     If this fails: look for a flag that is set only when the socket itself was closed, or by close() and abort().
     """
-    with connected(loop) as (transport, protocol, peer):
+    with joined(loop, patience, way) as (transport, protocol, peer):
         assert transport.is_closing() is False
         if how in ("end", "reset"):
             (peer.close if how == "end" else lambda: reset(peer))()
@@ -147,12 +200,13 @@ def test_is_closing_tells_that_the_transport_is_closing(loop: Loop, patience: Pa
 
 
 @requirement("tcp.reset-is-reported", MUST, cite="asyncio-protocol: BaseProtocol.connection_lost")
-def test_a_reset_connection_is_lost_with_its_exception(loop: Loop, patience: Patience) -> None:
+@TCP_WAYS
+def test_a_reset_connection_is_lost_with_its_exception(loop: Loop, patience: Patience, way: str) -> None:
     """connection_lost() gets an exception object when the connection was aborted by the other side.
 
     If this fails: look for ECONNRESET turned into an orderly end, or into None.
     """
-    with connected(loop) as (_, protocol, peer):
+    with joined(loop, patience, way) as (_, protocol, peer):
         peer.sendall(b"x")
         patience.run_until(loop, lambda: protocol.received == b"x", "the first byte")
         reset(peer)

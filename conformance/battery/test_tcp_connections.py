@@ -105,6 +105,7 @@ def test_create_connection_connects_to_host_and_port(loop: Loop, host: str, as_t
         opening = loop.create_connection(Events, host, given, family=socket.AF_INET)
         with opened(loop, opening) as (transport, _), accept(listening) as peer:
             assert transport.get_extra_info("sockname") == peer.getpeername()
+            assert transport.get_extra_info("peername") == peer.getsockname()
 
 
 @requirement("tcp.connect-ipv6", MUST, cite=CONNECT, needs=("ipv6",))

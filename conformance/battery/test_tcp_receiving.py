@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import drive, receive_all, receive_exactly
 from conformance.kit.protocols import Events, raising
 from conformance.kit.threads import in_thread
 from conformance.kit.transports import BIG, connected, until_lost
+from conformance.kit.ways import WAYS, joined
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -24,12 +24,13 @@ def _has(protocol: Events, letter: bytes) -> bool:
 
 
 @requirement("tcp.data-in-order", MUST, cite="PEP 3156: Stream Protocols")
-def test_data_arrives_completely_and_in_order(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_data_arrives_completely_and_in_order(loop: Loop, patience: Patience, way: str) -> None:
     """data_received() gets every byte that the peer sent, in the order in which it was sent.
 
     If this fails: look for a read buffer that is given out twice, cut, or reused before the protocol has seen it.
     """
-    with connected(loop) as (_, protocol, peer):
+    with joined(loop, patience, way) as (_, protocol, peer):
         helper = in_thread(lambda: peer.sendall(BIG))
         patience.run_until(loop, lambda: len(protocol.received) >= len(BIG), "the last byte")
         helper.result()
@@ -37,12 +38,13 @@ def test_data_arrives_completely_and_in_order(loop: Loop, patience: Patience) ->
 
 
 @requirement("tcp.data-is-bytes", MUST, cite="asyncio-protocol: Protocol.data_received")
-def test_data_received_gets_a_non_empty_bytes_object(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_data_received_gets_a_non_empty_bytes_object(loop: Loop, patience: Patience, way: str) -> None:
     """data is a non-empty bytes object containing the incoming data.
 
     If this fails: look for a memoryview or bytearray handed out instead of bytes, or for an empty read.
     """
-    with connected(loop, Events(keep_open=True)) as (_, protocol, peer):
+    with joined(loop, patience, way, Events(keep_open=True)) as (_, protocol, peer):
         peer.sendall(b"data")
         peer.shutdown(socket.SHUT_WR)
         patience.run_until(loop, lambda: "eof_received" in protocol.names, "eof_received()")
@@ -65,59 +67,14 @@ def test_data_given_to_data_received_never_changes_afterwards(loop: Loop, patien
         assert b"".join(chunks) == b"a" * 1000 + b"b" * 1000 + b"c" * 1000
 
 
-@requirement("tcp.eof-received-once", MUST, cite="asyncio-protocol: Protocol.eof_received")
-def test_eof_received_is_called_when_the_peer_will_not_send_more(loop: Loop, patience: Patience) -> None:
-    """eof_received() is called at most once, after all data, when the other end won't send any more.
-
-    If this fails: look for a readable-at-EOF descriptor reported again and again, or an EOF that overtakes data.
-    """
-    with connected(loop, Events(keep_open=True)) as (_, protocol, peer):
-        peer.sendall(b"last words")
-        peer.shutdown(socket.SHUT_WR)
-        patience.run_until(loop, lambda: "eof_received" in protocol.names, "eof_received()")
-        turn(loop, 10)
-        assert protocol.received == b"last words"
-        assert protocol.names.count("eof_received") == 1
-        assert protocol.names[-1] == "eof_received"
-
-
-@requirement("tcp.eof-false-closes", MUST, cite="asyncio-protocol: Protocol.eof_received")
-@pytest.mark.parametrize("answer", [False, None, 0])
-def test_a_false_eof_received_closes_the_transport(loop: Loop, patience: Patience, answer: Any) -> None:
-    """If eof_received() returns a false value (including None), the transport will close itself.
-
-    If this fails: look for a half-closed connection that is kept without being asked for.
-    """
-    with connected(loop, Events(keep_open=answer)) as (_, protocol, peer):
-        peer.shutdown(socket.SHUT_WR)
-        until_lost(loop, patience, protocol)
-        assert protocol.names[-2:] == ["eof_received", "connection_lost"]
-        assert protocol.reason is None
-        assert receive_all(peer) == b""
-
-
-@requirement("tcp.eof-true-keeps-open", MUST, cite="asyncio-protocol: Protocol.eof_received")
-def test_a_true_eof_received_leaves_the_transport_to_the_protocol(loop: Loop, patience: Patience) -> None:
-    """If eof_received() returns a true value, the protocol used determines whether to close: it can still write.
-
-    If this fails: look for a transport that closes at the peer's EOF, whatever the protocol said.
-    """
-    with connected(loop, Events(keep_open=True)) as (transport, protocol, peer):
-        peer.shutdown(socket.SHUT_WR)
-        patience.run_until(loop, lambda: "eof_received" in protocol.names, "eof_received()")
-        turn(loop, 5)
-        assert not transport.is_closing()
-        transport.write(b"answer")
-        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 6))) == b"answer"
-
-
 @requirement("tcp.pause-reading", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")
-def test_no_data_is_received_while_reading_is_paused(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_no_data_is_received_while_reading_is_paused(loop: Loop, patience: Patience, way: str) -> None:
     """No data will be passed to data_received() after pause_reading(), until resume_reading() is called.
 
     If this fails: look for a read already submitted, or a batch of reads, that is delivered in spite of the pause.
     """
-    with connected(loop) as (transport, protocol, peer):
+    with joined(loop, patience, way) as (transport, protocol, peer):
         transport.pause_reading()
         peer.sendall(b"wait for it")
         turn(loop, 20)
@@ -148,12 +105,13 @@ def test_pausing_inside_data_received_takes_effect_at_once(loop: Loop, patience:
 
 
 @requirement("tcp.pause-reading-idempotent", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")
-def test_pausing_and_resuming_twice_is_harmless(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_pausing_and_resuming_twice_is_harmless(loop: Loop, patience: Patience, way: str) -> None:
     """pause_reading() and resume_reading() are idempotent: they can be called when already paused or reading.
 
     If this fails: look for a counter, or for an error raised by the second call.
     """
-    with connected(loop) as (transport, protocol, peer):
+    with joined(loop, patience, way) as (transport, protocol, peer):
         transport.resume_reading()
         transport.pause_reading()
         transport.pause_reading()
@@ -170,18 +128,22 @@ def test_pausing_and_resuming_twice_is_harmless(loop: Loop, patience: Patience) 
 
 
 @requirement("tcp.is-reading", MUST, cite="asyncio-protocol: ReadTransport.is_reading")
-def test_is_reading_tells_whether_data_is_received(loop: Loop) -> None:
-    """is_reading() returns True if the transport is receiving new data, False while paused and once closing.
+@WAYS
+@pytest.mark.parametrize("how", ["close", "abort"])
+def test_is_reading_tells_whether_data_is_received(loop: Loop, patience: Patience, way: str, how: str) -> None:
+    """is_reading() returns True if the transport is receiving new data, False while paused and once it is ended.
 
     If this fails: look for a method that answers from the selector's state instead of the transport's.
     """
-    with connected(loop) as (transport, _, _):
+    with joined(loop, patience, way) as (transport, protocol, _):
         assert transport.is_reading() is True
         transport.pause_reading()
         assert transport.is_reading() is False
         transport.resume_reading()
         assert transport.is_reading() is True
-        transport.close()
+        getattr(transport, how)()
+        assert transport.is_reading() is False
+        until_lost(loop, patience, protocol)
         assert transport.is_reading() is False
 
 
@@ -216,25 +178,5 @@ def test_an_exception_in_data_received_is_reported_and_ends_the_connection(
 
     with connected(loop, Fails()) as (_, protocol, peer):
         peer.sendall(b"x")
-        until_lost(loop, patience, protocol)
-        assert [context["exception"] for context in watch.reported] == [error]
-
-
-@requirement("tcp.failing-eof-received", SHOULD, cite="asyncio-dev: Detect never-retrieved exceptions")
-def test_an_exception_in_eof_received_is_reported_and_ends_the_connection(
-    loop: Loop, patience: Patience, watch: Any
-) -> None:
-    """An exception in eof_received() is given to the exception handler and ends that connection.
-
-    If this fails: look for a return value read from a call that failed.
-    """
-    watch.allow("reported")
-    error = LookupError("in eof_received()")
-
-    class Fails(Events):
-        eof_received = raising(error)
-
-    with connected(loop, Fails()) as (_, protocol, peer):
-        peer.shutdown(socket.SHUT_WR)
         until_lost(loop, patience, protocol)
         assert [context["exception"] for context in watch.reported] == [error]

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import Any
 
+import pytest
+
+from conformance.kit.connections import opened
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import Events
+from conformance.kit.servers import accepted, serving
 from conformance.kit.transports import connected, until_lost
+from conformance.kit.ways import TCP_WAYS, WAYS, joined
 from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
 
 
 @requirement("tcp.connection-made-once", MUST, cite="asyncio-protocol: BaseProtocol.connection_made")
-def test_connection_made_is_called_once_with_the_transport(loop: Loop) -> None:
+@WAYS
+def test_connection_made_is_called_once_with_the_transport(loop: Loop, patience: Patience, way: str) -> None:
     """connection_made() is called exactly once, before anything else, with the transport of the connection.
 
     If this fails: look for a transport that is announced twice, or whose first data overtakes the announcement.
     """
-    with connected(loop) as (transport, protocol, peer):
+    with joined(loop, patience, way) as (transport, protocol, peer):
         peer.sendall(b"x")
         turn(loop, 5)
         assert protocol.names.count("connection_made") == 1
@@ -27,12 +34,13 @@ def test_connection_made_is_called_once_with_the_transport(loop: Loop) -> None:
 
 
 @requirement("tcp.set-protocol", MUST, cite="asyncio-protocol: BaseTransport.set_protocol")
-def test_set_protocol_hands_the_connection_over(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_set_protocol_hands_the_connection_over(loop: Loop, patience: Patience, way: str) -> None:
     """set_protocol() sets a new protocol, which gets what comes from then on, and get_protocol() returns it.
 
     If this fails: look for callbacks bound to the first protocol when the transport was made.
     """
-    with connected(loop) as (transport, first, peer):
+    with joined(loop, patience, way) as (transport, first, peer):
         assert transport.get_protocol() is first
         second = Events()
         transport.set_protocol(second)
@@ -45,13 +53,34 @@ def test_set_protocol_hands_the_connection_over(loop: Loop, patience: Patience) 
         assert second.names[-2:] == ["eof_received", "connection_lost"]
 
 
+@requirement("tcp.set-protocol-while-paused", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")
+@WAYS
+def test_set_protocol_does_not_resume(loop: Loop, patience: Patience, way: str) -> None:
+    """A new protocol gets no data while reading is paused, until resume_reading() is called.
+
+    If this fails: look for reading that starts again for each protocol.
+    """
+    with joined(loop, patience, way) as (transport, first, peer):
+        transport.pause_reading()
+        second = Events()
+        transport.set_protocol(second)
+        peer.sendall(b"data")
+        turn(loop, 20)
+        assert transport.is_reading() is False
+        assert second.received == b""
+        transport.resume_reading()
+        patience.run_until(loop, lambda: second.received == b"data", "the data after resume_reading()")
+        transport.set_protocol(first)
+
+
 @requirement("tcp.extra-info-addresses", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
-def test_the_addresses_of_a_connection_are_extra_information(loop: Loop) -> None:
+@TCP_WAYS
+def test_the_addresses_of_a_connection_are_extra_information(loop: Loop, patience: Patience, way: str) -> None:
     """get_extra_info() gives 'peername' and 'sockname' as socket.getpeername() and socket.getsockname() return them.
 
     If this fails: look for address objects that are not tuples, or for addresses as text.
     """
-    with connected(loop) as (transport, _, peer):
+    with joined(loop, patience, way) as (transport, _, peer):
         assert transport.get_extra_info("peername") == peer.getsockname()
         assert transport.get_extra_info("sockname") == peer.getpeername()
         assert type(transport.get_extra_info("peername")) is tuple
@@ -72,37 +101,76 @@ def test_the_socket_of_a_connection_is_extra_information(loop: Loop) -> None:
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) != 0
 
 
+@requirement("tcp.extra-info-when-made", MUST, cite="asyncio-protocol: TCP Echo Server")
+@WAYS
+def test_extra_information_is_there_when_the_connection_is_made(loop: Loop, patience: Patience, way: str) -> None:
+    """get_extra_info() gives 'peername', 'sockname' and 'socket' inside connection_made() as it does later.
+
+    If this fails: look for a transport that is announced before it knows whose it is.
+    """
+    names = ("peername", "sockname", "socket")
+
+    class Asks(Events):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self.told = [transport.get_extra_info(name, "nothing") for name in names]
+
+    with joined(loop, patience, way, Asks()) as (transport, protocol, _):
+        assert protocol.told[:2] == [transport.get_extra_info(name) for name in names[:2]]
+        assert protocol.told[2].fileno() == transport.get_extra_info("socket").fileno()
+
+
 @requirement("tcp.extra-info-default", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
-def test_unknown_extra_information_is_the_default(loop: Loop) -> None:
+@WAYS
+def test_unknown_extra_information_is_the_default(loop: Loop, patience: Patience, way: str) -> None:
     """get_extra_info(name, default) returns default if the information is not available, and None by default.
 
-    If this fails: look for a KeyError.
+    If this fails: look for a KeyError, or a default that is dropped because it is false.
     """
-    with connected(loop) as (transport, _, _):
+    with joined(loop, patience, way) as (transport, _, _):
         marker = object()
         assert transport.get_extra_info("no such thing") is None
         assert transport.get_extra_info("no such thing", marker) is marker
+        assert transport.get_extra_info(name="no such thing", default=marker) is marker
+        assert [transport.get_extra_info("no such thing", false) for false in (0, "", ())] == [0, "", ()]
         assert transport.get_extra_info("sslcontext") is None
 
 
 @requirement("tcp.nodelay", MUST, cite="asyncio-protocol: §Transports")
-def test_nagles_algorithm_is_off(loop: Loop) -> None:
+@TCP_WAYS
+def test_nagles_algorithm_is_off(loop: Loop, patience: Patience, way: str) -> None:
     """The socket option TCP_NODELAY is set for TCP transports by default.
 
     If this fails: look for a connection path that forgets the option (sock=, accepted sockets).
     """
-    with connected(loop) as (transport, _, _):
+    with joined(loop, patience, way) as (transport, _, _):
         sock = transport.get_extra_info("socket")
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
 
 
+@requirement("tcp.nodelay-ipv6", MUST, cite="asyncio-eventloop: loop.create_connection", needs=("ipv6",))
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_nagles_algorithm_is_off_for_ipv6(loop: Loop, patience: Patience, side: str) -> None:
+    """The socket option TCP_NODELAY is set by default for all TCP connections, those of IPv6 among them.
+
+    If this fails: look for a condition that asks for the family AF_INET.
+    """
+    with serving(loop, "::1") as service:
+        opening = loop.create_connection(Events, *service.address[:2])
+        with opened(loop, opening) as (transport, _):
+            if side == "server":
+                transport = accepted(loop, patience, service).transport
+            assert transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+
+
 @requirement("tcp.transport-is-a-transport", MUST, cite="asyncio-protocol: Transport")
-def test_a_connection_is_an_asyncio_transport(loop: Loop) -> None:
+@WAYS
+def test_a_connection_is_an_asyncio_transport(loop: Loop, patience: Patience, way: str) -> None:
     """create_connection() returns an instance of asyncio.Transport: both a ReadTransport and a WriteTransport.
 
     If this fails: look for a class that was not registered with, or derived from, the public base classes.
     """
-    with connected(loop) as (transport, _, _):
+    with joined(loop, patience, way) as (transport, _, _):
         assert isinstance(transport, asyncio.Transport)
         assert isinstance(transport, asyncio.ReadTransport)
         assert isinstance(transport, asyncio.WriteTransport)

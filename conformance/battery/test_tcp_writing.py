@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,18 +14,29 @@ from conformance.kit.peers import drive, receive_all, receive_exactly
 from conformance.kit.protocols import Events
 from conformance.kit.threads import in_thread
 from conformance.kit.transports import BIG, connected, until_lost
+from conformance.kit.ways import WAYS, joined
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 
 
+class Word(bytes):
+    """Bytes of a class of the program's own."""
+
+
+def wide(data: bytes) -> memoryview:
+    """The same bytes, two to an item."""
+    return memoryview(data).cast("H")
+
+
 @requirement("tcp.write-does-not-block", MUST, cite="asyncio-protocol: WriteTransport.write")
-def test_write_buffers_what_the_kernel_does_not_take(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_write_buffers_what_the_kernel_does_not_take(loop: Loop, patience: Patience, way: str) -> None:
     """write() does not block; it buffers the data and arranges for it to be sent out asynchronously.
 
     If this fails: look for a short write whose rest is dropped, repeated or sent out of order.
     """
-    with connected(loop) as (transport, _, peer):
+    with joined(loop, patience, way) as (transport, _, peer):
         transport.write(BIG)
         transport.write(b"the end")
         helper = in_thread(lambda: receive_exactly(peer, len(BIG) + 7))
@@ -31,11 +44,11 @@ def test_write_buffers_what_the_kernel_does_not_take(loop: Loop, patience: Patie
 
 
 @requirement("tcp.write-accepts-buffers", MUST, cite="PEP 3156: Bidirectional Stream Transports")
-@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
-def test_write_takes_bytes_like_objects(loop: Loop, patience: Patience, kind: type) -> None:
-    """write() accepts bytes, bytearray and memoryview objects.
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, Word, wide], ids=lambda kind: kind.__name__)
+def test_write_takes_bytes_like_objects(loop: Loop, patience: Patience, kind: Callable[[bytes], Any]) -> None:
+    """write() accepts bytes, bytearray and memoryview objects, of a subclass or of wider items, too.
 
-    If this fails: look for a fast path that knows only bytes.
+    If this fails: look for a fast path that knows only bytes, or takes len() of a buffer for its size.
     """
     with connected(loop) as (transport, _, peer):
         transport.write(kind(b"like bytes"))
@@ -94,16 +107,21 @@ def test_a_bytearray_may_be_resized_after_write(loop: Loop, patience: Patience) 
 
 
 @requirement("tcp.writelines-concatenates", MUST, cite="asyncio-protocol: WriteTransport.writelines")
+@pytest.mark.parametrize("kind", [list, tuple, iter, deque], ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize(
-    "pieces", [[b"a", b"bc", b"", b"d"], [bytearray(b"ab"), memoryview(b"cd")]], ids=["bytes", "mixed"]
+    "pieces", [[b"a", b"bc", b"", b"d"], [b"", bytearray(b"ab"), memoryview(b"cd")]], ids=["bytes", "mixed"]
 )
-def test_writelines_writes_every_piece_in_order(loop: Loop, patience: Patience, pieces: list[Any]) -> None:
+@WAYS
+def test_writelines_writes_every_piece_in_order(
+    loop: Loop, patience: Patience, way: str, pieces: list[Any], kind: Callable[[list[Any]], Any]
+) -> None:
     """writelines() writes a list (or any iterable) of data bytes, as if write() were called on each.
 
     If this fails: look for a vectored write that sends pieces out of order or skips empty ones wrongly.
     """
-    with connected(loop) as (transport, _, peer):
-        transport.writelines(iter(pieces))
+    with joined(loop, patience, way) as (transport, _, peer):
+        transport.writelines([])
+        transport.writelines(kind(pieces))
         assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 4))) == b"abcd"
 
 
@@ -114,34 +132,38 @@ def test_writelines_takes_more_pieces_than_one_system_call(loop: Loop, patience:
     If this fails: look for a vectored write limited to IOV_MAX, or one whose partial result is not resumed.
     """
     pieces = [bytes([number % 251]) * (number % 97) for number in range(5000)]
-    expected = BIG + b"".join(pieces)
+    expected = BIG + b"a few" + b"".join(pieces)
     with connected(loop) as (transport, _, peer):
         transport.write(BIG)
+        transport.writelines([b"a few"])
         transport.writelines(pieces)
         assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, len(expected)))) == expected
 
 
 @requirement("tcp.write-eof-half-closes", MUST, cite="asyncio-protocol: WriteTransport.write_eof")
-def test_write_eof_closes_the_writing_half_only(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_write_eof_closes_the_writing_half_only(loop: Loop, patience: Patience, way: str) -> None:
     """write_eof() closes the write end after flushing all buffered data; data may still be received.
 
     If this fails: look for a shutdown of both directions, or one that overtakes buffered data.
     """
-    with connected(loop) as (transport, protocol, peer):
+    with joined(loop, patience, way) as (transport, protocol, peer):
         transport.write(BIG)
+        transport.write(b"the end")
         transport.write_eof()
-        assert drive(loop, patience, in_thread(lambda: receive_all(peer))) == BIG
+        assert drive(loop, patience, in_thread(lambda: receive_all(peer))) == BIG + b"the end"
         peer.sendall(b"still here")
         patience.run_until(loop, lambda: protocol.received == b"still here", "data after write_eof()")
 
 
 @requirement("tcp.can-write-eof", MUST, cite="asyncio-protocol: WriteTransport.can_write_eof")
-def test_a_tcp_transport_can_write_eof(loop: Loop) -> None:
+@WAYS
+def test_a_tcp_transport_can_write_eof(loop: Loop, patience: Patience, way: str) -> None:
     """can_write_eof() returns True for a transport that supports write_eof(), as TCP does.
 
     If this fails: look for a default that was never overridden.
     """
-    with connected(loop) as (transport, _, _):
+    with joined(loop, patience, way) as (transport, _, _):
         assert transport.can_write_eof() is True
 
 

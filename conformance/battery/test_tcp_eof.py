@@ -1,0 +1,139 @@
+"""Chapter tcp: how the peer's end of the stream is told, and what becomes of the transport then."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+import pytest
+
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import drive, receive_all, receive_exactly
+from conformance.kit.protocols import Events, raising
+from conformance.kit.threads import in_thread
+from conformance.kit.transports import BIG, connected, until_lost
+from conformance.kit.ways import WAYS, joined
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+CLOSE = "asyncio-protocol: BaseTransport.close"
+
+
+@requirement("tcp.eof-received-once", MUST, cite="asyncio-protocol: Protocol.eof_received")
+@WAYS
+def test_eof_received_is_called_when_the_peer_will_not_send_more(loop: Loop, patience: Patience, way: str) -> None:
+    """eof_received() is called at most once, after all data, when the other end won't send any more.
+
+    If this fails: look for a readable-at-EOF descriptor reported again and again, or an EOF that overtakes data.
+    """
+    with joined(loop, patience, way, Events(keep_open=True)) as (_, protocol, peer):
+        peer.sendall(b"last words")
+        peer.shutdown(socket.SHUT_WR)
+        patience.run_until(loop, lambda: "eof_received" in protocol.names, "eof_received()")
+        turn(loop, 10)
+        assert protocol.received == b"last words"
+        assert protocol.names.count("eof_received") == 1
+        assert protocol.names[-1] == "eof_received"
+
+
+@requirement("tcp.eof-false-closes", MUST, cite="asyncio-protocol: Protocol.eof_received")
+@pytest.mark.parametrize("answer", [False, None, 0, ""])
+@WAYS
+def test_a_false_eof_received_closes_the_transport(loop: Loop, patience: Patience, way: str, answer: Any) -> None:
+    """If eof_received() returns a false value (including None), the transport will close itself.
+
+    If this fails: look for a half-closed connection that is kept without being asked for, or a comparison with False.
+    """
+    with joined(loop, patience, way, Events(keep_open=answer)) as (_, protocol, peer):
+        peer.shutdown(socket.SHUT_WR)
+        until_lost(loop, patience, protocol)
+        assert protocol.names[-2:] == ["eof_received", "connection_lost"]
+        assert protocol.reason is None
+        assert receive_all(peer) == b""
+
+
+@requirement("tcp.eof-false-flushes", MUST, cite=("asyncio-protocol: Protocol.eof_received", CLOSE))
+@WAYS
+def test_a_transport_that_closes_itself_flushes(loop: Loop, patience: Patience, way: str) -> None:
+    """A transport that closes itself after eof_received() flushes what is buffered, and what was written there.
+
+    If this fails: look for an abort where a close was promised, or a transport that is closing before it asks.
+    """
+
+    class Answers(Events):
+        def eof_received(self) -> bool:
+            self.transport.write(b"goodbye")
+            return super().eof_received()
+
+    with joined(loop, patience, way, Answers()) as (transport, protocol, peer):
+        transport.write(BIG)
+        peer.shutdown(socket.SHUT_WR)
+        patience.run_until(loop, lambda: "eof_received" in protocol.names, "eof_received()")
+        assert drive(loop, patience, in_thread(lambda: receive_all(peer))) == BIG + b"goodbye"
+        until_lost(loop, patience, protocol)
+        assert protocol.reason is None
+
+
+@requirement("tcp.eof-true-keeps-open", MUST, cite="asyncio-protocol: Protocol.eof_received")
+@WAYS
+@pytest.mark.parametrize("answer", [True, 1, "yes"])
+def test_a_true_eof_received_leaves_the_transport_to_the_protocol(
+    loop: Loop, patience: Patience, way: str, answer: Any
+) -> None:
+    """If eof_received() returns a true value, the protocol used determines whether to close: it can still write.
+
+    If this fails: look for a transport that closes at the peer's EOF, whatever the protocol said, or unless it said
+    exactly True.
+    """
+    with joined(loop, patience, way, Events(keep_open=answer)) as (transport, protocol, peer):
+        peer.shutdown(socket.SHUT_WR)
+        patience.run_until(loop, lambda: "eof_received" in protocol.names, "eof_received()")
+        turn(loop, 5)
+        assert not transport.is_closing()
+        transport.write(b"answer")
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 6))) == b"answer"
+
+
+@requirement("tcp.eof-both-ends", MUST, cite="asyncio-protocol: Protocol.eof_received")
+@WAYS
+@pytest.mark.parametrize("first", ["peer", "transport"])
+def test_the_protocol_determines_the_end_of_both_halves(loop: Loop, patience: Patience, way: str, first: str) -> None:
+    """If eof_received() returns a true value, the protocol closes the transport, even if both ends will not send more.
+
+    If this fails: look for a transport that ends itself when write_eof() and the peer's end have come together.
+    """
+    with joined(loop, patience, way, Events(keep_open=True)) as (transport, protocol, peer):
+        if first == "transport":
+            transport.write_eof()
+            turn(loop, 3)
+        peer.shutdown(socket.SHUT_WR)
+        patience.run_until(loop, lambda: "eof_received" in protocol.names, "eof_received()")
+        if first == "peer":
+            transport.write_eof()
+        turn(loop, 5)
+        assert not transport.is_closing()
+        assert not protocol.lost
+        transport.close()
+        until_lost(loop, patience, protocol)
+        assert protocol.reason is None
+
+
+@requirement("tcp.failing-eof-received", SHOULD, cite="asyncio-dev: Detect never-retrieved exceptions")
+def test_an_exception_in_eof_received_is_reported_and_ends_the_connection(
+    loop: Loop, patience: Patience, watch: Any
+) -> None:
+    """An exception in eof_received() is given to the exception handler and ends that connection.
+
+    If this fails: look for a return value read from a call that failed.
+    """
+    watch.allow("reported")
+    error = LookupError("in eof_received()")
+
+    class Fails(Events):
+        eof_received = raising(error)
+
+    with connected(loop, Fails()) as (_, protocol, peer):
+        peer.shutdown(socket.SHUT_WR)
+        until_lost(loop, patience, protocol)
+        assert [context["exception"] for context in watch.reported] == [error]

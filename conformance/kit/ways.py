@@ -1,0 +1,92 @@
+"""A stream connection of the loop under test in each of the ways that lead to one.
+
+The documentation describes transports once: what it says holds for connections to a host, accepted ones, and those of
+Unix sockets alike, and a loop may have a path of its own for each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from conformance.kit.connections import accept, opened
+from conformance.kit.patience import Patience
+from conformance.kit.peers import PEER_TIMEOUT, listener, shrink_buffers, tcp_pair
+from conformance.kit.protocols import Events
+from conformance.kit.servers import Service, accepted, dial, shut
+
+Loop = asyncio.AbstractEventLoop
+Joined = Iterator[tuple[Any, Any, socket.socket]]
+
+TCP = ("sock", "host", "accepted", "wrapped")
+UNIX = ("unix", "unix-accepted") if hasattr(socket, "AF_UNIX") else ()
+WAYS = pytest.mark.parametrize("way", TCP + UNIX)
+TCP_WAYS = pytest.mark.parametrize("way", TCP)
+
+
+@contextlib.contextmanager
+def joined(loop: Loop, patience: Patience, way: str, protocol: Any = None) -> Joined:
+    """(transport, protocol, peer) of an open connection, with buffers that fill soon; closed at the end.
+
+    `way` is one of `WAYS`: a connected socket given to create_connection(), a host; a connection that a server has
+    accepted, one that was accepted outside of the loop; a path, a connection that a server has accepted there.
+    """
+    made = Events() if protocol is None else protocol
+    if way in ("accepted", "unix-accepted"):
+        how = _accepted(loop, patience, way, made)
+    elif way in ("sock", "wrapped"):
+        how = _given(loop, way, made)
+    else:
+        how = _connected(loop, way, made)
+    with how as (transport, peer):
+        with contextlib.suppress(AttributeError):  # a loop that does not tell its socket fails elsewhere
+            shrink_buffers(transport.get_extra_info("socket"))
+        shrink_buffers(peer)
+        yield transport, made, peer
+
+
+@contextlib.contextmanager
+def _given(loop: Loop, way: str, made: Any) -> Iterator[tuple[Any, socket.socket]]:
+    with tcp_pair() as (ours, peer):
+        give = loop.connect_accepted_socket if way == "wrapped" else loop.create_connection
+        with opened(loop, functools.partial(give, sock=ours)(lambda: made)) as (transport, _):
+            yield transport, peer
+
+
+@contextlib.contextmanager
+def _connected(loop: Loop, way: str, made: Any) -> Iterator[tuple[Any, socket.socket]]:
+    with contextlib.ExitStack() as stack:
+        if way == "host":
+            listening = stack.enter_context(listener())
+            opening: Any = loop.create_connection(lambda: made, *listening.getsockname())
+        else:
+            listening = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            listening.settimeout(PEER_TIMEOUT)
+            listening.bind(os.path.join(stack.enter_context(tempfile.TemporaryDirectory()), "s"))
+            listening.listen()
+            opening = loop.create_unix_connection(lambda: made, listening.getsockname())
+        transport, _ = stack.enter_context(opened(loop, opening))
+        yield transport, stack.enter_context(accept(listening))
+
+
+@contextlib.contextmanager
+def _accepted(loop: Loop, patience: Patience, way: str, made: Any) -> Iterator[tuple[Any, socket.socket]]:
+    with contextlib.ExitStack() as stack:
+        service = Service(make=lambda: made)
+        if way == "accepted":
+            opening: Any = loop.create_server(service, "127.0.0.1", 0)
+        else:
+            path = os.path.join(stack.enter_context(tempfile.TemporaryDirectory()), "s")
+            opening = loop.create_unix_server(service, path)
+        service.server = loop.run_until_complete(opening)
+        stack.callback(shut, loop, service)
+        peer = stack.enter_context(dial(service))
+        yield accepted(loop, patience, service).transport, peer
