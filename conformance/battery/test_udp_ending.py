@@ -106,9 +106,9 @@ def test_closing_inside_datagram_received_takes_effect_at_once(loop: Loop, patie
 def test_closing_an_endpoint_flushes_its_buffer(loop: Loop, patience: Patience, tmp_path: Path) -> None:
     """close() flushes buffered data asynchronously, and connection_lost() is called after all of it is flushed.
 
-    If this fails: look for datagrams that are dropped by close().
+    If this fails: look for datagrams that are dropped by close(), all of them or those behind the first batch.
     """
-    messages = [f"message {number}".encode() for number in range(5)]
+    messages = [f"message {number}".encode() for number in range(100)]
     with blocked_endpoint(loop, tmp_path) as (transport, protocol, peer):
         for message in messages:
             transport.sendto(message)
@@ -119,6 +119,23 @@ def test_closing_an_endpoint_flushes_its_buffer(loop: Loop, patience: Patience, 
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
         assert receiving.result() == messages
         assert protocol.lost == [None]
+
+
+@requirement("udp.close-again-flushes", SHOULD, cite=CLOSE, needs=("unix",))
+def test_closing_an_endpoint_again_still_flushes(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """A second close() changes nothing: the datagrams that wait are sent all the same.
+
+    If this fails: look for a close that loses its patience when it is called again.
+    """
+    with blocked_endpoint(loop, tmp_path) as (transport, protocol, peer):
+        transport.sendto(b"one")
+        transport.sendto(b"two")
+        transport.close()
+        turn(loop, 3)
+        transport.close()
+        receiving = in_thread(lambda: receive_after_filler(peer, 2))
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert receiving.result() == [b"one", b"two"]
 
 
 @requirement("udp.abort", MUST, cite=ABORT)
@@ -223,9 +240,11 @@ def test_the_socket_of_an_endpoint_is_extra_information(loop: Loop, patience: Pa
 def test_unknown_extra_information_of_an_endpoint_is_the_default(loop: Loop) -> None:
     """get_extra_info(name, default) returns default if the information is not available, and None by default.
 
-    If this fails: look for a KeyError.
+    If this fails: look for a KeyError, or a default that is dropped because it is false.
     """
     with endpoint(loop) as (transport, _):
         marker = object()
         assert transport.get_extra_info("no such thing") is None
         assert transport.get_extra_info("no such thing", marker) is marker
+        assert transport.get_extra_info(name="no such thing", default=marker) is marker
+        assert [transport.get_extra_info("no such thing", false) for false in (0, "", ())] == [0, "", ()]

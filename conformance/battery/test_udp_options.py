@@ -122,6 +122,23 @@ def test_a_preexisting_socket_is_used(loop: Loop, patience: Patience) -> None:
             assert transport.get_extra_info("sockname") == address
 
 
+@requirement("udp.sock-connected", MUST, cite=(ENDPOINT, "asyncio-protocol: DatagramTransport.sendto"))
+def test_a_connected_socket_keeps_its_peer(loop: Loop, patience: Patience) -> None:
+    """sock may be connected already: 'peername' tells its peer, and sendto() without addr sends there.
+
+    If this fails: look for a remote address that is known only if it was given as an argument.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours, udp_peer() as peer:
+        ours.connect(peer.getsockname())
+        with endpoint(loop, sock=ours) as (transport, protocol):
+            assert transport.get_extra_info("peername") == peer.getsockname()
+            transport.sendto(b"out")
+            data, address = arrival(loop, patience, peer)
+            assert data == b"out"
+            peer.sendto(b"in", address)
+            patience.run_until(loop, lambda: protocol.received == [(b"in", peer.getsockname())], "the datagram")
+
+
 @requirement("udp.sock-is-owned", MUST, cite=ENDPOINT)
 def test_the_transport_owns_the_socket_it_was_given(loop: Loop, patience: Patience) -> None:
     """The sock argument transfers ownership: closing the transport closes the socket, and its port is free.

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 from pathlib import Path
 from typing import Any
 
-from conformance.kit.datagrams import HERE, arrival, blocked_endpoint, endpoint, refusing_peer, udp_peer
+import pytest
+
+from conformance.kit.datagrams import HERE, arrival, blocked_endpoint, endpoint, refusing_peer, udp_peer, unix_pair
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import Datagrams, raising
 from conformance.requirement import MUST, SHOULD, requirement
@@ -72,6 +76,33 @@ def test_each_datagram_is_received_by_itself(loop: Loop, patience: Patience) -> 
             peer.sendto(data, transport.get_extra_info("sockname"))
         patience.run_until(loop, lambda: len(protocol.received) == 3, "three datagrams")
         assert [data for data, _ in protocol.received] == sent
+
+
+@requirement("udp.received-large", MUST, cite=RECEIVED, needs=("linux",))
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_UNIX], ids=["udp", "unix"])
+def test_a_large_datagram_is_received_whole(
+    loop: Loop, patience: Patience, tmp_path: Path, family: socket.AddressFamily
+) -> None:
+    """datagram_received() gets a bytes object with all of the data, as long as the system lets a datagram be.
+
+    If this fails: look for a receive buffer smaller than the largest datagram, or for a view of it that is handed out.
+    """
+    sent = [bytes([number]) * length for number, length in enumerate((2000, 20_000, 65_507))]
+    with contextlib.ExitStack() as stack:
+        if family == socket.AF_UNIX:
+            ours, peer = stack.enter_context(unix_pair(tmp_path))
+            _, protocol = stack.enter_context(endpoint(loop, sock=ours))
+            send = peer.send
+        else:
+            peer = stack.enter_context(udp_peer())
+            transport, protocol = stack.enter_context(endpoint(loop))
+            peer.connect(transport.get_extra_info("sockname"))
+            send = peer.send
+        for count, data in enumerate(sent, 1):
+            send(data)
+            patience.run_until(loop, lambda: len(protocol.received) == count, "the datagram")  # noqa: B023
+        assert [data for data, _ in protocol.received] == sent
+        assert {type(data) for data, _ in protocol.received} == {bytes}
 
 
 @requirement("udp.received-stays-valid", SHOULD, cite=RECEIVED)

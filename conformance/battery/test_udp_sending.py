@@ -50,6 +50,18 @@ def test_sendto_without_address_sends_to_the_remote_address(
             assert arrival(loop, patience, peer)[0] == b"data"
 
 
+@requirement("udp.sendto-by-name", MUST, cite=SENDTO)
+def test_sendto_takes_its_arguments_by_name(loop: Loop, patience: Patience) -> None:
+    """sendto() takes data and addr by name, too.
+
+    If this fails: look for parameters that are taken by position only, or called by another name.
+    """
+    with udp_peer() as peer, endpoint(loop) as (transport, _):
+        transport.sendto(b"one", addr=peer.getsockname())
+        transport.sendto(data=b"two", addr=peer.getsockname())
+        assert [arrival(loop, patience, peer)[0] for _ in range(2)] == [b"one", b"two"]
+
+
 @requirement("udp.sendto-remote-address", MUST, cite=(SENDTO, PEP))
 def test_sendto_takes_the_remote_address_of_a_connected_endpoint(loop: Loop, patience: Patience) -> None:
     """An endpoint that has a remote address may name it in sendto(): if both are given, they must match.
