@@ -235,6 +235,8 @@ def test_unknown_information_is_the_default(loop: Loop, patience: Patience) -> N
     with secured(loop, patience) as (transport, _, _):
         assert transport.get_extra_info("weather") is None
         assert transport.get_extra_info("weather", "rain") == "rain"
+        assert transport.get_extra_info(name="weather", default="rain") == "rain"
+        assert [transport.get_extra_info("weather", false) for false in (0, "", ())] == [0, "", ()]
 
 
 @requirement("tls.version", MUST, cite="ssl: ssl.SSLContext.maximum_version")

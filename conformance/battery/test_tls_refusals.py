@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from conformance.battery.test_tls_upgrade import plain, upgrade, upgraded
+from conformance.battery.test_tls_upgrade import SIDES, as_, plain, upgrade, upgraded
 from conformance.kit.certificates import NAME, client_context
 from conformance.kit.patience import Patience, turn
 from conformance.kit.secured import tls_over
@@ -121,23 +121,25 @@ def test_an_end_during_an_upgrade_is_an_error(loop: Loop, watch: Any) -> None:
 
 
 @requirement("tls.start-handshake-timeout", MUST, cite="asyncio-eventloop: loop.start_tls")
-def test_an_upgrade_that_takes_too_long_is_aborted(loop: Loop, watch: Any) -> None:
+@SIDES
+def test_an_upgrade_that_takes_too_long_is_aborted(loop: Loop, watch: Any, side: str) -> None:
     """After ssl_handshake_timeout seconds without a handshake the upgrade is aborted: ConnectionAbortedError.
 
     If this fails: look for a timeout that is not passed on.
     """
     watch.allow("reported")
     with plain(loop) as (beneath, protocol, _), pytest.raises(ConnectionAbortedError):
-        upgrade(loop, beneath, protocol, ssl_handshake_timeout=0.005)
+        upgrade(loop, beneath, protocol, ssl_handshake_timeout=0.005, **as_(side))
 
 
 @requirement("tls.start-shutdown-timeout", MUST, cite="asyncio-eventloop: loop.start_tls")
-def test_an_upgraded_connection_does_not_wait_for_goodbyes(loop: Loop, patience: Patience) -> None:
+@SIDES
+def test_an_upgraded_connection_does_not_wait_for_goodbyes(loop: Loop, patience: Patience, side: str) -> None:
     """After ssl_shutdown_timeout seconds without a complete shutdown an upgraded connection is aborted.
 
     If this fails: look for a timeout that is not passed on, so that close() takes 30 seconds.
     """
-    with upgraded(loop, patience, ssl_shutdown_timeout=0.01) as (transport, protocol, _, _):
+    with upgraded(loop, patience, side, ssl_shutdown_timeout=0.01) as (transport, protocol, _, _):
         transport.close()
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
 

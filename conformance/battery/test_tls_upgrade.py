@@ -35,6 +35,13 @@ def plain(loop: Loop) -> Iterator[tuple[Any, Any, socket.socket]]:
             turn(loop, 4)
 
 
+def as_(side: str) -> dict[str, Any]:
+    """The arguments of start_tls() that say that the loop is this side, if they are not the usual ones."""
+    if side == "server":
+        return {"sslcontext": server_context(), "server_side": True, "server_hostname": None}
+    return {}
+
+
 def upgrading(loop: Loop, transport: Any, protocol: Any, **kwargs: Any) -> asyncio.Task[Any]:
     """start_tls() of a client, which has begun: what the peer sends from now on is for TLS."""
     arguments = {"sslcontext": client_context(), "server_hostname": NAME, **kwargs}
@@ -54,9 +61,7 @@ def upgraded(
 ) -> Iterator[tuple[Any, Any, ssl.SSLSocket, Any]]:
     """(TLS transport, protocol, peer, the transport beneath) of a connection that was upgraded."""
     with plain(loop) as (beneath, protocol, sock):
-        if side == "server":
-            kwargs = {"sslcontext": server_context(), "server_side": True, "server_hostname": None, **kwargs}
-        beginning = upgrading(loop, beneath, protocol, **kwargs)
+        beginning = upgrading(loop, beneath, protocol, **as_(side), **kwargs)
         helper = tls_over(sock, "server" if side == "client" else "client")
         transport = loop.run_until_complete(beginning)
         with drive(loop, patience, helper) as peer:
