@@ -207,24 +207,26 @@ def test_no_buffer_is_asked_for_after_the_end(loop: Loop, patience: Patience) ->
 
 
 @requirement("buffered.eof-closes", MUST, cite=EOF)
-def test_the_end_closes_the_transport(loop: Loop, patience: Patience) -> None:
+@pytest.mark.parametrize("answer", [False, None, 0, ""])
+def test_the_end_closes_the_transport(loop: Loop, patience: Patience, answer: Any) -> None:
     """If eof_received() returns a false value, the transport closes itself.
 
     If this fails: look for a result that is looked at for streaming protocols only.
     """
-    with connected(loop) as (_, protocol, peer):
+    with connected(loop, Buffers(keep_open=answer)) as (_, protocol, peer):
         peer.shutdown(socket.SHUT_WR)
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
         assert protocol.reason is None
 
 
 @requirement("buffered.eof-keeps", MUST, cite=EOF)
-def test_the_end_may_keep_the_transport_open(loop: Loop, patience: Patience) -> None:
+@pytest.mark.parametrize("answer", [True, 1, "yes"])
+def test_the_end_may_keep_the_transport_open(loop: Loop, patience: Patience, answer: Any) -> None:
     """If eof_received() returns a true value, the protocol may go on writing.
 
     If this fails: look for a transport that is closed at the end of the stream in any case.
     """
-    with connected(loop, Buffers(keep_open=True)) as (transport, protocol, peer):
+    with connected(loop, Buffers(keep_open=answer)) as (transport, protocol, peer):
         peer.shutdown(socket.SHUT_WR)
         patience.run_until(loop, lambda: "eof_received" in protocol.names, "eof_received()")
         transport.write(b"still here")

@@ -230,3 +230,24 @@ def test_an_error_in_a_callback_ends_the_connection(loop: Loop, patience: Patien
         peer.sendall(b"data")
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
         assert protocol.reason is error
+
+
+@requirement("buffered.pause-inside", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")
+def test_pausing_inside_buffer_updated_takes_effect_at_once(loop: Loop, patience: Patience) -> None:
+    """pause_reading() inside buffer_updated() is obeyed before the next read.
+
+    If this fails: look for an inner loop that fills buffers until nothing is left.
+    """
+
+    class Pauses(Buffers):
+        def buffer_updated(self, nbytes: int) -> None:
+            super().buffer_updated(nbytes)
+            self.transport.pause_reading()
+
+    with connected(loop, Pauses(size=10)) as (transport, protocol, peer):
+        peer.sendall(LARGE[:100])
+        patience.run_until(loop, lambda: protocol.updates, "the first data")
+        turn(loop, 20)
+        assert len(protocol.updates) == 1
+        patience.run_until(loop, lambda: transport.resume_reading() or len(protocol.received) == 100, "the rest")
+        assert protocol.received == LARGE[:100]

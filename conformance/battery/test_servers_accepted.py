@@ -1,4 +1,4 @@
-"""Chapter servers: connections that were accepted outside of the loop."""
+"""Chapter servers: connections that were accepted, by a server or outside of the loop."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import tcp_pair
 from conformance.kit.protocols import Events
+from conformance.kit.servers import accepted, dial, serving
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -68,6 +69,23 @@ def test_the_accepted_socket_may_be_blocking(loop: Loop, patience: Patience) -> 
         turn(loop, 3)
 
 
+@requirement(
+    "servers.accepted-socket-unix", MUST, cite="asyncio-eventloop: loop.connect_accepted_socket", needs=("unix",)
+)
+def test_the_accepted_socket_may_be_a_unix_socket(loop: Loop, patience: Patience) -> None:
+    """A connection of a Unix socket that was accepted outside of asyncio can be handled, too.
+
+    If this fails: look for options of TCP that are set without asking, or a family that is refused.
+    """
+    ours, peer = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    with ours, peer:
+        transport, protocol = loop.run_until_complete(loop.connect_accepted_socket(Events, ours))
+        peer.sendall(b"in")
+        patience.run_until(loop, lambda: protocol.received == b"in", "the data")
+        transport.close()
+        turn(loop, 3)
+
+
 @requirement("servers.accepted-socket-type", SHOULD, cite="asyncio-eventloop: loop.connect_accepted_socket")
 def test_the_accepted_socket_must_be_a_stream(loop: Loop) -> None:
     """A socket that is no SOCK_STREAM socket is refused with ValueError.
@@ -95,3 +113,15 @@ def test_where_to_listen_may_be_given_by_name(loop: Loop, patience: Patience) ->
         transport, protocol = loop.run_until_complete(loop.connect_accepted_socket(protocol_factory=Events, sock=ours))
         transport.abort()
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+
+
+@requirement("servers.peername-ipv6", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info", needs=("ipv6",))
+def test_an_accepted_ipv6_transport_knows_both_ends(loop: Loop, patience: Patience) -> None:
+    """An accepted transport of IPv6 tells 'peername' and 'sockname' as the socket would: tuples of four items.
+
+    If this fails: look for addresses that are cut to host and port.
+    """
+    with serving(loop, "::1") as service, dial(service) as peer:
+        transport = accepted(loop, patience, service).transport
+        assert transport.get_extra_info("peername") == peer.getsockname()
+        assert transport.get_extra_info("sockname") == peer.getpeername()

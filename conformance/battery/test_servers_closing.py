@@ -209,6 +209,26 @@ def test_a_server_is_an_async_context_manager(loop: Loop) -> None:
             dial(service, address)
 
 
+@requirement("servers.async-with-error", MUST, cite="asyncio-eventloop: asyncio.Server")
+def test_a_server_is_closed_when_its_block_fails(loop: Loop) -> None:
+    """A server is closed also when the async with statement ends with an exception, which comes out of it.
+
+    If this fails: look for __aexit__() that closes only after a regular end, or returns something true.
+    """
+
+    async def scenario(server: Any) -> None:
+        async with server:
+            raise LookupError
+
+    with serving(loop) as service:
+        address = service.address
+        with pytest.raises(LookupError):
+            loop.run_until_complete(scenario(service.server))
+        assert not service.server.is_serving()
+        with pytest.raises(ConnectionRefusedError):
+            dial(service, address)
+
+
 @requirement("servers.close-clients", MUST, cite="asyncio-eventloop: Server.close_clients", since="3.13")
 def test_close_clients_closes_every_connection(loop: Loop, patience: Patience) -> None:
     """close_clients() calls close() on the transports of all incoming connections: what was written is still sent.

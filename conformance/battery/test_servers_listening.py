@@ -48,12 +48,13 @@ def test_every_connection_gets_a_protocol_of_its_own(loop: Loop, patience: Patie
 
 
 @requirement("servers.peername", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
-def test_an_accepted_transport_knows_both_ends(loop: Loop, patience: Patience) -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_an_accepted_transport_knows_both_ends(loop: Loop, patience: Patience, host: str) -> None:
     """An accepted transport tells 'peername' and 'sockname' as the socket would: tuples of host and port.
 
     If this fails: look for address objects that are no tuples, or the listener's address given as the peer's.
     """
-    with serving(loop) as service, dial(service) as peer:
+    with serving(loop, host) as service, dial(service, ("127.0.0.1", service.port)) as peer:
         transport = accepted(loop, patience, service).transport
         assert transport.get_extra_info("peername") == peer.getsockname()
         assert transport.get_extra_info("sockname") == peer.getpeername()

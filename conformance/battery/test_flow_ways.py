@@ -1,0 +1,68 @@
+"""Chapter flow: flow control of every kind of connection, and of protocols with buffers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from conformance.kit.buffers import Buffers
+from conformance.kit.patience import Patience
+from conformance.kit.peers import drive, receive_exactly
+from conformance.kit.protocols import Events
+from conformance.kit.threads import in_thread
+from conformance.kit.transports import BIG
+from conformance.kit.ways import WAYS, joined
+from conformance.requirement import MUST, requirement
+
+Loop = asyncio.AbstractEventLoop
+SET = "asyncio-protocol: WriteTransport.set_write_buffer_limits"
+PAUSE = "asyncio-protocol: BaseProtocol.pause_writing"
+RESUME = "asyncio-protocol: BaseProtocol.resume_writing"
+
+
+class Flowing(Buffers):
+    """A protocol with buffers that notes flow control as well."""
+
+    def pause_writing(self) -> None:
+        self.names.append("pause_writing")
+
+    def resume_writing(self) -> None:
+        self.names.append("resume_writing")
+
+
+@requirement("flow.every-connection", MUST, cite=(PAUSE, RESUME))
+@WAYS
+@pytest.mark.parametrize("make", [Events, Flowing], ids=["streaming", "buffered"])
+def test_every_connection_has_flow_control(loop: Loop, patience: Patience, way: str, make: Any) -> None:
+    """Whichever way a connection came about, and whichever kind its protocol is, it is paused, and resumed.
+
+    If this fails: look for a transport that is made without limits, or callbacks that are looked up for one kind only.
+    """
+    with joined(loop, patience, way, make()) as (transport, protocol, peer):
+        transport.write(BIG)
+        assert protocol.names == ["connection_made", "pause_writing"]
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, len(BIG)))) == BIG
+        patience.run_until(loop, lambda: "resume_writing" in protocol.names, "resume_writing()")
+        assert protocol.names == ["connection_made", "pause_writing", "resume_writing"]
+
+
+@requirement("flow.limits-when-made", MUST, cite=SET)
+@WAYS
+def test_limits_can_be_set_when_the_connection_is_made(loop: Loop, patience: Patience, way: str) -> None:
+    """Limits that a protocol sets inside connection_made() hold from then on, whichever way the connection came about.
+
+    If this fails: look for limits that are set to their defaults when connection_made() has returned.
+    """
+
+    class Sets(Events):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            transport.set_write_buffer_limits(high=2 * len(BIG), low=5)
+
+    with joined(loop, patience, way, Sets()) as (transport, protocol, peer):
+        assert transport.get_write_buffer_limits() == (5, 2 * len(BIG))
+        transport.write(BIG)
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, len(BIG)))) == BIG
+        assert protocol.names == ["connection_made"]

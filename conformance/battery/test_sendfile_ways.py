@@ -1,0 +1,89 @@
+"""Chapter sendfile: files over connections of every kind, over TLS, and over a transport whose reading is paused."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.battery.test_sendfile import CITE, LARGE, SMALL, connected, source
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import drive, receive_exactly
+from conformance.kit.secured import secured
+from conformance.kit.threads import in_thread
+from conformance.kit.ways import WAYS, joined
+from conformance.requirement import MUST, requirement
+
+Loop = asyncio.AbstractEventLoop
+
+
+@requirement("sendfile.ways", MUST, cite=CITE)
+@WAYS
+def test_a_file_is_sent_over_any_connection(loop: Loop, patience: Patience, tmp_path: Path, way: str) -> None:
+    """sendfile() sends a file over a connection to a host, an accepted one, and one of a Unix socket.
+
+    If this fails: look for a transport that is refused for how it came about.
+    """
+    with joined(loop, patience, way) as (transport, _, peer), source("file", tmp_path, LARGE) as file:
+        receiving = in_thread(lambda: receive_exactly(peer, len(LARGE)))
+        assert loop.run_until_complete(loop.sendfile(transport, file)) == len(LARGE)
+        assert drive(loop, patience, receiving) == LARGE
+        assert file.tell() == len(LARGE)
+
+
+@requirement("sendfile.from-the-start", MUST, cite=CITE)
+def test_the_default_offset_is_the_start(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """offset, 0 by default, tells from where to start reading the file, wherever its position is.
+
+    If this fails: look for an offset of 0 taken for "not given", so that the file is read from its own position.
+    """
+    with connected(loop) as (transport, _, peer), source("file", tmp_path, SMALL) as file:
+        for arguments in ((), (0,)):
+            file.seek(400)
+            assert loop.run_until_complete(loop.sendfile(transport, file, *arguments)) == len(SMALL)
+            assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, len(SMALL)))) == SMALL
+
+
+@requirement("sendfile.tls-part", MUST, cite=CITE)
+@pytest.mark.parametrize(("offset", "count"), [(0, None), (300, None), (0, 200), (300, 200), (300, 5000)])
+def test_a_part_of_a_file_is_sent_over_tls(
+    loop: Loop, patience: Patience, tmp_path: Path, offset: int, count: int | None
+) -> None:
+    """offset and count tell which part is sent over TLS, too; its length is returned, and the position is updated.
+
+    If this fails: look for arguments that are not passed on to the fallback.
+    """
+    expected = SMALL[offset:] if count is None else SMALL[offset : offset + count]
+    with secured(loop, patience) as (transport, _, peer), source("file", tmp_path, SMALL) as file:
+        assert loop.run_until_complete(loop.sendfile(transport, file, offset, count)) == len(expected)
+        assert file.tell() == offset + len(expected)
+        transport.write(b"the end")
+        received = drive(loop, patience, in_thread(lambda: receive_exactly(peer, len(expected) + 7)))
+        assert received == expected + b"the end"
+
+
+@requirement("sendfile.paused", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")
+@pytest.mark.parametrize("kind", ["file", "memory", "tls"])
+def test_a_file_does_not_resume_reading(loop: Loop, patience: Patience, tmp_path: Path, kind: str) -> None:
+    """A transport whose reading is paused stays so when a file was sent, until resume_reading() is called.
+
+    If this fails: look for reading that is paused for the file, and resumed whatever it was before.
+    """
+    with contextlib.ExitStack() as stack:
+        if kind == "tls":
+            connection: Any = secured(loop, patience)
+        else:
+            connection = connected(loop)
+        transport, protocol, peer = stack.enter_context(connection)
+        file = stack.enter_context(source("memory" if kind == "memory" else "file", tmp_path, SMALL))
+        transport.pause_reading()
+        loop.run_until_complete(loop.sendfile(transport, file))
+        peer.sendall(b"data")
+        turn(loop, 20)
+        assert transport.is_reading() is False
+        assert protocol.received == b""
+        transport.resume_reading()
+        patience.run_until(loop, lambda: protocol.received == b"data", "the data after resume_reading()")

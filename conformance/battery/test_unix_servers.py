@@ -1,0 +1,66 @@
+"""Chapter unix: the Server objects of create_unix_server(), which are those of create_server()."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.battery.test_unix import serving
+from conformance.kit.patience import Patience
+from conformance.kit.servers import accepted, dial, ended
+from conformance.requirement import MUST, requirement
+
+Loop = asyncio.AbstractEventLoop
+
+
+@requirement("unix.async-with", MUST, cite="asyncio-eventloop: asyncio.Server", needs=("unix",))
+def test_a_unix_server_is_an_async_context_manager(loop: Loop, tmp_path: Path) -> None:
+    """async with closes a Unix server, and it accepts no connections any more.
+
+    If this fails: look for a class of its own, whose __aexit__() does nothing.
+    """
+
+    async def scenario(server: Any) -> None:
+        async with server as same:
+            assert same is server
+            assert server.is_serving()
+
+    with serving(loop, str(tmp_path / "s")) as service:
+        address = service.address
+        loop.run_until_complete(scenario(service.server))
+        assert not service.server.is_serving()
+        with socket.socket(socket.AF_UNIX) as peer, pytest.raises((ConnectionRefusedError, FileNotFoundError)):
+            peer.connect(address)
+
+
+@requirement("unix.serve-forever", MUST, cite="asyncio-eventloop: Server.serve_forever", needs=("unix",))
+def test_a_unix_server_serves_until_it_is_cancelled(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """serve_forever() of a Unix server accepts connections; cancellation of its task causes the server to be closed.
+
+    If this fails: look for a task that ends while the socket stays open.
+    """
+
+    async def begin() -> asyncio.Task[Any]:
+        task: asyncio.Task[Any] = asyncio.ensure_future(service.server.serve_forever())
+        await asyncio.sleep(0)
+        return task
+
+    async def end(task: asyncio.Task[Any]) -> None:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await ended(task, patience)
+
+    with serving(loop, str(tmp_path / "s"), start_serving=False) as service:
+        assert not service.server.is_serving()
+        task = loop.run_until_complete(begin())
+        assert service.server.is_serving()
+        with dial(service):
+            accepted(loop, patience, service).transport.abort()
+        loop.run_until_complete(end(task))
+        assert not service.server.is_serving()
+        assert not service.server.sockets
