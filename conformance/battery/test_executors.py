@@ -13,10 +13,18 @@ import pytest
 from conformance.kit.patience import Patience
 from conformance.kit.protocols import raising
 from conformance.kit.waiting import until
+from conformance.loops import Factory
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 Pool = concurrent.futures.ThreadPoolExecutor
+
+
+class FalsePool(Pool):
+    """A subclass of the user's own, whose length is the number of its users: its truth value is false."""
+
+    def __len__(self) -> int:
+        return 0
 
 
 def run(loop: Loop, function: Any, *args: Any, executor: Any = None) -> Any:
@@ -32,22 +40,23 @@ def run(loop: Loop, function: Any, *args: Any, executor: Any = None) -> Any:
 
 
 @requirement("executors.result", MUST, cite="asyncio-eventloop: loop.run_in_executor")
-def test_run_in_executor_gives_the_result(loop: Loop) -> None:
+@pytest.mark.parametrize("value", [object(), 0, "", False, None], ids=["object", "0", "empty", "False", "None"])
+def test_run_in_executor_gives_the_result(loop: Loop, value: object) -> None:
     """run_in_executor() arranges for func to be called in the executor; awaiting it gives the result, the very object.
 
-    If this fails: look for a result that is copied between threads.
+    If this fails: look for a result that is copied between threads, or left out if it is false.
     """
-    value = object()
     assert run(loop, lambda: value) is value
 
 
 @requirement("executors.arguments", MUST, cite="asyncio-eventloop: loop.run_in_executor")
-def test_run_in_executor_passes_its_arguments(loop: Loop) -> None:
+def test_run_in_executor_passes_its_arguments(loop: Loop, make_loop: Factory) -> None:
     """run_in_executor(executor, func, *args) calls func with args.
 
     If this fails: look for arguments that are packed or dropped.
     """
     assert run(loop, lambda *args: args, 1, "two", None) == (1, "two", None)
+    assert run(make_loop(), lambda *args: args, *range(20)) == tuple(range(20))
 
 
 @requirement("executors.exception", MUST, cite="asyncio-eventloop: loop.run_in_executor")
@@ -134,12 +143,13 @@ def test_the_function_starts_without_being_awaited(loop: Loop, patience: Patienc
 
 
 @requirement("executors.given-executor", MUST, cite="asyncio-eventloop: loop.run_in_executor")
-def test_run_in_executor_uses_the_executor_that_it_is_given(loop: Loop) -> None:
+@pytest.mark.parametrize("kind", [Pool, FalsePool])
+def test_run_in_executor_uses_the_executor_that_it_is_given(loop: Loop, kind: type[Pool]) -> None:
     """The executor argument should be a concurrent.futures.Executor instance: func runs there.
 
-    If this fails: look for the default executor used for everything.
+    If this fails: look for the default executor used for everything, or for an executor whose truth value is false.
     """
-    with Pool(1, thread_name_prefix="given") as pool:
+    with kind(1, thread_name_prefix="given") as pool:
         name = run(loop, lambda: threading.current_thread().name, executor=pool)
     assert name.startswith("given")
 
@@ -169,12 +179,13 @@ def test_any_executor_will_do(loop: Loop) -> None:
 
 
 @requirement("executors.set-default", MUST, cite="asyncio-eventloop: loop.set_default_executor")
-def test_set_default_executor_sets_what_none_means(loop: Loop) -> None:
+@pytest.mark.parametrize("kind", [Pool, FalsePool])
+def test_set_default_executor_sets_what_none_means(loop: Loop, kind: type[Pool]) -> None:
     """The default executor is used if executor is None: the one that set_default_executor() has set.
 
-    If this fails: look for a pool of the loop's own that the setter does not replace.
+    If this fails: look for a pool of the loop's own that the setter does not replace, or a subclass that it refuses.
     """
-    loop.set_default_executor(Pool(1, thread_name_prefix="chosen"))
+    loop.set_default_executor(kind(1, thread_name_prefix="chosen"))
     assert run(loop, lambda: threading.current_thread().name).startswith("chosen")
 
 
@@ -351,10 +362,11 @@ def test_shutdown_of_an_unused_executor_returns(loop: Loop) -> None:
     cite=("asyncio-eventloop: loop.shutdown_default_executor", "gh-111358"),
     since="3.12",
 )
-def test_shutdown_gives_up_after_its_timeout(loop: Loop, patience: Patience) -> None:
+@pytest.mark.parametrize("timeout", [0.005, 0])
+def test_shutdown_gives_up_after_its_timeout(loop: Loop, patience: Patience, timeout: float) -> None:
     """timeout is the time in seconds the executor will be given to finish joining; then RuntimeWarning is emitted.
 
-    If this fails: look for the parameter that Python 3.12 added.
+    If this fails: look for the parameter that Python 3.12 added, or for a timeout of 0 taken for none.
     """
     released = threading.Event()
 
@@ -362,7 +374,7 @@ def test_shutdown_gives_up_after_its_timeout(loop: Loop, patience: Patience) -> 
         future = loop.run_in_executor(None, released.wait, patience.seconds)
         try:
             with pytest.warns(RuntimeWarning):
-                await loop.shutdown_default_executor(timeout=0.005)  # type: ignore[call-arg]  # 3.12
+                await loop.shutdown_default_executor(timeout=timeout)  # type: ignore[call-arg]  # 3.12
         finally:
             released.set()
         await future

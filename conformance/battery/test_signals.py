@@ -196,8 +196,9 @@ def test_a_second_handler_replaces_the_first(loop: Loop, patience: Patience) -> 
 
     async def scenario() -> None:
         calls: list[str] = []
-        loop.add_signal_handler(USR1, calls.append, "first")
-        loop.add_signal_handler(USR1, calls.append, "second")
+        callback = calls.append
+        loop.add_signal_handler(USR1, callback, "first")
+        loop.add_signal_handler(USR1, callback, "second")
         send()
         await until(patience, lambda: calls, "the second handler")
         await turns(3)

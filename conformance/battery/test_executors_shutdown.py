@@ -1,0 +1,204 @@
+"""Chapter executors: the end of executors, and of work in them, seen from the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+from typing import Any
+
+import pytest
+
+from conformance.kit.patience import Patience
+from conformance.kit.waiting import turns, until
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+Pool = concurrent.futures.ThreadPoolExecutor
+
+
+@requirement("executors.shutdown-chosen", MUST, cite="asyncio-eventloop: loop.shutdown_default_executor")
+def test_shutdown_joins_the_executor_that_was_set(loop: Loop) -> None:
+    """shutdown_default_executor() closes the default executor also if set_default_executor() has set it.
+
+    If this fails: look for a shutdown of the executor that the loop itself has made, and no other.
+    """
+    pool = Pool(1)
+    loop.set_default_executor(pool)
+    thread = loop.run_until_complete(loop.run_in_executor(None, threading.current_thread))
+    loop.run_until_complete(loop.shutdown_default_executor())
+    alive = thread.is_alive()
+    pool.shutdown()
+    assert not alive
+
+
+@requirement("executors.close-chosen", MUST, cite="asyncio-eventloop: loop.close")
+def test_close_shuts_the_executor_down_that_was_set(loop: Loop) -> None:
+    """close() shuts down the executor, also if set_default_executor() has set it: it takes no more work.
+
+    If this fails: look for a shutdown of the executor that the loop itself has made, and no other.
+    """
+    pool = Pool(1)
+    loop.set_default_executor(pool)
+    loop.run_until_complete(loop.run_in_executor(None, int))
+    loop.close()
+    try:
+        with pytest.raises(RuntimeError):
+            pool.submit(int)
+    finally:
+        pool.shutdown()
+
+
+@requirement("executors.shutdown-again", SHOULD, cite="asyncio-eventloop: loop.shutdown_default_executor")
+def test_shutdown_may_be_called_again(loop: Loop) -> None:
+    """shutdown_default_executor() may be called again after an executor was shut down, as asyncio.run() does.
+
+    If this fails: look for a thread that is joined twice, or an executor that was set to None.
+    """
+
+    async def scenario() -> None:
+        await loop.run_in_executor(None, int)
+        await loop.shutdown_default_executor()
+        await loop.shutdown_default_executor()
+
+    loop.run_until_complete(scenario())
+
+
+@requirement("executors.shutdown-refuses", MUST, cite="asyncio-eventloop: loop.shutdown_default_executor")
+@pytest.mark.parametrize("when", ["while it waits", "afterwards", "another is set"])
+def test_the_default_executor_takes_no_work_once_its_shutdown_began(loop: Loop, patience: Patience, when: str) -> None:
+    """After the call a RuntimeError is raised if run_in_executor() is called while using the default executor.
+
+    If this fails: look for a mark that is set only when the threads have ended, or that a new executor takes away.
+    """
+    released = threading.Event()
+
+    async def refused() -> bool:
+        try:
+            await loop.run_in_executor(None, int)
+        except RuntimeError:
+            return True
+        return False
+
+    async def scenario() -> bool:
+        work = loop.run_in_executor(None, released.wait, patience.seconds)
+        shutdown = loop.create_task(loop.shutdown_default_executor())
+        await turns(3)
+        if when == "while it waits":
+            try:
+                return await refused()
+            finally:
+                released.set()
+                await asyncio.wait([work, shutdown])
+        released.set()
+        await work
+        await shutdown
+        if when == "another is set":
+            loop.set_default_executor(pool)
+        return await refused()
+
+    with Pool(1) as pool:
+        assert loop.run_until_complete(scenario())
+
+
+@requirement("executors.shutdown-others", MUST, cite="asyncio-eventloop: loop.shutdown_default_executor")
+def test_other_executors_go_on_after_the_shutdown(loop: Loop) -> None:
+    """Only the default executor is shut down: one that is given to run_in_executor() still works afterwards.
+
+    If this fails: look for a mark that is asked before the executor is.
+    """
+
+    async def scenario() -> int:
+        before = await loop.run_in_executor(pool, int, "1")
+        await loop.shutdown_default_executor()
+        return before + await loop.run_in_executor(pool, int, "41")
+
+    with Pool(1) as pool:
+        assert loop.run_until_complete(scenario()) == 42
+
+
+@requirement("executors.shutdown-queue", MUST, cite="concurrent.futures: concurrent.futures.Executor.shutdown")
+def test_work_that_waits_is_done_before_the_shutdown_ends(loop: Loop) -> None:
+    """shutdown_default_executor() waits for the executor: work that is still in its queue is done, and not dropped.
+
+    If this fails: look for a shutdown with cancel_futures=True.
+    """
+    done: list[int] = []
+    gate = threading.Event()
+    loop.set_default_executor(Pool(1))
+
+    async def scenario() -> None:
+        work = [loop.run_in_executor(None, gate.wait, 1.0)]
+        work += [loop.run_in_executor(None, done.append, number) for number in range(3)]  # type: ignore[arg-type]
+        loop.call_later(0.001, gate.set)
+        await loop.shutdown_default_executor()
+        await asyncio.wait(work)
+
+    loop.run_until_complete(scenario())
+    assert done == [0, 1, 2]
+
+
+@requirement("executors.submit-raises", SHOULD, cite="concurrent.futures: concurrent.futures.Executor.submit")
+def test_an_executor_that_refuses_is_an_error(loop: Loop) -> None:
+    """If submit() raises, since the executor was shut down, who asks for run_in_executor() gets the exception.
+
+    If this fails: look for an exception that is dropped, with a future that nobody ends.
+    """
+
+    async def scenario() -> Any:
+        return await loop.run_in_executor(pool, int)
+
+    pool = Pool(1)
+    pool.shutdown()
+    with pytest.raises(RuntimeError):
+        loop.run_until_complete(scenario())
+
+
+@requirement("executors.cancelled-there", SHOULD, cite="concurrent.futures: concurrent.futures.Executor.shutdown")
+def test_work_that_its_executor_cancels_is_cancelled(loop: Loop, patience: Patience) -> None:
+    """If the executor cancels work, as shutdown(cancel_futures=True) does, the loop's future is cancelled.
+
+    If this fails: look for a callback that asks the executor's future for its result, and not whether it has one.
+    """
+    released = threading.Event()
+
+    async def scenario() -> None:
+        running = loop.run_in_executor(pool, released.wait, patience.seconds)
+        waiting = loop.run_in_executor(pool, int)
+        pool.shutdown(wait=False, cancel_futures=True)
+        released.set()
+        await until(patience, waiting.done, "the end of the work that was cancelled")
+        assert waiting.cancelled()
+        assert await running is True
+
+    pool = Pool(1)
+    loop.run_until_complete(scenario())
+
+
+@requirement("executors.cancel-running", SHOULD, cite="concurrent.futures: concurrent.futures.Future.cancel")
+@pytest.mark.parametrize("fails", [False, True], ids=["result", "exception"])
+def test_the_result_of_work_that_was_cancelled_is_dropped(loop: Loop, patience: Patience, fails: bool) -> None:
+    """A function that runs cannot be cancelled: it runs to its end, and what comes of it is dropped in silence.
+
+    If this fails: look for a result that is set on a future that is cancelled.
+    """
+    started, released = threading.Event(), threading.Event()
+
+    def work() -> None:
+        started.set()
+        released.wait(patience.seconds)
+        if fails:
+            raise LookupError("of work that was cancelled")
+
+    async def scenario() -> None:
+        future = loop.run_in_executor(pool, work)
+        await until(patience, started.is_set, "the start of the work")
+        future.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await future
+        released.set()
+        await loop.run_in_executor(pool, int)  # behind it in the queue
+        await turns(3)
+
+    with Pool(1) as pool:
+        loop.run_until_complete(scenario())

@@ -1,0 +1,196 @@
+"""Chapter signals: every signal, several handlers and loops, and handlers that change handlers."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from conformance.kit.patience import Patience, turn
+from conformance.kit.signals import send, send_later
+from conformance.kit.threads import in_thread
+from conformance.kit.waiting import until
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+USR1, USR2 = signal.SIGUSR1, signal.SIGUSR2
+
+# Not those that a fault of the process raises, nor those by which tools measure it.
+_NAMES = "SIGHUP SIGINT SIGPIPE SIGALRM SIGTERM SIGCHLD SIGCONT SIGTSTP SIGTTIN SIGTTOU SIGURG SIGWINCH".split()
+_NUMBERS = {name: getattr(signal, name) for name in [*_NAMES, "SIGRTMIN", "SIGRTMAX"] if hasattr(signal, name)}
+
+
+@requirement("signals.every-number", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
+@pytest.mark.parametrize("name", _NUMBERS)
+def test_every_signal_can_be_handled(loop: Loop, patience: Patience, watch: Any, name: str) -> None:
+    """The callback is the handler for the signal signum, whichever catchable one that is: real-time signals too.
+
+    If this fails: look for a mask of 32 bits, or for a signal that the loop uses for itself.
+    """
+    watch.allow("signal")  # Python ignores SIGPIPE; removing a handler sets the default
+    calls: list[str] = []
+
+    async def scenario() -> None:
+        try:
+            loop.add_signal_handler(_NUMBERS[name], calls.append, name)
+        except RuntimeError:
+            if name != "SIGCHLD":  # which a loop may need for itself, and then must say so
+                raise
+            calls.append(name)
+            return
+        send(_NUMBERS[name])
+        await until(patience, lambda: calls, "the signal handler")
+        assert loop.remove_signal_handler(_NUMBERS[name]) is True
+
+    loop.run_until_complete(scenario())
+    assert calls == [name]
+
+
+class _Empty:
+    """A callable that is false."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[object, ...]] = []
+
+    def __len__(self) -> int:
+        return 0
+
+    def __call__(self, *args: object) -> None:
+        self.calls.append(args)
+
+
+@requirement("signals.any-callable", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
+def test_a_callable_that_is_false_is_a_callback(loop: Loop, patience: Patience) -> None:
+    """Set callback as the handler, whatever object it is: one whose truth value is false, too.
+
+    If this fails: look for a test of the callback's truth where one for None is meant.
+    """
+    callback = _Empty()
+
+    async def scenario() -> None:
+        loop.add_signal_handler(USR1, callback, 1)
+        send()
+        await until(patience, lambda: callback.calls, "the signal handler")
+        assert loop.remove_signal_handler(USR1) is True
+
+    loop.run_until_complete(scenario())
+    assert callback.calls == [(1,)]
+
+
+@requirement("signals.added-again", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
+def test_a_handler_can_be_added_after_a_removal(loop: Loop, patience: Patience) -> None:
+    """A handler that is added after another was removed for the same signal is called.
+
+    If this fails: look for a wake-up descriptor, or a mask, that is set up once.
+    """
+    calls: list[str] = []
+
+    async def scenario() -> None:
+        for name in ("first", "second", "third"):
+            loop.add_signal_handler(USR1, calls.append, name)
+            send()
+            await until(patience, lambda name=name: name in calls, f"the {name} handler")  # type: ignore[misc]
+            loop.remove_signal_handler(USR1)
+
+    loop.run_until_complete(scenario())
+    assert calls == ["first", "second", "third"]
+
+
+@requirement("signals.others-stay", MUST, cite="asyncio-eventloop: loop.remove_signal_handler")
+def test_removing_one_handler_leaves_the_others(loop: Loop) -> None:
+    """Remove the handler for the sig signal, and for no other: that of another signal still wakes a loop that waits.
+
+    If this fails: look for a wake-up descriptor that is given back before the last handler was removed.
+    """
+
+    async def scenario() -> None:
+        arrived = loop.create_future()
+        loop.add_signal_handler(USR1, arrived.set_result, None)
+        loop.add_signal_handler(USR2, lambda: None)
+        loop.remove_signal_handler(USR2)
+        helper = in_thread(send_later)
+        await arrived
+        loop.remove_signal_handler(USR1)
+        helper.result()
+
+    loop.run_until_complete(scenario())
+
+
+@requirement("signals.remove-foreign", MUST, cite="asyncio-eventloop: loop.remove_signal_handler")
+def test_a_handler_that_the_loop_has_not_set_is_not_removed(loop: Loop) -> None:
+    """Return False if no handler was set for the signal: one of signal.signal() stays what it is.
+
+    If this fails: look for a signal whose default is restored before the loop looks whether the handler is its own.
+    """
+
+    def handler(*_: object) -> None:
+        pass
+
+    async def scenario() -> None:
+        assert loop.remove_signal_handler(USR1) is False
+        assert signal.getsignal(USR1) is handler
+
+    before = signal.signal(USR1, handler)
+    try:
+        loop.run_until_complete(scenario())
+    finally:
+        signal.signal(USR1, before)
+
+
+@requirement("signals.close-other", SHOULD, cite="asyncio-eventloop: loop.close")
+def test_closing_another_loop_leaves_the_handlers(loop: Loop, make_loop: Callable[[], Loop]) -> None:
+    """close() of a loop that has no signal handlers changes none: those of another loop are still called.
+
+    If this fails: look for signals that are reset, or a wake-up descriptor that is taken away, whoever has set them.
+    """
+
+    async def scenario() -> None:
+        arrived = loop.create_future()
+        loop.add_signal_handler(USR1, arrived.set_result, None)
+        other.close()
+        helper = in_thread(send_later)
+        await arrived
+        loop.remove_signal_handler(USR1)
+        helper.result()
+
+    other = make_loop()
+    turn(other)
+    loop.run_until_complete(scenario())
+
+
+@requirement("signals.inside", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
+@pytest.mark.parametrize("what", ["remove", "replace", "again"])
+def test_the_callback_may_change_its_own_handler(loop: Loop, patience: Patience, what: str) -> None:
+    """The callback is allowed to interact with the loop: to remove or replace itself, or to raise its signal again.
+
+    If this fails: look for a table that is written back after the call, or a mark that ignores what comes meanwhile.
+    """
+    trace: list[str] = []
+
+    def first() -> None:
+        trace.append("first")
+        if what == "remove":
+            assert loop.remove_signal_handler(USR1) is True
+        elif what == "replace":
+            loop.add_signal_handler(USR1, trace.append, "second")
+        elif len(trace) == 1:
+            send()
+
+    async def scenario() -> None:
+        loop.add_signal_handler(USR1, first)
+        send()
+        await until(patience, lambda: trace, "the first call")
+        if what == "remove":
+            assert signal.getsignal(USR1) == signal.SIG_DFL
+            assert loop.remove_signal_handler(USR1) is False
+            return
+        if what == "replace":
+            send()
+        await until(patience, lambda: len(trace) == 2, "the second call")
+        loop.remove_signal_handler(USR1)
+
+    loop.run_until_complete(scenario())
+    assert trace == {"remove": ["first"], "replace": ["first", "second"], "again": ["first", "first"]}[what]

@@ -1,0 +1,154 @@
+"""Broken loops of the chapter `signals`: several handlers and loops, and handlers that change handlers."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from typing import Any
+
+from reference_loop import EventLoop
+from tests.broken_loops import breaks
+
+Stock = asyncio.SelectorEventLoop
+
+
+def _nothing(*_args: object) -> None:
+    pass
+
+
+@breaks("signals.every-number")
+class SignalsAreThirtyTwoBits(Stock):
+    """Handlers of signals above 31 are not called."""
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:  # type: ignore[override]
+        super().add_signal_handler(sig, callback if sig < 32 else _nothing, *args)
+
+
+@breaks("signals.every-number")
+class KeepsSigchld(Stock):
+    """A handler of SIGCHLD is never called."""
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:  # type: ignore[override]
+        super().add_signal_handler(sig, callback if sig != signal.SIGCHLD else _nothing, *args)
+
+
+@breaks("signals.any-callable")
+class SignalsNeedTrueCallbacks(Stock):
+    """A signal handler whose truth value is false is taken for none."""
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:  # type: ignore[override]
+        super().add_signal_handler(sig, callback or _nothing, *args)
+
+
+@breaks("signals.added-again")
+class AddsEachSignalOnce(Stock):
+    """A handler that is added after a removal for the same signal is not called."""
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:  # type: ignore[override]
+        removed = self.__dict__.setdefault("removed_signals", set())
+        super().add_signal_handler(sig, _nothing if sig in removed else callback, *args)
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        was = super().remove_signal_handler(sig)
+        if was:
+            self.__dict__.setdefault("removed_signals", set()).add(sig)
+        return was
+
+
+@breaks("signals.others-stay")
+class OneRemovalIsForAll(Stock):
+    """The removal of one handler gives the wake-up descriptor back."""
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        was = super().remove_signal_handler(sig)
+        if was:
+            signal.set_wakeup_fd(-1)
+        return was
+
+
+@breaks("signals.remove-foreign")
+class RemovesHandlersOfOthers(Stock):
+    """remove_signal_handler() returns False where the loop has no handler, but restores the default."""
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        was = super().remove_signal_handler(sig)
+        if not was:
+            signal.signal(sig, signal.SIG_DFL)
+        return was
+
+
+@breaks("signals.close-other")
+class ClosingResetsTheWakeUp(Stock):
+    """close() takes the wake-up descriptor away, whoever has set it."""
+
+    def close(self) -> None:
+        super().close()
+        if threading.current_thread() is threading.main_thread():
+            signal.set_wakeup_fd(-1)
+
+
+@breaks("signals.inside")
+class KeepsTheHandlerThatIsCalled(Stock):
+    """While a signal handler is called, it is neither removed nor replaced."""
+
+    called = 0
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:  # type: ignore[override]
+        def call() -> None:
+            self.called = sig
+            try:
+                callback(*args)
+            finally:
+                self.called = 0
+
+        if self.called != sig:
+            super().add_signal_handler(sig, call)
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        return self.called != sig and super().remove_signal_handler(sig)
+
+
+@breaks("signals.inside")
+class ForgetsASignalOfItsHandler(EventLoop):
+    """A signal that arrives while its handler is called is forgotten."""
+
+    called = 0
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
+        def call() -> None:
+            self.called = sig
+            try:
+                callback(*args)
+            finally:
+                self.called = 0
+
+        super().add_signal_handler(sig, call)
+
+    def _signal_arrived(self, signum: int, frame: Any) -> None:
+        if signum != self.called:
+            super()._signal_arrived(signum, frame)
+
+
+@breaks("signals.replaced")
+class KnowsTheCallbackAlready(Stock):
+    """A second handler that is the same callback as the first, with other arguments, is ignored."""
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:  # type: ignore[override]
+        known = self.__dict__.setdefault("known_callbacks", {})
+        if known.get(sig) is not callback:
+            known[sig] = callback
+            super().add_signal_handler(sig, callback, *args)
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        self.__dict__.setdefault("known_callbacks", {}).pop(sig, None)
+        return super().remove_signal_handler(sig)
+
+
+@breaks("signals.invalid-number")
+class CountsOneSignalTooMany(Stock):
+    """NSIG, the first number that is no signal, is accepted."""
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:  # type: ignore[override]
+        if sig != signal.NSIG:
+            super().add_signal_handler(sig, callback, *args)
