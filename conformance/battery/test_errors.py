@@ -6,6 +6,7 @@ How a message reads is not looked at; that it reaches the logger "asyncio" is.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +23,10 @@ Loop = asyncio.AbstractEventLoop
 
 class _Fatal(BaseException):
     """An exception that is no Exception, and neither SystemExit nor KeyboardInterrupt."""
+
+
+def _type_name(error: BaseException) -> str:
+    return type(error).__name__
 
 
 @pytest.fixture
@@ -78,7 +83,8 @@ def test_the_context_is_passed_as_it_is(loop: Loop, seen: list[dict[str, Any]]) 
     """
     context: dict[str, Any] = {"message": "called", "exception": LookupError(), "socket": object(), "own": object()}
     loop.call_exception_handler(dict(context))
-    assert seen == [context]
+    loop.call_exception_handler({"message": "alone"})
+    assert seen == [context, {"message": "alone"}]
 
 
 @requirement("errors.replaced", MUST, cite="asyncio-eventloop: loop.set_exception_handler")
@@ -109,11 +115,11 @@ def test_none_sets_the_default_handler(loop: Loop, seen: list[dict[str, Any]]) -
 
 
 @requirement("errors.callable", SHOULD, cite="asyncio-eventloop: loop.set_exception_handler")
-@pytest.mark.parametrize("what", [42, "handler"], ids=repr)
+@pytest.mark.parametrize("what", [42, "handler", 0, "", False], ids=repr)
 def test_a_handler_must_be_callable(loop: Loop, what: Any) -> None:
     """If handler is neither None nor callable, set_exception_handler() raises TypeError.
 
-    If this fails: look for an error that comes only when the handler is needed.
+    If this fails: look for an error that comes only when the handler is needed, or what is false taken for None.
     """
     with pytest.raises(TypeError):
         loop.set_exception_handler(what)
@@ -141,12 +147,15 @@ def test_the_default_handler_logs(make_loop: Callable[[], Loop]) -> None:
     """
     loop = make_loop()
     error = LookupError("of the test")
+    with contextlib.suppress(LookupError):
+        raise error
     with logged() as records:
         loop.call_exception_handler({"message": "what the test says", "exception": error})
     assert [record.levelno for record in records] == [logging.ERROR]
     assert "what the test says" in records[0].getMessage()
     assert records[0].exc_info
     assert records[0].exc_info[1] is error
+    assert records[0].exc_info[2] is not None, "where it was raised"
 
 
 @requirement("errors.default-called", MUST, cite="asyncio-eventloop: loop.default_exception_handler")
@@ -174,13 +183,13 @@ def test_the_default_handler_takes_any_context(loop: Loop, context: dict[str, An
 
 
 @requirement("errors.handler-raises", MUST, cite="asyncio-eventloop: loop.set_exception_handler")
-def test_a_handler_that_raises_does_not_stop_the_loop(loop: Loop) -> None:
+@pytest.mark.parametrize("error", [ValueError("of the handler"), asyncio.CancelledError(), _Fatal()], ids=_type_name)
+def test_a_handler_that_raises_does_not_stop_the_loop(loop: Loop, error: BaseException) -> None:
     """An exception of a custom handler does not leave the loop: it is logged, and the callbacks behind it run.
 
     If this fails: look for the call of the handler, which is outside of any try.
     """
     trace: list[str] = []
-    error = ValueError("of the handler")
     loop.set_exception_handler(raising(error))
     loop.call_soon(raising(LookupError()))
     loop.call_soon(trace.append, "behind")
@@ -254,13 +263,17 @@ def test_the_context_of_a_callback_has_its_handle(loop: Loop, seen: list[dict[st
 
 
 @requirement("errors.base-exception", SHOULD, cite="gh-66894")
-def test_any_other_base_exception_is_reported(loop: Loop, seen: list[dict[str, Any]]) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [_Fatal(), asyncio.CancelledError(), GeneratorExit(), StopIteration(), StopAsyncIteration(), BrokenPipeError()],
+    ids=_type_name,
+)
+def test_any_other_base_exception_is_reported(loop: Loop, seen: list[dict[str, Any]], error: BaseException) -> None:
     """A BaseException that is neither SystemExit nor KeyboardInterrupt is reported, and the loop goes on.
 
-    If this fails: look for a check for Exception where the two are meant.
+    If this fails: look for a check for Exception where the two are meant, or types that mean something elsewhere.
     """
     trace: list[str] = []
-    error = _Fatal()
     loop.call_soon(raising(error))
     loop.call_soon(trace.append, "behind")
     turn(loop, 2)

@@ -19,8 +19,11 @@ Loop = asyncio.AbstractEventLoop
 USR1, USR2 = signal.SIGUSR1, signal.SIGUSR2
 
 # Not those that a fault of the process raises, nor those by which tools measure it.
-_NAMES = "SIGHUP SIGINT SIGPIPE SIGALRM SIGTERM SIGCHLD SIGCONT SIGTSTP SIGTTIN SIGTTOU SIGURG SIGWINCH".split()
-_NUMBERS = {name: getattr(signal, name) for name in [*_NAMES, "SIGRTMIN", "SIGRTMAX"] if hasattr(signal, name)}
+_NAMES = [
+    "SIGHUP", "SIGINT", "SIGPIPE", "SIGALRM", "SIGTERM", "SIGCHLD", "SIGCONT", "SIGTSTP", "SIGTTIN", "SIGTTOU",
+    "SIGURG", "SIGWINCH", "SIGRTMIN", "SIGRTMAX",
+]  # fmt: skip
+_NUMBERS = {name: getattr(signal, name) for name in _NAMES if hasattr(signal, name)}
 
 
 @requirement("signals.every-number", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
