@@ -33,6 +33,9 @@ def battery(loops: list[str], ids: list[str], file: Path) -> results.Run:
         "-q",
         "-p",
         "tests.broken_loops.only_named",
+        # It imports the broken loops, some of which import parts of the battery, before the battery is asked for.
+        "-W",
+        "ignore::pytest.PytestAssertRewriteWarning",
         f"--loop-results={file}",
         *(f"--loop={spec}" for spec in loops),
         *ids,
