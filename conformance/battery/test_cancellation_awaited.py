@@ -73,8 +73,9 @@ def test_whoever_awaits_a_cancelled_task_gets_cancelled_error(loop: Loop) -> Non
 
 
 @requirement("cancellation.message", MUST, cite="asyncio-task: Task.cancel")
-@pytest.mark.parametrize("message", [("any", "object"), None], ids=["given", "none"])
-def test_the_message_reaches_the_coroutine(loop: Loop, message: object) -> None:
+@pytest.mark.parametrize("message", [("any", "object"), "", None], ids=["given", "empty", "none"])
+@pytest.mark.parametrize("waits", [True, False], ids=["waiting", "ready"])
+def test_the_message_reaches_the_coroutine(loop: Loop, message: object, waits: bool) -> None:
     """The msg argument of cancel() is passed to the CancelledError that is thrown in; without one it has none.
 
     If this fails: look for a message that is dropped with the future that is cancelled, or None passed as one.
@@ -83,12 +84,15 @@ def test_the_message_reaches_the_coroutine(loop: Loop, message: object) -> None:
 
     async def child() -> None:
         try:
-            await loop.create_future()
+            await future
         except asyncio.CancelledError as error:
             seen.append(error.args)
 
+    future = loop.create_future()
     task = loop.create_task(child())
     turn(loop, 2)
+    if not waits:
+        future.set_result("ready")
     task.cancel() if message is None else task.cancel(msg=message)
     turn(loop, 3)
     assert seen == [() if message is None else (message,)]
@@ -115,13 +119,14 @@ def test_the_message_reaches_the_awaiter(loop: Loop) -> None:
 
 
 @requirement("cancellation.result-ready", SHOULD, cite="asyncio-task: Task.cancel")
-def test_a_request_wins_over_a_result_that_is_ready(loop: Loop) -> None:
-    """A task cancelled when its future is done but it has not gone on yet gets the CancelledError, not the result.
+@pytest.mark.parametrize("outcome", ["result", "exception"])
+def test_a_request_wins_over_a_result_that_is_ready(loop: Loop, outcome: str) -> None:
+    """A task cancelled when its future is done but it has not gone on yet gets the CancelledError, not the outcome.
 
-    If this fails: look for a request that is lost when there is no future left to cancel.
+    If this fails: look for a request that is lost when there is no future left to cancel, or behind an exception.
     """
     task, future = waiting_task(loop)
-    future.set_result("value")
+    future.set_result("value") if outcome == "result" else future.set_exception(LookupError())
     task.cancel()
     turn(loop, 3)
     assert task.cancelled()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
@@ -21,6 +22,10 @@ async def _ended(task: asyncio.Future[Any]) -> bool:
     """Whether the task was cancelled, once it has ended."""
     await asyncio.wait([task])
     return task.cancelled()
+
+
+class _Withdrawn(asyncio.CancelledError):
+    """A cancellation of somebody's own."""
 
 
 @requirement("cancellation.count", MUST, cite="asyncio-task: Task.cancelling")
@@ -126,12 +131,19 @@ def test_a_task_can_be_cancelled_again(loop: Loop) -> None:
 
 
 @requirement("cancellation.itself", SHOULD, cite="asyncio-task: Task.cancel")
-def test_a_task_can_cancel_itself(loop: Loop) -> None:
+@pytest.mark.parametrize("awaits", ["sleep", "future", "task"])
+def test_a_task_can_cancel_itself(loop: Loop, awaits: str) -> None:
     """A task that cancels itself runs on to its next await, where it gets the CancelledError.
 
-    If this fails: look for a request to the running task, which has no future to cancel, that is lost.
+    If this fails: look for a request to the running task, which has no future to cancel, that is lost, or that is not
+    passed to what the task awaits next.
     """
     trace: list[str] = []
+
+    def awaited() -> Awaitable[Any]:
+        if awaits == "sleep":
+            return asyncio.sleep(0)
+        return loop.create_future() if awaits == "future" else asyncio.create_task(_wait(loop.create_future()))
 
     async def child() -> None:
         me = asyncio.current_task()
@@ -139,7 +151,7 @@ def test_a_task_can_cancel_itself(loop: Loop) -> None:
         me.cancel()
         trace.append("went on")
         try:
-            await asyncio.sleep(0)
+            await awaited()
         except asyncio.CancelledError:
             trace.append("cancelled")
 
@@ -148,14 +160,15 @@ def test_a_task_can_cancel_itself(loop: Loop) -> None:
 
 
 @requirement("cancellation.raised", SHOULD, cite="asyncio-exceptions: CancelledError")
-def test_a_coroutine_that_raises_cancelled_error_is_cancelled(loop: Loop) -> None:
-    """A task whose coroutine raises CancelledError on its own is cancelled.
+@pytest.mark.parametrize("kind", [asyncio.CancelledError, _Withdrawn])
+def test_a_coroutine_that_raises_cancelled_error_is_cancelled(loop: Loop, kind: type[BaseException]) -> None:
+    """A task whose coroutine raises CancelledError, or a subclass of it, on its own is cancelled.
 
-    If this fails: look for a cancelled state that needs a call of cancel().
+    If this fails: look for a cancelled state that needs a call of cancel(), or for a test of the exact type.
     """
 
     async def child() -> None:
-        raise asyncio.CancelledError
+        raise kind
 
     task = loop.create_task(child())
     turn(loop, 2)

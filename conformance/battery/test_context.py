@@ -102,17 +102,31 @@ def test_callbacks_run_in_the_context_that_is_given(loop: Loop, patience: Patien
 
 @requirement("context.explicit-is-not-copied", MUST, cite="asyncio-eventloop: loop.call_soon")
 @pytest.mark.parametrize("way", _WAYS)
-def test_callbacks_run_in_exactly_the_context_that_is_given(loop: Loop, patience: Patience, way: str) -> None:
+@pytest.mark.parametrize("make", [contextvars.copy_context, contextvars.Context], ids=["copied", "empty"])
+@pytest.mark.parametrize("debug", [False, True], ids=["plain", "debug"])
+def test_callbacks_run_in_exactly_the_context_that_is_given(
+    loop: Loop, patience: Patience, way: str, make: Callable[[], contextvars.Context], debug: bool
+) -> None:
     """The callback runs in the very context that was given: its changes are seen there afterwards.
 
-    If this fails: look for a copy of the given context.
+    If this fails: look for a copy of the given context, or for an empty one, whose truth value is false, that is
+    taken for none.
     """
-    context = contextvars.copy_context()
-    done: list[str] = []
-    _WAYS[way](loop)(VARIABLE.set, "set by the callback", context=context)
-    _WAYS[way](loop)(done.append, "done")
-    patience.run_until(loop, lambda: done, "the callback")
-    assert context[VARIABLE] == "set by the callback"
+    loop.set_debug(debug)
+    caller = contextvars.copy_context()
+    caller.run(VARIABLE.set, "of the caller")
+    context = caller.run(make)
+    expected = context.get(VARIABLE, "default")
+    seen: list[str] = []
+
+    def ask_and_set() -> None:
+        _ask(seen)
+        VARIABLE.set("set by the callback")
+
+    caller.run(lambda: _WAYS[way](loop)(ask_and_set, context=context))
+    patience.run_until(loop, lambda: seen, "the callback")
+    assert seen == [expected]
+    assert context.get(VARIABLE) == "set by the callback"
 
 
 @requirement("context.keyword-only", MUST, cite="asyncio-eventloop: loop.call_soon")
@@ -192,12 +206,14 @@ def test_a_task_runs_in_a_copy_of_the_current_context(loop: Loop) -> None:
 
 
 @requirement("context.task-given", MUST, cite="asyncio-eventloop: loop.create_task")
-def test_a_task_runs_in_the_context_that_it_is_given(loop: Loop) -> None:
+@pytest.mark.parametrize("make", [contextvars.copy_context, contextvars.Context], ids=["copied", "empty"])
+def test_a_task_runs_in_the_context_that_it_is_given(loop: Loop, make: Callable[[], contextvars.Context]) -> None:
     """create_task(context=…) specifies a custom Context for the coro to run in: exactly that one, at every step.
 
-    If this fails: look for the keyword that Python 3.11 added, or steps that run in another context than the first.
+    If this fails: look for the keyword that Python 3.11 added, for an empty context that is taken for none, or for
+    steps that run in another context than the first.
     """
-    context = contextvars.copy_context()
+    context = make()
 
     async def change() -> None:
         VARIABLE.set("first step")
@@ -206,30 +222,27 @@ def test_a_task_runs_in_the_context_that_it_is_given(loop: Loop) -> None:
         VARIABLE.set("second step")
 
     loop.run_until_complete(loop.create_task(change(), context=context))
-    assert context[VARIABLE] == "second step"
-    token = VARIABLE.set("of the creator")
-    empty = contextvars.Context()  # which is false
-    task = loop.create_task(change(), context=empty)
-    VARIABLE.reset(token)
-    loop.run_until_complete(task)
-    assert empty[VARIABLE] == "second step"
+    assert context.get(VARIABLE) == "second step"
 
 
 @requirement("context.task-steps-keep", MUST, cite="PEP 567: asyncio")
 def test_a_task_keeps_its_context_across_every_kind_of_wait(loop: Loop) -> None:
-    """A task sees its own context after each await, whatever woke it.
+    """A task sees its own context after each await, whatever woke it, with what it has set between two of them.
 
-    If this fails: look for a wake-up that runs the step in the context of whoever completed the future.
+    If this fails: look for a wake-up that runs the step in the context of whoever completed the future, or in a copy
+    of the task's.
     """
 
-    async def waiter(future: asyncio.Future[None]) -> str:
-        VARIABLE.set("of the waiter")
-        await future
-        first = VARIABLE.get()
-        await asyncio.sleep(0.001)
-        return first + ", " + VARIABLE.get()
+    async def waiter(future: asyncio.Future[None]) -> list[str]:
+        waits = [future, asyncio.sleep(0), asyncio.sleep(0.001), loop.create_task(asyncio.sleep(0)), asyncio.sleep(0)]
+        seen = []
+        for number, wait in enumerate(waits):
+            VARIABLE.set(f"set before wait {number}")
+            await wait
+            seen.append(VARIABLE.get())
+        return seen
 
-    async def main() -> str:
+    async def main() -> list[str]:
         future: asyncio.Future[None] = loop.create_future()
         task = loop.create_task(waiter(future))
         await asyncio.sleep(0)
@@ -237,7 +250,7 @@ def test_a_task_keeps_its_context_across_every_kind_of_wait(loop: Loop) -> None:
         future.set_result(None)
         return await task
 
-    assert loop.run_until_complete(main()) == "of the waiter, of the waiter"
+    assert loop.run_until_complete(main()) == [f"set before wait {number}" for number in range(5)]
 
 
 @requirement("context.add-reader", SHOULD, cite="PEP 567: asyncio")

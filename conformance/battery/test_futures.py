@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.oddities import ODD_ERRORS, FalseError
 from conformance.requirement import MAY, MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -22,6 +23,9 @@ _ENDINGS: dict[str, Callable[[Future], object]] = {
     "exception": lambda future: future.set_exception(LookupError("first")),
     "cancelled": lambda future: future.cancel(),
 }
+
+
+_ERRORS = ODD_ERRORS | {"interrupt": KeyboardInterrupt("set"), "cancellation": asyncio.CancelledError("set")}
 
 
 @requirement("futures.create", MUST, cite="asyncio-eventloop: loop.create_future")
@@ -45,12 +49,22 @@ def test_what_create_future_returns(loop: Loop, answer: Callable[[object], None]
 
 
 @requirement("futures.attached", MUST, cite="asyncio-future: Future.get_loop")
-def test_a_future_knows_its_loop(loop: Loop) -> None:
+def test_a_future_knows_its_loop(loop: Loop, make_loop: Callable[[], Loop]) -> None:
     """A created future is attached to the loop that created it: get_loop() returns that loop.
 
-    If this fails: look for an inner loop object, or a wrapper, given to the future instead of the loop itself.
+    If this fails: look for an inner loop object, or a wrapper, given to the future instead of the loop itself, or
+    for the loop that happens to run.
     """
-    assert loop.create_future().get_loop() is loop
+    future = loop.create_future()
+    assert future.get_loop() is loop
+
+    async def ask() -> list[Loop]:
+        return [future.get_loop(), loop.create_future().get_loop()]
+
+    assert make_loop().run_until_complete(ask()) == [loop, loop]
+    future.set_result(None)
+    loop.close()
+    assert future.get_loop() is loop
 
 
 @requirement("futures.new", MUST, cite="asyncio-eventloop: loop.create_future")
@@ -102,16 +116,18 @@ def test_result_returns_what_was_set(loop: Loop, value: object) -> None:
 
 
 @requirement("futures.result-raises", MUST, cite="asyncio-future: Future.result")
-def test_result_raises_the_exception_that_was_set(loop: Loop) -> None:
+@pytest.mark.parametrize("kind", _ERRORS)
+def test_result_raises_the_exception_that_was_set(loop: Loop, kind: str) -> None:
     """If the future has an exception set by set_exception(), result() raises this exception, every time.
 
-    If this fails: look for a copy of the exception, or for an exception that is dropped when it was raised once.
+    If this fails: look for a copy of the exception, for one that is dropped when it was raised once, or for a test
+    whether there is an exception that asks for its truth value.
     """
     future = loop.create_future()
-    error = LookupError("set")
+    error = _ERRORS[kind]
     future.set_exception(error)
     for _ in range(2):
-        with pytest.raises(LookupError) as caught:
+        with pytest.raises(type(error)) as caught:
             future.result()
         assert caught.value is error
 
@@ -153,15 +169,19 @@ def test_result_takes_no_timeout(loop: Loop, method: str) -> None:
 
 
 @requirement("futures.exception", MUST, cite="asyncio-future: Future.exception")
-def test_exception_returns_what_was_set(loop: Loop) -> None:
-    """exception() returns the exception that was set on the future, and does not raise it.
+@pytest.mark.parametrize("kind", _ERRORS)
+def test_exception_returns_what_was_set(loop: Loop, kind: str) -> None:
+    """exception() returns the exception that was set on the future, whatever its class, and does not raise it.
 
-    If this fails: look for an exception() that shares its code with result().
+    If this fails: look for an exception() that shares its code with result(), for one that gives the exception away
+    with the first answer, or for classes that set_exception() refuses or takes for a cancellation.
     """
     future = loop.create_future()
-    error = LookupError("set")
+    error = _ERRORS[kind]
     future.set_exception(error)
     assert future.exception() is error
+    assert future.exception() is error
+    assert future.cancelled() is False
 
 
 @requirement("futures.exception-none", MUST, cite="asyncio-future: Future.exception")
@@ -226,25 +246,29 @@ def test_set_exception_on_a_done_future(loop: Loop, ending: str) -> None:
 
 
 @requirement("futures.set-exception-class", SHOULD, cite="asyncio-future: Future.set_exception")
-def test_set_exception_with_a_class(loop: Loop) -> None:
+@pytest.mark.parametrize("kind", [LookupError, FalseError, GeneratorExit])
+def test_set_exception_with_a_class(loop: Loop, kind: type[BaseException]) -> None:
     """set_exception() makes an instance of an exception class that it is given.
 
     If this fails: look for a class that is stored as it is, and returned by exception().
     """
     future = loop.create_future()
-    future.set_exception(LookupError)
-    assert isinstance(future.exception(), LookupError)
+    future.set_exception(kind)
+    error = future.exception()
+    assert type(error) is kind
+    assert error.args == ()
 
 
 @requirement("futures.stop-iteration", SHOULD, cite=("gh-112182", "PEP 479"))
-def test_stop_iteration_does_not_become_the_exception(loop: Loop) -> None:
+@pytest.mark.parametrize("given", [StopIteration("set"), StopIteration], ids=["instance", "class"])
+def test_stop_iteration_does_not_become_the_exception(loop: Loop, given: StopIteration | type[StopIteration]) -> None:
     """A StopIteration is refused with TypeError by set_exception(), or raised to the waiter as RuntimeError from it.
 
     If this fails: look for a StopIteration that passes through an await, where it looks like a coroutine's return.
     """
     future = loop.create_future()
     try:
-        future.set_exception(StopIteration("set"))
+        future.set_exception(given)
     except TypeError:
         assert not future.done()
         return

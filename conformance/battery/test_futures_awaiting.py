@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.oddities import ODD_ERRORS
 from conformance.kit.patience import Patience, turn
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
@@ -70,15 +71,16 @@ def test_a_done_future_can_be_awaited(loop: Loop) -> None:
 
 
 @requirement("futures.await-exception", MUST, cite="asyncio-future: Future")
-def test_await_raises_the_exception(loop: Loop) -> None:
+@pytest.mark.parametrize("kind", ODD_ERRORS)
+def test_await_raises_the_exception(loop: Loop, kind: str) -> None:
     """Coroutines can await on a future until it has an exception set, which the await expression raises.
 
     If this fails: look for a wake-up that comes with results only, or for a new exception in place of the one set.
     """
     future = loop.create_future()
-    error = LookupError("set")
+    error = ODD_ERRORS[kind]
     loop.call_soon(loop.call_soon, future.set_exception, error)
-    with pytest.raises(LookupError) as caught:
+    with pytest.raises(type(error)) as caught:
         loop.run_until_complete(_wait(future))
     assert caught.value is error
 

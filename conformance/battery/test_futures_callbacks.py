@@ -43,15 +43,22 @@ def test_cancel_of_a_pending_future(loop: Loop) -> None:
 @requirement("futures.cancel-done", MUST, cite="asyncio-future: Future.cancel")
 @pytest.mark.parametrize("ending", _ENDINGS)
 def test_cancel_of_a_done_future(loop: Loop, ending: str) -> None:
-    """If the future is already done or cancelled, cancel() returns False.
+    """If the future is already done or cancelled, cancel() returns False, and leaves it as it was.
 
-    If this fails: look for True returned because the future is cancelled, whoever did it.
+    If this fails: look for True returned because the future is cancelled, whoever did it, or for a message that is
+    stored before the state is looked at.
     """
     future = loop.create_future()
     _ENDINGS[ending](future)
     assert future.cancel() is False
+    assert future.cancel("too late") is False
     assert future.cancelled() is (ending == "cancelled")
-    future.cancelled() or future.exception()
+    if ending == "cancelled":
+        with pytest.raises(asyncio.CancelledError) as caught:
+            future.result()
+        assert caught.value.args == ()
+    else:
+        future.exception()
 
 
 @requirement("futures.cancelled", MUST, cite="asyncio-future: Future.cancelled")
@@ -69,17 +76,19 @@ def test_cancelled_is_false_of_any_other_future(loop: Loop) -> None:
 
 @requirement("futures.cancel-message", MUST, cite="asyncio-future: Future.cancel")
 @pytest.mark.parametrize("by_name", [False, True], ids=["position", "keyword"])
-def test_cancel_takes_a_message(loop: Loop, by_name: bool) -> None:
-    """cancel() takes an argument msg, which is passed to the CancelledError that result() raises.
+@pytest.mark.parametrize("message", [("any", "object"), "", 0], ids=repr)
+def test_cancel_takes_a_message(loop: Loop, by_name: bool, message: object) -> None:
+    """cancel() takes an argument msg, which is passed to the CancelledError that result() and exception() raise.
 
-    If this fails: look for a signature without msg, or for a message that is dropped.
+    If this fails: look for a signature without msg, for a message that is dropped when it is false, or for one that
+    is given away with the first exception.
     """
     future = loop.create_future()
-    message = ("any", "object")
     assert future.cancel(msg=message) if by_name else future.cancel(message)
-    with pytest.raises(asyncio.CancelledError) as caught:
-        future.result()
-    assert caught.value.args == (message,)
+    for ask in (future.result, future.exception, future.result):
+        with pytest.raises(asyncio.CancelledError) as caught:
+            ask()
+        assert caught.value.args == (message,)
 
 
 @requirement("futures.callback", MUST, cite="asyncio-future: Future.add_done_callback")
@@ -87,16 +96,23 @@ def test_cancel_takes_a_message(loop: Loop, by_name: bool) -> None:
 def test_the_callback_is_run_when_the_future_is_done(loop: Loop, ending: str) -> None:
     """A done callback is run when the future has a result, an exception or was cancelled.
 
-    If this fails: look for callbacks scheduled by one of the three, or lost when the loop starts after it.
+    If this fails: look for callbacks scheduled by one of the three, lost when the loop starts after it, or kept in a
+    place that has room for a few; or for a callable that is taken for none because its truth value is false.
     """
     trace: list[str] = []
+
+    class Called(list[object]):
+        def __call__(self, _: object) -> None:
+            trace.append("called")
+
     future = loop.create_future()
-    future.add_done_callback(lambda _: trace.append("called"))
+    for _ in range(20):
+        future.add_done_callback(Called())
     turn(loop, 2)
     assert trace == []
     _ENDINGS[ending](future)
     turn(loop, 3)
-    assert trace == ["called"]
+    assert trace == ["called"] * 20
     future.cancelled() or future.exception()
 
 

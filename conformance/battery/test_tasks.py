@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
@@ -16,6 +16,13 @@ from conformance.kit.patience import turn
 from conformance.requirement import MAY, MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
+
+
+class _Awaitable:
+    """Can be awaited, and is no coroutine."""
+
+    def __await__(self) -> Generator[Any, None, None]:
+        yield
 
 
 async def _answer(value: object = "value") -> object:
@@ -111,11 +118,12 @@ def test_tasks_start_in_the_order_in_which_they_were_created(loop: Loop) -> None
 
 
 @requirement("tasks.refuses-others", SHOULD, cite="asyncio-eventloop: loop.create_task")
-@pytest.mark.parametrize("what", [_answer, 42, None], ids=["function", "int", "None"])
+@pytest.mark.parametrize("what", [_answer, 42, None, _Awaitable()], ids=["function", "int", "None", "awaitable"])
 def test_create_task_takes_coroutines_only(loop: Loop, what: Any) -> None:
     """create_task() takes a coroutine: anything else is a TypeError at once.
 
-    If this fails: look for a task that fails in its first step, where nobody knows who made it.
+    If this fails: look for a task that fails in its first step, where nobody knows who made it, or for an object that
+    is merely awaitable: it is for ensure_future() to wrap it.
     """
     with pytest.raises(TypeError):
         loop.create_task(what)
@@ -125,11 +133,11 @@ def test_create_task_takes_coroutines_only(loop: Loop, what: Any) -> None:
 def test_create_task_sets_the_name(loop: Loop) -> None:
     """If the name argument is given and not None, it is set as the name of the task, as a string, like set_name() does.
 
-    If this fails: look for a name that is dropped because it is empty, or kept as the object it was.
+    If this fails: look for a name that is dropped, perhaps since it is false, or kept as the object it was.
     """
-    names: dict[Any, str] = {"given": "given", 7: "7", "": "", 0: "0"}
+    names: list[Any] = ["given", 7, "", 0]
     tasks = [loop.create_task(_answer(), name=name) for name in names]
-    assert [task.get_name() for task in tasks] == list(names.values())
+    assert [task.get_name() for task in tasks] == ["given", "7", "", "0"]
     loop.run_until_complete(asyncio.wait(tasks))
 
 
@@ -178,7 +186,8 @@ def test_a_closed_loop_makes_no_tasks(loop: Loop) -> None:
 def test_the_factory_is_called_with_loop_and_coroutine(loop: Loop) -> None:
     """create_task() calls the task factory with the loop and the coroutine object, by position.
 
-    If this fails: look for a wrapper of the coroutine, or for the two as keyword arguments.
+    If this fails: look for a wrapper of the coroutine, for the two as keyword arguments, or for a factory that is
+    taken for none because its truth value is false.
     """
     calls: list[tuple[object, ...]] = []
 
@@ -186,6 +195,15 @@ def test_the_factory_is_called_with_loop_and_coroutine(loop: Loop) -> None:
         calls.append(args)
         return make_task(*args, **kwargs)
 
+    class Factories(list[object]):
+        """Its truth value is false."""
+
+        __call__ = staticmethod(factory)
+
+    loop.set_task_factory(Factories())
+    loop.run_until_complete(loop.create_task(_answer()))
+    assert len(calls) == 1
+    calls.clear()
     loop.set_task_factory(factory)
     coro = _answer()
     loop.run_until_complete(loop.create_task(coro))
@@ -232,10 +250,11 @@ def test_a_factory_may_return_any_future(loop: Loop) -> None:
 
 
 @requirement("tasks.factory-context", MUST, cite="asyncio-eventloop: loop.set_task_factory")
-def test_the_factory_is_given_the_context(loop: Loop) -> None:
+@pytest.mark.parametrize("make", [contextvars.copy_context, contextvars.Context], ids=["copied", "empty"])
+def test_the_factory_is_given_the_context(loop: Loop, make: Callable[[], contextvars.Context]) -> None:
     """A context given to create_task() is passed to the task factory as the keyword argument context.
 
-    If this fails: look for a context that is dropped when there is a factory.
+    If this fails: look for a context that is dropped when there is a factory, or when it is empty and thus false.
     """
     seen: list[object] = []
 
@@ -244,7 +263,7 @@ def test_the_factory_is_given_the_context(loop: Loop) -> None:
         return make_task(loop, coro, context=context, **kwargs)
 
     loop.set_task_factory(factory)
-    context = contextvars.copy_context()
+    context = make()
     loop.run_until_complete(loop.create_task(_answer(), context=context))
     assert len(seen) == 1
     assert seen[0] is context

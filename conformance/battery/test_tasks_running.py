@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from conformance.kit.patience import turn
+from conformance.kit.oddities import ODD_ERRORS
+from conformance.kit.patience import Patience, turn
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -24,8 +25,8 @@ async def _return() -> str:
     return "value"
 
 
-async def _fail() -> str:
-    raise LookupError("of the coroutine")
+async def _fail(error: BaseException) -> str:
+    raise error
 
 
 async def _wait(future: asyncio.Future[Any]) -> Any:
@@ -50,16 +51,19 @@ def test_the_result_is_what_the_coroutine_returned(loop: Loop) -> None:
 
 
 @requirement("tasks.exception", MUST, cite="asyncio-task: Task.exception")
-def test_the_exception_is_what_the_coroutine_raised(loop: Loop) -> None:
+@pytest.mark.parametrize("kind", ODD_ERRORS)
+def test_the_exception_is_what_the_coroutine_raised(loop: Loop, kind: str) -> None:
     """If the coroutine raised an exception, exception() returns it and result() re-raises it.
 
-    If this fails: look for an exception that leaves the step of the task, or is wrapped in another.
+    If this fails: look for an exception that leaves the step of the task, that is wrapped in another or unwrapped
+    from its group, that is taken for none as its truth value is false, or for a cancellation as its group holds one.
     """
-    task = loop.create_task(_fail())
+    error = ODD_ERRORS[kind]
+    task = loop.create_task(_fail(error))
     _run(loop, task)
-    error = task.exception()
-    assert isinstance(error, LookupError)
-    with pytest.raises(LookupError) as caught:
+    assert task.cancelled() is False
+    assert task.exception() is error
+    with pytest.raises(type(error)) as caught:
         task.result()
     assert caught.value is error
 
@@ -119,7 +123,7 @@ def test_a_task_can_be_awaited(loop: Loop) -> None:
     async def main() -> None:
         assert await asyncio.create_task(_return()) == "value"
         with pytest.raises(LookupError):
-            await asyncio.create_task(_fail())
+            await asyncio.create_task(_fail(LookupError("of the coroutine")))
 
     loop.run_until_complete(main())
 
@@ -171,15 +175,16 @@ def test_a_task_resumes_after_what_was_scheduled_before(loop: Loop) -> None:
 
 
 @requirement("tasks.bad-yield", SHOULD, cite="PEP 3156: Tasks")
-def test_yielding_what_is_no_future_is_an_error(loop: Loop) -> None:
+@pytest.mark.parametrize("what", ["no future", 0, ()], ids=repr)
+def test_yielding_what_is_no_future_is_an_error(loop: Loop, what: object) -> None:
     """A coroutine that yields neither None nor a future gets a RuntimeError thrown in.
 
-    If this fails: look for a task that waits for ever for what it does not know.
+    If this fails: look for a task that waits for ever for what it does not know, or takes what is false for None.
     """
 
     class Awaitable:
         def __await__(self) -> Generator[Any, None, None]:
-            yield "no future"
+            yield what
 
     async def main() -> None:
         with pytest.raises(RuntimeError):
@@ -224,17 +229,28 @@ def test_current_task_is_the_running_one(loop: Loop) -> None:
 
 
 @requirement("tasks.current-none", MUST, cite="asyncio-task: current_task")
-def test_in_a_callback_no_task_is_current(loop: Loop) -> None:
-    """current_task() returns None if no task is running: in a callback, and outside the loop.
+def test_in_a_callback_no_task_is_current(loop: Loop, patience: Patience) -> None:
+    """current_task() returns None if no task is running: in any callback, and outside the loop.
 
-    If this fails: look for the last task kept as the current one.
+    If this fails: look for the last task kept as the current one, or for one that its own callbacks find there.
     """
     seen: list[object] = []
-    task = loop.create_task(_return())
-    loop.call_soon(lambda: seen.append(asyncio.current_task()))
+
+    def ask(*_: object) -> None:
+        seen.append(asyncio.current_task())
+
+    async def schedule() -> None:
+        loop.call_soon(ask)
+        loop.call_later(0, ask)
+        await asyncio.sleep(0)
+
+    task = loop.create_task(schedule())
+    task.add_done_callback(ask)
+    loop.call_soon(ask)
     _run(loop, task)
+    patience.run_until(loop, lambda: len(seen) == 4, "the last callback")
     seen.append(asyncio.current_task(loop))
-    assert seen == [None, None]
+    assert seen == [None] * 5
 
 
 @requirement("tasks.all", MUST, cite="asyncio-task: all_tasks")
@@ -289,14 +305,16 @@ def test_a_finished_task_is_released(loop: Loop) -> None:
 
 @requirement("tasks.coroutine", MUST, cite="asyncio-task: Task.get_coro")
 def test_get_coro_returns_the_coroutine(loop: Loop) -> None:
-    """get_coro() returns the coroutine object wrapped by the task.
+    """get_coro() returns the coroutine object wrapped by the task, also when the task is done.
 
-    If this fails: look for a coroutine of the loop's own round that of the caller.
+    If this fails: look for a coroutine of the loop's own round that of the caller, or one that is dropped at the end:
+    that is said of tasks only that have already completed eagerly.
     """
     coro = _return()
     task = loop.create_task(coro)
     assert task.get_coro() is coro
     _run(loop, task)
+    assert task.get_coro() is coro
 
 
 @requirement("tasks.stack", MUST, cite="asyncio-task: Task.get_stack")

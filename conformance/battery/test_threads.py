@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.oddities import ODD_ARGUMENTS, odd_callables
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import raising
 from conformance.kit.threads import in_thread
@@ -92,14 +93,18 @@ def test_call_soon_threadsafe_returns_a_handle_that_cancels(loop: Loop) -> None:
 
 @requirement("threads.arguments", MUST, cite="asyncio-eventloop: loop.call_soon_threadsafe")
 def test_call_soon_threadsafe_passes_its_arguments(loop: Loop) -> None:
-    """call_soon_threadsafe() passes the positional arguments to the callback.
+    """call_soon_threadsafe() passes the positional arguments to the callback, which is any callable.
 
-    If this fails: look for a slow path with another signature.
+    If this fails: look for a slow path with another signature, for a tuple taken for all arguments, or for a callback
+    that is taken for none because its truth value is false.
     """
-    seen: list[tuple[object, ...]] = []
-    loop.call_soon_threadsafe(lambda *args: seen.append(args), 1, "two", None)
+    seen: list[object] = []
+    for arguments in ODD_ARGUMENTS:
+        loop.call_soon_threadsafe(lambda *args: seen.append(args), *arguments)
+    for name, callback in odd_callables(seen).items():
+        loop.call_soon_threadsafe(callback, name)
     turn(loop, 2)
-    assert seen == [(1, "two", None)]
+    assert seen == [*ODD_ARGUMENTS, *odd_callables(seen)]
 
 
 @requirement("threads.same-thread", MUST, cite="asyncio-eventloop: loop.call_soon_threadsafe")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.oddities import ODD_ARGUMENTS
 from conformance.kit.patience import Patience, resolution, turn
 from conformance.kit.protocols import raising
 from conformance.requirement import MAY, MUST, SHOULD, requirement
@@ -45,7 +46,7 @@ def test_call_at_calls_the_callback(loop: Loop, patience: Patience, kind: Callab
 
 
 @requirement("timers.later-never-early", MUST, cite="asyncio-eventloop: loop.call_later")
-@pytest.mark.parametrize("delay", [0.001, 0.0042, 0.009])
+@pytest.mark.parametrize("delay", [0.0004, 0.001, 0.0042, 0.009])
 def test_a_delayed_callback_does_not_run_early(loop: Loop, delay: float) -> None:
     """A callback given to call_later() does not run before delay seconds have passed on the loop's clock.
 
@@ -190,13 +191,15 @@ def test_the_order_of_equal_deadlines_is_open(loop: Loop, answer: Any) -> None:
 
 @requirement("timers.past-deadline", SHOULD, cite="PEP 3156: Basic Callbacks")
 @pytest.mark.parametrize("method", ["call_later", "call_at"])
-def test_a_deadline_in_the_past_is_due_at_once(loop: Loop, patience: Patience, method: str) -> None:
+@pytest.mark.parametrize("ago", [0.001, 5.0, 1e6], ids=repr)
+def test_a_deadline_in_the_past_is_due_at_once(loop: Loop, patience: Patience, method: str, ago: float) -> None:
     """A negative delay, or a deadline in the past, is due at once.
 
-    If this fails: look for a delay stored in an unsigned integer, or an error for negative ones.
+    If this fails: look for a delay stored in an unsigned integer, or an error for negative ones or those before the
+    clock's own beginning.
     """
     fired: list[int] = []
-    when = -5.0 if method == "call_later" else loop.time() - 5.0
+    when = -ago if method == "call_later" else loop.time() - ago
     getattr(loop, method)(when, fired.append, 1)
     patience.run_until(loop, lambda: fired, "the overdue callback")
 
@@ -228,20 +231,23 @@ def test_a_timer_that_is_due_does_not_run_on_the_spot(loop: Loop, delay: int) ->
 def test_delayed_callbacks_get_their_arguments(loop: Loop, patience: Patience, method: str) -> None:
     """The optional positional args are passed to the callback when it is called.
 
-    If this fails: look for arguments that call_later() drops or packs into one tuple.
+    If this fails: look for arguments that call_later() drops or packs into one tuple, a single tuple that is taken
+    for all arguments, or a None that is taken for none.
     """
-    seen: list[tuple[object, ...]] = []
+    seen: list[tuple[int, tuple[object, ...]]] = []
     when = 0 if method == "call_later" else loop.time()
-    getattr(loop, method)(when, lambda *args: seen.append(args), 1, "two", None)
-    patience.run_until(loop, lambda: seen, "the callback")
-    assert seen == [(1, "two", None)]
+    for number, arguments in enumerate(ODD_ARGUMENTS):
+        getattr(loop, method)(when, lambda *args, number=number: seen.append((number, args)), *arguments)
+    patience.run_until(loop, lambda: len(seen) == len(ODD_ARGUMENTS), "the last callback")
+    assert sorted(seen, key=lambda each: each[0]) == list(enumerate(ODD_ARGUMENTS))
 
 
 @requirement("timers.once", MUST, cite="asyncio-eventloop: loop.call_later")
 def test_a_delayed_callback_runs_exactly_once(loop: Loop, patience: Patience) -> None:
-    """The callback will be called exactly once.
+    """The callback will be called exactly once, one that was scheduled twice for the same time once per call.
 
-    If this fails: look for a repeating timer of the library underneath that is not stopped.
+    If this fails: look for a repeating timer of the library underneath that is not stopped, or for timers that are
+    kept by their deadlines or merged when they are equal.
     """
     calls: list[int] = []
     loop.call_later(0.001, calls.append, 1)
@@ -249,6 +255,13 @@ def test_a_delayed_callback_runs_exactly_once(loop: Loop, patience: Patience) ->
     time.sleep(0.003)
     turn(loop, 5)
     assert calls == [1]
+    when = loop.time() + 0.001
+    for number in (2, 2, 3):
+        loop.call_at(when, calls.append, number)
+    patience.run_until(loop, lambda: len(calls) >= 4, "the last callback")
+    time.sleep(0.003)
+    turn(loop, 5)
+    assert sorted(calls) == [1, 2, 2, 3]
 
 
 @requirement("timers.survive-stop", MUST, cite="asyncio-eventloop: loop.stop")

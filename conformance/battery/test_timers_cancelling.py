@@ -66,10 +66,11 @@ def test_when_of_call_later_uses_the_time_reference_of_the_loop(loop: Loop, dela
 
 
 @requirement("timers.cancel", MUST, cite="asyncio-eventloop: loop.call_later")
-def test_a_cancelled_timer_does_not_run(loop: Loop) -> None:
-    """The TimerHandle that call_later() and call_at() return can be used to cancel the callback.
+def test_a_cancelled_timer_does_not_run(loop: Loop, patience: Patience) -> None:
+    """The TimerHandle that call_later() and call_at() return can be used to cancel the callback, and no other.
 
-    If this fails: look for a cancel() that does not reach the timer of the library underneath.
+    If this fails: look for a cancel() that does not reach the timer of the library underneath, or that finds another
+    timer of the same deadline.
     """
     trace: list[str] = []
     start = loop.time()
@@ -84,6 +85,14 @@ def test_a_cancelled_timer_does_not_run(loop: Loop) -> None:
     assert trace == ["before", "after"]
     assert first.cancelled()
     assert second.cancelled()
+    trace.clear()
+    same = loop.time()
+    handles = [loop.call_at(same, trace.append, name) for name in "abcde"]
+    for number in (1, 4):
+        handles[number].cancel()
+    patience.run_until(loop, lambda: len(trace) >= 3, "the timers that were not cancelled")
+    turn(loop, 3)
+    assert sorted(trace) == ["a", "c", "d"]
 
 
 @requirement("timers.cancel-due", MUST, cite="asyncio-eventloop: Handle.cancel")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.oddities import odd_callables
 from conformance.kit.patience import Patience
 from conformance.requirement import MUST, requirement
 
@@ -39,6 +40,23 @@ def test_keyword_arguments_are_passed_by_partial(loop: Loop, patience: Patience,
     _WAYS[way](loop)(functools.partial(callback, "bound", key="word"), "argument")
     patience.run_until(loop, lambda: seen, "the callback")
     assert seen == [(("bound", "argument"), {"key": "word"})]
+
+
+@requirement("timers.any-callable", MUST, cite="asyncio-eventloop: loop.call_later")
+@pytest.mark.parametrize("way", _WAYS)
+def test_any_callable_can_be_delayed(loop: Loop, patience: Patience, way: str) -> None:
+    """A delayed callback is any callable: a function, a method, a class, an object with __call__ that is false.
+
+    If this fails: look for callbacks that are hashed, compared when deadlines are equal, or held by weak references.
+    """
+    trace: list[object] = []
+    when = loop.time()
+    schedule = functools.partial(loop.call_at, when) if way == "call_at" else _WAYS[way](loop)
+    for name, callback in odd_callables(trace).items():
+        schedule(callback, name)
+    kinds = set(odd_callables(trace))
+    patience.run_until(loop, lambda: kinds <= set(trace), "the last callback")
+    assert len(trace) == len(kinds)
 
 
 @requirement("timers.cancelled", MUST, cite="asyncio-eventloop: Handle.cancelled")

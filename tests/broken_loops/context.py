@@ -18,7 +18,7 @@ class _Scheduling(Stock):
         return callback, args, context
 
     def mine(self, callback: Any) -> bool:
-        return getattr(callback, "__name__", "") in {"_ask", "again", "set"}
+        return getattr(callback, "__name__", "") in {"_ask", "again", "set", "ask_and_set"}
 
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
         if self.mine(callback):
@@ -87,6 +87,14 @@ class CopiesTheContext(_Scheduling):
 
     def changed(self, callback: Any, args: tuple[Any, ...], context: Any) -> tuple[Any, tuple[Any, ...], Any]:
         return callback, args, context and context.copy()
+
+
+@breaks("context.explicit-is-not-copied")
+class TakesAnEmptyContextForNone(Stock):
+    """A context that holds nothing is false, and so replaced by a copy of the current one."""
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        return super().call_at(when, callback, *args, context=context or None)
 
 
 @breaks("context.keyword-only")
@@ -159,8 +167,18 @@ class StepsRunInTheWakersContext(Stock):
         if args and isinstance(args[0], asyncio.Future) and not isinstance(args[0], asyncio.Task):
             from conformance.battery.test_context import VARIABLE
 
-            if context is not None and context.get(VARIABLE) == "of the waiter":
+            if context is not None and context.get(VARIABLE) == "set before wait 0":
                 context.run(VARIABLE.set, "of main")
+        return super().call_soon(callback, *args, context=context)
+
+
+@breaks("context.task-steps-keep")
+class StepsRunInACopy(Stock):
+    """A task that a future wakes goes on in a copy of its context."""
+
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        if args and isinstance(args[0], asyncio.Future) and context is not None:
+            context = context.copy()
         return super().call_soon(callback, *args, context=context)
 
 

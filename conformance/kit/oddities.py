@@ -1,0 +1,94 @@
+"""Callbacks, arguments and exceptions that a loop in another language, or a fast path, takes for something else."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable
+
+ODD_ARGUMENTS: tuple[tuple[object, ...], ...] = (
+    (),
+    (1,),
+    (1, "two", None),
+    (None,),
+    (None, None),
+    ((),),
+    ((1, 2),),
+    ([1, 2],),
+    ({"key": "value"},),
+    (False, 0, ""),
+    tuple(range(10)),
+    tuple(range(100)),
+)
+"""Arguments that should arrive as they are: few, many, false, and single ones that could be taken for all of them."""
+
+
+class FalseError(Exception):
+    """An exception whose truth value is false, as that of one with a length may be."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
+ODD_ERRORS: dict[str, BaseException] = {
+    "usual": LookupError("usual"),
+    "false": FalseError("false"),
+    "group of one": ExceptionGroup("group", [LookupError("one")]),
+    "group of a cancellation": BaseExceptionGroup("group", [asyncio.CancelledError()]),
+    "group of an exit": BaseExceptionGroup("group", [SystemExit(3)]),
+    "end of an async iterator": StopAsyncIteration("end"),
+    "no Exception": GeneratorExit("no Exception"),
+}
+"""Kind → an exception that is like any other for a future or a task."""
+
+
+class _False(list[object]):
+    """An object that can be called and is empty: its truth value is false, and it cannot be hashed."""
+
+    def __init__(self, trace: list[object]) -> None:
+        super().__init__()
+        self._trace = trace
+
+    def __call__(self, argument: object) -> None:
+        self._trace.append(argument)
+
+
+class _Equal:
+    """An object that can be called and calls itself equal to everything."""
+
+    def __init__(self, trace: list[object]) -> None:
+        self._trace = trace
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = None  # type: ignore[assignment]  # so says the data model
+
+    def __call__(self, argument: object) -> None:
+        self._trace.append(argument)
+
+
+def odd_callables(trace: list[object]) -> dict[str, Callable[[object], object]]:
+    """Kind → a callable of one argument that appends it to `trace`; nobody else holds any of them."""
+
+    def function(argument: object) -> None:
+        trace.append(argument)
+
+    class Class:
+        def __init__(self, argument: object) -> None:
+            trace.append(argument)
+
+        def method(self, argument: object) -> None:
+            trace.append(argument)
+
+    held = object.__new__(Class)
+    return {
+        "function": function,
+        "built-in method": trace.append,
+        "partial": functools.partial(trace.append),
+        "class": Class,
+        "method of an object that nobody else holds": held.method,
+        "object that is false": _False(trace),
+        "object that is equal to all": _Equal(trace),
+        "another of these": _Equal(trace),
+    }
