@@ -1,4 +1,4 @@
-"""Chapter callbacks: what the handle of call_soon() and call_soon_threadsafe() tells of its callback."""
+"""Chapter callbacks: keyword arguments, and what the handle of call_soon() and call_soon_threadsafe() tells."""
 
 from __future__ import annotations
 
@@ -9,11 +9,26 @@ from typing import Any
 import pytest
 
 from conformance.kit.patience import turn
-from conformance.requirement import MUST, requirement
+from conformance.requirement import MUST, SHOULD, requirement
 
 VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE", default="of nobody")
 
 _WAYS = ["call_soon", "call_soon_threadsafe"]
+
+
+@requirement("callbacks.no-keywords", SHOULD, cite="asyncio-eventloop: Scheduling callbacks")
+@pytest.mark.parametrize("way", [*_WAYS, "call_later", "call_at"])
+def test_keyword_arguments_are_refused(loop: Loop, way: str) -> None:
+    """Scheduling functions don't allow passing keyword arguments to the callback: TypeError, and nothing is scheduled.
+
+    If this fails: look for keywords that are dropped, or passed on, so that no parameter can ever be added.
+    """
+    seen: list[object] = []
+    when = [loop.time()] if way in ("call_later", "call_at") else []
+    with pytest.raises(TypeError):
+        getattr(loop, way)(*when, lambda **kwargs: seen.append(kwargs), keyword="argument")
+    turn(loop, 2)
+    assert seen == []
 
 
 @requirement("callbacks.not-cancelled-by-running", MUST, cite="asyncio-eventloop: Handle.cancelled")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -21,19 +22,24 @@ Loop = asyncio.AbstractEventLoop
 def test_a_running_loop_cannot_be_run_again(loop: Loop) -> None:
     """A loop that is running cannot be run from one of its own callbacks: RuntimeError, and it goes on.
 
-    If this fails: look for a re-entrant run: callbacks would run inside callbacks.
+    If this fails: look for a re-entrant run: callbacks would run inside callbacks; or for one that is refused, but
+    leaves the loop marked as not running.
     """
     errors: list[str] = []
+    future = loop.create_future()
 
-    def nested() -> None:
+    def nested(run: Callable[[], object]) -> None:
         try:
-            loop.run_forever()
+            run()
         except RuntimeError:
             errors.append("refused")
+        assert loop.is_running()
+        assert asyncio.get_running_loop() is loop
 
-    loop.call_soon(nested)
+    loop.call_soon(nested, loop.run_forever)
+    loop.call_soon(nested, lambda: loop.run_until_complete(future))
     turn(loop, 2)
-    assert errors == ["refused"]
+    assert errors == ["refused"] * 2
 
 
 @requirement("lifecycle.one-loop-per-thread", MUST, cite="asyncio-runner: run")

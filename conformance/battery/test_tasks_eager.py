@@ -28,12 +28,19 @@ def eager(loop: Loop) -> Loop:
 def test_an_eager_task_starts_at_once(eager: Loop) -> None:
     """With eager_task_factory() a coroutine begins execution synchronously during the construction of its task.
 
-    If this fails: look for a loop that makes its tasks without asking the factory, or asks it later.
+    If this fails: look for a loop that makes its tasks without asking the factory, or asks it later, or for a start
+    that is put off while another task starts.
     """
     trace: list[str] = []
 
+    async def grandchild() -> None:
+        trace.append("grandchild")
+
     async def child() -> None:
         trace.append("child")
+        task = asyncio.create_task(grandchild())
+        trace.append("created by the child")
+        await task
 
     async def main() -> None:
         task = asyncio.create_task(child())
@@ -41,7 +48,7 @@ def test_an_eager_task_starts_at_once(eager: Loop) -> None:
         await task
 
     eager.run_until_complete(main())
-    assert trace == ["child", "created"]
+    assert trace == ["child", "grandchild", "created by the child", "created"]
 
 
 @requirement("tasks.eager-done", MUST, cite="asyncio-task: eager_task_factory", since="3.12")
@@ -125,12 +132,13 @@ def test_an_eager_task_is_the_current_one_while_it_starts(eager: Loop) -> None:
 
 @requirement("tasks.eager-all-tasks", SHOULD, cite="asyncio-task: all_tasks", since="3.12")
 def test_all_tasks_knows_eager_tasks_that_blocked(eager: Loop) -> None:
-    """all_tasks() has an eager task that is blocked, and not one that is done.
+    """all_tasks() has an eager task while it starts and when it is blocked, and not one that is done.
 
     If this fails: look for a register of tasks that is filled when a task is scheduled, and not by eager tasks.
     """
 
     async def child(future: asyncio.Future[None]) -> None:
+        assert asyncio.current_task() in asyncio.all_tasks()
         await future
 
     async def main() -> None:
