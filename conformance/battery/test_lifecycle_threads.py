@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import threading
-from collections.abc import Callable
 
 import pytest
 
@@ -22,24 +22,42 @@ Loop = asyncio.AbstractEventLoop
 def test_a_running_loop_cannot_be_run_again(loop: Loop) -> None:
     """A loop that is running cannot be run from one of its own callbacks: RuntimeError, and it goes on.
 
-    If this fails: look for a re-entrant run: callbacks would run inside callbacks; or for one that is refused, but
-    leaves the loop marked as not running.
+    If this fails: look for a re-entrant run: callbacks would run inside callbacks.
     """
     errors: list[str] = []
-    future = loop.create_future()
 
-    def nested(run: Callable[[], object]) -> None:
+    def nested() -> None:
         try:
-            run()
+            loop.run_forever()
         except RuntimeError:
             errors.append("refused")
-        assert loop.is_running()
-        assert asyncio.get_running_loop() is loop
 
-    loop.call_soon(nested, loop.run_forever)
-    loop.call_soon(nested, lambda: loop.run_until_complete(future))
+    loop.call_soon(nested)
     turn(loop, 2)
-    assert errors == ["refused"] * 2
+    assert errors == ["refused"]
+
+
+@requirement("lifecycle.refused-run", SHOULD, cite=("asyncio-eventloop: get_running_loop", "gh-130145"))
+@pytest.mark.parametrize("whose", ["its own", "another"])
+@pytest.mark.parametrize("method", ["run_forever", "run_until_complete"])
+def test_a_run_that_is_refused_leaves_the_running_loop(loop: Loop, make_loop: Factory, whose: str, method: str) -> None:
+    """After a run that was refused as a loop is running in this thread, get_running_loop() returns that loop.
+
+    If this fails: look for a mark of the running loop that is removed on every way out of a run.
+    """
+    refused = loop if whose == "its own" else make_loop()
+    arguments = [refused.create_future()] if method == "run_until_complete" else []
+    seen: list[object] = []
+
+    def nested() -> None:
+        with contextlib.suppress(RuntimeError):
+            getattr(refused, method)(*arguments)
+        seen.extend([loop.is_running(), asyncio._get_running_loop()])
+        asyncio._set_running_loop(loop)  # where it went, the run would end in errors that say less
+
+    loop.call_soon(nested)
+    turn(loop, 2)
+    assert seen == [True, loop]
 
 
 @requirement("lifecycle.one-loop-per-thread", MUST, cite="asyncio-runner: run")

@@ -123,31 +123,3 @@ def test_a_timer_handle_tells_the_context_that_it_copied(loop: Loop, way: str) -
     VARIABLE.reset(token)
     assert handle.get_context()[VARIABLE] == "when it was scheduled"
     handle.cancel()
-
-
-@requirement("timers.any-callable", MUST, cite="asyncio-eventloop: loop.call_later")
-@pytest.mark.parametrize("way", _WAYS)
-def test_any_callable_can_be_delayed(loop: Loop, patience: Patience, way: str) -> None:
-    """A delayed callback is any callable: a method, a class, an object with __call__, also one that is false.
-
-    If this fails: look for a type check for functions, or a test for truth where a test for None was meant.
-    """
-    trace: list[str] = []
-
-    class Callable:
-        def __call__(self, what: str) -> None:
-            trace.append(what)
-
-    class Empty(Callable):
-        def __len__(self) -> int:
-            return 0
-
-    class Class:
-        def __init__(self, what: str) -> None:
-            trace.append(what)
-
-    callables = {"method": trace.append, "object": Callable(), "empty object": Empty(), "class": Class}
-    for what, callback in callables.items():
-        _WAYS[way](loop)(callback, what)
-    patience.run_until(loop, lambda: len(trace) == len(callables), "the callbacks")
-    assert sorted(trace) == sorted(callables)

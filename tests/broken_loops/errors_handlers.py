@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import weakref
 from typing import Any
 
@@ -116,10 +117,8 @@ class CancelledHandlersAreSilent(OwnHandler):
     """CancelledError of a handler is dropped."""
 
     def ask(self, context: dict[str, Any]) -> None:
-        try:
+        with contextlib.suppress(asyncio.CancelledError):
             self.handler(self, context)
-        except asyncio.CancelledError:
-            pass
 
 
 @breaks("errors.base-exception")

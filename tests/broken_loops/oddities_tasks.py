@@ -160,7 +160,7 @@ class DelaysBelowAMillisecondAreNone(Stock):
         return super().call_later(0 if 0 < delay < 0.001 else delay, callback, *args, context=context)
 
 
-@breaks("lifecycle.nested-run")
+@breaks("lifecycle.refused-run")
 class RefusedRunsEndTheRun(Stock):
     """A run that is refused takes the mark of the running loop with it."""
 
