@@ -89,7 +89,7 @@ def test_the_default_executor_takes_no_work_once_its_shutdown_began(loop: Loop, 
                 return await refused()
             finally:
                 released.set()
-                await asyncio.wait([work, shutdown])
+                await asyncio.gather(work, shutdown)
         released.set()
         await work
         await shutdown
