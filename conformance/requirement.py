@@ -54,7 +54,7 @@ class Requirement:
     @property
     def file(self) -> str:
         """The name of the file of the test."""
-        return self.test.__code__.co_filename.rpartition("/")[2]
+        return inspect.getfile(inspect.unwrap(self.test)).rpartition("/")[2]
 
     @property
     def chapter(self) -> str:

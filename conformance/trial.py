@@ -166,7 +166,8 @@ def _describe(error: BaseException) -> str:
         text = f"raised {type(error).__name__}: {error}"
     if isinstance(error, BaseExceptionGroup):
         text += " (" + "; ".join(f"{type(e).__name__}: {e}" for e in error.exceptions) + ")"
-    return text if len(text) <= _SEEN_LIMIT else text[:_SEEN_LIMIT] + " …"
+    text = text if len(text) <= _SEEN_LIMIT else text[:_SEEN_LIMIT] + " …"
+    return " ".join([text, *(f"({note})" for note in getattr(error, "__notes__", ()))])
 
 
 def _source_line(error: BaseException) -> str:

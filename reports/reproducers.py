@@ -84,11 +84,11 @@ def _main(call: str, cases: list[tuple[list[str], ast.expr]], factory: str) -> s
 
 
 def _is_parametrize(decorator: ast.expr) -> bool:
-    return isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "pytest.mark.parametrize"
+    return isinstance(decorator, ast.Call) and ast.unparse(decorator.func) in ("pytest.mark.parametrize", "each")
 
 
 def _case(decorator: ast.expr) -> tuple[list[str], ast.expr]:
-    """Names and values of a parametrize mark. Values with marks or ids of their own cannot be looped over."""
+    """Names and values of a parametrize mark, or of `each()`. Values with marks of their own cannot be looped over."""
     assert isinstance(decorator, ast.Call)
     names = ast.literal_eval(decorator.args[0])
     values = decorator.args[1]

@@ -15,8 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
+from conformance.kit.cases import each
 from conformance.kit.connections import accept, opened
 from conformance.kit.patience import Patience
 from conformance.kit.peers import PEER_TIMEOUT, listener, shrink_buffers, tcp_pair
@@ -28,8 +27,8 @@ Joined = Iterator[tuple[Any, Any, socket.socket]]
 
 TCP = ("sock", "host", "accepted", "wrapped")
 UNIX = ("unix", "unix-accepted") if hasattr(socket, "AF_UNIX") else ()
-WAYS = pytest.mark.parametrize("way", TCP + UNIX)
-TCP_WAYS = pytest.mark.parametrize("way", TCP)
+WAYS = each("way", TCP + UNIX)
+TCP_WAYS = each("way", TCP)
 
 
 @contextlib.contextmanager
