@@ -75,14 +75,20 @@ def test_a_burst_of_connections_is_accepted_completely(loop: Loop, patience: Pat
 
 
 @requirement("servers.backlog", MUST, cite="asyncio-eventloop: loop.create_server", needs=("linux",))
-@pytest.mark.parametrize(("given", "queue"), [({}, 100), ({"backlog": 7}, 7)], ids=["default", "given"])
-def test_backlog_is_passed_to_listen(loop: Loop, given: dict[str, int], queue: int) -> None:
+@pytest.mark.parametrize("host", [LOCAL, None], ids=["one", "all"])
+@pytest.mark.parametrize(
+    ("given", "queue"),
+    [({}, 100), ({"backlog": 7}, 7), ({"backlog": 7, "start_serving": False}, 7), ({"backlog": 0}, 0)],
+    ids=["default", "given", "later", "zero"],
+)
+def test_backlog_is_passed_to_listen(loop: Loop, host: Any, given: dict[str, int], queue: int) -> None:
     """backlog is the maximum number of queued connections passed to listen() (defaults to 100).
 
-    If this fails: look for a number of the loop's own, or for listen() without one.
+    If this fails: look for a number of the loop's own, for listen() without one, or for a 0 taken for none.
     """
-    with serving(loop, **given) as service:
-        assert backlog_of(service.server.sockets[0].fileno()) == queue
+    with serving(loop, host, **given) as service:
+        loop.run_until_complete(service.server.start_serving())
+        assert {backlog_of(sock.fileno()) for sock in service.server.sockets} == {queue}
 
 
 @requirement("servers.out-of-descriptors", SHOULD, cite="asyncio-eventloop: loop.create_server")
@@ -246,14 +252,33 @@ def test_no_port_is_a_free_one(loop: Loop, port: Any) -> None:
         assert one.port != two.port
 
 
+@requirement("servers.port-free-each", MUST, cite="asyncio-eventloop: loop.create_server", needs=("ipv6",))
+@pytest.mark.parametrize("host", [(LOCAL, "::1"), None], ids=["sequence", "all"])
+def test_each_interface_gets_a_port_of_its_own(loop: Loop, host: Any) -> None:
+    """If port is 0 and host stands for several interfaces, a different random port is selected for each.
+
+    If this fails: look for one port that is asked for once, and used for all sockets.
+    """
+    differ = False
+    for _ in range(4):  # two random ports may be equal
+        with serving(loop, host) as service:
+            names = [sock.getsockname() for sock in service.server.sockets]
+            assert len(names) > 1
+            differ = differ or len({name[1] for name in names}) == len(names)
+    assert differ
+
+
 @requirement("servers.family", MUST, cite="asyncio-eventloop: loop.create_server")
 def test_family_forces_ipv4(loop: Loop) -> None:
     """family can be set to AF_INET or AF_INET6 to force the socket to use IPv4 or IPv6.
 
     If this fails: look for a family that is not passed to getaddrinfo().
     """
-    with serving(loop, None, family=socket.AF_INET) as service:
-        assert [sock.family for sock in service.server.sockets] == [socket.AF_INET]
+    for host in (None, LOCAL, "localhost"):
+        with serving(loop, host, family=socket.AF_INET) as service:
+            assert [sock.family for sock in service.server.sockets] == [socket.AF_INET]
+    with pytest.raises(OSError):  # noqa: PT011 (no message is part of the contract)
+        create(loop, LOCAL, 0, family=socket.AF_INET6)
 
 
 @requirement("servers.flags", MUST, cite="asyncio-eventloop: loop.create_server")

@@ -96,6 +96,33 @@ def test_a_server_may_be_made_without_serving(loop: Loop, patience: Patience) ->
             accepted(loop, patience, service)
 
 
+@requirement("servers.starts-later-everywhere", MUST, cite="asyncio-eventloop: Server.start_serving")
+@pytest.mark.parametrize("start", ["start_serving", "serve_forever"])
+@pytest.mark.parametrize("where", ["all", "sock"])
+def test_a_server_that_starts_later_serves_on_every_socket(
+    loop: Loop, patience: Patience, where: str, start: str
+) -> None:
+    """start_serving() and serve_forever() make a server accept on all its sockets, also on one that was given.
+
+    If this fails: look for a start that serves the first socket only, or sockets that serve before it.
+    """
+    given: dict[str, Any] = {}
+    if where == "sock":
+        given["sock"] = socket.socket()
+        given["sock"].bind(("127.0.0.1", 0))
+    with serving(loop, None, None if given else 0, start_serving=False, **given) as service:
+        names = {sock.family: sock.getsockname() for sock in service.server.sockets}
+        assert not service.server.is_serving()
+        task = loop.create_task(getattr(service.server, start)())
+        patience.run_until(loop, service.server.is_serving, "the start")
+        for count, (family, name) in enumerate(names.items(), 1):
+            with socket.socket(family) as peer:
+                peer.connect(("::1" if family == socket.AF_INET6 else "127.0.0.1", name[1]))
+                accepted(loop, patience, service, count)
+        task.cancel()
+        turn(loop, 3)
+
+
 @requirement("servers.start-idempotent", MUST, cite="asyncio-eventloop: Server.start_serving")
 def test_starting_a_server_again_changes_nothing(loop: Loop, patience: Patience) -> None:
     """start_serving() is idempotent: it can be called when the server is already serving.

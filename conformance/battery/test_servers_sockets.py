@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from conformance.kit.patience import Patience, turn
-from conformance.kit.servers import accepted, create, dial, serving
+from conformance.kit.protocols import Events
+from conformance.kit.servers import Service, accepted, create, dial, serving, shut
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -21,14 +22,15 @@ def option(sock: Any, name: int) -> bool:
 
 
 @requirement("servers.reuse-address", MUST, cite="asyncio-eventloop: loop.create_server")
+@pytest.mark.parametrize("host", [LOCAL, None], ids=["one", "all"])
 @pytest.mark.parametrize(("value", "expected"), [(None, True), (True, True), (False, False)])
-def test_reuse_address_is_set_by_default(loop: Loop, value: bool | None, expected: bool) -> None:
+def test_reuse_address_is_set_by_default(loop: Loop, host: Any, value: bool | None, expected: bool) -> None:
     """reuse_address tells the kernel to reuse a socket in TIME_WAIT; if not specified it is set to True on Unix.
 
-    If this fails: look for a default of False, or an option that is always set.
+    If this fails: look for a default of False, or an option that is always set, or set for the first socket only.
     """
-    with serving(loop, reuse_address=value) as service:
-        assert option(service.server.sockets[0], socket.SO_REUSEADDR) is expected
+    with serving(loop, host, reuse_address=value) as service:
+        assert {option(sock, socket.SO_REUSEADDR) for sock in service.server.sockets} == {expected}
 
 
 @requirement("servers.reuse-port", MUST, cite="asyncio-eventloop: loop.create_server", needs=("reuse-port",))
@@ -39,6 +41,8 @@ def test_reuse_port_lets_two_servers_share_a_port(loop: Loop) -> None:
     """
     with serving(loop, reuse_port=True) as one, serving(loop, LOCAL, one.port, reuse_port=True) as two:
         assert one.port == two.port
+    with serving(loop, None, reuse_port=True) as everywhere:
+        assert all(option(sock, socket.SO_REUSEPORT) for sock in everywhere.server.sockets)
 
 
 @requirement("servers.reuse-port-off", MUST, cite="asyncio-eventloop: loop.create_server", needs=("reuse-port",))
@@ -162,3 +166,25 @@ def test_a_tls_server_needs_a_context(loop: Loop) -> None:
     """
     with pytest.raises(TypeError):
         create(loop, LOCAL, 0, ssl=True)
+
+
+@requirement("servers.false-protocol", MUST, cite="asyncio-eventloop: loop.create_server")
+def test_protocols_of_a_server_may_be_false(loop: Loop, patience: Patience) -> None:
+    """protocol_factory may return any protocol, also one that is false, as an object without items is.
+
+    If this fails: look for a test for truth where one for None was meant.
+    """
+
+    class Empty(Events):
+        def __len__(self) -> int:
+            return 0
+
+    service = Service(make=Empty)
+    service.server = loop.run_until_complete(loop.create_server(service, LOCAL, 0))
+    try:
+        with dial(service) as peer:
+            protocol = accepted(loop, patience, service)
+            peer.sendall(b"in")
+            patience.run_until(loop, lambda: protocol.received == b"in", "the data")
+    finally:
+        shut(loop, service)

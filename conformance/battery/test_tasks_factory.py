@@ -49,6 +49,14 @@ def test_get_task_factory_returns_what_was_set(loop: Loop) -> None:
     loop.set_task_factory(factory)
     assert loop.get_task_factory() is factory
 
+    class Empty(Counting):
+        def __len__(self) -> int:
+            return 0
+
+    false = Empty()
+    loop.set_task_factory(false)
+    assert loop.get_task_factory() is false
+
 
 @requirement("tasks.factory-reset", MUST, cite="asyncio-eventloop: loop.set_task_factory")
 def test_none_sets_the_default_factory(loop: Loop) -> None:

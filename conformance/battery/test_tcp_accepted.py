@@ -31,6 +31,8 @@ def test_connect_accepted_socket_returns_a_transport_and_a_protocol(loop: Loop, 
         with opened(loop, loop.connect_accepted_socket(Events, conn)) as (transport, protocol):
             assert protocol.names == ["connection_made"]
             assert protocol.transport is transport
+            assert transport.get_extra_info("peername") == peer.getsockname()
+            assert transport.get_extra_info("sockname") == peer.getpeername()
             transport.write(b"hello")
             assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 5))) == b"hello"
             peer.sendall(b"x")

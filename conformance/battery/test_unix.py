@@ -96,8 +96,8 @@ def test_a_tuple_of_transport_and_protocol_is_returned(loop: Loop, tmp_path: Pat
 
 
 def abstract(kind: type) -> Any:
-    """An abstract name of this test's own; nothing is left of it when its last socket is closed."""
-    name = f"\0conformance-battery-{os.getpid()}"
+    """An abstract name of this test's own, with a zero in it; nothing is left of it when its last socket is closed."""
+    name = f"\0conformance\0battery-{os.getpid()}"
     return name if kind is str else name.encode()
 
 

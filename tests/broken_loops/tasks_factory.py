@@ -110,3 +110,11 @@ class EagerStartIsForgotten(Stock):
 
     def create_task(self, coro: Any, *, eager_start: Any = None, **kwargs: Any) -> Any:
         return super().create_task(coro, **kwargs)
+
+
+@breaks("tasks.get-factory")
+class FalseFactoriesAreNone(Stock):
+    """A task factory that is false is taken for None."""
+
+    def set_task_factory(self, factory: Any) -> None:
+        super().set_task_factory(factory or None)

@@ -1,0 +1,161 @@
+"""Chapter unix: paths of every spelling, and servers that start late or with a backlog."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.kit.patience import Patience, turn
+from conformance.kit.protocols import Events
+from conformance.kit.servers import Service, accepted, dial, shut
+from conformance.requirement import MUST, requirement
+
+Loop = asyncio.AbstractEventLoop
+CONNECT = "asyncio-eventloop: loop.create_unix_connection"
+SERVE = "asyncio-eventloop: loop.create_unix_server"
+
+
+class _PathLike:
+    """A path that is no str, bytes or Path."""
+
+    def __init__(self, path: Any) -> None:
+        self.path = path
+
+    def __fspath__(self) -> Any:
+        return self.path
+
+
+_PATHS: dict[str, Any] = {
+    "relative": "s",
+    "not-ascii": "s\u00e9\u4e2d",
+    "not-text": b"s\xff",
+    "a-space": "s s",
+    "path-like": _PathLike("s"),
+    "long": "s" * 100,
+}
+
+
+def _possible(path: Any) -> str | bytes:
+    """The path as the system takes it; where it does not, the test is not run."""
+    spelled: str | bytes = os.fspath(path)
+    try:
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.bind(spelled)
+    except (OSError, UnicodeError) as error:
+        pytest.skip(f"this system has no such path: {error}")
+    os.unlink(spelled)
+    return spelled
+
+
+@contextlib.contextmanager
+def _serving(loop: Loop, *args: Any, **kwargs: Any) -> Iterator[Service]:
+    service = Service()
+    service.server = loop.run_until_complete(loop.create_unix_server(service, *args, **kwargs))
+    try:
+        yield service
+    finally:
+        shut(loop, service)
+
+
+@requirement("unix.connect-any-path", MUST, cite=CONNECT, needs=("unix",))
+@pytest.mark.parametrize("name", _PATHS)
+def test_a_connection_is_made_to_any_path(
+    loop: Loop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """create_unix_connection() takes every path that the system does: relative, long, not ASCII, or path-like.
+
+    If this fails: look for a buffer that is too short, an encoding that is not the file system's, or a type check.
+    """
+    monkeypatch.chdir(tmp_path)
+    path = _possible(_PATHS[name])
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        listening.listen()
+        transport, protocol = loop.run_until_complete(loop.create_unix_connection(Events, _PATHS[name]))
+        listening.accept()[0].close()
+        assert protocol.transport is transport
+        transport.abort()
+        turn(loop, 3)
+
+
+@requirement("unix.server-any-path", MUST, cite=SERVE, needs=("unix",))
+@pytest.mark.parametrize("name", _PATHS)
+def test_a_server_listens_at_any_path(
+    loop: Loop, patience: Patience, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """create_unix_server() takes every path that the system does: relative, long, not ASCII, or path-like.
+
+    If this fails: look for a buffer that is too short, an encoding that is not the file system's, or a type check.
+    """
+    monkeypatch.chdir(tmp_path)
+    path = _possible(_PATHS[name])
+    with _serving(loop, _PATHS[name]) as service, dial(service, path):
+        accepted(loop, patience, service)
+
+
+@requirement("unix.server-starts-later", MUST, cite=SERVE, needs=("unix",))
+def test_a_server_may_be_made_without_serving(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """With start_serving=False, a Unix server accepts no connection until start_serving() is awaited.
+
+    If this fails: look for a parameter that only servers over TCP have.
+    """
+    path = str(tmp_path / "s")
+    with _serving(loop, path, start_serving=False) as service:
+        assert not service.server.is_serving()
+        with contextlib.suppress(OSError):
+            dial(service, path).close()
+        turn(loop, 5)
+        assert service.protocols == []
+        loop.run_until_complete(service.server.start_serving())
+        assert service.server.is_serving()
+        with dial(service, path):
+            accepted(loop, patience, service)
+
+
+@requirement("unix.server-backlog", MUST, cite=SERVE, needs=("unix", "linux"))
+def test_a_full_backlog_lets_nobody_wait(loop: Loop, tmp_path: Path) -> None:
+    """backlog is the maximum number of queued connections passed to listen(), for a Unix server too.
+
+    If this fails: look for a number of the loop's own.
+    """
+    path = str(tmp_path / "s")
+    with _serving(loop, path, backlog=1) as service, contextlib.ExitStack() as stack:
+        assert service.server.is_serving()
+        waiting = 0
+        for _ in range(10):
+            peer = stack.enter_context(socket.socket(socket.AF_UNIX))
+            peer.setblocking(False)
+            try:
+                peer.connect(path)
+            except BlockingIOError:
+                break
+            waiting += 1
+        assert waiting <= 2, "the kernel lets one more wait than listen() was told"
+    turn(loop, 3)
+
+
+@requirement("unix.false-protocol", MUST, cite=(CONNECT, SERVE), needs=("unix",))
+def test_protocols_over_unix_sockets_may_be_false(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """protocol_factory may return any protocol, also one that is false, as an object without items is.
+
+    If this fails: look for a test for truth where one for None was meant.
+    """
+
+    class Empty(Events):
+        def __len__(self) -> int:
+            return 0
+
+    path = str(tmp_path / "s")
+    with _serving(loop, path) as service:
+        service.make = Empty
+        transport, protocol = loop.run_until_complete(loop.create_unix_connection(Empty, path))
+        assert protocol.transport is transport
+        assert isinstance(accepted(loop, patience, service), Empty)
+        transport.abort()
