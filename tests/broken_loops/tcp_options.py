@@ -26,7 +26,7 @@ class BindsThePortOnly(Stock):
         return await super().create_connection(*args, local_addr=local_addr, **how)
 
 
-@breaks("tcp.connect-local-host")
+@breaks("tcp.connect-local-addr-race")
 class RacesFromAnywhere(Stock):
     """local_addr is forgotten if addresses race."""
 
