@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conformance.kit.patience import turn
+from conformance.kit.patience import Patience, turn
 from conformance.requirement import MUST, SHOULD, requirement
 
 VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE", default="of nobody")
@@ -69,3 +69,35 @@ def test_a_handle_tells_the_context_that_it_copied(loop: Loop, way: str) -> None
     VARIABLE.reset(token)
     assert handle.get_context()[VARIABLE] == "when it was scheduled"
     turn(loop)
+
+
+@requirement("callbacks.in-debug-mode", MUST, cite=("asyncio-eventloop: loop.call_soon", "asyncio-dev: Debug Mode"))
+def test_debug_mode_changes_nothing_for_callbacks(loop: Loop, patience: Patience) -> None:
+    """In debug mode, too, callbacks run once, in order, with their arguments and in their context; stop() stops.
+
+    If this fails: look for a second way of running callbacks, which is used in debug mode only.
+    """
+    loop.set_debug(True)
+    seen: list[tuple[object, ...]] = []
+    context = contextvars.copy_context()
+    context.run(VARIABLE.set, "of the context")
+
+    def callback(*args: object) -> None:
+        seen.append((VARIABLE.get(), *args))
+
+    loop.call_soon(callback, 1, "two", None)
+    loop.call_soon(callback, 2, context=context)
+    loop.call_soon(callback, "cancelled").cancel()
+    loop.call_soon_threadsafe(callback, 3, 4, context=context)
+    loop.stop()
+    loop.run_forever()
+    soon = [("of nobody", 1, "two", None), ("of the context", 2), ("of the context", 3, 4)]
+    assert seen == soon
+    loop.call_later(0, callback, "cancelled").cancel()
+    loop.call_later(0.001, callback, "later", 5, context=context)
+    loop.call_at(loop.time(), callback, "at", 6)
+    patience.run_until(loop, lambda: len(seen) == 5, "the timers")
+    assert {entry[1]: entry for entry in seen[3:]} == {
+        "later": ("of the context", "later", 5),
+        "at": ("of nobody", "at", 6),
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -246,14 +247,25 @@ def test_stop_before_run_forever_polls_with_a_timeout_of_zero(loop: Loop) -> Non
 
 
 @requirement("lifecycle.stop-finishes-batch", MUST, cite="asyncio-eventloop: loop.run_forever")
-def test_stop_lets_the_current_batch_run(loop: Loop) -> None:
+@pytest.mark.parametrize("way", ["call_soon", "call_soon_threadsafe", "task"])
+def test_stop_lets_the_current_batch_run(loop: Loop, way: str) -> None:
     """If stop() is called while run_forever() is running, the loop runs the current batch of callbacks and then exits.
 
     If this fails: look for a stop that leaves at once, with callbacks behind it still ready.
     """
     trace: list[str] = []
+
+    async def stop() -> None:
+        loop.stop()
+
+    tasks: list[asyncio.Task[None]] = []
+    ways: dict[str, Callable[[], object]] = {
+        "call_soon": lambda: loop.call_soon(loop.stop),
+        "call_soon_threadsafe": lambda: loop.call_soon_threadsafe(loop.stop),
+        "task": lambda: tasks.append(loop.create_task(stop())),
+    }
     loop.call_soon(trace.append, "before")
-    loop.call_soon(loop.stop)
+    ways[way]()
     loop.call_soon(trace.append, "behind")
     loop.run_forever()
     assert trace == ["before", "behind"]

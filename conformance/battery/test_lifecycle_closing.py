@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from conformance.kit.coroutines import failing, value_of
 from conformance.kit.patience import turn
 from conformance.kit.threads import in_thread
+from conformance.loops import Factory
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -122,3 +124,32 @@ def test_a_closed_loop_refuses_a_coroutine(loop: Loop) -> None:
     with pytest.raises(RuntimeError):
         loop.run_until_complete(coroutine)
     coroutine.close()
+
+
+@requirement("lifecycle.close-inside-another", SHOULD, cite="asyncio-eventloop: loop.close")
+def test_a_loop_can_be_closed_while_another_one_runs(loop: Loop, make_loop: Factory) -> None:
+    """Only the loop that is closed must not be running: another one, which runs in the same thread, can close it.
+
+    If this fails: look for a check of the thread's running loop, whichever that is.
+    """
+    other = make_loop()
+    turn(other)
+    loop.call_soon(other.close)
+    turn(loop)
+    assert other.is_closed()
+    assert loop.run_until_complete(value_of()) == "value"
+
+
+@requirement("lifecycle.close-shuts-given-executor", MUST, cite="asyncio-eventloop: loop.close")
+def test_close_shuts_down_an_executor_that_was_set(loop: Loop) -> None:
+    """close() shuts down the default executor also if it is one that set_default_executor() was given.
+
+    If this fails: look for an executor that the loop shuts down only if it has made it.
+    """
+    executor = ThreadPoolExecutor(1)
+    loop.set_default_executor(executor)
+    assert loop.run_until_complete(loop.run_in_executor(None, sum, (1, 2))) == 3
+    loop.close()
+    with pytest.raises(RuntimeError):
+        executor.submit(sum, (1, 2))
+    executor.shutdown()

@@ -14,6 +14,7 @@ import pytest
 
 from conformance.kit.patience import turn
 from conformance.kit.threads import in_thread
+from conformance.kit.watching import add, remove
 from conformance.loops import Factory
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -166,7 +167,8 @@ def test_is_running_is_true_for_other_threads_too(loop: Loop) -> None:
 
 
 @requirement("lifecycle.stop-before-run-io", MUST, cite="asyncio-eventloop: loop.run_forever")
-def test_stop_before_run_forever_runs_what_io_has_scheduled(loop: Loop) -> None:
+@pytest.mark.parametrize("side", ["reader", "writer"])
+def test_stop_before_run_forever_runs_what_io_has_scheduled(loop: Loop, side: str) -> None:
     """If stop() is called before run_forever(), all callbacks scheduled in response to I/O events run before it exits.
 
     If this fails: look for a stop flag that is looked at before the poll, or between the poll and the callbacks.
@@ -175,12 +177,12 @@ def test_stop_before_run_forever_runs_what_io_has_scheduled(loop: Loop) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.send(b"x")
-        loop.add_reader(ours.fileno(), trace.append, "read")
+        add(loop, side)(ours.fileno(), trace.append, side)
         loop.call_soon(trace.append, "scheduled")
         loop.stop()
         loop.run_forever()
-        loop.remove_reader(ours.fileno())
-    assert sorted(trace) == ["read", "scheduled"]
+        remove(loop, side)(ours.fileno())
+    assert sorted(trace) == sorted([side, "scheduled"])
 
 
 @requirement("lifecycle.close-clears", MUST, cite="asyncio-eventloop: loop.close")

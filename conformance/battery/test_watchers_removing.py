@@ -40,7 +40,8 @@ def test_a_second_callback_replaces_the_first(loop: Loop, patience: Patience, si
 
 
 @requirement("watchers.replaced-while-ready", MUST, cite=(READ, WRITE))
-def test_a_replaced_callback_that_waits_its_turn_is_cancelled(loop: Loop) -> None:
+@both
+def test_a_replaced_callback_that_waits_its_turn_is_cancelled(loop: Loop, side: str) -> None:
     """A pre-existing callback is cancelled when it is replaced, also if it is about to run in the same turn.
 
     If this fails: look for a batch of events that holds callbacks instead of descriptors.
@@ -50,16 +51,16 @@ def test_a_replaced_callback_that_waits_its_turn_is_cancelled(loop: Loop) -> Non
 
         def replace(name: str, other: socket.socket) -> None:
             calls.append(name)
-            loop.add_reader(other.fileno(), int)
+            add(loop, side)(other.fileno(), int)
 
-        loop.add_reader(one.fileno(), replace, "one", two)
-        loop.add_reader(two.fileno(), replace, "two", one)
+        add(loop, side)(one.fileno(), replace, "one", two)
+        add(loop, side)(two.fileno(), replace, "two", one)
         peer_of_one.send(b"x")
         peer_of_two.send(b"x")
         turn(loop, 3)
         assert len(set(calls)) == 1
-        loop.remove_reader(one.fileno())
-        loop.remove_reader(two.fileno())
+        remove(loop, side)(one.fileno())
+        remove(loop, side)(two.fileno())
 
 
 @requirement("watchers.remove", MUST, cite=REMOVE)

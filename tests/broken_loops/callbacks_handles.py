@@ -198,3 +198,19 @@ class TakesALastLook(Stock):
         for call in list(self.late):
             call()
         super().close()
+
+
+@breaks("callbacks.in-debug-mode")
+class DebugsInAnyContext(Stock):
+    """In debug mode, the context of a callback is not looked at."""
+
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        return super().call_soon(callback, *args, context=None if self.get_debug() else context)
+
+
+@breaks("callbacks.in-debug-mode")
+class DebugsFewArguments(Stock):
+    """In debug mode, a delayed callback gets its first argument only."""
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        return super().call_at(when, callback, *(args[:1] if self.get_debug() else args), context=context)

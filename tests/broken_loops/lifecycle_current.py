@@ -225,3 +225,70 @@ class AsksFirstWhetherItIsDone(Stock):
         if asyncio.isfuture(future) and future.done() and self.is_closed():
             return future.result()
         return super().run_until_complete(future)
+
+
+@breaks("lifecycle.stop-finishes-batch")
+class TasksStopAtOnce(EventLoop):
+    """stop() in a task leaves what is ready behind it for the next run."""
+
+    def stop(self) -> None:
+        super().stop()
+        if asyncio._get_running_loop() is self and asyncio.current_task(self) is not None:
+            waiting = [self._ready.popleft() for _ in range(len(self._ready))]
+            for _ in waiting:
+                self.call_soon(int)
+            self.left = waiting
+
+    left: Any = ()
+
+    def run_forever(self) -> None:
+        self._ready.extend(self.left)
+        self.left = ()
+        super().run_forever()
+
+
+@breaks("lifecycle.stop-before-run-io")
+class PollsForReadersOnly(Stock):
+    """A run that was stopped before it began does not look at writers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = False
+
+    def stop(self) -> None:
+        super().stop()
+        self.asked = not self.is_running()
+
+    def add_writer(self, fd: Any, callback: Any, *args: Any) -> Any:
+        return super().add_writer(fd, lambda: None if self.asked else callback(*args))
+
+    def run_forever(self) -> None:
+        try:
+            super().run_forever()
+        finally:
+            self.asked = False
+
+
+@breaks("lifecycle.close-inside-another")
+class ClosesInPeace(Stock):
+    """close() raises while any loop runs in the thread."""
+
+    def close(self) -> None:
+        if asyncio._get_running_loop() is not None:
+            raise RuntimeError("a loop is running")
+        super().close()
+
+
+@breaks("lifecycle.close-shuts-given-executor")
+class KeepsWhatItWasGiven(EventLoop):
+    """close() does not shut down an executor that was set."""
+
+    given: Any = None
+
+    def set_default_executor(self, executor: Any) -> None:
+        super().set_default_executor(executor)
+        self.given = executor
+
+    def _abandon_executor(self) -> None:
+        if self.given is None:
+            super()._abandon_executor()

@@ -7,6 +7,7 @@ import functools
 import inspect
 from typing import Any
 
+from reference_loop import EventLoop
 from tests.broken_loops import breaks
 
 Stock = asyncio.SelectorEventLoop
@@ -92,3 +93,17 @@ class RegistersTheLastSideOnly(Stock):
     def remove_writer(self, fd: Any) -> bool:
         self.written.discard(fd)
         return super().remove_writer(fd)
+
+
+@breaks("watchers.replaced-while-ready")
+class ReplacedWritersRunOnceMore(EventLoop):
+    """A writer that is replaced runs once more if it was due."""
+
+    def add_writer(self, fd: Any, callback: Any, *args: Any) -> None:
+        def call() -> None:
+            callback(*args)
+
+        kept = self._poller._writers.pop(fd, None)
+        if kept is not None:
+            self._poller._unwatch(fd, 0)
+        super().add_writer(fd, call)
