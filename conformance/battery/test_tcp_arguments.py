@@ -14,6 +14,7 @@ from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, listener, receive_all, receive_exactly, tcp_pair
 from conformance.kit.protocols import Events
 from conformance.kit.threads import in_thread
+from conformance.kit.transports import connected
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -154,3 +155,16 @@ def test_tls_without_a_host_needs_a_server_hostname(loop: Loop, host: Any) -> No
     opening = loop.create_connection(Events, host, closed_port(), ssl=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     with pytest.raises(ValueError):  # noqa: PT011 (no loop's text is asserted on)
         loop.run_until_complete(opening)
+
+
+@requirement("tcp.methods-by-name", SHOULD, cite="asyncio-protocol: §Transports")
+def test_the_methods_of_a_transport_take_arguments_by_name(loop: Loop, patience: Patience) -> None:
+    """write(), writelines() and set_protocol() of a transport take their arguments by the names that they have.
+
+    If this fails: look for parameters that are taken by position only, or called by another name.
+    """
+    with connected(loop) as (transport, protocol, peer):
+        transport.set_protocol(protocol=protocol)
+        transport.write(data=b"one")
+        transport.writelines(list_of_data=[b"two"])
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 6))) == b"onetwo"

@@ -50,12 +50,13 @@ def test_close_flushes_and_says_goodbye(loop: Loop, patience: Patience, side: st
 
 @requirement("tls.is-closing", MUST, cite="asyncio-protocol: BaseTransport.is_closing")
 @pytest.mark.parametrize("how", ["close", "abort", "end", "reset"])
-def test_is_closing_tells_of_every_end(loop: Loop, patience: Patience, how: str) -> None:
+@SIDES
+def test_is_closing_tells_of_every_end(loop: Loop, patience: Patience, side: str, how: str) -> None:
     """is_closing() of a TLS transport returns True if it is closing or closed, whoever has closed it.
 
     If this fails: look for the state of the connection beneath, or for a flag that only close() and abort() set.
     """
-    with secured(loop, patience) as (transport, protocol, peer):
+    with secured(loop, patience, side) as (transport, protocol, peer):
         assert transport.is_closing() is False
         if how in ("end", "reset"):
             (peer.close if how == "end" else lambda: reset(peer))()
@@ -91,12 +92,13 @@ def test_a_protocol_may_end_tls_as_it_is_made(loop: Loop, patience: Patience, si
 
 
 @requirement("tls.peer-closes", MUST, cite="asyncio-protocol: Protocol.eof_received")
-def test_a_regular_end_of_the_peer(loop: Loop, patience: Patience) -> None:
+@SIDES
+def test_a_regular_end_of_the_peer(loop: Loop, patience: Patience, side: str) -> None:
     """When the peer ends with close_notify, all its data arrives, then eof_received(), then connection_lost(None).
 
     If this fails: look for the end of the socket beneath reported twice, or as an error.
     """
-    with secured(loop, patience) as (_, protocol, peer):
+    with secured(loop, patience, side) as (_, protocol, peer):
         peer.sendall(b"last")
         helper = in_thread(peer.unwrap)
         until_lost(loop, patience, protocol)
@@ -107,12 +109,13 @@ def test_a_regular_end_of_the_peer(loop: Loop, patience: Patience) -> None:
 
 
 @requirement("tls.eof-true", MUST, cite="asyncio-protocol: Protocol.eof_received")
-def test_tls_connections_do_not_stay_half_open(loop: Loop, patience: Patience) -> None:
+@SIDES
+def test_tls_connections_do_not_stay_half_open(loop: Loop, patience: Patience, side: str) -> None:
     """SSL doesn't support half-closed connections: returning true from eof_received() results in the connection closed.
 
     If this fails: look for a transport that is left open and can send to nobody.
     """
-    with secured(loop, patience, protocol=lambda: Events(keep_open=True)) as (_, protocol, peer):
+    with secured(loop, patience, side, protocol=lambda: Events(keep_open=True)) as (_, protocol, peer):
         helper = in_thread(peer.unwrap)
         until_lost(loop, patience, protocol)
         helper.result().close()
@@ -148,12 +151,13 @@ def test_garbage_ends_the_connection_with_an_error(loop: Loop, patience: Patienc
 
 
 @requirement("tls.abort", MUST, cite="asyncio-protocol: WriteTransport.abort")
-def test_abort_does_not_wait(loop: Loop, patience: Patience) -> None:
+@SIDES
+def test_abort_does_not_wait(loop: Loop, patience: Patience, side: str) -> None:
     """abort() closes immediately: buffered data is lost, and connection_lost() is called with the peer still asleep.
 
     If this fails: look for a shutdown that waits for the peer's answer.
     """
-    with secured(loop, patience) as (transport, protocol, _):
+    with secured(loop, patience, side) as (transport, protocol, _):
         transport.write(BIG)
         transport.write(BIG)
         transport.abort()

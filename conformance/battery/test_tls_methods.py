@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from conformance.battery.test_tls_upgrade import SIDES, as_, upgrading
+from conformance.kit.buffers import Buffers
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_all, receive_exactly
 from conformance.kit.protocols import Events
@@ -66,12 +67,13 @@ def test_nagles_algorithm_is_off_beneath_tls(loop: Loop, patience: Patience, sid
 
 
 @requirement("tls.pause-reading-idempotent", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")
-def test_pausing_and_resuming_tls_twice_is_harmless(loop: Loop, patience: Patience) -> None:
+@SIDES
+def test_pausing_and_resuming_tls_twice_is_harmless(loop: Loop, patience: Patience, side: str) -> None:
     """pause_reading() and resume_reading() of a TLS transport are idempotent, and is_reading() follows them.
 
     If this fails: look for a counter, or for an error raised by the second call.
     """
-    with secured(loop, patience) as (transport, protocol, peer):
+    with secured(loop, patience, side) as (transport, protocol, peer):
         assert transport.is_reading() is True
         transport.resume_reading()
         transport.pause_reading()
@@ -98,14 +100,32 @@ def test_a_closed_tls_transport_can_be_paused(loop: Loop, patience: Patience) ->
         transport.pause_reading()
 
 
+@requirement("tls.set-protocol", MUST, cite="asyncio-protocol: BaseTransport.set_protocol")
+@SIDES
+def test_the_protocol_can_be_replaced(loop: Loop, patience: Patience, side: str) -> None:
+    """set_protocol() sets a new protocol, which gets the data from then on; get_protocol() returns it.
+
+    If this fails: look for the protocol of the transport beneath exchanged instead.
+    """
+    second = Events()
+    with secured(loop, patience, side) as (transport, first, peer):
+        assert transport.get_protocol() is first
+        transport.set_protocol(second)
+        assert transport.get_protocol() is second
+        peer.sendall(b"data")
+        patience.run_until(loop, lambda: second.received == b"data", "the data")
+        transport.set_protocol(first)
+
+
 @requirement("tls.set-protocol-ends", MUST, cite="asyncio-protocol: BaseTransport.set_protocol")
-def test_the_new_protocol_is_told_of_the_end_of_tls(loop: Loop, patience: Patience) -> None:
+@SIDES
+def test_the_new_protocol_is_told_of_the_end_of_tls(loop: Loop, patience: Patience, side: str) -> None:
     """After set_protocol() it is the new protocol whose eof_received() and connection_lost() are called.
 
     If this fails: look for callbacks that were bound when the connection was made.
     """
     second = Events()
-    with secured(loop, patience) as (transport, first, peer):
+    with secured(loop, patience, side) as (transport, first, peer):
         transport.set_protocol(second)
         helper = in_thread(peer.unwrap)
         patience.run_until(loop, lambda: second.lost, "connection_lost()")
@@ -143,7 +163,7 @@ def test_a_view_of_wide_items_is_written_whole(loop: Loop, patience: Patience) -
 @requirement("tls.limits-related", MUST, cite=SET)
 @pytest.mark.parametrize("high", [0, 1, 1000, 1 << 24])
 def test_the_low_watermark_of_tls_follows_the_high_one(loop: Loop, patience: Patience, high: int) -> None:
-    """If only the high watermark of a TLS transport is given, low is not above it; zero forces low to zero as well.
+    """If only one watermark of a TLS transport is given, low is not above high; a high of zero forces low to zero.
 
     If this fails: look for a low watermark that stays what it was, or a zero taken for "not given".
     """
@@ -152,6 +172,10 @@ def test_the_low_watermark_of_tls_follows_the_high_one(loop: Loop, patience: Pat
         low, now = transport.get_write_buffer_limits()
         assert now == high
         assert 0 <= low <= high
+        transport.set_write_buffer_limits(low=1000)
+        low, now = transport.get_write_buffer_limits()
+        assert low == 1000
+        assert now >= low
 
 
 @requirement("tls.limits-refused", SHOULD, cite=SET)
@@ -231,3 +255,25 @@ def test_a_connection_of_any_kind_can_be_upgraded(loop: Loop, patience: Patience
             patience.run_until(loop, lambda: protocol.received == b"in", "the data")
             transport.abort()
             turn(loop, 4)
+
+
+@requirement("tls.buffered-pause", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")
+@SIDES
+def test_reading_into_buffers_over_tls_can_be_paused(loop: Loop, patience: Patience, side: str) -> None:
+    """A protocol with buffers gets no data over TLS while reading is paused, and is told of the peer's end.
+
+    If this fails: look for a read path of buffers that does not ask whether reading is paused, or for an empty update.
+    """
+    with secured(loop, patience, side, protocol=Buffers) as (transport, protocol, peer):
+        transport.pause_reading()
+        peer.sendall(b"data")
+        turn(loop, 20)
+        assert protocol.updates == []
+        transport.resume_reading()
+        patience.run_until(loop, lambda: protocol.received == b"data", "the data")
+        helper = in_thread(peer.unwrap)
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        helper.result().close()
+        assert protocol.names.count("eof_received") == 1
+        assert protocol.names[-1] == "connection_lost"
+        assert 0 not in protocol.updates

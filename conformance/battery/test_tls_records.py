@@ -171,12 +171,13 @@ def test_a_tls_transport_refuses_what_is_no_buffer(loop: Loop, patience: Patienc
 
 
 @requirement("tls.close-stops-receiving", MUST, cite="asyncio-protocol: BaseTransport.close")
-def test_nothing_is_received_over_tls_after_close(loop: Loop, patience: Patience) -> None:
+@SIDES
+def test_nothing_is_received_over_tls_after_close(loop: Loop, patience: Patience, side: str) -> None:
     """After close() no more data is received, though the shutdown of TLS still reads.
 
     If this fails: look for data that is handed out while the peer's close_notify is awaited.
     """
-    with secured(loop, patience) as (transport, protocol, peer):
+    with secured(loop, patience, side) as (transport, protocol, peer):
         transport.close()
         with contextlib.suppress(OSError):
             peer.sendall(b"too late")
@@ -185,12 +186,13 @@ def test_nothing_is_received_over_tls_after_close(loop: Loop, patience: Patience
 
 
 @requirement("tls.connection-lost-once", MUST, cite="asyncio-protocol: BaseProtocol.connection_lost")
-def test_a_tls_connection_is_lost_once(loop: Loop, patience: Patience) -> None:
+@SIDES
+def test_a_tls_connection_is_lost_once(loop: Loop, patience: Patience, side: str) -> None:
     """connection_lost() is called exactly once for a TLS connection, however often it is ended.
 
     If this fails: look for the layers that each report the end.
     """
-    with secured(loop, patience) as (transport, protocol, _):
+    with secured(loop, patience, side) as (transport, protocol, _):
         transport.close()
         transport.abort()
         transport.abort()

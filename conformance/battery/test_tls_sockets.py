@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +14,9 @@ import pytest
 
 from conformance.kit.certificates import NAME, client_context, server_context
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import drive, tcp_pair
+from conformance.kit.peers import PEER_TIMEOUT, drive, tcp_pair
 from conformance.kit.protocols import Events
-from conformance.kit.secured import secured
+from conformance.kit.secured import secured, tls_accept, tls_over
 from conformance.kit.servers import Service, accepted, shut
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, requirement
@@ -117,3 +121,58 @@ def test_a_server_asks_for_a_certificate(loop: Loop, patience: Patience) -> None
     with secured(loop, patience, "server", ours=ours, theirs=theirs) as (transport, _, _):
         names = transport.get_extra_info("peercert")["subjectAltName"]
         assert names == (("DNS", "client.example"),)
+
+
+@requirement("tls.names-of-sockets", MUST, cite="asyncio-eventloop: loop.create_connection", needs=("unix",))
+@pytest.mark.parametrize("way", ["sock", "path", "unix-sock"])
+def test_names_are_matched_over_any_socket(
+    loop: Loop, patience: Patience, way: str, tmp_path: Path, watch: Any
+) -> None:
+    """server_hostname is what the certificate is matched against, over a given socket and over Unix sockets, too.
+
+    If this fails: look for a name that is checked only where a host was given.
+    """
+    watch.allow("reported")
+    context: Any = {"ssl": client_context(), "server_hostname": "other.example"}
+    with contextlib.ExitStack() as stack:
+        if way == "path":
+            listening = stack.enter_context(socket.socket(socket.AF_UNIX))
+            listening.settimeout(PEER_TIMEOUT)
+            listening.bind(str(tmp_path / "s"))
+            listening.listen()
+            helper = tls_accept(listening)
+            opening: Any = loop.create_unix_connection(Events, str(tmp_path / "s"), **context)
+        else:
+            pair: Any = tcp_pair() if way == "sock" else _unix_pair()
+            ours, peer = stack.enter_context(pair)
+            helper = tls_over(peer, "server")
+            create: Any = loop.create_connection if way == "sock" else loop.create_unix_connection
+            opening = create(Events, sock=ours, **context)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            loop.run_until_complete(opening)
+        with contextlib.suppress(OSError):
+            drive(loop, patience, helper).close()
+
+
+@requirement("tls.accepted-socket-verifies", MUST, cite="ssl: ssl.SSLContext.verify_mode")
+def test_an_accepted_socket_asks_for_a_certificate(loop: Loop, patience: Patience, watch: Any) -> None:
+    """connect_accepted_socket() with a context that requires certificates refuses a client that has none.
+
+    If this fails: look for a context that is rebuilt from some of its settings.
+    """
+    watch.allow("reported")
+    with tcp_pair() as (ours, peer):
+        helper = tls_over(peer, "client")
+        context = server_context(client_certificates=True)
+        with pytest.raises(ssl.SSLError):
+            loop.run_until_complete(loop.connect_accepted_socket(Events, ours, ssl=context))
+        with contextlib.suppress(OSError):
+            drive(loop, patience, helper).close()
+
+
+@contextlib.contextmanager
+def _unix_pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, peer = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    with ours, peer:
+        ours.setblocking(False)
+        yield ours, peer

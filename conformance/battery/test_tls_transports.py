@@ -32,22 +32,24 @@ def test_the_peers_certificate_is_told(loop: Loop, patience: Patience) -> None:
 
 
 @requirement("tls.cipher", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
-def test_the_cipher_is_told(loop: Loop, patience: Patience) -> None:
+@SIDES
+def test_the_cipher_is_told(loop: Loop, patience: Patience, side: str) -> None:
     """'cipher' is a three-value tuple: the name of the cipher, the version of the protocol, the number of secret bits.
 
     If this fails: look for the name alone.
     """
-    with secured(loop, patience) as (transport, _, peer):
+    with secured(loop, patience, side) as (transport, _, peer):
         assert transport.get_extra_info("cipher") == peer.cipher()
 
 
 @requirement("tls.compression", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
-def test_the_compression_is_told(loop: Loop, patience: Patience) -> None:
+@SIDES
+def test_the_compression_is_told(loop: Loop, patience: Patience, side: str) -> None:
     """'compression' is the compression algorithm as a string, or None if the connection isn't compressed.
 
     If this fails: look for a name that is not known, so that the default comes back.
     """
-    with secured(loop, patience) as (transport, _, peer):
+    with secured(loop, patience, side) as (transport, _, peer):
         assert transport.get_extra_info("compression", "unknown") == peer.compression()
 
 
@@ -64,15 +66,16 @@ def test_the_context_is_told(loop: Loop, patience: Patience, side: str) -> None:
 
 
 @requirement("tls.ssl-object", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
-def test_the_tls_object_is_told(loop: Loop, patience: Patience) -> None:
+@SIDES
+def test_the_tls_object_is_told(loop: Loop, patience: Patience, side: str) -> None:
     """'ssl_object' is the ssl.SSLObject or ssl.SSLSocket instance.
 
     If this fails: look for a TLS implementation of the loop's own, without the methods that programs use.
     """
-    with secured(loop, patience) as (transport, _, peer):
+    with secured(loop, patience, side) as (transport, _, peer):
         tls = transport.get_extra_info("ssl_object")
         assert isinstance(tls, ssl.SSLObject | ssl.SSLSocket)
-        assert (tls.version(), tls.server_side) == (peer.version(), False)
+        assert (tls.version(), tls.server_side) == (peer.version(), side == "server")
 
 
 @requirement("tls.socket-info", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
@@ -103,12 +106,13 @@ def test_much_data_passes_both_ways_at_once(loop: Loop, patience: Patience, side
 
 
 @requirement("tls.data-is-bytes", MUST, cite="asyncio-protocol: Protocol.data_received")
-def test_data_is_non_empty_bytes(loop: Loop, patience: Patience) -> None:
+@SIDES
+def test_data_is_non_empty_bytes(loop: Loop, patience: Patience, side: str) -> None:
     """data is a non-empty bytes object, over TLS too.
 
     If this fails: look for a memoryview of the decrypted record, or an empty read for a record without data.
     """
-    with secured(loop, patience) as (_, protocol, peer):
+    with secured(loop, patience, side) as (_, protocol, peer):
         for size in (1, 20000):
             peer.sendall(bytes(size))
         patience.run_until(loop, lambda: len(protocol.received) == 20001, "the data")
@@ -117,23 +121,25 @@ def test_data_is_non_empty_bytes(loop: Loop, patience: Patience) -> None:
 
 
 @requirement("tls.writelines", MUST, cite="asyncio-protocol: WriteTransport.writelines")
-def test_writelines_writes_every_piece(loop: Loop, patience: Patience) -> None:
+@SIDES
+def test_writelines_writes_every_piece(loop: Loop, patience: Patience, side: str) -> None:
     """writelines() writes a list, or any iterable, of data bytes, bytes-like objects among them.
 
     If this fails: look for a method of the transport beneath, which sends plain text.
     """
-    with secured(loop, patience) as (transport, _, peer):
+    with secured(loop, patience, side) as (transport, _, peer):
         transport.writelines(iter([b"a", bytearray(b""), memoryview(b"bc")]))
         assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 3))) == b"abc"
 
 
 @requirement("tls.write-copies", MUST, cite="PEP 3156: Bidirectional Stream Transports")
-def test_a_bytearray_may_be_changed_after_write(loop: Loop, patience: Patience) -> None:
+@SIDES
+def test_a_bytearray_may_be_changed_after_write(loop: Loop, patience: Patience, side: str) -> None:
     """What write() was given is sent as it was then, whatever is done to a bytearray afterwards.
 
     If this fails: look for data that is encrypted later, out of the caller's buffer.
     """
-    with secured(loop, patience) as (transport, _, peer):
+    with secured(loop, patience, side) as (transport, _, peer):
         data = bytearray(BIG)
         transport.write(data)
         data[:] = bytes(len(data))
@@ -141,12 +147,13 @@ def test_a_bytearray_may_be_changed_after_write(loop: Loop, patience: Patience) 
 
 
 @requirement("tls.write-eof", MUST, cite="asyncio-protocol: WriteTransport.can_write_eof")
-def test_tls_has_no_write_eof(loop: Loop, patience: Patience) -> None:
+@SIDES
+def test_tls_has_no_write_eof(loop: Loop, patience: Patience, side: str) -> None:
     """can_write_eof() is False, and write_eof() raises NotImplementedError: SSL has no half-closed connections.
 
     If this fails: look for the method of the transport beneath.
     """
-    with secured(loop, patience) as (transport, _, _):
+    with secured(loop, patience, side) as (transport, _, _):
         assert transport.can_write_eof() is False
         try:
             transport.write_eof()
@@ -157,12 +164,15 @@ def test_tls_has_no_write_eof(loop: Loop, patience: Patience) -> None:
 
 @requirement("tls.pause-writing", MUST, cite="asyncio-protocol: BaseProtocol.pause_writing")
 @pytest.mark.parametrize("low", [None, 0])
-def test_a_peer_that_does_not_read_pauses_the_protocol(loop: Loop, patience: Patience, low: int | None) -> None:
+@SIDES
+def test_a_peer_that_does_not_read_pauses_the_protocol(
+    loop: Loop, patience: Patience, side: str, low: int | None
+) -> None:
     """pause_writing() is called when the buffer passes its limit, resume_writing() when it has drained.
 
     If this fails: look for flow control that ends at the transport beneath, or waits for one that was never full.
     """
-    with secured(loop, patience) as (transport, protocol, peer):
+    with secured(loop, patience, side) as (transport, protocol, peer):
         if low is not None:
             transport.set_write_buffer_limits(high=2**20, low=low)
         transport.write(BIG)
@@ -174,24 +184,26 @@ def test_a_peer_that_does_not_read_pauses_the_protocol(loop: Loop, patience: Pat
 
 
 @requirement("tls.buffer-limits", MUST, cite="asyncio-protocol: WriteTransport.set_write_buffer_limits")
-def test_the_limits_can_be_set(loop: Loop, patience: Patience) -> None:
+@SIDES
+def test_the_limits_can_be_set(loop: Loop, patience: Patience, side: str) -> None:
     """set_write_buffer_limits() sets what get_write_buffer_limits() returns, a tuple (low, high).
 
     If this fails: look for limits that belong to the transport beneath only.
     """
-    with secured(loop, patience) as (transport, _, _):
+    with secured(loop, patience, side) as (transport, _, _):
         transport.set_write_buffer_limits(high=4000, low=1000)
         assert transport.get_write_buffer_limits() == (1000, 4000)
         assert transport.get_write_buffer_size() == 0
 
 
 @requirement("tls.pause-reading", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")
-def test_reading_can_be_paused(loop: Loop, patience: Patience) -> None:
+@SIDES
+def test_reading_can_be_paused(loop: Loop, patience: Patience, side: str) -> None:
     """After pause_reading() no data is passed to the protocol until resume_reading() is called.
 
     If this fails: look for data that was decrypted already and is handed out all the same.
     """
-    with secured(loop, patience) as (transport, protocol, peer):
+    with secured(loop, patience, side) as (transport, protocol, peer):
         transport.pause_reading()
         peer.sendall(b"data")
         loop.run_until_complete(asyncio.sleep(0.005))
@@ -201,7 +213,8 @@ def test_reading_can_be_paused(loop: Loop, patience: Patience) -> None:
 
 
 @requirement("tls.pause-in-callback", SHOULD, cite="asyncio-protocol: ReadTransport.pause_reading")
-def test_reading_can_be_paused_between_records(loop: Loop, patience: Patience) -> None:
+@SIDES
+def test_reading_can_be_paused_between_records(loop: Loop, patience: Patience, side: str) -> None:
     """pause_reading() in data_received() holds for the records that are already decrypted, or waiting to be.
 
     If this fails: look for a loop over the records of one read that does not look at the pause.
@@ -212,7 +225,7 @@ def test_reading_can_be_paused_between_records(loop: Loop, patience: Patience) -
             super().data_received(data)
             self.transport.pause_reading()
 
-    with secured(loop, patience, protocol=Pauses) as (transport, protocol, peer):
+    with secured(loop, patience, side, protocol=Pauses) as (transport, protocol, peer):
         for _ in range(90):  # more than one read takes
             peer.sendall(bytes(1000))
         patience.run_until(loop, lambda: protocol.received, "the first data")
@@ -224,22 +237,6 @@ def test_reading_can_be_paused_between_records(loop: Loop, patience: Patience) -
             return len(protocol.received) == 90_000
 
         patience.run_until(loop, everything, "the last record")
-
-
-@requirement("tls.set-protocol", MUST, cite="asyncio-protocol: BaseTransport.set_protocol")
-def test_the_protocol_can_be_replaced(loop: Loop, patience: Patience) -> None:
-    """set_protocol() sets a new protocol, which gets the data from then on; get_protocol() returns it.
-
-    If this fails: look for the protocol of the transport beneath exchanged instead.
-    """
-    second = Events()
-    with secured(loop, patience) as (transport, first, peer):
-        assert transport.get_protocol() is first
-        transport.set_protocol(second)
-        assert transport.get_protocol() is second
-        peer.sendall(b"data")
-        patience.run_until(loop, lambda: second.received == b"data", "the data")
-        transport.set_protocol(first)
 
 
 class Buffered(asyncio.BufferedProtocol):

@@ -199,3 +199,12 @@ class ANewProtocolReads(OverStreams):
             super().set_protocol(protocol)
             if self.made:
                 self.resume_reading()
+
+
+@breaks("tcp.methods-by-name")
+class WritesByPosition(OverStreams):
+    """The parameter of write() is called otherwise."""
+
+    class Stream(StreamTransport):
+        def write(self, buf: Any) -> None:
+            super().write(buf)

@@ -231,3 +231,11 @@ class FalseDefaultsOfTlsAreNone(TampersWithTls):
 
     def patch(self, transport: Any, protocol: Any) -> None:
         replaced(transport, "get_extra_info", lambda info, name, default=None: info(name, default or None))
+
+
+@breaks("tls.limits-related")
+class NoLowWatermarkAlone(_Limits):
+    """A low watermark without a high one is ignored."""
+
+    def changed(self, transport: Any, high: int | None, low: int | None) -> tuple[int | None, int | None]:
+        return high, None if high is None else low
