@@ -25,6 +25,8 @@ def test_a_server_knows_its_loop(loop: Loop) -> None:
     """
     with serving(loop) as service:
         assert service.server.get_loop() is loop
+        service.server.close()
+        assert service.server.get_loop() is loop
 
 
 @requirement("servers.sockets", MUST, cite="asyncio-eventloop: Server.sockets")
@@ -55,18 +57,20 @@ def test_sockets_is_a_copy(loop: Loop) -> None:
 
 
 @requirement("servers.is-serving", MUST, cite="asyncio-eventloop: Server.is_serving")
-def test_is_serving_says_whether_connections_are_accepted(loop: Loop) -> None:
+def test_is_serving_says_whether_connections_are_accepted(loop: Loop, patience: Patience) -> None:
     """is_serving() returns True if the server is accepting new connections: not before its start or after its end.
 
-    If this fails: look for an attribute that is set when the object is made.
+    If this fails: look for an attribute that is set when the object is made, or that lasts as long as connections do.
     """
     with serving(loop, start_serving=False) as service:
         server = service.server
         before = server.is_serving()
         loop.run_until_complete(server.start_serving())
         during = server.is_serving()
-        server.close()
-        assert (before, during, server.is_serving()) == (False, True, False)
+        with dial(service):
+            accepted(loop, patience, service)
+            server.close()
+            assert (before, during, server.is_serving()) == (False, True, False)
 
 
 @requirement("servers.starts-at-once", MUST, cite="asyncio-eventloop: loop.create_server")

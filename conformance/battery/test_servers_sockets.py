@@ -15,10 +15,36 @@ from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 LOCAL = "127.0.0.1"
+# Linux has them all. Each has a port of its own, though two may be given the same by chance: seven may not.
+SEVERAL = [f"127.0.0.{number}" for number in range(1, 8)]
 
 
 def option(sock: Any, name: int) -> bool:
     return bool(sock.getsockopt(socket.SOL_SOCKET, name))
+
+
+@requirement("servers.start-every-socket", MUST, cite="asyncio-eventloop: Server.start_serving", needs=("linux",))
+def test_a_server_starts_at_all_its_sockets(loop: Loop, patience: Patience) -> None:
+    """start_serving() starts accepting connections at every socket of the server.
+
+    If this fails: look for a start that knows the first socket only.
+    """
+    with serving(loop, SEVERAL, start_serving=False) as service:
+        loop.run_until_complete(service.server.start_serving())
+        addresses = [sock.getsockname() for sock in service.server.sockets]
+        for count, address in enumerate(addresses, 1):
+            with dial(service, address):
+                accepted(loop, patience, service, count).transport.abort()
+
+
+@requirement("servers.port-of-each", MUST, cite="asyncio-eventloop: loop.create_server", needs=("linux",))
+def test_each_interface_has_a_random_port(loop: Loop) -> None:
+    """If port is 0 and host resolves to multiple interfaces, a different random port is selected for each.
+
+    If this fails: look for the port of the first socket that is asked for again.
+    """
+    with serving(loop, SEVERAL) as service:
+        assert len({sock.getsockname()[1] for sock in service.server.sockets}) > 1
 
 
 @requirement("servers.reuse-address", MUST, cite="asyncio-eventloop: loop.create_server")

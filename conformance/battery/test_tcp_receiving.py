@@ -104,6 +104,27 @@ def test_pausing_inside_data_received_takes_effect_at_once(loop: Loop, patience:
         helper.result()
 
 
+@requirement("tcp.pause-and-resume-inside", MUST, cite="asyncio-protocol: ReadTransport.resume_reading")
+@WAYS
+def test_resuming_inside_data_received_takes_effect(loop: Loop, patience: Patience, way: str) -> None:
+    """resume_reading() inside data_received(), after pause_reading() there, is obeyed: more data is received.
+
+    If this fails: look for a read that is not started again because one is still being delivered.
+    """
+
+    class PausesForAMoment(Events):
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self.transport.pause_reading()
+            self.transport.resume_reading()
+
+    with joined(loop, patience, way, PausesForAMoment()) as (transport, protocol, peer):
+        for number in range(3):
+            peer.sendall(b"x")
+            patience.run_until(loop, lambda: len(protocol.received) == number + 1, "the next byte")  # noqa: B023
+            assert transport.is_reading() is True
+
+
 @requirement("tcp.pause-reading-idempotent", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")
 @WAYS
 def test_pausing_and_resuming_twice_is_harmless(loop: Loop, patience: Patience, way: str) -> None:

@@ -1,4 +1,4 @@
-"""Broken loops of the chapters `flow`, `sendfile`, `servers` and `unix`: right for one kind of connection only."""
+"""Broken loops of the chapters `buffered`, `flow` and `sendfile`: right for one kind of connection only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from reference_loop.streams import StreamTransport
 from tests.broken_loops import breaks
 from tests.broken_loops.over_streams import OverStreams
-from tests.broken_loops.tcp_ways import OverAccepted, OverSome
+from tests.broken_loops.tcp_ways import OverAccepted
 
 Stock = asyncio.SelectorEventLoop
 
@@ -137,109 +137,3 @@ class FilesResumeReading(Stock):
             return await super().sendfile(transport, *args, **kwargs)
         finally:
             transport.resume_reading()
-
-
-class OverServers(Stock):
-    """Gives each server `oddities`, methods of its own."""
-
-    async def create_server(self, *args: Any, **kwargs: Any) -> Any:
-        return self.odd(await super().create_server(*args, **kwargs))
-
-    def odd(self, server: Any) -> Any:
-        server.__class__ = type("Server", (self.Odd, type(server)), {})
-        return server
-
-    class Odd:
-        pass
-
-
-@breaks("servers.async-with-error")
-class OpenAfterAnError(OverServers):
-    """async with does not close the server when the block fails."""
-
-    class Odd:
-        async def __aexit__(self, *exc: Any) -> None:
-            if exc[0] is None:
-                await super().__aexit__(*exc)  # type: ignore[misc]  # of the server
-
-
-@breaks("servers.async-with-error")
-class SwallowsLookups(OverServers):
-    """async with swallows a LookupError."""
-
-    class Odd:
-        async def __aexit__(self, *exc: Any) -> bool:
-            await super().__aexit__(*exc)  # type: ignore[misc]  # of the server
-            return exc[0] is LookupError
-
-
-class OverUnixServers(OverServers):
-    """The same for Unix servers only."""
-
-    async def create_server(self, *args: Any, **kwargs: Any) -> Any:
-        return await Stock.create_server(self, *args, **kwargs)
-
-    async def create_unix_server(self, *args: Any, **kwargs: Any) -> Any:
-        return self.odd(await super().create_unix_server(*args, **kwargs))
-
-
-@breaks("unix.async-with")
-class UnixServersStayOpen(OverUnixServers):
-    """async with does not close a Unix server."""
-
-    class Odd:
-        async def __aexit__(self, *exc: Any) -> None:
-            pass
-
-
-@breaks("unix.serve-forever")
-class UnixServersServeOn(OverUnixServers):
-    """Cancellation of serve_forever() does not close a Unix server."""
-
-    class Odd:
-        async def serve_forever(self) -> None:
-            await self.start_serving()  # type: ignore[attr-defined]  # of the server
-            await self.get_loop().create_future()  # type: ignore[attr-defined]  # of the server
-
-
-@breaks("servers.accepted-socket-unix")
-class AcceptsTcpOnly(Stock):
-    """connect_accepted_socket() refuses a Unix socket."""
-
-    async def connect_accepted_socket(self, protocol_factory: Any, sock: Any, **kwargs: Any) -> Any:
-        if sock.family == socket.AF_UNIX:
-            raise ValueError("no TCP socket")
-        return await super().connect_accepted_socket(protocol_factory, sock, **kwargs)
-
-
-class _Addresses(OverAccepted):
-    """Changes the addresses of accepted connections."""
-
-    @staticmethod
-    def change(transport: Any, server: Any) -> None:
-        raise NotImplementedError
-
-    def _start_stream(self, sock: socket.socket, protocol: Any, **how: Any) -> StreamTransport:
-        transport = OverSome._start_stream(self, sock, protocol, **how)
-        if how.get("server") is not None:
-            self.change(transport, how["server"])
-        return transport
-
-
-@breaks("servers.peername")
-class HasTheAddressOfTheListener(_Addresses):
-    """'sockname' of an accepted connection is the address that its server listens on."""
-
-    @staticmethod
-    def change(transport: Any, server: Any) -> None:
-        if server.sockets and server.sockets[0].family == socket.AF_INET:
-            transport._extra["sockname"] = server.sockets[0].getsockname()
-
-
-@breaks("servers.peername-ipv6")
-class CutsAddresses(_Addresses):
-    """Addresses of accepted IPv6 connections are cut to host and port."""
-
-    @staticmethod
-    def change(transport: Any, server: Any) -> None:
-        transport._extra["peername"] = transport._extra["peername"][:2]

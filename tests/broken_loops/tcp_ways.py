@@ -208,3 +208,20 @@ class WritesByPosition(OverStreams):
     class Stream(StreamTransport):
         def write(self, buf: Any) -> None:
             super().write(buf)
+
+
+@breaks("tcp.pause-and-resume-inside")
+class ResumesNothingInside(OverStreams):
+    """resume_reading() inside data_received() is forgotten."""
+
+    class Stream(StreamTransport):
+        inside = False
+
+        def _read_ready(self) -> None:
+            self.inside = True
+            super()._read_ready()
+            self.inside = False
+
+        def resume_reading(self) -> None:
+            if not self.inside:
+                super().resume_reading()
