@@ -6,6 +6,8 @@ import asyncio
 import warnings
 from typing import Any
 
+import pytest
+
 from conformance.kit.generators import Generator, count, start
 from conformance.kit.patience import Patience
 from conformance.loops import Factory
@@ -14,18 +16,25 @@ from conformance.requirement import MUST, SHOULD, requirement
 Loop = asyncio.AbstractEventLoop
 
 
-async def _fail_when_closed() -> Generator:
+async def _fail_when_closed(error: BaseException) -> Generator:
     try:
         yield 1
     finally:
-        raise LookupError("while closing")
+        raise error
 
 
-def _shut_down(loop: Loop) -> list[dict[str, Any]]:
+async def _does_not_end() -> Generator:
+    try:
+        yield 1
+    finally:
+        yield 2
+
+
+def _shut_down(loop: Loop, generator: Generator | None = None) -> list[dict[str, Any]]:
     """What the exception handler is told of the shutdown of a generator that fails; the last entry is about it."""
     seen: list[dict[str, Any]] = []
     loop.set_exception_handler(lambda _loop, context: seen.append(context))
-    generator = _fail_when_closed()
+    generator = generator or _fail_when_closed(LookupError("while closing"))
     loop.run_until_complete(start(generator))
     loop.run_until_complete(loop.shutdown_asyncgens())
     return [*seen, {"generator": generator}]
@@ -38,11 +47,13 @@ def test_shutdown_asyncgens_closes_what_is_open(loop: Loop) -> None:
     If this fails: look for the register of generators that were iterated, or a gather() that nobody awaits.
     """
     trace: list[str] = []
-    generators = [count(trace, name) for name in "abc"]
-    loop.run_until_complete(start(*generators))
+    names = [f"{number:03}" for number in range(100)]
+    generators = [count(trace, name) for name in names]
+    loop.run_until_complete(start(*generators[:50]))
+    loop.run_until_complete(start(*generators[50:]))  # those of a second run, too
     assert trace == []
     loop.run_until_complete(loop.shutdown_asyncgens())
-    assert sorted(trace) == ["a", "b", "c"]
+    assert sorted(trace) == names
 
 
 @requirement("asyncgens.shutdown-together", SHOULD, cite="PEP 525: Finalization")
@@ -157,13 +168,15 @@ def test_iterating_before_the_shutdown_does_not_warn(loop: Loop) -> None:
 
 
 @requirement("asyncgens.error", MUST, cite="asyncio-eventloop: loop.call_exception_handler")
-def test_an_exception_while_closing_is_reported(loop: Loop) -> None:
+def test_an_exception_while_closing_is_reported(loop: Loop, make_loop: Factory) -> None:
     """If closing a generator raises, the exception handler is called with the exception, once.
 
-    If this fails: look for results of aclose() that nobody looks at.
+    If this fails: look for results of aclose() that nobody looks at, or for a generator that yields when it is closed.
     """
     reported = _shut_down(loop)[:-1]
     assert [type(context["exception"]) for context in reported] == [LookupError]
+    reported = _shut_down(make_loop(), _does_not_end())[:-1]
+    assert [type(context["exception"]) for context in reported] == [RuntimeError]
 
 
 @requirement("asyncgens.error-key", MUST, cite="asyncio-eventloop: loop.call_exception_handler")
@@ -177,14 +190,15 @@ def test_the_report_names_the_generator(loop: Loop) -> None:
 
 
 @requirement("asyncgens.error-isolated", MUST, cite="asyncio-eventloop: loop.shutdown_asyncgens")
-def test_the_others_are_closed_although_one_fails(loop: Loop, watch: Any) -> None:
+@pytest.mark.parametrize("error", [LookupError("while closing"), asyncio.CancelledError()], ids=["error", "cancelled"])
+def test_the_others_are_closed_although_one_fails(loop: Loop, watch: Any, error: BaseException) -> None:
     """All open generators are closed, also if closing one of them raises; shutdown_asyncgens() itself does not raise.
 
     If this fails: look for generators that are closed one after the other, up to the first exception.
     """
     watch.allow("reported")
     trace: list[str] = []
-    generators = [count(trace, "a"), _fail_when_closed(), count(trace, "b")]
+    generators = [count(trace, "a"), _fail_when_closed(error), count(trace, "b")]
     loop.run_until_complete(start(*generators))
     loop.run_until_complete(loop.shutdown_asyncgens())
     assert sorted(trace) == ["a", "b"]

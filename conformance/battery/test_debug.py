@@ -28,7 +28,9 @@ Loop = asyncio.AbstractEventLoop
 
 
 @requirement("debug.default", MUST, cite="asyncio-eventloop: loop.get_debug")
-@pytest.mark.parametrize("value", [None, "", "1", "0"], ids=["unset", "empty", "1", "0"])
+@pytest.mark.parametrize(
+    "value", [None, "", "1", "0", " ", "false"], ids=["unset", "empty", "1", "0", "blank", "false"]
+)
 def test_the_environment_decides(
     make_loop: Callable[[], Loop], monkeypatch: pytest.MonkeyPatch, value: str | None
 ) -> None:
@@ -87,6 +89,7 @@ def test_set_debug_sets_the_mode(loop: Loop) -> None:
         turn(loop)
         seen.append(loop.get_debug())
     assert seen == [True, False, False, False, True, True, True, False, False]
+    assert {type(each) for each in seen} == {bool}
 
 
 @requirement("debug.per-loop", MUST, cite="asyncio-eventloop: loop.set_debug")
@@ -111,14 +114,15 @@ def test_slow_means_a_tenth_of_a_second(loop: Loop) -> None:
 
 
 @requirement("debug.slow", MUST, cite="asyncio-dev: Debug Mode")
+@pytest.mark.parametrize("limit", [0.002, 0])
 @pytest.mark.parametrize("kind", ["callback", "timer", "task"])
-def test_slow_callbacks_are_logged(loop: Loop, kind: str, patience: Patience) -> None:
+def test_slow_callbacks_are_logged(loop: Loop, kind: str, limit: float, patience: Patience) -> None:
     """In debug mode callbacks that take longer than slow_callback_duration (seconds) are logged; so with task steps.
 
     If this fails: look for an attribute that can be set but is not looked at, or a way round the measurement.
     """
     loop.set_debug(True)
-    loop.slow_callback_duration = 0.002
+    loop.slow_callback_duration = limit
     ended: list[bool] = []
 
     def work() -> None:
@@ -163,41 +167,6 @@ def test_without_debug_mode_nothing_is_logged(loop: Loop) -> None:
         loop.call_soon(time.sleep, 0.002)
         turn(loop)
     assert records == []
-
-
-@requirement("debug.origin", MUST, cite="asyncio-dev: Detect never-awaited coroutines")
-def test_coroutines_know_where_they_were_made(loop: Loop) -> None:
-    """While a loop in debug mode runs, coroutines that are never awaited can tell where they were made.
-
-    If this fails: look for sys.set_coroutine_origin_tracking_depth(), to be called when the loop starts.
-    """
-
-    async def child() -> None:
-        pass
-
-    async def main() -> object:
-        coro: Any = child()
-        origin = coro.cr_origin
-        coro.close()
-        return origin
-
-    loop.set_debug(True)
-    assert loop.run_until_complete(main())
-
-
-@requirement("debug.origin-restored", SHOULD, cite="asyncio-dev: Detect never-awaited coroutines")
-def test_origin_tracking_ends_with_the_run(loop: Loop) -> None:
-    """When the loop stops, or debug mode ends while it runs, coroutines are tracked as they were before.
-
-    If this fails: look for a depth that is set and never given back.
-    """
-    before = sys.get_coroutine_origin_tracking_depth()
-    loop.set_debug(True)
-    turn(loop)
-    assert sys.get_coroutine_origin_tracking_depth() == before
-    loop.call_soon(loop.set_debug, False)
-    turn(loop)
-    assert sys.get_coroutine_origin_tracking_depth() == before
 
 
 @requirement("debug.future-traceback", MUST, cite="asyncio-dev: Detect never-retrieved exceptions")

@@ -104,20 +104,27 @@ def test_debug_sets_the_debug_mode_of_the_loop(make_loop: Factory, debug: bool) 
 
 
 @requirement("runner.exception", MUST, cite="asyncio-runner: Runner.run")
-def test_a_runner_raises_the_coroutines_exception(make_loop: Factory) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        LookupError("of main"), asyncio.CancelledError("of main"), SystemExit("of main"), KeyboardInterrupt("of main"),
+        GeneratorExit("of main"), ExceptionGroup("of main", [LookupError()]),
+    ],
+    ids=lambda error: type(error).__name__,
+)  # fmt: skip
+def test_a_runner_raises_the_coroutines_exception(make_loop: Factory, error: BaseException) -> None:
     """Return the coroutine's result or raise its exception.
 
-    If this fails: look for an exception that is reported and not raised.
+    If this fails: look for an exception that is reported and not raised, or made anew from its type.
     """
-    error = LookupError("of main")
 
     async def fail() -> None:
         raise error
 
     with asyncio.Runner(loop_factory=make_loop) as runner:
-        with pytest.raises(LookupError) as caught:
+        with pytest.raises(type(error)) as caught:
             runner.run(fail())
-        assert caught.value is error
+        assert caught.value is error or isinstance(error, asyncio.CancelledError)
         assert runner.run(_value()) == "value"
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextvars
-import os
-import signal
 import threading
 from typing import Any
 
@@ -39,25 +37,6 @@ def test_a_callback_scheduled_from_a_thread_runs_in_the_loops_thread(loop: Loop,
     assert seen == [threading.get_ident()]
 
 
-@requirement("threads.wakes", MUST, cite="asyncio-eventloop: loop.call_soon_threadsafe")
-def test_a_call_from_a_thread_wakes_a_loop_that_waits(loop: Loop, patience: Patience) -> None:
-    """call_soon_threadsafe() wakes a loop that waits for I/O with nothing else to do.
-
-    If this fails: look for a wake-up that is lost between the check of the queue and the poll.
-    """
-    for _ in range(50):
-        started = threading.Event()
-        loop.call_soon(started.set)
-
-        def work(started: threading.Event = started) -> None:
-            patience.wait(started, "the start of the loop")
-            loop.call_soon_threadsafe(loop.stop)
-
-        helper = in_thread(work)
-        loop.run_forever()
-        helper.result()
-
-
 @requirement("threads.order", SHOULD, cite="asyncio-eventloop: loop.call_soon_threadsafe")
 def test_calls_of_one_thread_keep_their_order(loop: Loop, patience: Patience) -> None:
     """Callbacks that one thread schedules run in the order of its calls, each exactly once.
@@ -84,10 +63,15 @@ def test_call_soon_threadsafe_returns_a_handle_that_cancels(loop: Loop) -> None:
     If this fails: look for None returned from a queue of its own.
     """
     trace: list[int] = []
-    handle = loop.call_soon_threadsafe(trace.append, 1)
-    assert isinstance(handle, asyncio.Handle)
-    handle.cancel()
-    turn(loop, 2)
+
+    def cancel() -> None:
+        handle = loop.call_soon_threadsafe(trace.append, 1)
+        assert isinstance(handle, asyncio.Handle)
+        handle.cancel()
+
+    cancel()
+    loop.call_soon(lambda: in_thread(cancel).result())
+    turn(loop, 3)
     assert trace == []
 
 
@@ -126,33 +110,6 @@ def test_call_soon_threadsafe_works_in_the_loops_own_thread(loop: Loop) -> None:
     assert trace == ["outer", "first", "second", "third"]
 
 
-@requirement("threads.before-run", MUST, cite="asyncio-eventloop: loop.call_soon_threadsafe")
-def test_calls_made_before_the_loop_runs_are_kept(loop: Loop, patience: Patience) -> None:
-    """Callbacks that a thread schedules while the loop does not run are run when it does.
-
-    If this fails: look for a wake-up that is needed, or a queue that belongs to a run.
-    """
-    trace: list[int] = []
-    in_thread(lambda: [loop.call_soon_threadsafe(trace.append, value) for value in range(3)]).result()
-    patience.run_until(loop, lambda: len(trace) == 3, "the callbacks")
-    assert trace == [0, 1, 2]
-
-
-@requirement("threads.from-signal-handler", SHOULD, cite="gh-91868")
-def test_call_soon_threadsafe_works_in_a_signal_handler(loop: Loop, patience: Patience) -> None:
-    """call_soon_threadsafe() may be called by a handler of signal.signal(), which interrupts the loop anywhere.
-
-    If this fails: look for a lock that is not re-entrant.
-    """
-    calls: list[int] = []
-    before = signal.signal(signal.SIGUSR1, lambda *_: loop.call_soon_threadsafe(calls.append, 1))
-    try:
-        loop.call_soon(os.kill, os.getpid(), signal.SIGUSR1)
-        patience.run_until(loop, lambda: calls, "the callback")
-    finally:
-        signal.signal(signal.SIGUSR1, before)
-
-
 @requirement("threads.error-reported", MUST, cite="asyncio-dev: Concurrency and Multithreading")
 def test_an_exception_in_such_a_callback_is_reported(loop: Loop, patience: Patience, watch: Any) -> None:
     """An exception in a callback that a thread scheduled goes to the exception handler, not to the thread.
@@ -168,9 +125,9 @@ def test_an_exception_in_such_a_callback_is_reported(loop: Loop, patience: Patie
 
 @requirement("threads.context", MUST, cite="asyncio-eventloop: loop.call_soon_threadsafe")
 def test_such_a_callback_runs_in_the_callers_context(loop: Loop, patience: Patience) -> None:
-    """The context of the calling thread is copied when call_soon_threadsafe() is called.
+    """The context of the calling thread is copied when call_soon_threadsafe() is called, unless another is given.
 
-    If this fails: look for a context taken when the callback is run.
+    If this fails: look for a context taken when the callback is run, or an empty context taken for none.
     """
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="default")
     seen: list[str] = []
@@ -179,11 +136,12 @@ def test_such_a_callback_runs_in_the_callers_context(loop: Loop, patience: Patie
         variable.set("of the thread")
         loop.call_soon_threadsafe(lambda: seen.append(variable.get()))
         variable.set("changed afterwards")
+        loop.call_soon_threadsafe(lambda: seen.append(variable.get()), context=contextvars.Context())
 
     helper = in_thread(work)
-    patience.run_until(loop, lambda: seen, "the callback")
+    patience.run_until(loop, lambda: len(seen) == 2, "the callbacks")
     helper.result()
-    assert seen == ["of the thread"]
+    assert seen == ["of the thread", "default"]
 
 
 @requirement("threads.run-coroutine", MUST, cite="asyncio-task: run_coroutine_threadsafe")
@@ -251,8 +209,11 @@ def test_cancelling_the_threads_future_cancels_the_task(loop: Loop, patience: Pa
 
 
 @requirement("threads.debug-wrong-thread", MUST, cite="asyncio-dev: Debug Mode")
+@pytest.mark.parametrize("context", [None, contextvars.Context()], ids=["no context", "context"])
 @pytest.mark.parametrize("method", ["call_soon", "call_later", "call_at"])
-def test_debug_mode_refuses_calls_from_the_wrong_thread(loop: Loop, method: str) -> None:
+def test_debug_mode_refuses_calls_from_the_wrong_thread(
+    loop: Loop, method: str, context: contextvars.Context | None
+) -> None:
     """In debug mode, many non-threadsafe asyncio APIs (such as loop.call_soon() and loop.call_at()) raise an exception.
 
     If this fails: look for the check that debug mode adds: the call comes from another thread than the one that runs.
@@ -262,9 +223,9 @@ def test_debug_mode_refuses_calls_from_the_wrong_thread(loop: Loop, method: str)
     def call() -> str:
         try:
             if method == "call_soon":
-                loop.call_soon(lambda: None)
+                loop.call_soon(lambda: None, context=context)
             else:
-                getattr(loop, method)(3600.0, lambda: None)
+                getattr(loop, method)(3600.0, lambda: None, context=context)
         except RuntimeError:
             return "refused"
         return "accepted"

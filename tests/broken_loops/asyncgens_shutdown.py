@@ -176,3 +176,57 @@ class ForgetsTheGeneratorsOfARun(EventLoop):
         finally:
             if isinstance(future, asyncio.Task):
                 self._asyncgens.clear()
+
+
+@breaks("asyncgens.shutdown")
+class KnowsSixteenGenerators(Stock):
+    """The register of generators has room for sixteen."""
+
+    def run_forever(self) -> None:
+        kept = getattr(self, "kept", [])
+        add = self._asyncgen_firstiter_hook
+
+        def firstiter(generator: Any) -> None:
+            kept.append(weakref.ref(generator))
+            if len(kept) <= 16:
+                add(generator)
+
+        self.kept, self._asyncgen_firstiter_hook = kept, firstiter
+        try:
+            super().run_forever()
+        finally:
+            self._asyncgen_firstiter_hook = add
+
+
+@breaks("asyncgens.error-isolated")
+class ACancelledGeneratorCancelsTheRest(EventLoop):
+    """CancelledError of one generator comes out of shutdown_asyncgens()."""
+
+    async def shutdown_asyncgens(self) -> None:
+        closing = list(self._asyncgens)
+        self._asyncgens.clear()
+        await super().shutdown_asyncgens()
+        async with asyncio.TaskGroup() as group:
+            for generator in closing:
+                group.create_task(self.closed(generator))
+        if any(isinstance(error, asyncio.CancelledError) for error in self.errors):
+            raise asyncio.CancelledError
+
+    errors: tuple[BaseException, ...] = ()
+
+    async def closed(self, generator: Any) -> None:
+        try:
+            await generator.aclose()
+        except BaseException as error:
+            self.errors = (*self.errors, error)
+            if isinstance(error, Exception):
+                self.call_exception_handler({"message": "closing", "exception": error, "asyncgen": generator})
+
+
+@breaks("asyncgens.error")
+class GeneratorsMayIgnoreTheirEnd(Stock):
+    """A generator that yields when it is closed is not reported."""
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        if "asyncgen" not in context or not isinstance(context.get("exception"), RuntimeError):
+            super().call_exception_handler(context)

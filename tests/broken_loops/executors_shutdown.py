@@ -58,7 +58,7 @@ class ClosesItsOwnOnly(_Knows):
 
 
 @breaks("executors.shutdown-again")
-class ShutsDownOnce(_Knows):
+class ShutsTheExecutorDownOnce(_Knows):
     """A second shutdown_default_executor() raises, unless no executor was ever used."""
 
     used = down = False

@@ -191,3 +191,14 @@ class SetsNoMarker(Stock):
     def create_task(self, coro: Any, **kwargs: Any) -> Any:
         self.call_soon(asyncio._set_running_loop, None)
         return super().create_task(coro, **kwargs)
+
+
+@breaks("runner.exception")
+class MakesExitsAnew(Stock):
+    """SystemExit and GeneratorExit of the main coroutine are raised as new ones of the same type."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        try:
+            return super().run_until_complete(future)
+        except (SystemExit, GeneratorExit) as error:
+            raise type(error) from None

@@ -1,0 +1,103 @@
+"""Chapter threads: that call_soon_threadsafe() wakes the loop, wherever it waits and whoever calls."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import threading
+
+import pytest
+
+from conformance.kit.patience import Patience
+from conformance.kit.signals import interrupt
+from conformance.kit.threads import in_thread
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+
+
+@requirement("threads.wakes", MUST, cite="asyncio-eventloop: loop.call_soon_threadsafe")
+@pytest.mark.parametrize("besides", ["nothing", "timer", "descriptor"])
+def test_a_call_from_a_thread_wakes_a_loop_that_waits(loop: Loop, patience: Patience, besides: str) -> None:
+    """call_soon_threadsafe() wakes a loop that waits for I/O, or for a timer, with nothing else to do.
+
+    If this fails: look for a wake-up that is lost between the check of the queue and the poll.
+    """
+    left, right = socket.socketpair()
+    if besides == "timer":
+        loop.call_later(3600, print)
+    if besides == "descriptor":
+        loop.add_reader(left, print)
+    for _ in range(50):
+        started = threading.Event()
+        loop.call_soon(started.set)
+
+        def work(started: threading.Event = started) -> None:
+            patience.wait(started, "the start of the loop")
+            loop.call_soon_threadsafe(loop.stop)
+
+        helper = in_thread(work)
+        loop.run_forever()
+        helper.result()
+    loop.remove_reader(left)
+    left.close()
+    right.close()
+
+
+@requirement("threads.wakes-again", MUST, cite="asyncio-eventloop: loop.call_soon_threadsafe")
+def test_every_call_from_a_thread_wakes_the_loop(loop: Loop, patience: Patience) -> None:
+    """call_soon_threadsafe() wakes a loop that waits each time, however often it was woken before.
+
+    If this fails: look for a wake-up that is noted and not taken back when the loop has woken.
+    """
+    calls = threading.Semaphore(0)
+
+    def work() -> None:
+        try:
+            for _ in range(300):
+                loop.call_soon_threadsafe(calls.release)
+                assert calls.acquire(timeout=patience.seconds), "the loop was not woken"
+        finally:
+            loop.call_soon_threadsafe(loop.stop)
+            for _ in range(3):
+                loop.call_soon_threadsafe(lambda: None)
+
+    helper = in_thread(work)
+    loop.run_forever()
+    helper.result()
+
+
+@requirement("threads.before-run", MUST, cite="asyncio-eventloop: loop.call_soon_threadsafe")
+def test_calls_made_before_the_loop_runs_are_kept(loop: Loop, patience: Patience) -> None:
+    """Callbacks that a thread schedules while the loop does not run are run when it does.
+
+    If this fails: look for a wake-up that is needed, or blocks when nobody reads it, or a queue that belongs to a run.
+    """
+    trace: list[int] = []
+    in_thread(lambda: [loop.call_soon_threadsafe(trace.append, value) for value in range(5000)]).result()
+    patience.run_until(loop, lambda: len(trace) == 5000, "the callbacks")
+    assert trace == list(range(5000))
+
+
+@requirement("threads.from-signal-handler", SHOULD, cite="gh-91868")
+@pytest.mark.parametrize("waits", [False, True], ids=["busy", "waiting"])
+def test_call_soon_threadsafe_works_in_a_signal_handler(loop: Loop, patience: Patience, waits: bool) -> None:
+    """call_soon_threadsafe() may be called by a handler of signal.signal(), which interrupts the loop anywhere.
+
+    If this fails: look for a lock that is not re-entrant, or a wake-up that is left out in the loop's own thread.
+    """
+    calls: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda *_: loop.call_soon_threadsafe(calls.append, 1))
+    try:
+        if waits:
+            signal.signal(signal.SIGUSR1, lambda *_: loop.call_soon_threadsafe(loop.stop))
+            helper = in_thread(lambda: interrupt(loop, patience, signal.SIGUSR1))
+            loop.run_forever()
+            helper.result()
+        else:
+            loop.call_soon(os.kill, os.getpid(), signal.SIGUSR1)
+            patience.run_until(loop, lambda: calls, "the callback")
+    finally:
+        signal.signal(signal.SIGUSR1, before)
