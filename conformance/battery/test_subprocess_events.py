@@ -149,6 +149,7 @@ def test_process_exited_does_not_wait_for_the_pipes(loop: Loop, patience: Patien
     """
     with spawned(loop, patience, "exec 3<&0; cat <&3 & exit 4") as (transport, protocol):
         patience.run_until(loop, lambda: protocol.exited, "process_exited()")
+        assert transport.get_returncode() == 4
         stdin = transport.get_pipe_transport(0)
         stdin.write(b"from the grandchild")
         stdin.close()

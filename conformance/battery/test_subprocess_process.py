@@ -126,11 +126,15 @@ def test_a_wait_with_a_timeout_leaves_the_child_alone(loop: Loop, patience: Pati
 
     async def scenario() -> int:
         process = await sh("read line; exit 3", stdin=PIPE)
+        others = [asyncio.ensure_future(process.wait())]
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(process.wait(), 0.003)
+        others.append(asyncio.ensure_future(process.wait()))
+        await asyncio.sleep(0)
         assert process.returncode is None
         assert process.stdin is not None
         process.stdin.write(b"\n")
+        assert await asyncio.gather(*others) == [3, 3]
         return await process.wait()
 
     assert run(loop, patience, scenario()) == 3

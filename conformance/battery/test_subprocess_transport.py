@@ -122,6 +122,7 @@ def test_get_pipe_transport_gives_a_transport_of_the_right_direction(loop: Loop,
         stdin.close()
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
         assert protocol.output == {1: b"through", 2: b"err\n"}
+        assert [transport.get_pipe_transport(fd) for fd in (0, 1, 2)] == [stdin, stdout, stderr], "after their end"
 
 
 @requirement("subprocess.no-pipe-transport", MUST, cite="asyncio-protocol: SubprocessTransport.get_pipe_transport")
@@ -145,6 +146,8 @@ def test_the_transport_tells_its_subprocess(loop: Loop, patience: Patience) -> N
         popen = transport.get_extra_info("subprocess")
         assert isinstance(popen, subprocess.Popen)
         assert popen.pid == transport.get_pid()
+        assert transport.get_extra_info("no such name") is None
+        assert transport.get_extra_info("no such name", "default") == "default"
 
 
 @requirement("subprocess.get-protocol", MUST, cite="asyncio-protocol: BaseTransport.get_protocol")
