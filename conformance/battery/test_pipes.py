@@ -197,7 +197,7 @@ def test_closing_a_read_pipe_ends_it(loop: Loop, patience: Patience) -> None:
     with reading(loop) as (transport, protocol, file, end):
         os.write(end.number, b"unread")
         transport.close()
-        assert (transport.is_closing(), protocol.lost) == (True, False)
+        assert (transport.is_closing(), transport.is_reading(), protocol.lost) == (True, False, False)
         lost(loop, patience, protocol)
         turn(loop, 2)
         assert (bytes(protocol.received), protocol.reason, file.closed) == (b"", None, True)
@@ -358,6 +358,7 @@ def test_the_transport_gives_its_pipe(loop: Loop, end: Any) -> None:
     """
     with end(loop) as (transport, _, file, _):
         assert transport.get_extra_info("pipe") is file
+        assert transport.get_extra_info("no such name", "default") == "default"
 
 
 @requirement("pipes.refuses-files", SHOULD, cite="asyncio-eventloop: loop.connect_read_pipe")

@@ -13,7 +13,7 @@ from tests.broken_loops.subprocess_transport import lost_once, replaced
 Stock = asyncio.SelectorEventLoop
 
 
-class _TampersWithPipes(Stock):
+class TampersWithPipes(Stock):
     """Changes protocol and transport of a pipe before the one is told of the other. Not those of children."""
 
     def patch_reader(self, transport: Any, protocol: Any) -> None:
@@ -45,7 +45,7 @@ class _TampersWithPipes(Stock):
 
 
 @breaks("pipes.read-pair")
-class AnnouncesReadPipesTwice(_TampersWithPipes):
+class AnnouncesReadPipesTwice(TampersWithPipes):
     """A read pipe is announced twice."""
 
     def patch_reader(self, transport: Any, protocol: Any) -> None:
@@ -53,7 +53,7 @@ class AnnouncesReadPipesTwice(_TampersWithPipes):
 
 
 @breaks("pipes.write-pair")
-class AnnouncesWritePipesTwice(_TampersWithPipes):
+class AnnouncesWritePipesTwice(TampersWithPipes):
     """A write pipe is announced twice."""
 
     def patch_writer(self, transport: Any, protocol: Any) -> None:
@@ -62,7 +62,7 @@ class AnnouncesWritePipesTwice(_TampersWithPipes):
 
 
 @breaks("pipes.non-blocking")
-class PipesBlock(_TampersWithPipes):
+class PipesBlock(TampersWithPipes):
     """A write pipe is left in blocking mode."""
 
     def patch_writer(self, transport: Any, protocol: Any) -> None:
@@ -70,7 +70,7 @@ class PipesBlock(_TampersWithPipes):
 
 
 @breaks("pipes.data")
-class PipesGiveBytearrays(_TampersWithPipes):
+class PipesGiveBytearrays(TampersWithPipes):
     """Large data from a pipe comes as a bytearray."""
 
     def patch_reader(self, transport: Any, protocol: Any) -> None:
@@ -78,7 +78,7 @@ class PipesGiveBytearrays(_TampersWithPipes):
 
 
 @breaks("pipes.end")
-class AHangUpIsAnError(_TampersWithPipes):
+class AHangUpIsAnError(TampersWithPipes):
     """The end of a pipe in which something was left is an error."""
 
     def patch_reader(self, transport: Any, protocol: Any) -> None:
@@ -89,7 +89,7 @@ class AHangUpIsAnError(_TampersWithPipes):
 
 
 @breaks("pipes.end-closes")
-class LeavesTheFileToTheCaller(_TampersWithPipes):
+class LeavesTheFileToTheCaller(TampersWithPipes):
     """A duplicate of the read pipe is watched, and the caller's file stays open."""
 
     def __init__(self) -> None:
@@ -114,7 +114,7 @@ class LeavesTheFileToTheCaller(_TampersWithPipes):
 
 
 @breaks("pipes.pause")
-class PipesAreNotPaused(_TampersWithPipes):
+class PipesAreNotPaused(TampersWithPipes):
     """pause_reading() of a pipe changes what is_reading() says, and nothing else."""
 
     def patch_reader(self, transport: Any, protocol: Any) -> None:
@@ -129,7 +129,7 @@ class PipesAreNotPaused(_TampersWithPipes):
 
 
 @breaks("pipes.pause-again")
-class CountsPipePauses(_TampersWithPipes):
+class CountsPipePauses(TampersWithPipes):
     """Two pauses need two resumes; a third resume is an error."""
 
     def patch_reader(self, transport: Any, protocol: Any) -> None:
@@ -142,7 +142,7 @@ class CountsPipePauses(_TampersWithPipes):
 
 
 @breaks("pipes.close-read")
-class ReadsBeforeItCloses(_TampersWithPipes):
+class ReadsBeforeItCloses(TampersWithPipes):
     """close() calls connection_lost() at once."""
 
     def patch_reader(self, transport: Any, protocol: Any) -> None:
@@ -156,7 +156,7 @@ class ReadsBeforeItCloses(_TampersWithPipes):
 
 
 @breaks("pipes.write")
-class DropsTheRest(_TampersWithPipes):
+class DropsTheRest(TampersWithPipes):
     """What is written while something waits is dropped."""
 
     def patch_writer(self, transport: Any, protocol: Any) -> None:
@@ -164,7 +164,7 @@ class DropsTheRest(_TampersWithPipes):
 
 
 @breaks("pipes.write-buffers")
-class WritesBytesOnly(_TampersWithPipes):
+class WritesBytesOnly(TampersWithPipes):
     """A bytearray cannot be written into a pipe."""
 
     def patch_writer(self, transport: Any, protocol: Any) -> None:
@@ -177,7 +177,7 @@ class WritesBytesOnly(_TampersWithPipes):
 
 
 @breaks("pipes.writelines")
-class PipesCannotWriteLines(_TampersWithPipes):
+class PipesCannotWriteLines(TampersWithPipes):
     """writelines() of a pipe writes the first piece."""
 
     def patch_writer(self, transport: Any, protocol: Any) -> None:
@@ -185,7 +185,7 @@ class PipesCannotWriteLines(_TampersWithPipes):
 
 
 @breaks("pipes.pause-writing")
-class PipesDoNotPause(_TampersWithPipes):
+class PipesDoNotPause(TampersWithPipes):
     """A full pipe does not pause its protocol."""
 
     def patch_writer(self, transport: Any, protocol: Any) -> None:
@@ -193,7 +193,7 @@ class PipesDoNotPause(_TampersWithPipes):
 
 
 @breaks("pipes.buffer-size")
-class CountsWhatWasSent(_TampersWithPipes):
+class CountsWhatWasSent(TampersWithPipes):
     """The size of the buffer counts what the pipe has taken."""
 
     def patch_writer(self, transport: Any, protocol: Any) -> None:
@@ -209,7 +209,7 @@ class CountsWhatWasSent(_TampersWithPipes):
 
 
 @breaks("pipes.close-write")
-class ClosingAPipeAborts(_TampersWithPipes):
+class ClosingAPipeAborts(TampersWithPipes):
     """close() of a write pipe drops the buffer."""
 
     def patch_writer(self, transport: Any, protocol: Any) -> None:
@@ -217,7 +217,7 @@ class ClosingAPipeAborts(_TampersWithPipes):
 
 
 @breaks("pipes.write-eof")
-class PipesHaveNoEof(_TampersWithPipes):
+class PipesHaveNoEof(TampersWithPipes):
     """can_write_eof() of a pipe is false."""
 
     def patch_writer(self, transport: Any, protocol: Any) -> None:
@@ -225,7 +225,7 @@ class PipesHaveNoEof(_TampersWithPipes):
 
 
 @breaks("pipes.abort")
-class AbortingAPipeFlushes(_TampersWithPipes):
+class AbortingAPipeFlushes(TampersWithPipes):
     """abort() of a pipe flushes it."""
 
     def patch_writer(self, transport: Any, protocol: Any) -> None:
@@ -233,7 +233,7 @@ class AbortingAPipeFlushes(_TampersWithPipes):
 
 
 @breaks("pipes.broken")
-class ABrokenPipeIsAnEnd(_TampersWithPipes):
+class ABrokenPipeIsAnEnd(TampersWithPipes):
     """A reader that goes away is a regular end."""
 
     def patch_writer(self, transport: Any, protocol: Any) -> None:
@@ -241,7 +241,7 @@ class ABrokenPipeIsAnEnd(_TampersWithPipes):
 
 
 @breaks("pipes.reader-gone")
-class WatchesOnlyWhatItWrites(_TampersWithPipes):
+class WatchesOnlyWhatItWrites(TampersWithPipes):
     """That the reader is gone is not told to a protocol that has written nothing."""
 
     def patch_writer(self, transport: Any, protocol: Any) -> None:
@@ -264,7 +264,7 @@ class WatchesOnlyWhatItWrites(_TampersWithPipes):
 
 
 @breaks("pipes.extra-info")
-class PipesAreNumbers(_TampersWithPipes):
+class PipesAreNumbers(TampersWithPipes):
     """get_extra_info('pipe') is a descriptor."""
 
     def patch_writer(self, transport: Any, protocol: Any) -> None:
@@ -272,7 +272,7 @@ class PipesAreNumbers(_TampersWithPipes):
 
 
 @breaks("pipes.refuses-files")
-class FilesAreOtherErrors(_TampersWithPipes):
+class FilesAreOtherErrors(TampersWithPipes):
     """A regular file is refused by the poller, with PermissionError."""
 
     async def connect_read_pipe(self, protocol_factory: Any, pipe: Any) -> Any:
@@ -282,7 +282,7 @@ class FilesAreOtherErrors(_TampersWithPipes):
 
 
 @breaks("pipes.set-protocol")
-class PipesKeepTheirProtocol(_TampersWithPipes):
+class PipesKeepTheirProtocol(TampersWithPipes):
     """set_protocol() of a pipe changes what get_protocol() returns, and nothing else."""
 
     def patch_reader(self, transport: Any, protocol: Any) -> None:

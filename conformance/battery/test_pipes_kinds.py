@@ -1,0 +1,241 @@
+"""Chapter pipes: what else is a pipe, and what the callbacks of its protocol may do."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import tty
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from conformance.kit.patience import Patience, turn
+from conformance.kit.protocols import Events
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+SOME = bytes(range(250)) * 200  # 50 kB: less than a pipe holds
+
+
+def _pipe() -> tuple[Any, Any]:
+    read, write = os.pipe()
+    return open(read, "rb"), open(write, "wb", buffering=0)
+
+
+def _sockets() -> tuple[Any, Any]:
+    return socket.socketpair()
+
+
+def _terminal() -> tuple[Any, Any]:
+    ours, theirs = os.openpty()
+    tty.setraw(theirs)
+    return open(ours, "rb", buffering=0), open(theirs, "wb", buffering=0)
+
+
+_KINDS: dict[str, Callable[[], tuple[Any, Any]]] = {"pipe": _pipe, "sockets": _sockets, "terminal": _terminal}
+
+
+@requirement("pipes.kinds", SHOULD, cite="asyncio-eventloop: loop.connect_read_pipe")
+@pytest.mark.parametrize("kind", _KINDS)
+def test_pipes_sockets_and_terminals_can_be_connected(loop: Loop, patience: Patience, kind: str) -> None:
+    """pipe is a file-like object: a buffered one, a socket or a terminal can be read and written, as sys.stdin is.
+
+    If this fails: look for a test of the descriptor's kind that only pipes pass, or for a file that must be raw.
+    """
+    read_end, write_end = _KINDS[kind]()
+    writer, writing = loop.run_until_complete(loop.connect_write_pipe(Events, write_end))
+    reader, reading = loop.run_until_complete(loop.connect_read_pipe(Events, read_end))
+    writer.write(b"through ")
+    writer.write(b"")
+    writer.write(b"the pipe")
+    patience.run_until(loop, lambda: len(reading.received) >= 16, "the data")
+    assert reading.received == b"through the pipe"
+    reader.close()
+    writer.abort()
+    patience.run_until(loop, lambda: reading.lost and writing.lost, "both connection_lost()")
+    turn(loop, 2)
+    assert (read_end.fileno() if kind == "sockets" else read_end.closed) in (-1, True)
+
+
+@requirement("pipes.one-protocol", MUST, cite="asyncio-eventloop: loop.connect_read_pipe")
+@pytest.mark.parametrize("name", ["connect_read_pipe", "connect_write_pipe"])
+def test_the_factory_is_called_once(loop: Loop, name: str) -> None:
+    """protocol is an object instantiated by the protocol_factory, which is called once.
+
+    If this fails: look for a factory that is tried before the pipe is connected.
+    """
+    made: list[Events] = []
+
+    def factory() -> Events:
+        made.append(Events())
+        return made[-1]
+
+    read, write = os.pipe()
+    ours, theirs = (read, write) if name == "connect_read_pipe" else (write, read)
+    file = open(ours, "rb" if ours == read else "wb", buffering=0)  # noqa: SIM115 (the transport owns it)
+    transport, protocol = loop.run_until_complete(getattr(loop, name)(factory, file))
+    transport.close()
+    turn(loop, 4)
+    os.close(theirs)
+    assert made == [protocol]
+
+
+class _Inside(Events):
+    """Does something with its transport in one of its callbacks, once."""
+
+    def __init__(self, where: str, act: Callable[[Any], None]) -> None:
+        super().__init__()
+        self.where, self.act = where, act
+
+    def _called(self, name: str) -> None:
+        if name == self.where:
+            self.where = ""
+            self.act(self.transport)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._called("connection_made")
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._called("data_received")
+
+
+def _read(loop: Loop, protocol: Events) -> tuple[Any, int]:
+    """The transport of a pipe that is read by the protocol, and the descriptor that writes."""
+    ours, theirs = os.pipe()
+    os.write(theirs, SOME)
+    file = open(ours, "rb", buffering=0)  # noqa: SIM115 (the transport owns it)
+    transport, _ = loop.run_until_complete(loop.connect_read_pipe(lambda: protocol, file))
+    return transport, theirs
+
+
+@requirement("pipes.pause-inside", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")
+@pytest.mark.parametrize("where", ["connection_made", "data_received"])
+def test_a_callback_may_pause_the_pipe(loop: Loop, patience: Patience, where: str) -> None:
+    """After pause_reading() in a callback no data is passed to the protocol until resume_reading() is called.
+
+    If this fails: look for reading that starts after connection_made(), or for one read that is passed on in pieces.
+    """
+    protocol = _Inside(where, lambda transport: transport.pause_reading())
+    transport, theirs = _read(loop, protocol)
+    if where == "data_received":
+        patience.run_until(loop, lambda: protocol.received, "data")
+    seen = len(protocol.calls)
+    os.write(theirs, b"more")
+    loop.run_until_complete(asyncio.sleep(0.003))
+    assert protocol.calls[seen:] == []
+    assert protocol.names.count("data_received") == (where == "data_received")
+    transport.resume_reading()
+    patience.run_until(loop, lambda: len(protocol.received) == len(SOME) + 4, "the rest")
+    assert protocol.received == SOME + b"more"
+    transport.close()
+    turn(loop, 4)
+    os.close(theirs)
+
+
+@requirement("pipes.close-inside", MUST, cite="asyncio-protocol: BaseTransport.close")
+@pytest.mark.parametrize("where", ["connection_made", "data_received"])
+def test_a_callback_may_close_the_pipe(loop: Loop, patience: Patience, where: str) -> None:
+    """After close() in a callback no more data is received, and connection_lost(None) is called.
+
+    If this fails: look for one read that is passed on in pieces, or for a reading that starts after connection_made().
+    """
+    protocol = _Inside(where, lambda transport: transport.close())
+    transport, theirs = _read(loop, protocol)
+    patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+    turn(loop, 2)
+    os.close(theirs)
+    assert protocol.names.count("data_received") == (where == "data_received")
+    assert protocol.names[-1] == "connection_lost"
+    assert protocol.reason is None
+    assert transport.is_closing()
+
+
+@requirement("pipes.pause-closed", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")
+def test_a_closed_pipe_can_be_paused(loop: Loop, patience: Patience) -> None:
+    """pause_reading() can be called when the transport is already closed; it is not receiving new data any more.
+
+    If this fails: look for an error that a closed transport raises, or for a pipe that is watched again.
+    """
+    protocol = Events()
+    transport, theirs = _read(loop, protocol)
+    patience.run_until(loop, lambda: protocol.received == SOME, "the data")
+    transport.close()
+    transport.pause_reading()
+    patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+    transport.pause_reading()
+    os.close(theirs)
+    assert protocol.names[-1] == "connection_lost"
+
+
+@requirement("pipes.error-reported", MUST, cite="asyncio-eventloop: loop.call_exception_handler")
+def test_an_exception_of_data_received_is_reported(loop: Loop, patience: Patience, watch: Any) -> None:
+    """If data_received() of a pipe's protocol raises, the exception handler is called with the exception.
+
+    If this fails: look for a way from the poller to a protocol on which exceptions are dropped.
+    """
+    watch.allow("reported")
+    error = LookupError("of the protocol")
+
+    def fail(_transport: Any) -> None:
+        raise error
+
+    protocol = _Inside("data_received", fail)
+    transport, theirs = _read(loop, protocol)
+    patience.run_until(loop, lambda: watch.reported, "the report")
+    transport.close()
+    patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+    os.close(theirs)
+    assert [context["exception"] for context in watch.reported] == [error]
+
+
+@requirement("pipes.set-writers-protocol", MUST, cite="asyncio-protocol: BaseTransport.set_protocol")
+def test_the_protocol_of_a_writer_can_be_replaced(loop: Loop, patience: Patience) -> None:
+    """set_protocol() of a write pipe sets a new protocol: flow control and connection_lost() are told to that one.
+
+    If this fails: look for callbacks bound to the first protocol.
+    """
+    theirs, ours = os.pipe()
+    file = open(ours, "wb", buffering=0)  # noqa: SIM115 (the transport owns it)
+    first, second = Events(), Events()
+    transport, _ = loop.run_until_complete(loop.connect_write_pipe(lambda: first, file))
+    transport.set_protocol(second)
+    assert transport.get_protocol() is second
+    transport.write(SOME * 10)
+    os.close(theirs)
+    patience.run_until(loop, lambda: second.lost or first.lost, "connection_lost()")
+    assert first.names == ["connection_made"]
+    assert (second.names[0], second.names[-1]) == ("pause_writing", "connection_lost")
+    turn(loop, 2)
+
+
+@requirement("pipes.limits", MUST, cite="asyncio-protocol: WriteTransport.set_write_buffer_limits")
+def test_the_limits_of_a_write_pipe_are_obeyed(loop: Loop) -> None:
+    """Neither high nor low can be negative, nor low above high; high=0 forces low to 0 and pauses at the first byte.
+
+    The buffer's size must go strictly over the high-water mark.
+
+    If this fails: look for limits that are stored and not looked at, a 0 that is taken for none, or > where >= stands.
+    """
+    theirs, ours = os.pipe()
+    file = open(ours, "wb", buffering=0)  # noqa: SIM115 (the transport owns it)
+    transport, protocol = loop.run_until_complete(loop.connect_write_pipe(Events, file))
+    for high, low in ((-1, None), (10, 11), (10, -1)):
+        with pytest.raises(ValueError):  # noqa: PT011 (no message is part of the contract)
+            transport.set_write_buffer_limits(high=high, low=low)
+    transport.set_write_buffer_limits(high=0)
+    assert transport.get_write_buffer_limits() == (0, 0)
+    transport.set_write_buffer_limits(high=1 << 30)
+    transport.write(SOME * 10)
+    turn(loop, 2)
+    transport.set_write_buffer_limits(high=transport.get_write_buffer_size() + 10)
+    transport.write(bytes(10))
+    assert protocol.names == ["connection_made"]
+    transport.write(bytes(1))
+    assert protocol.names == ["connection_made", "pause_writing"]
+    transport.abort()
+    turn(loop, 4)
+    os.close(theirs)

@@ -1,0 +1,164 @@
+"""Broken loops of the chapter `pipes`: what else is a pipe, and what the callbacks of its protocol may do."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import os
+import stat
+from typing import Any
+
+from tests.broken_loops import breaks
+from tests.broken_loops.pipes import TampersWithPipes
+from tests.broken_loops.subprocess_transport import replaced
+
+Stock = asyncio.SelectorEventLoop
+
+
+class _Checks(Stock):
+    """Refuses some pipes that others take."""
+
+    def refuses(self, pipe: Any) -> bool:
+        raise NotImplementedError
+
+    async def connect_read_pipe(self, protocol_factory: Any, pipe: Any) -> Any:
+        if self.refuses(pipe):
+            raise ValueError("this is no pipe")
+        return await super().connect_read_pipe(protocol_factory, pipe)
+
+
+@breaks("pipes.kinds")
+class TerminalsAreNoPipes(_Checks):
+    """A terminal, or another character device, cannot be read."""
+
+    def refuses(self, pipe: Any) -> bool:
+        return stat.S_ISCHR(os.fstat(pipe.fileno()).st_mode)
+
+
+@breaks("pipes.kinds")
+class BufferedFilesAreNoPipes(_Checks):
+    """A file object that is buffered cannot be read."""
+
+    def refuses(self, pipe: Any) -> bool:
+        return isinstance(pipe, io.BufferedReader)
+
+
+@breaks("pipes.one-protocol")
+class TriesTheFactory(Stock):
+    """connect_write_pipe() calls the factory once more, before anything else."""
+
+    async def connect_write_pipe(self, protocol_factory: Any, pipe: Any) -> Any:
+        protocol_factory()
+        return await super().connect_write_pipe(protocol_factory, pipe)
+
+
+def _in_pieces(protocol: Any, wanted: Any) -> None:
+    """Passes what was read on in pieces of 4 KiB, as long as it is wanted."""
+
+    def received(told: Any, data: bytes) -> None:
+        for start in range(0, len(data), 4096):
+            if wanted():
+                told(data[start : start + 4096])
+
+    replaced(protocol, "data_received", received)
+
+
+@breaks("pipes.pause-inside")
+class PassesPiecesOnThoughPaused(TampersWithPipes):
+    """What was read before pause_reading() is passed on in pieces."""
+
+    def patch_reader(self, transport: Any, protocol: Any) -> None:
+        _in_pieces(protocol, lambda: not transport.is_closing())
+
+
+@breaks("pipes.close-inside")
+class PassesPiecesOnThoughClosed(TampersWithPipes):
+    """What was read before close() is passed on in pieces."""
+
+    def patch_reader(self, transport: Any, protocol: Any) -> None:
+        _in_pieces(protocol, lambda: transport.is_reading() or transport.is_closing())
+
+
+@breaks("pipes.pause-inside")
+class ReadsOnceItHasAnnounced(Stock):
+    """After connection_made() a pipe is read, whatever that has said."""
+
+    async def connect_read_pipe(self, protocol_factory: Any, pipe: Any) -> Any:
+        transport, protocol = await super().connect_read_pipe(protocol_factory, pipe)
+        transport.resume_reading()
+        return transport, protocol
+
+
+@breaks("pipes.pause-closed")
+class ClosedPipesCannotBePaused(TampersWithPipes):
+    """pause_reading() of a closed pipe raises."""
+
+    def patch_reader(self, transport: Any, protocol: Any) -> None:
+        def pause(pause: Any) -> None:
+            if transport.is_closing():
+                raise RuntimeError("the transport is closed")
+            pause()
+
+        replaced(transport, "pause_reading", pause)
+
+
+@breaks("pipes.error-reported")
+class ErrorsOfPipesAreDropped(TampersWithPipes):
+    """An exception of data_received() is dropped."""
+
+    def patch_reader(self, transport: Any, protocol: Any) -> None:
+        def received(told: Any, data: bytes) -> None:
+            with contextlib.suppress(Exception):
+                told(data)
+
+        replaced(protocol, "data_received", received)
+
+
+@breaks("pipes.set-writers-protocol")
+class WritersKeepTheirProtocol(TampersWithPipes):
+    """set_protocol() of a write pipe changes what get_protocol() returns, and nothing else."""
+
+    def patch_writer(self, transport: Any, protocol: Any) -> None:
+        def remember(_set: Any, new: Any) -> None:
+            transport.get_protocol = lambda: new
+
+        replaced(transport, "set_protocol", remember)
+
+
+@breaks("pipes.limits")
+class NoLimitIsTheDefault(TampersWithPipes):
+    """A high-water mark of 0 is taken for the default."""
+
+    def patch_writer(self, transport: Any, protocol: Any) -> None:
+        def limit(limit: Any, high: Any = None, low: Any = None) -> None:
+            limit(high=high or None, low=low)
+
+        replaced(transport, "set_write_buffer_limits", limit)
+
+
+@breaks("pipes.limits")
+class PausesAtTheMark(TampersWithPipes):
+    """pause_writing() is called when the buffer reaches the high-water mark."""
+
+    def patch_writer(self, transport: Any, protocol: Any) -> None:
+        def limit(limit: Any, high: Any = None, low: Any = None) -> None:
+            limit(high=high - 1 if high else high, low=low)
+
+        replaced(transport, "set_write_buffer_limits", limit)
+
+
+@breaks("pipes.extra-info")
+class PipesHaveNoDefault(TampersWithPipes):
+    """get_extra_info() of what is not known is None, whatever the default."""
+
+    def patch_reader(self, transport: Any, protocol: Any) -> None:
+        replaced(transport, "get_extra_info", lambda get, name, default=None: get(name))
+
+
+@breaks("pipes.close-read")
+class ClosedPipesAreRead(TampersWithPipes):
+    """is_reading() is true after close()."""
+
+    def patch_reader(self, transport: Any, protocol: Any) -> None:
+        replaced(transport, "is_reading", lambda reading: reading() or transport.is_closing())
