@@ -52,7 +52,7 @@ class TheModeIsANumber(Stock):
 
 
 @breaks("debug.slow")
-class ZeroIsTheDefault(Stock):
+class ZeroIsTheUsualLimit(Stock):
     """A slow_callback_duration of 0 is taken for 0.1."""
 
     limit = 0.1

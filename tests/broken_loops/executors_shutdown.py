@@ -139,7 +139,7 @@ class RefusesAllExecutors(Stock):
 
 
 @breaks("executors.shutdown-queue")
-class DropsWhatWaits(_Knows):
+class ShutsDownWithoutTheQueue(_Knows):
     """shutdown_default_executor() drops what is in the queue."""
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # type: ignore[override]

@@ -138,7 +138,7 @@ class NoLimitIsTheDefault(TampersWithPipes):
 
 
 @breaks("pipes.limits")
-class PausesAtTheMark(TampersWithPipes):
+class PausesPipesAtTheMark(TampersWithPipes):
     """pause_writing() is called when the buffer reaches the high-water mark."""
 
     def patch_writer(self, transport: Any, protocol: Any) -> None:
