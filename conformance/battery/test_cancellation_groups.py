@@ -56,7 +56,7 @@ def test_cancelling_counts_the_requests(loop: Loop) -> None:
 def test_uncancel_decrements_the_count(loop: Loop) -> None:
     """uncancel() decrements the count of cancellation requests and returns the remaining number, never below 0.
 
-    If this fails: look for a count returned as it was before.
+    If this fails: look for a count returned as it was before, or for a flag in its place.
     """
     counts: list[int] = []
 
@@ -64,15 +64,16 @@ def test_uncancel_decrements_the_count(loop: Loop) -> None:
         task = asyncio.current_task()
         assert task is not None
         counts.append(task.uncancel())
-        for _ in range(2):
+        for _ in range(3):
             task.cancel()
         try:
             await asyncio.sleep(0)
         except asyncio.CancelledError:
-            counts.extend([task.uncancel(), task.cancelling(), task.uncancel(), task.uncancel(), task.cancelling()])
+            for _ in range(4):
+                counts.extend([task.uncancel(), task.cancelling()])
 
     loop.run_until_complete(child())
-    assert counts == [0, 1, 1, 0, 0, 0]
+    assert counts == [0, 2, 2, 1, 1, 0, 0, 0, 0]
 
 
 @requirement("cancellation.uncancel-done", MUST, cite="asyncio-task: Task.uncancel")
@@ -148,7 +149,7 @@ def test_a_task_can_cancel_itself(loop: Loop, awaits: str) -> None:
     async def child() -> None:
         me = asyncio.current_task()
         assert me is not None
-        me.cancel()
+        assert me.cancel() is True
         trace.append("went on")
         try:
             await awaited()

@@ -167,22 +167,23 @@ def test_one_context_can_serve_many_callbacks(loop: Loop) -> None:
 def test_done_callbacks_run_in_the_context_of_whoever_added_them(loop: Loop, patience: Patience) -> None:
     """add_done_callback() uses the current context when no context is provided, and the given one otherwise.
 
-    If this fails: look for a future of the loop's own that forgets the context.
+    If this fails: look for a future of the loop's own that forgets the context, or has one for all its callbacks.
     """
     seen: list[str] = []
     given = contextvars.copy_context()
     given.run(VARIABLE.set, "given")
     future = loop.create_future()
 
-    def caller() -> None:
-        VARIABLE.set("of the caller")
+    def caller(name: str) -> None:
+        VARIABLE.set(name)
         future.add_done_callback(lambda _: _ask(seen))
 
-    contextvars.copy_context().run(caller)
+    contextvars.copy_context().run(caller, "of the caller")
+    contextvars.copy_context().run(caller, "of another")
     future.add_done_callback(lambda _: _ask(seen), context=given)
     future.set_result(None)
-    patience.run_until(loop, lambda: len(seen) == 2, "both callbacks")
-    assert seen == ["of the caller", "given"]
+    patience.run_until(loop, lambda: len(seen) == 3, "the callbacks")
+    assert seen == ["of the caller", "of another", "given"]
 
 
 @requirement("context.task-copies", MUST, cite="asyncio-eventloop: loop.create_task")

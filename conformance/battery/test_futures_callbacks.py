@@ -168,12 +168,13 @@ def test_a_callback_added_to_a_done_future_is_scheduled(loop: Loop) -> None:
     def add() -> None:
         loop.call_soon(trace.append, "before")
         future.add_done_callback(lambda _: trace.append("done callback"))
+        future.add_done_callback(lambda _: trace.append("another"))
         trace.append("added")
         loop.call_soon(trace.append, "after")
 
     loop.call_soon(add)
     turn(loop, 3)
-    assert trace == ["added", "before", "done callback", "after"]
+    assert trace == ["added", "before", "done callback", "another", "after"]
 
 
 @requirement("futures.callbacks-order", SHOULD, cite="asyncio-future: Future.add_done_callback")
@@ -305,15 +306,19 @@ def test_remove_done_callback_returns_the_number_removed(loop: Loop, times: int)
 
 
 @requirement("futures.exception-never-retrieved", MUST, cite="asyncio-dev: Detect never-retrieved exceptions")
-def test_an_exception_that_nobody_asked_for_is_reported(loop: Loop, watch: Any) -> None:
+@pytest.mark.parametrize("callbacks", [0, 2])
+def test_an_exception_that_nobody_asked_for_is_reported(loop: Loop, watch: Any, callbacks: int) -> None:
     """If an exception was set but the future is never awaited, the exception handler is called when it is collected.
 
-    If this fails: look for an own future class without a finalizer.
+    If this fails: look for an own future class without a finalizer, or for done callbacks that count as retrieval.
     """
     watch.allow("reported")
     error = LookupError("never retrieved")
     future = loop.create_future()
+    for _ in range(callbacks):
+        future.add_done_callback(lambda _: None)
     future.set_exception(error)
+    turn(loop, 2)
     del future
     gc.collect()
     assert [context.get("exception") for context in watch.reported] == [error]

@@ -135,9 +135,9 @@ def test_create_task_sets_the_name(loop: Loop) -> None:
 
     If this fails: look for a name that is dropped, perhaps since it is false, or kept as the object it was.
     """
-    names: list[Any] = ["given", 7, "", 0]
+    names: list[Any] = ["given", 7, "", 0, "名" * 100]
     tasks = [loop.create_task(_answer(), name=name) for name in names]
-    assert [task.get_name() for task in tasks] == ["given", "7", "", "0"]
+    assert [task.get_name() for task in tasks] == ["given", "7", "", "0", "名" * 100]
     loop.run_until_complete(asyncio.wait(tasks))
 
 

@@ -60,19 +60,23 @@ def test_calls_of_one_thread_keep_their_order(loop: Loop, patience: Patience) ->
 def test_call_soon_threadsafe_returns_a_handle_that_cancels(loop: Loop) -> None:
     """call_soon_threadsafe() returns an asyncio.Handle, like call_soon(), which can cancel the callback.
 
-    If this fails: look for None returned from a queue of its own.
+    If this fails: look for None returned from a queue of its own, or for callbacks that are taken from it when the
+    handles of other threads are no longer looked at.
     """
     trace: list[int] = []
+    handles: list[asyncio.Handle] = []
 
     def cancel() -> None:
-        handle = loop.call_soon_threadsafe(trace.append, 1)
-        assert isinstance(handle, asyncio.Handle)
-        handle.cancel()
+        handles.append(in_thread(lambda: loop.call_soon_threadsafe(trace.append, 2)).result())
+        handles[-1].cancel()
 
-    cancel()
-    loop.call_soon(lambda: in_thread(cancel).result())
+    handles.append(loop.call_soon_threadsafe(trace.append, 1))
+    handles[0].cancel()
+    loop.call_soon(cancel)
     turn(loop, 3)
     assert trace == []
+    assert [isinstance(handle, asyncio.Handle) for handle in handles] == [True, True]
+    assert [handle.cancelled() for handle in handles] == [True, True]
 
 
 @requirement("threads.arguments", MUST, cite="asyncio-eventloop: loop.call_soon_threadsafe")
@@ -127,12 +131,15 @@ def test_an_exception_in_such_a_callback_is_reported(loop: Loop, patience: Patie
 def test_such_a_callback_runs_in_the_callers_context(loop: Loop, patience: Patience) -> None:
     """The context of the calling thread is copied when call_soon_threadsafe() is called, unless another is given.
 
-    If this fails: look for a context taken when the callback is run, or an empty context taken for none.
+    If this fails: look for a context taken when the callback or the run began, or an empty context taken for none.
     """
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="default")
     seen: list[str] = []
+    running = threading.Event()
+    loop.call_soon(running.set)
 
     def work() -> None:
+        patience.wait(running, "the run")
         variable.set("of the thread")
         loop.call_soon_threadsafe(lambda: seen.append(variable.get()))
         variable.set("changed afterwards")

@@ -22,6 +22,15 @@ class RequestsAreAFlag(Cancelling):
 
 
 @breaks("cancellation.uncancel")
+class UncancelReturnsAFlag(Cancelling):
+    """uncancel() returns whether any request remains."""
+
+    class own(Task):
+        def uncancel(self) -> int:
+            return bool(super().uncancel())
+
+
+@breaks("cancellation.uncancel")
 class UncancelReturnsTheCountBefore(Cancelling):
     """uncancel() returns the count as it was before the call."""
 

@@ -196,6 +196,15 @@ class HandlesAreNotReported(OwnHandler):
 
 
 @breaks("errors.base-exception")
+class CancellationsOfCallbacksAreDropped(OwnHandler):
+    """A CancelledError that a callback raises is dropped."""
+
+    def ask(self, context: dict[str, Any]) -> None:
+        if not isinstance(context.get("exception"), asyncio.CancelledError):
+            self.handler(self, context)
+
+
+@breaks("errors.base-exception")
 class OtherBaseExceptionsAreDropped(OwnHandler):
     """A BaseException that is no Exception is dropped."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import types
 import weakref
 from typing import Any
@@ -166,6 +167,32 @@ class CancellationCallsEight(OwnFutures):
             for fn in self.added[8:]:
                 self.remove_done_callback(fn)
             return super().cancel(msg)
+
+
+@breaks("futures.callback-when-done")
+class ADoneFutureTakesOneCallback(OwnFutures):
+    """Of the callbacks that are added to a done future the first is called."""
+
+    class own(Future):
+        late = False
+
+        def add_done_callback(self, fn: Any, /, *, context: Any = None) -> None:
+            if not self.done() or not of_the_test(fn) or not self.late:
+                super().add_done_callback(fn, context=context)
+            self.late = self.done()
+
+
+@breaks("context.done-callback")
+class CallbacksShareTheContextOfTheFirst(OwnFutures):
+    """All done callbacks without a context of their own run in that of the first one."""
+
+    class own(Future):
+        first: Any = None
+
+        def add_done_callback(self, fn: Any, /, *, context: Any = None) -> None:
+            if context is None and of_the_test(fn):
+                context = self.first = self.first or contextvars.copy_context()
+            super().add_done_callback(fn, context=context)
 
 
 @breaks("context.task-given")

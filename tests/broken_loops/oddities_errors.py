@@ -51,6 +51,23 @@ class SetCancelledErrorsCancel(OwnFutures):
                 super().set_exception(exception)
 
 
+@breaks("futures.exception-never-retrieved")
+class CallbacksRetrieve(OwnFutures):
+    """An exception of a future that has done callbacks is not reported, whether they ask for it or not."""
+
+    class own(Future):
+        called = False
+
+        def add_done_callback(self, fn: Any, /, *, context: Any = None) -> None:
+            self.called = True
+            super().add_done_callback(fn, context=context)
+
+        def set_exception(self, exception: Any) -> None:
+            super().set_exception(exception)
+            if self.called:
+                self.exception()
+
+
 @breaks("futures.result-raises")
 class FalseExceptionsAreResults(OwnFutures):
     """result() returns None if the truth value of the exception is false."""
@@ -234,15 +251,6 @@ class SubclassesOfExitsStayInCallbacks(Stock):
         except SystemExit as error:
             if type(error) is SystemExit:
                 raise
-
-
-@breaks("tasks.name")
-class FalseNamesAreNone(OwnTasks):
-    """A name whose truth value is false is taken for none."""
-
-    class own(Task):
-        def __init__(self, coro: Any, *, name: Any = None, **kwargs: Any) -> None:
-            super().__init__(coro, name=name or None, **kwargs)
 
 
 @breaks("cancellation.message")

@@ -13,6 +13,24 @@ from tests.broken_loops.tasks_eager import OwnEager
 from tests.broken_loops.tasks_running import Stepping
 
 
+@breaks("tasks.name")
+class FalseNamesAreNone(OwnTasks):
+    """A name whose truth value is false is taken for none."""
+
+    class own(Task):
+        def __init__(self, coro: Any, *, name: Any = None, **kwargs: Any) -> None:
+            super().__init__(coro, name=name or None, **kwargs)
+
+
+@breaks("tasks.name")
+class NamesAreShort(OwnTasks):
+    """A name is cut after thirty-one characters."""
+
+    class own(Task):
+        def get_name(self) -> str:
+            return super().get_name()[:31]
+
+
 @breaks("tasks.bad-yield")
 class FalseYieldsAreNone(Stepping):
     """A coroutine that yields what is false gives way, as one that yields None does."""

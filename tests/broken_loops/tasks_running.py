@@ -210,12 +210,12 @@ class TheLastTaskStaysCurrent(Stock):
         return self.last
 
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
-        if getattr(callback, "__qualname__", "") == "test_in_a_callback_no_task_is_current.<locals>.<lambda>":
+        if getattr(callback, "__qualname__", "") == "test_in_a_callback_no_task_is_current.<locals>.ask":
             inner = callback
 
-            def callback() -> None:
+            def callback(*args: Any) -> None:
                 asyncio._enter_task(self, self.last)
-                inner()
+                inner(*args)
                 asyncio._leave_task(self, self.last)
 
         return super().call_soon(callback, *args, context=context)

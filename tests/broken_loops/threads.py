@@ -62,6 +62,17 @@ class ReturnsNothing(Stock):
         super().call_soon_threadsafe(callback, *args, context=context)
 
 
+@breaks("threads.returns-handle")
+class HandlesOfThreadsDoNotCancel(Stock):
+    """cancel() of a handle that another thread got does not reach the callback."""
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> Any:
+        handle = super().call_soon_threadsafe(callback, *args, context=context)
+        if threading.current_thread() is threading.main_thread():
+            return handle
+        return asyncio.Handle(callback, args, self, context)
+
+
 @breaks("threads.arguments")
 class PassesOneArgument(Stock):
     """call_soon_threadsafe() passes at most two arguments."""
@@ -134,6 +145,25 @@ class TakesTheContextOfTheLoop(Stock):
 
     def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
         return super().call_soon_threadsafe(callback, *args, context=context or contextvars.Context())
+
+
+@breaks("threads.context")
+class TakesTheContextOfTheRun(Stock):
+    """A callback that a thread schedules while the loop runs has the context in which the run began."""
+
+    context: Any = None
+
+    def run_forever(self) -> None:
+        self.context = contextvars.copy_context()
+        try:
+            super().run_forever()
+        finally:
+            self.context = None
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        if context is None and self.context is not None:
+            context = self.context.copy()
+        return super().call_soon_threadsafe(callback, *args, context=context)
 
 
 @breaks("threads.run-coroutine")

@@ -63,6 +63,21 @@ class TimersRunInTheOrderOfTheCalls(Stock):
         return super().call_at(when, callback, *args, context=context)
 
 
+@breaks("timers.order-when-late")
+class ManyTimersLoseTheirOrder(Stock):
+    """From the sixty-fifth on, timers are kept by the millisecond."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        self.count += bool(args)
+        if self.count > 64:
+            when = math.ceil(when * 1000) / 1000
+        return super().call_at(when, callback, *args, context=context)
+
+
 @breaks("timers.equal-deadlines")
 class EqualDeadlinesRunLastFirst(Stock):
     """Of equal deadlines the last call runs first: as the documentation allows."""
