@@ -23,6 +23,10 @@ class _Named:
         return "by its own words"
 
 
+async def _wait_for(future: asyncio.Future[None]) -> None:
+    await future
+
+
 async def _return() -> str:
     return "value"
 
@@ -118,11 +122,15 @@ def test_print_stack_has_a_limit(loop: Loop) -> None:
 
 
 @requirement("tasks.set-name", MUST, cite="asyncio-task: Task.set_name")
-@pytest.mark.parametrize(("value", "name"), [("text", "text"), (7, "7"), (_Named(), "by its own words")], ids=str)
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [("text", "text"), (7, "7"), (0, "0"), ("", ""), ("名" * 100, "名" * 100), (_Named(), "by its own words")],
+    ids=["text", "7", "0", "empty", "long", "object"],
+)
 def test_set_name_takes_any_object(loop: Loop, value: Any, name: str) -> None:
     """The value argument of set_name() can be any object, which is then converted to a string.
 
-    If this fails: look for a name that is kept as the object it was, or refused.
+    If this fails: look for a name that is kept as the object it was, or refused, or taken for none as it is false.
     """
     task = loop.create_task(_return(), name="the first")
     task.set_name(value)
@@ -190,7 +198,8 @@ def test_a_callback_that_is_added_to_a_done_task_is_scheduled(loop: Loop) -> Non
 
 
 @requirement("tasks.done-callback-context", MUST, cite="asyncio-task: Task.add_done_callback")
-def test_done_callbacks_of_a_task_have_a_context(loop: Loop) -> None:
+@pytest.mark.parametrize("waits", [False, True], ids=["new", "waiting"])
+def test_done_callbacks_of_a_task_have_a_context(loop: Loop, waits: bool) -> None:
     """A callback of a task runs in the context given to add_done_callback(), or else in the one that was current then.
 
     If this fails: look for callbacks that run in the context of the task.
@@ -198,10 +207,14 @@ def test_done_callbacks_of_a_task_have_a_context(loop: Loop) -> None:
     seen: list[str] = []
     context = contextvars.copy_context()
     context.run(VARIABLE.set, "given")
-    task = loop.create_task(_return())
+    future = loop.create_future()
+    task = loop.create_task(_wait_for(future))
+    if waits:
+        turn(loop, 2)
     token = VARIABLE.set("current")
     task.add_done_callback(lambda _: seen.append(VARIABLE.get()))
     task.add_done_callback(lambda _: seen.append(VARIABLE.get()), context=context)
     VARIABLE.reset(token)
-    turn(loop, 3)
+    future.set_result(None)
+    turn(loop, 4)
     assert seen == ["current", "given"]

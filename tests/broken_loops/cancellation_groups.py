@@ -57,6 +57,18 @@ class UncancelRevives(Cancelling):
 
 
 @breaks("cancellation.uncancel-pending", since="3.13")
+class OneUncancelTakesAllBack(Cancelling):
+    """uncancel() takes back all requests that were not delivered."""
+
+    class own(Task):
+        def uncancel(self) -> int:
+            left = super().uncancel()
+            while super().uncancel():
+                pass
+            return left
+
+
+@breaks("cancellation.uncancel-pending", since="3.13")
 class UndeliveredRequestsStay(Cancelling):
     """uncancel() leaves a request that was not delivered as it is."""
 

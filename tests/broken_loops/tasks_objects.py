@@ -119,6 +119,22 @@ class DoneTasksCallAtOnce(OwnTasks):
 
 
 @breaks("tasks.done-callback-context")
+class WaitingTasksCallBackInTheirOwnContext(OwnTasks):
+    """A done callback that is added while the task waits runs in the context of the task."""
+
+    class own(Task):
+        def __init__(self, coro: Any, **kwargs: Any) -> None:
+            self.context = contextvars.copy_context()
+            super().__init__(coro, **kwargs)
+
+        def add_done_callback(self, fn: Any, *, context: Any = None) -> None:
+            coro: Any = self.get_coro()
+            if context is None and coro is not None and coro.cr_await is not None:
+                context = self.context
+            super().add_done_callback(fn, context=context)
+
+
+@breaks("tasks.done-callback-context")
 class TasksCallBackInTheirOwnContext(OwnTasks):
     """A done callback that is a plain function runs in the context of the task."""
 
