@@ -231,7 +231,7 @@ def test_a_task_keeps_its_context_across_every_kind_of_wait(loop: Loop) -> None:
     """A task sees its own context after each await, whatever woke it, with what it has set between two of them.
 
     If this fails: look for a wake-up that runs the step in the context of whoever completed the future, or in a copy
-    of the task's.
+    of the task's, perhaps only when an exception is thrown in.
     """
 
     async def waiter(future: asyncio.Future[None]) -> list[str]:
@@ -241,7 +241,15 @@ def test_a_task_keeps_its_context_across_every_kind_of_wait(loop: Loop) -> None:
             VARIABLE.set(f"set before wait {number}")
             await wait
             seen.append(VARIABLE.get())
-        return seen
+        failed = loop.create_future()
+        loop.call_soon(failed.set_exception, LookupError())
+        try:
+            await failed
+        except LookupError:
+            seen.append(VARIABLE.get())
+            VARIABLE.set("set after an exception")
+        await asyncio.sleep(0)
+        return [*seen, VARIABLE.get()]
 
     async def main() -> list[str]:
         future: asyncio.Future[None] = loop.create_future()
@@ -251,7 +259,8 @@ def test_a_task_keeps_its_context_across_every_kind_of_wait(loop: Loop) -> None:
         future.set_result(None)
         return await task
 
-    assert loop.run_until_complete(main()) == [f"set before wait {number}" for number in range(5)]
+    before = [f"set before wait {number}" for number in range(5)]
+    assert loop.run_until_complete(main()) == [*before, before[-1], "set after an exception"]
 
 
 @requirement("context.add-reader", SHOULD, cite="PEP 567: asyncio")

@@ -182,6 +182,17 @@ class StepsRunInACopy(Stock):
         return super().call_soon(callback, *args, context=context)
 
 
+@breaks("context.task-steps-keep")
+class ExceptionsAreThrownIntoACopy(Stock):
+    """A task whose future failed goes on in a copy of its context."""
+
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        if args and isinstance(args[0], asyncio.Future) and context is not None and args[0].done():
+            failed = not args[0].cancelled() and isinstance(args[0].exception(), LookupError)
+            context = context.copy() if failed else context
+        return super().call_soon(callback, *args, context=context)
+
+
 @breaks("context.add-reader")
 class ReadersHaveNoContext(Stock):
     """A reader is called in an empty context."""
