@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.buffers import Buffers
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_exactly, tcp_pair
 from conformance.kit.threads import in_thread
@@ -207,7 +208,7 @@ def test_no_buffer_is_asked_for_after_the_end(loop: Loop, patience: Patience) ->
 
 
 @requirement("buffered.eof-closes", MUST, cite=EOF)
-@pytest.mark.parametrize("answer", [False, None, 0, ""])
+@each("answer", [False, None, 0, ""])
 def test_the_end_closes_the_transport(loop: Loop, patience: Patience, answer: Any) -> None:
     """If eof_received() returns a false value, the transport closes itself.
 

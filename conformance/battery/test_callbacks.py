@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.oddities import ODD_ARGUMENTS, odd_callables
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import raising
@@ -85,7 +86,7 @@ def test_call_soon_never_calls_on_the_spot(loop: Loop) -> None:
 
 
 @requirement("callbacks.arguments", MUST, cite="asyncio-eventloop: loop.call_soon")
-@pytest.mark.parametrize("arguments", ODD_ARGUMENTS, ids=repr)
+@each("arguments", ODD_ARGUMENTS)
 def test_call_soon_passes_its_arguments(loop: Loop, arguments: tuple[object, ...]) -> None:
     """call_soon() calls the callback with the args arguments, however many, as they were given.
 
@@ -100,10 +101,8 @@ def test_call_soon_passes_its_arguments(loop: Loop, arguments: tuple[object, ...
 
 
 @requirement("callbacks.argument-values", MUST, cite="asyncio-eventloop: loop.call_soon")
-@pytest.mark.parametrize("method", ["call_soon", "call_soon_threadsafe", "call_later", "call_at"])
-@pytest.mark.parametrize(
-    "arguments", [(None,), (None, None), ((),), ((1, 2),), ([],), (0, "", None), ({"a": 1},)], ids=repr
-)
+@each("method", ["call_soon", "call_soon_threadsafe", "call_later", "call_at"])
+@each("arguments", [(None,), (None, None), ((),), ((1, 2),), ([],), (0, "", None), ({"a": 1},)])
 def test_arguments_are_passed_whatever_they_are(
     loop: Loop, patience: Patience, method: str, arguments: tuple[object, ...]
 ) -> None:
@@ -278,8 +277,8 @@ def test_callbacks_scheduled_before_the_loop_runs_are_kept(loop: Loop) -> None:
 
 
 @requirement("callbacks.kept-across-stop", MUST, cite="asyncio-eventloop: loop.run_forever")
-@pytest.mark.parametrize("how", ["call_soon", "call_soon_threadsafe", "call_later", "call_at", "create_task"])
-@pytest.mark.parametrize("next_run", ["run_forever", "run_until_complete"])
+@each("how", ["call_soon", "call_soon_threadsafe", "call_later", "call_at", "create_task"])
+@each("next_run", ["run_forever", "run_until_complete"])
 def test_callbacks_scheduled_by_the_last_turn_run_at_the_next_start(
     loop: Loop, patience: Patience, how: str, next_run: str
 ) -> None:
@@ -386,7 +385,7 @@ def test_a_cancelled_handle_releases_its_callback(loop: Loop) -> None:
 
 
 @requirement("callbacks.return-value-ignored", MUST, cite="PEP 3156: Basic Callbacks")
-@pytest.mark.parametrize("value", [True, False, 1, [1], RuntimeError("returned")], ids=repr)
+@each("value", [True, False, 1, [1], RuntimeError("returned")])
 def test_what_a_callback_returns_is_ignored(loop: Loop, value: object) -> None:
     """The value that a callback returns has no effect.
 
@@ -404,7 +403,7 @@ def test_what_a_callback_returns_is_ignored(loop: Loop, value: object) -> None:
 
 
 @requirement("callbacks.any-callable", MUST, cite="asyncio-eventloop: loop.call_soon")
-@pytest.mark.parametrize("method", ["call_soon", "call_soon_threadsafe"])
+@each("method", ["call_soon", "call_soon_threadsafe"])
 def test_any_callable_can_be_a_callback(loop: Loop, method: str) -> None:
     """A callback is any callable: a function, a method, a partial, a class, an object, also one that is false.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -17,7 +18,7 @@ _WAYS = ["call_soon", "call_soon_threadsafe"]
 
 
 @requirement("callbacks.no-keywords", SHOULD, cite="asyncio-eventloop: Scheduling callbacks")
-@pytest.mark.parametrize("way", [*_WAYS, "call_later", "call_at"])
+@each("way", [*_WAYS, "call_later", "call_at"])
 def test_keyword_arguments_are_refused(loop: Loop, way: str) -> None:
     """Scheduling functions don't allow passing keyword arguments to the callback: TypeError, and nothing is scheduled.
 

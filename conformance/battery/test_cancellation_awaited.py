@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from conformance.battery.test_cancellation import wait_for_it, waiting_task
+from conformance.kit.cases import each
 from conformance.kit.patience import turn
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -73,8 +74,8 @@ def test_whoever_awaits_a_cancelled_task_gets_cancelled_error(loop: Loop) -> Non
 
 
 @requirement("cancellation.message", MUST, cite="asyncio-task: Task.cancel")
-@pytest.mark.parametrize("message", [("any", "object"), "", None], ids=["given", "empty", "none"])
-@pytest.mark.parametrize("waits", [True, False], ids=["waiting", "ready"])
+@each("message", [("any", "object"), "", None])
+@each("waits", [True, False])
 def test_the_message_reaches_the_coroutine(loop: Loop, message: object, waits: bool) -> None:
     """The msg argument of cancel() is passed to the CancelledError that is thrown in; without one it has none.
 

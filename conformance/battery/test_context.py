@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import tcp_pair
 from conformance.kit.protocols import Events
@@ -34,7 +35,7 @@ def _ask(seen: list[str]) -> None:
 
 
 @requirement("context.default-is-current", MUST, cite="asyncio-eventloop: loop.call_soon")
-@pytest.mark.parametrize("way", _WAYS)
+@each("way", _WAYS)
 def test_callbacks_run_in_the_current_context_by_default(loop: Loop, patience: Patience, way: str) -> None:
     """Callbacks use the current context when no context is provided.
 
@@ -47,7 +48,7 @@ def test_callbacks_run_in_the_current_context_by_default(loop: Loop, patience: P
 
 
 @requirement("context.copied-when-scheduled", MUST, cite="PEP 567: Rationale")
-@pytest.mark.parametrize("way", _WAYS)
+@each("way", _WAYS)
 def test_the_context_is_copied_when_the_callback_is_scheduled(loop: Loop, patience: Patience, way: str) -> None:
     """The current context is copied at the moment of scheduling: later changes by the caller are not seen.
 
@@ -66,7 +67,7 @@ def test_the_context_is_copied_when_the_callback_is_scheduled(loop: Loop, patien
 
 
 @requirement("context.changes-stay-inside", MUST, cite="PEP 567: Rationale")
-@pytest.mark.parametrize("way", _WAYS)
+@each("way", _WAYS)
 def test_what_a_callback_sets_is_not_seen_by_others(loop: Loop, patience: Patience, way: str) -> None:
     """A callback's changes to context variables are seen neither by the next callback nor by the caller.
 
@@ -81,7 +82,7 @@ def test_what_a_callback_sets_is_not_seen_by_others(loop: Loop, patience: Patien
 
 
 @requirement("context.explicit", MUST, cite="asyncio-eventloop: loop.call_soon")
-@pytest.mark.parametrize("way", _WAYS)
+@each("way", _WAYS)
 def test_callbacks_run_in_the_context_that_is_given(loop: Loop, patience: Patience, way: str) -> None:
     """The keyword-only context argument allows specifying a custom Context for the callback to run in.
 
@@ -101,9 +102,9 @@ def test_callbacks_run_in_the_context_that_is_given(loop: Loop, patience: Patien
 
 
 @requirement("context.explicit-is-not-copied", MUST, cite="asyncio-eventloop: loop.call_soon")
-@pytest.mark.parametrize("way", _WAYS)
-@pytest.mark.parametrize("make", [contextvars.copy_context, contextvars.Context], ids=["copied", "empty"])
-@pytest.mark.parametrize("debug", [False, True], ids=["plain", "debug"])
+@each("way", _WAYS)
+@each("make", [contextvars.copy_context, contextvars.Context])
+@each("debug", [False, True])
 def test_callbacks_run_in_exactly_the_context_that_is_given(
     loop: Loop, patience: Patience, way: str, make: Callable[[], contextvars.Context], debug: bool
 ) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.logs import logged
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import raising
@@ -115,7 +116,7 @@ def test_none_sets_the_default_handler(loop: Loop, seen: list[dict[str, Any]]) -
 
 
 @requirement("errors.callable", SHOULD, cite="asyncio-eventloop: loop.set_exception_handler")
-@pytest.mark.parametrize("what", [42, "handler", 0, "", False], ids=repr)
+@each("what", [42, "handler", 0, "", False])
 def test_a_handler_must_be_callable(loop: Loop, what: Any) -> None:
     """If handler is neither None nor callable, set_exception_handler() raises TypeError.
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.blocked import KINDS, blocked
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.requirement import MAY, MUST, SHOULD, requirement
 
@@ -23,7 +24,7 @@ kinds = pytest.mark.parametrize("kind", KINDS)
 
 @requirement("flow.limits", MUST, cite=(GET, SET), needs=("unix",))
 @kinds
-@pytest.mark.parametrize("marks", [(0, 1), (5, 5), (10, 1000), (70_000, 1 << 24)])
+@each("marks", [(0, 1), (5, 5), (10, 1000), (70_000, 1 << 24)])
 def test_get_write_buffer_limits_returns_what_was_set(loop: Loop, kind: str, marks: tuple[int, int]) -> None:
     """get_write_buffer_limits() returns a tuple (low, high) of the watermarks that set_write_buffer_limits() has set.
 
@@ -87,7 +88,7 @@ def test_setting_no_limits_sets_the_defaults(loop: Loop) -> None:
 
 @requirement("flow.low-by-default", MUST, cite=SET, needs=("unix",))
 @kinds
-@pytest.mark.parametrize("high", [1, 3, 1000, 1 << 24])
+@each("high", [1, 3, 1000, 1 << 24])
 def test_the_low_watermark_follows_the_high_one(loop: Loop, kind: str, high: int) -> None:
     """If only the high watermark is given, the low one defaults to a value less than or equal to it.
 
@@ -102,7 +103,7 @@ def test_the_low_watermark_follows_the_high_one(loop: Loop, kind: str, high: int
 
 @requirement("flow.high-by-default", MUST, cite=SET, needs=("unix",))
 @kinds
-@pytest.mark.parametrize("low", [1, 1000, 1 << 24])
+@each("low", [1, 1000, 1 << 24])
 def test_the_high_watermark_follows_the_low_one(loop: Loop, kind: str, low: int) -> None:
     """If only the low watermark is given, the high one defaults to a value that is not below it.
 
@@ -152,7 +153,7 @@ def test_a_low_watermark_above_the_high_one_is_refused(loop: Loop, kind: str) ->
 
 @requirement("flow.negative-limits", MUST, cite=SET, needs=("unix",))
 @kinds
-@pytest.mark.parametrize("marks", [{"high": -1}, {"low": -1}, {"high": 5, "low": -1}, {"high": -1, "low": -2}], ids=str)
+@each("marks", [{"high": -1}, {"low": -1}, {"high": 5, "low": -1}, {"high": -1, "low": -2}])
 def test_negative_watermarks_are_refused(loop: Loop, kind: str, marks: dict[str, int]) -> None:
     """Neither high nor low can be negative: ValueError is raised otherwise.
 

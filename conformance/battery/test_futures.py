@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.oddities import ODD_ERRORS, FalseError
 from conformance.requirement import MAY, MUST, SHOULD, requirement
 
@@ -103,7 +104,7 @@ def test_a_future_with_an_outcome_is_done(loop: Loop, ending: str) -> None:
 
 
 @requirement("futures.result", MUST, cite="asyncio-future: Future.result")
-@pytest.mark.parametrize("value", [None, 0, False, (), "text", LookupError("a value"), [1]], ids=repr)
+@each("value", [None, 0, False, (), "text", LookupError("a value"), [1]])
 def test_result_returns_what_was_set(loop: Loop, value: object) -> None:
     """If the future has a result set by set_result(), result() returns that value, every time.
 
@@ -116,7 +117,7 @@ def test_result_returns_what_was_set(loop: Loop, value: object) -> None:
 
 
 @requirement("futures.result-raises", MUST, cite="asyncio-future: Future.result")
-@pytest.mark.parametrize("kind", _ERRORS)
+@each("kind", _ERRORS)
 def test_result_raises_the_exception_that_was_set(loop: Loop, kind: str) -> None:
     """If the future has an exception set by set_exception(), result() raises this exception, every time.
 
@@ -169,7 +170,7 @@ def test_result_takes_no_timeout(loop: Loop, method: str) -> None:
 
 
 @requirement("futures.exception", MUST, cite="asyncio-future: Future.exception")
-@pytest.mark.parametrize("kind", _ERRORS)
+@each("kind", _ERRORS)
 def test_exception_returns_what_was_set(loop: Loop, kind: str) -> None:
     """exception() returns the exception that was set on the future, whatever its class, and does not raise it.
 

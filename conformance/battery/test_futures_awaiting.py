@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.oddities import ODD_ERRORS
 from conformance.kit.patience import Patience, turn
 from conformance.kit.threads import in_thread
@@ -71,7 +72,7 @@ def test_a_done_future_can_be_awaited(loop: Loop) -> None:
 
 
 @requirement("futures.await-exception", MUST, cite="asyncio-future: Future")
-@pytest.mark.parametrize("kind", ODD_ERRORS)
+@each("kind", ODD_ERRORS)
 def test_await_raises_the_exception(loop: Loop, kind: str) -> None:
     """Coroutines can await on a future until it has an exception set, which the await expression raises.
 

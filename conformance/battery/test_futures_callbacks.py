@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import turn
 from conformance.kit.protocols import raising
 from conformance.requirement import MUST, SHOULD, requirement
@@ -75,8 +76,8 @@ def test_cancelled_is_false_of_any_other_future(loop: Loop) -> None:
 
 
 @requirement("futures.cancel-message", MUST, cite="asyncio-future: Future.cancel")
-@pytest.mark.parametrize("by_name", [False, True], ids=["position", "keyword"])
-@pytest.mark.parametrize("message", [("any", "object"), "", 0], ids=repr)
+@each("by_name", [False, True])
+@each("message", [("any", "object"), "", 0])
 def test_cancel_takes_a_message(loop: Loop, by_name: bool, message: object) -> None:
     """cancel() takes an argument msg, which is passed to the CancelledError that result() and exception() raise.
 
@@ -286,7 +287,7 @@ def test_a_removed_callback_is_not_called(loop: Loop) -> None:
 
 
 @requirement("futures.remove-count", MUST, cite="asyncio-future: Future.remove_done_callback")
-@pytest.mark.parametrize("times", [0, 1, 2, 3])
+@each("times", [0, 1, 2, 3])
 def test_remove_done_callback_returns_the_number_removed(loop: Loop, times: int) -> None:
     """remove_done_callback() returns the number of callbacks removed: as many as it was added times.
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.coroutines import value_of
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import raising
@@ -80,10 +81,8 @@ def test_run_until_complete_returns_the_result(loop: Loop) -> None:
 
 
 @requirement("lifecycle.exception", MUST, cite="asyncio-eventloop: loop.run_until_complete")
-@pytest.mark.parametrize(
-    "error",
-    [LookupError(), TimeoutError(), ExceptionGroup("of one", [LookupError()]), _False(), _Base(), _Wide(1, 2)],
-    ids=lambda error: type(error).__name__,
+@each(
+    "error", [LookupError(), TimeoutError(), ExceptionGroup("of one", [LookupError()]), _False(), _Base(), _Wide(1, 2)]
 )
 def test_run_until_complete_raises_the_exception(loop: Loop, error: BaseException) -> None:
     """run_until_complete() raises the future's exception, the very object.
@@ -142,7 +141,7 @@ def test_run_until_complete_runs_a_coroutine_as_a_task(loop: Loop) -> None:
 
 
 @requirement("lifecycle.refuses-nonsense", SHOULD, cite="asyncio-eventloop: loop.run_until_complete")
-@pytest.mark.parametrize("argument", [42, None, "text", value_of], ids=["int", "None", "str", "function"])
+@each("argument", [42, None, "text", value_of])
 def test_run_until_complete_refuses_what_is_no_awaitable(loop: Loop, argument: Any) -> None:
     """run_until_complete() raises TypeError for what is neither a future nor an awaitable, and the loop stays usable.
 

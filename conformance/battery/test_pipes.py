@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive
 from conformance.kit.protocols import Events
@@ -219,7 +220,7 @@ def test_write_sends_or_queues(loop: Loop, patience: Patience) -> None:
 
 
 @requirement("pipes.write-buffers", MUST, cite="PEP 3156: Bidirectional Stream Transports")
-@pytest.mark.parametrize("kind", [bytearray, memoryview])
+@each("kind", [bytearray, memoryview])
 def test_write_takes_bytes_like_objects(loop: Loop, patience: Patience, kind: type) -> None:
     """write() accepts bytearray and memoryview objects too, and what it buffers does not change with them.
 

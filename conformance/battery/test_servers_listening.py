@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.descriptors import backlog_of, none_left
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import reset
@@ -75,7 +76,7 @@ def test_a_burst_of_connections_is_accepted_completely(loop: Loop, patience: Pat
 
 
 @requirement("servers.backlog", MUST, cite="asyncio-eventloop: loop.create_server", needs=("linux",))
-@pytest.mark.parametrize("host", [LOCAL, None], ids=["one", "all"])
+@each("host", [LOCAL, None])
 @pytest.mark.parametrize(
     ("given", "queue"),
     [({}, 100), ({"backlog": 7}, 7), ({"backlog": 7, "start_serving": False}, 7), ({"backlog": 0}, 0)],

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import Events
 from conformance.kit.servers import Service, accepted, create, dial, serving, shut
@@ -48,7 +49,7 @@ def test_each_interface_has_a_random_port(loop: Loop) -> None:
 
 
 @requirement("servers.reuse-address", MUST, cite="asyncio-eventloop: loop.create_server")
-@pytest.mark.parametrize("host", [LOCAL, None], ids=["one", "all"])
+@each("host", [LOCAL, None])
 @pytest.mark.parametrize(("value", "expected"), [(None, True), (True, True), (False, False)])
 def test_reuse_address_is_set_by_default(loop: Loop, host: Any, value: bool | None, expected: bool) -> None:
     """reuse_address tells the kernel to reuse a socket in TIME_WAIT; if not specified it is set to True on Unix.
@@ -143,7 +144,7 @@ def test_the_server_owns_its_socket(loop: Loop) -> None:
 
 
 @requirement("servers.sock-and-host", MUST, cite="asyncio-eventloop: loop.create_server")
-@pytest.mark.parametrize("where", [(LOCAL, None), (None, 0), (LOCAL, 0)], ids=["host", "port", "both"])
+@each("where", [(LOCAL, None), (None, 0), (LOCAL, 0)])
 def test_a_socket_excludes_host_and_port(loop: Loop, where: tuple[Any, Any]) -> None:
     """If sock is specified, host and port must not be specified: ValueError.
 
@@ -174,7 +175,7 @@ def test_neither_address_nor_socket_is_an_error(loop: Loop) -> None:
 
 
 @requirement("servers.tls-timeouts-without-tls", SHOULD, cite="asyncio-eventloop: loop.create_server")
-@pytest.mark.parametrize("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])
+@each("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])
 def test_tls_timeouts_need_tls(loop: Loop, name: str) -> None:
     """ssl_handshake_timeout and ssl_shutdown_timeout are for a TLS server: without ssl they are a ValueError.
 

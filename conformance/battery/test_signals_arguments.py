@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -20,7 +21,7 @@ async def _coroutine() -> None:
 
 
 @requirement("signals.invalid-number", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
-@pytest.mark.parametrize("number", [0, -1, signal.NSIG, 100000])
+@each("number", [0, -1, signal.NSIG, 100000])
 def test_an_invalid_signal_number_is_a_value_error(loop: Loop, number: int) -> None:
     """Raise ValueError if the signal number is invalid.
 

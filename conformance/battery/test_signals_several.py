@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.signals import send, send_later
 from conformance.kit.threads import in_thread
@@ -27,7 +28,7 @@ _NUMBERS = {name: getattr(signal, name) for name in _NAMES if hasattr(signal, na
 
 
 @requirement("signals.every-number", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
-@pytest.mark.parametrize("name", _NUMBERS)
+@each("name", _NUMBERS)
 def test_every_signal_can_be_handled(loop: Loop, patience: Patience, watch: Any, name: str) -> None:
     """The callback is the handler for the signal signum, whichever catchable one that is: real-time signals too.
 

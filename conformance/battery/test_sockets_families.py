@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.datagrams import refusing_peer, udp_peer, unix_pair
 from conformance.kit.peers import PEER_TIMEOUT, listener, reset, tcp_pair
 from conformance.requirement import MUST, SHOULD, requirement
@@ -180,7 +181,7 @@ def test_a_resolved_address_is_not_looked_up(loop: Loop, monkeypatch: pytest.Mon
 
 
 @requirement("sockets.closed-socket", SHOULD, cite=(RECV, "exceptions: OSError"))
-@pytest.mark.parametrize("method", ["sock_recv", "sock_sendall", "sock_accept", "sock_connect"])
+@each("method", ["sock_recv", "sock_sendall", "sock_accept", "sock_connect"])
 def test_a_closed_socket_is_refused(loop: Loop, method: str) -> None:
     """A socket that is closed when a call begins makes it raise, instead of waiting for ever.
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import PEER_TIMEOUT, listener, receive_exactly, reset, shrink_buffers, tcp_pair
 from conformance.kit.threads import in_thread, running_in_thread
@@ -384,7 +385,7 @@ METHODS = list(_calls(asyncio.AbstractEventLoop(), None, None))  # type: ignore[
 
 
 @requirement("sockets.coroutines", MUST, cite=(RECV, SENDALL))
-@pytest.mark.parametrize("method", METHODS)
+@each("method", METHODS)
 def test_the_methods_are_coroutines(loop: Loop, method: str) -> None:
     """The sock_ methods are coroutines, not functions that return a future.
 
@@ -400,7 +401,7 @@ def test_the_methods_are_coroutines(loop: Loop, method: str) -> None:
 
 
 @requirement("sockets.blocking-in-debug-mode", SHOULD, cite=SOCKETS)
-@pytest.mark.parametrize("method", METHODS)
+@each("method", METHODS)
 def test_a_blocking_socket_is_refused_in_debug_mode(loop: Loop, patience: Patience, method: str) -> None:
     """sock must be a non-blocking socket: in debug mode, another one raises ValueError.
 
@@ -414,7 +415,7 @@ def test_a_blocking_socket_is_refused_in_debug_mode(loop: Loop, patience: Patien
 
 
 @requirement("sockets.tls-sockets-refused", SHOULD, cite="gh-122706")
-@pytest.mark.parametrize("method", METHODS)
+@each("method", METHODS)
 def test_an_ssl_socket_is_refused(loop: Loop, patience: Patience, method: str) -> None:
     """An ssl.SSLSocket raises TypeError: its readiness is not the descriptor's.
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.children import ChildEvents, finish, spawned
 from conformance.kit.patience import Patience
 from conformance.requirement import MUST, SHOULD, requirement
@@ -106,7 +107,7 @@ def test_a_shell_command_may_have_several_lines(loop: Loop, patience: Patience, 
 
 
 @requirement("subprocess.null-byte", SHOULD, cite="subprocess: Exceptions")
-@pytest.mark.parametrize("where", ["str", "bytes", "env", "shell"])
+@each("where", ["str", "bytes", "env", "shell"])
 def test_a_null_byte_is_refused(loop: Loop, where: str) -> None:
     """An argument, a command or a variable with a null byte cannot reach a program: ValueError, and nothing is started.
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.children import ChildEvents, finish
 from conformance.kit.patience import Patience
 from conformance.requirement import MUST, SHOULD, requirement
@@ -148,7 +149,7 @@ TEXT = {
 
 
 @requirement("subprocess.exec-text-refused", SHOULD, cite="asyncio-eventloop: loop.subprocess_exec")
-@pytest.mark.parametrize("name", [*TEXT, "shell"])
+@each("name", [*TEXT, "shell"])
 def test_subprocess_exec_refuses_what_should_not_be_specified(loop: Loop, name: str) -> None:
     """bufsize, universal_newlines, shell, text, encoding and errors must not be specified: ValueError if they are.
 
@@ -160,7 +161,7 @@ def test_subprocess_exec_refuses_what_should_not_be_specified(loop: Loop, name: 
 
 
 @requirement("subprocess.shell-text-refused", SHOULD, cite="asyncio-eventloop: loop.subprocess_shell")
-@pytest.mark.parametrize("name", [*TEXT, "shell"])
+@each("name", [*TEXT, "shell"])
 def test_subprocess_shell_refuses_what_should_not_be_specified(loop: Loop, name: str) -> None:
     """subprocess_shell() refuses the same arguments with ValueError, and shell=False too.
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import turn
 from conformance.requirement import MAY, MUST, SHOULD, requirement
 
@@ -118,7 +119,7 @@ def test_tasks_start_in_the_order_in_which_they_were_created(loop: Loop) -> None
 
 
 @requirement("tasks.refuses-others", SHOULD, cite="asyncio-eventloop: loop.create_task")
-@pytest.mark.parametrize("what", [_answer, 42, None, _Awaitable()], ids=["function", "int", "None", "awaitable"])
+@each("what", [_answer, 42, None, _Awaitable()])
 def test_create_task_takes_coroutines_only(loop: Loop, what: Any) -> None:
     """create_task() takes a coroutine: anything else is a TypeError at once.
 

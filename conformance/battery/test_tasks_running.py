@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.oddities import ODD_ERRORS
 from conformance.kit.patience import Patience, turn
 from conformance.requirement import MUST, SHOULD, requirement
@@ -51,7 +52,7 @@ def test_the_result_is_what_the_coroutine_returned(loop: Loop) -> None:
 
 
 @requirement("tasks.exception", MUST, cite="asyncio-task: Task.exception")
-@pytest.mark.parametrize("kind", ODD_ERRORS)
+@each("kind", ODD_ERRORS)
 def test_the_exception_is_what_the_coroutine_raised(loop: Loop, kind: str) -> None:
     """If the coroutine raised an exception, exception() returns it and result() re-raises it.
 

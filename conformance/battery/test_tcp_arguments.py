@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.connections import closed_port, opened
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, listener, receive_all, receive_exactly, tcp_pair
@@ -96,11 +97,7 @@ def test_a_unix_stream_socket_is_accepted(loop: Loop, patience: Patience) -> Non
 
 
 @requirement("tcp.connect-sock-or-host", MUST, cite=CONNECT)
-@pytest.mark.parametrize(
-    "given",
-    [("127.0.0.1", 1), ("127.0.0.1", None), (None, 1), (None, 0), ("", None)],
-    ids=["both", "host", "port", "port-zero", "empty-host"],
-)
+@each("given", [("127.0.0.1", 1), ("127.0.0.1", None), (None, 1), (None, 0), ("", None)])
 def test_a_socket_excludes_host_and_port(loop: Loop, given: tuple[Any, Any]) -> None:
     """If sock is given, neither host nor port may be specified: ValueError.
 

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_all, reset
 from conformance.kit.threads import in_thread
@@ -181,7 +182,7 @@ def test_aborting_a_closed_transport_is_harmless(loop: Loop, patience: Patience)
 
 
 @requirement("tcp.is-closing", MUST, cite="asyncio-protocol: BaseTransport.is_closing")
-@pytest.mark.parametrize("how", ["close", "abort", "end", "reset"])
+@each("how", ["close", "abort", "end", "reset"])
 @WAYS
 def test_is_closing_tells_that_the_transport_is_closing(loop: Loop, patience: Patience, way: str, how: str) -> None:
     """is_closing() returns True if the transport is closing or is closed, whoever has closed it, and not before.

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_all, receive_exactly
 from conformance.kit.protocols import Events, raising
@@ -38,7 +39,7 @@ def test_eof_received_is_called_when_the_peer_will_not_send_more(loop: Loop, pat
 
 
 @requirement("tcp.eof-false-closes", MUST, cite="asyncio-protocol: Protocol.eof_received")
-@pytest.mark.parametrize("answer", [False, None, 0, ""])
+@each("answer", [False, None, 0, ""])
 @WAYS
 def test_a_false_eof_received_closes_the_transport(loop: Loop, patience: Patience, way: str, answer: Any) -> None:
     """If eof_received() returns a false value (including None), the transport will close itself.
@@ -77,7 +78,7 @@ def test_a_transport_that_closes_itself_flushes(loop: Loop, patience: Patience, 
 
 @requirement("tcp.eof-true-keeps-open", MUST, cite="asyncio-protocol: Protocol.eof_received")
 @WAYS
-@pytest.mark.parametrize("answer", [True, 1, "yes"])
+@each("answer", [True, 1, "yes"])
 def test_a_true_eof_received_leaves_the_transport_to_the_protocol(
     loop: Loop, patience: Patience, way: str, answer: Any
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience
 from conformance.kit.peers import drive, receive_all, receive_exactly
 from conformance.kit.protocols import Events
@@ -44,7 +45,7 @@ def test_write_buffers_what_the_kernel_does_not_take(loop: Loop, patience: Patie
 
 
 @requirement("tcp.write-accepts-buffers", MUST, cite="PEP 3156: Bidirectional Stream Transports")
-@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, Word, wide], ids=lambda kind: kind.__name__)
+@each("kind", [bytes, bytearray, memoryview, Word, wide])
 def test_write_takes_bytes_like_objects(loop: Loop, patience: Patience, kind: Callable[[bytes], Any]) -> None:
     """write() accepts bytes, bytearray and memoryview objects, of a subclass or of wider items, too.
 
@@ -56,7 +57,7 @@ def test_write_takes_bytes_like_objects(loop: Loop, patience: Patience, kind: Ca
 
 
 @requirement("tcp.write-rejects-text", SHOULD, cite="asyncio-protocol: WriteTransport.write")
-@pytest.mark.parametrize("data", ["text", 5, [1, 2], None], ids=repr)
+@each("data", ["text", 5, [1, 2], None])
 def test_write_refuses_what_is_no_buffer(loop: Loop, data: Any) -> None:
     """write() raises TypeError for what is not bytes-like.
 
@@ -107,10 +108,8 @@ def test_a_bytearray_may_be_resized_after_write(loop: Loop, patience: Patience) 
 
 
 @requirement("tcp.writelines-concatenates", MUST, cite="asyncio-protocol: WriteTransport.writelines")
-@pytest.mark.parametrize("kind", [list, tuple, iter, deque], ids=lambda kind: kind.__name__)
-@pytest.mark.parametrize(
-    "pieces", [[b"a", b"bc", b"", b"d"], [b"", bytearray(b"ab"), memoryview(b"cd")]], ids=["bytes", "mixed"]
-)
+@each("kind", [list, tuple, iter, deque])
+@each("pieces", [[b"a", b"bc", b"", b"d"], [b"", bytearray(b"ab"), memoryview(b"cd")]])
 @WAYS
 def test_writelines_writes_every_piece_in_order(
     loop: Loop, patience: Patience, way: str, pieces: list[Any], kind: Callable[[list[Any]], Any]

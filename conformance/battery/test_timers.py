@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.oddities import ODD_ARGUMENTS
 from conformance.kit.patience import Patience, resolution, turn
 from conformance.kit.protocols import raising
@@ -22,7 +23,7 @@ DAY = 24 * 3600.0
 
 
 @requirement("timers.later-runs", MUST, cite="asyncio-eventloop: loop.call_later")
-@pytest.mark.parametrize("delay", [0, 0.0, 0.001, 1e-9], ids=repr)
+@each("delay", [0, 0.0, 0.001, 1e-9])
 def test_call_later_calls_the_callback(loop: Loop, patience: Patience, delay: float) -> None:
     """call_later() schedules the callback to be called after delay seconds, which can be an int or a float.
 
@@ -191,8 +192,8 @@ def test_the_order_of_equal_deadlines_is_open(loop: Loop, answer: Any) -> None:
 
 
 @requirement("timers.past-deadline", SHOULD, cite="PEP 3156: Basic Callbacks")
-@pytest.mark.parametrize("method", ["call_later", "call_at"])
-@pytest.mark.parametrize("ago", [0.001, 5.0, 1e6], ids=repr)
+@each("method", ["call_later", "call_at"])
+@each("ago", [0.001, 5.0, 1e6])
 def test_a_deadline_in_the_past_is_due_at_once(loop: Loop, patience: Patience, method: str, ago: float) -> None:
     """A negative delay, or a deadline in the past, is due at once.
 
@@ -288,7 +289,7 @@ def test_timers_outlive_a_stopped_loop(loop: Loop, patience: Patience) -> None:
 
 
 @requirement("timers.far-future", SHOULD, cite="asyncio-eventloop: loop.call_later")
-@pytest.mark.parametrize("delay", [DAY, 50 * DAY, 400 * DAY, 1e9], ids=["1d", "50d", "400d", "1e9s"])
+@each("delay", [DAY, 50 * DAY, 400 * DAY, 1e9])
 def test_a_timer_in_the_far_future_neither_fires_nor_fails(loop: Loop, delay: float) -> None:
     """A delay of days or years is accepted, does not fire, and does not keep nearer timers from running.
 

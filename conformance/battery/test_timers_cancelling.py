@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -51,7 +52,7 @@ def test_when_is_the_deadline_of_call_at(loop: Loop) -> None:
 
 
 @requirement("timers.when-later", MUST, cite="asyncio-eventloop: TimerHandle.when")
-@pytest.mark.parametrize("delay", [1000.0, 1000, 1.75, 0.25, 100_000.5], ids=repr)
+@each("delay", [1000.0, 1000, 1.75, 0.25, 100_000.5])
 def test_when_of_call_later_uses_the_time_reference_of_the_loop(loop: Loop, delay: float) -> None:
     """TimerHandle.when() is an absolute timestamp with the same time reference as loop.time(), for call_later() too.
 

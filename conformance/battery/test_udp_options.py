@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.datagrams import HERE, arrival, endpoint, udp_peer, unix_pair
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import PEER_TIMEOUT
@@ -158,9 +159,7 @@ def test_the_transport_owns_the_socket_it_was_given(loop: Loop, patience: Patien
 
 
 @requirement("udp.sock-or-arguments", MUST, cite=ENDPOINT)
-@pytest.mark.parametrize(
-    "name", ["local_addr", "remote_addr", "family", "proto", "flags", "reuse_port", "allow_broadcast"]
-)
+@each("name", ["local_addr", "remote_addr", "family", "proto", "flags", "reuse_port", "allow_broadcast"])
 def test_a_socket_excludes_other_arguments(loop: Loop, name: str) -> None:
     """If sock is given, local_addr and remote_addr must be None; none of the other arguments makes sense: ValueError.
 

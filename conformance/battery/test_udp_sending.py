@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.datagrams import HERE, arrival, blocked_endpoint, endpoint, receive_after_filler, udp_peer
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import Datagrams
@@ -127,7 +128,7 @@ def test_sendto_accepts_buffers(loop: Loop, patience: Patience, data: Any) -> No
 
 
 @requirement("udp.sendto-rejects-text", SHOULD, cite=SENDTO)
-@pytest.mark.parametrize("data", ["text", None, 3, [100]], ids=["str", "None", "int", "list"])
+@each("data", ["text", None, 3, [100]])
 def test_sendto_rejects_what_is_no_bytes(loop: Loop, patience: Patience, data: Any) -> None:
     """sendto() raises TypeError at once for data that is no bytes-like object, and the endpoint goes on.
 

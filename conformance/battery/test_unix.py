@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import PEER_TIMEOUT, drive, receive_exactly
 from conformance.kit.protocols import Events
@@ -200,8 +201,8 @@ def test_tls_needs_server_hostname(loop: Loop, tmp_path: Path) -> None:
 
 
 @requirement("unix.connect-tls-timeouts", SHOULD, cite="asyncio-eventloop: loop.create_connection", needs=("unix",))
-@pytest.mark.parametrize("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])
-@pytest.mark.parametrize("side", ["connection", "server"])
+@each("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])
+@each("side", ["connection", "server"])
 def test_tls_timeouts_need_tls(loop: Loop, tmp_path: Path, name: str, side: str) -> None:
     """ssl_handshake_timeout and ssl_shutdown_timeout are for TLS: without ssl they are a ValueError.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.threads import running_in_thread
 from conformance.kit.watching import add, pair, remove
@@ -92,7 +93,7 @@ def test_a_callback_is_not_called_inside_the_call_that_adds_it(loop: Loop, side:
 
 @requirement("watchers.arguments", MUST, cite=(READ, WRITE))
 @both
-@pytest.mark.parametrize("count", [0, 1, 5])
+@each("count", [0, 1, 5])
 def test_a_callback_gets_its_arguments(loop: Loop, patience: Patience, side: str, count: int) -> None:
     """The callback is invoked with the specified arguments, which are the same each time.
 

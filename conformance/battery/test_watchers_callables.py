@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -66,8 +67,8 @@ def test_any_callable_will_do(loop: Loop, patience: Patience, side: str) -> None
 
 
 @requirement("watchers.argument-values", MUST, cite="asyncio-eventloop: loop.add_reader")
-@pytest.mark.parametrize("side", _SIDES)
-@pytest.mark.parametrize("arguments", [(None,), (0, None), ((),), ((1, 2),), ([],)], ids=repr)
+@each("side", _SIDES)
+@each("arguments", [(None,), (0, None), ((),), ((1, 2),), ([],)])
 def test_arguments_are_passed_whatever_they_are(loop: Loop, side: str, arguments: tuple[object, ...]) -> None:
     """callback is invoked with the specified arguments, also with one that is None, false or a tuple.
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.connections import accept
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import PEER_TIMEOUT, listener, reset, tcp_pair
@@ -64,7 +65,7 @@ def test_a_file_object_stands_for_its_descriptor(loop: Loop, patience: Patience,
 
 @requirement("watchers.invalid-descriptor", SHOULD, cite="selectors: selectors.BaseSelector.register")
 @both
-@pytest.mark.parametrize("fd", ["no file", None, -1], ids=repr)
+@each("fd", ["no file", None, -1])
 def test_what_is_no_descriptor_is_refused(loop: Loop, side: str, fd: Any) -> None:
     """A negative number, or an object without fileno(), raises ValueError.
 
