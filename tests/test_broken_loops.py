@@ -13,10 +13,12 @@ from tests.broken_loops import BrokenLoop, every
 from tests.harness import run_pytest
 
 _STOCK = "stock=asyncio:SelectorEventLoop"
-
-
+_PATIENCE = 2.5
+"""Seconds: so much does each broken loop cost that does not answer."""
 _MORE_CHANCES = 3
 """To be caught, alone: what fires too early, or in a wrong order, is hidden by a machine on which all is late."""
+_MORE_PATIENCE = 10.0
+"""For those, since random programs are drawn as long as half of it lasts."""
 
 
 def _by_module() -> dict[str, list[BrokenLoop]]:
@@ -27,7 +29,7 @@ def _by_module() -> dict[str, list[BrokenLoop]]:
     return modules
 
 
-def battery(loops: list[str], ids: list[str], file: Path) -> results.Run:
+def battery(loops: list[str], ids: list[str], file: Path, patience: float) -> results.Run:
     """Run the requirements over the broken loops that name them, and over the others; what was found."""
     finished = run_pytest(
         "-q",
@@ -39,7 +41,7 @@ def battery(loops: list[str], ids: list[str], file: Path) -> results.Run:
         f"--loop-results={file}",
         *(f"--loop={spec}" for spec in loops),
         *ids,
-        patience=2.5,
+        patience=patience,
         timeout=900,
     )
     assert finished.code in (0, 1), finished.output[-3000:]
@@ -47,10 +49,10 @@ def battery(loops: list[str], ids: list[str], file: Path) -> results.Run:
     return finished.run
 
 
-def survivors(loops: list[BrokenLoop], file: Path) -> list[tuple[BrokenLoop, str]]:
+def survivors(loops: list[BrokenLoop], file: Path, patience: float) -> list[tuple[BrokenLoop, str]]:
     """The broken loops that a requirement which they break let pass, and what it saw."""
     ids = sorted({id for loop in loops for id in loop.breaks})
-    run = battery([loop.spec for loop in loops] + [_STOCK], ids, file)
+    run = battery([loop.spec for loop in loops] + [_STOCK], ids, file, patience)
     cells = run.cells()
     columns = {column.label: column for column in run.loops}
     survived = []
@@ -74,11 +76,11 @@ def test_broken_loops_fail_the_requirement_that_names_their_sentence(module: str
                if need.library and not need.present()}  # fmt: skip
     if lacking:
         pytest.skip("; ".join(sorted(lacking)))
-    survived = survivors(_by_module()[module], tmp_path / "results.jsonl")
+    survived = survivors(_by_module()[module], tmp_path / "results.jsonl", _PATIENCE)
     for attempt in range(_MORE_CHANCES):
         if survived:
             again = list({loop.name: loop for loop, _ in survived}.values())
-            survived = survivors(again, tmp_path / f"again{attempt}.jsonl")
+            survived = survivors(again, tmp_path / f"again{attempt}.jsonl", _MORE_PATIENCE)
     assert not survived, "\n".join(said for _, said in survived)
 
 

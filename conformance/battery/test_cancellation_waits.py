@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from conformance.kit.patience import Patience
-from conformance.kit.peers import listener, tcp_pair
+from conformance.kit.peers import PEER_TIMEOUT, drive, listener, receive_all, tcp_pair
+from conformance.kit.threads import in_thread
 from conformance.kit.waiting import turns
 from conformance.requirement import MUST, requirement
 
@@ -160,7 +161,7 @@ def test_waiting_for_an_executor_can_be_cancelled(loop: Loop, patience: Patience
 
 @requirement("cancellation.create-connection", MUST, cite="asyncio-eventloop: loop.create_connection")
 @pytest.mark.parametrize("rounds", [0, 1, 2, 5])
-def test_connecting_can_be_cancelled(loop: Loop, rounds: int) -> None:
+def test_connecting_can_be_cancelled(loop: Loop, patience: Patience, rounds: int) -> None:
     """A task that waits in create_connection() can be cancelled at any time; the socket is closed.
 
     If this fails: look for a connection that is made for nobody, or a descriptor that stays open.
@@ -178,6 +179,13 @@ def test_connecting_can_be_cancelled(loop: Loop, rounds: int) -> None:
 
     with listener() as listening:
         loop.run_until_complete(main())
+        listening.setblocking(False)
+        with contextlib.suppress(BlockingIOError):  # nobody has come so far
+            peer, _ = listening.accept()
+            with peer:
+                peer.settimeout(PEER_TIMEOUT)
+                with contextlib.suppress(ConnectionResetError):
+                    drive(loop, patience, in_thread(lambda: receive_all(peer)))
 
 
 @requirement("cancellation.tls-handshake", MUST, cite="asyncio-eventloop: loop.create_connection")

@@ -187,7 +187,7 @@ class ReportsLateResults(_Between):
 
 
 @breaks("executors.result")
-class FalseResultsAreNone(Stock):
+class FalseAnswersAreNone(Stock):
     """A result whose truth value is false comes back as None."""
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:

@@ -342,7 +342,7 @@ class CallbacksSeeNoRunningLoop(Stock):
     """In timers there is no running loop."""
 
     def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
-        if delay or getattr(callback, "__name__", "") != "<lambda>":
+        if delay or getattr(callback, "__name__", "") != "callback":
             return super().call_later(delay, callback, *args, context=context)
 
         def without() -> None:

@@ -55,7 +55,7 @@ class ATupleIsAllArgumentsOfAThread(Stock):
 
 
 @breaks("callbacks.any-callable")
-class FalseCallbacksAreNone(Stock):
+class NoTruthNoCallback(Stock):
     """call_soon() takes a callback whose truth value is false for none."""
 
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:

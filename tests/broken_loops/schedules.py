@@ -10,7 +10,7 @@ from reference_loop import EventLoop
 from tests.broken_loops import breaks
 
 Stock = asyncio.SelectorEventLoop
-_SLOT = 0.02
+_SLOT = 0.004
 
 
 @breaks("schedules.callbacks")

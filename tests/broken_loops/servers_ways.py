@@ -155,7 +155,7 @@ class StartsAtOneSocket(OverServers):
 
 
 @breaks("servers.port-of-each")
-class OnePortForAll(Stock):
+class OnePortForEveryHost(Stock):
     """All interfaces get the port that the first one was given."""
 
     async def create_server(self, protocol_factory: Any, host: Any = None, port: Any = None, **kwargs: Any) -> Any:

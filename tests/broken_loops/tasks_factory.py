@@ -113,7 +113,7 @@ class EagerStartIsForgotten(Stock):
 
 
 @breaks("tasks.get-factory")
-class FalseFactoriesAreNone(Stock):
+class ForgetsFalseFactories(Stock):
     """A task factory that is false is taken for None."""
 
     def set_task_factory(self, factory: Any) -> None:

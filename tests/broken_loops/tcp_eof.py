@@ -155,7 +155,7 @@ class WritesNoSubclasses(OverStreams):
 
 
 @breaks("tcp.write-accepts-buffers")
-class CountsItems(OverStreams):
+class CountsItemsOfViews(OverStreams):
     """write() sends as many bytes of a memoryview as it has items."""
 
     class Stream(StreamTransport):

@@ -98,7 +98,7 @@ class HandlesOfThreadsAreCopies(Stock):
 
 
 @breaks("threads.context")
-class EmptyContextsAreNone(Stock):
+class EmptyContextsOfThreadsAreNone(Stock):
     """A context without variables, which is false, is taken for none."""
 
     def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
