@@ -155,7 +155,7 @@ class WritesNoSubclasses(OverStreams):
 
 
 @breaks("tcp.write-accepts-buffers")
-class CountsItemsOfViews(OverStreams):
+class WritesItemsForBytes(OverStreams):
     """write() sends as many bytes of a memoryview as it has items."""
 
     class Stream(StreamTransport):
