@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -138,18 +137,3 @@ def test_a_loop_can_be_closed_while_another_one_runs(loop: Loop, make_loop: Fact
     turn(loop)
     assert other.is_closed()
     assert loop.run_until_complete(value_of()) == "value"
-
-
-@requirement("lifecycle.close-shuts-given-executor", MUST, cite="asyncio-eventloop: loop.close")
-def test_close_shuts_down_an_executor_that_was_set(loop: Loop) -> None:
-    """close() shuts down the default executor also if it is one that set_default_executor() was given.
-
-    If this fails: look for an executor that the loop shuts down only if it has made it.
-    """
-    executor = ThreadPoolExecutor(1)
-    loop.set_default_executor(executor)
-    assert loop.run_until_complete(loop.run_in_executor(None, sum, (1, 2))) == 3
-    loop.close()
-    with pytest.raises(RuntimeError):
-        executor.submit(sum, (1, 2))
-    executor.shutdown()

@@ -253,22 +253,6 @@ def test_no_port_is_a_free_one(loop: Loop, port: Any) -> None:
         assert one.port != two.port
 
 
-@requirement("servers.port-free-each", MUST, cite="asyncio-eventloop: loop.create_server", needs=("ipv6",))
-@pytest.mark.parametrize("host", [(LOCAL, "::1"), None], ids=["sequence", "all"])
-def test_each_interface_gets_a_port_of_its_own(loop: Loop, host: Any) -> None:
-    """If port is 0 and host stands for several interfaces, a different random port is selected for each.
-
-    If this fails: look for one port that is asked for once, and used for all sockets.
-    """
-    differ = False
-    for _ in range(4):  # two random ports may be equal
-        with serving(loop, host) as service:
-            names = [sock.getsockname() for sock in service.server.sockets]
-            assert len(names) > 1
-            differ = differ or len({name[1] for name in names}) == len(names)
-    assert differ
-
-
 @requirement("servers.family", MUST, cite="asyncio-eventloop: loop.create_server")
 def test_family_forces_ipv4(loop: Loop) -> None:
     """family can be set to AF_INET or AF_INET6 to force the socket to use IPv4 or IPv6.

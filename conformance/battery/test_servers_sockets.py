@@ -24,20 +24,6 @@ def option(sock: Any, name: int) -> bool:
     return bool(sock.getsockopt(socket.SOL_SOCKET, name))
 
 
-@requirement("servers.start-every-socket", MUST, cite="asyncio-eventloop: Server.start_serving", needs=("linux",))
-def test_a_server_starts_at_all_its_sockets(loop: Loop, patience: Patience) -> None:
-    """start_serving() starts accepting connections at every socket of the server.
-
-    If this fails: look for a start that knows the first socket only.
-    """
-    with serving(loop, SEVERAL, start_serving=False) as service:
-        loop.run_until_complete(service.server.start_serving())
-        addresses = [sock.getsockname() for sock in service.server.sockets]
-        for count, address in enumerate(addresses, 1):
-            with dial(service, address):
-                accepted(loop, patience, service, count).transport.abort()
-
-
 @requirement("servers.port-of-each", MUST, cite="asyncio-eventloop: loop.create_server", needs=("linux",))
 def test_each_interface_has_a_random_port(loop: Loop) -> None:
     """If port is 0 and host resolves to multiple interfaces, a different random port is selected for each.

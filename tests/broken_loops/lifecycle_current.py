@@ -279,7 +279,7 @@ class ClosesInPeace(Stock):
         super().close()
 
 
-@breaks("lifecycle.close-shuts-given-executor")
+@breaks("executors.close-chosen")
 class KeepsWhatItWasGiven(EventLoop):
     """close() does not shut down an executor that was set."""
 

@@ -14,7 +14,7 @@ from tests.broken_loops.servers_listening import ChangesProtocols, ChangesServer
 Stock = asyncio.SelectorEventLoop
 
 
-@breaks("servers.port-free-each")
+@breaks("servers.port-of-each")
 class OnePortForAll(ChangesServers):
     """A free port is looked for once, and used for every interface."""
 

@@ -143,7 +143,7 @@ class ForgetsItsLoop(OverServers):
             return super().get_loop() if self.sockets else None  # type: ignore[misc,attr-defined]  # of the server
 
 
-@breaks("servers.start-every-socket")
+@breaks("servers.starts-later-everywhere")
 class StartsAtOneSocket(OverServers):
     """start_serving() starts at the first socket."""
 
