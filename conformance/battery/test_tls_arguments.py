@@ -13,7 +13,7 @@ import pytest
 
 from conformance.kit.certificates import NAME, client_context, server_context
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import drive, listener, tcp_pair
+from conformance.kit.peers import drive, listener, tcp_pair, unix_listener
 from conformance.kit.protocols import Events
 from conformance.kit.secured import secured, tls_accept, tls_dial, tls_over
 from conformance.kit.servers import Service, dial, serving, shut
@@ -37,9 +37,7 @@ def end_of(peer: socket.socket) -> bytes:
 def _listening(tmp_path: Path) -> Iterator[tuple[str, socket.socket]]:
     """A Unix socket that listens and says nothing, and its path."""
     path = str(tmp_path / "s")
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(path)
-        listening.listen()
+    with unix_listener(path) as listening:
         yield path, listening
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from conformance.kit.certificates import NAME, client_context, server_context
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import PEER_TIMEOUT, drive, tcp_pair
+from conformance.kit.peers import drive, tcp_pair, unix_listener
 from conformance.kit.protocols import Events
 from conformance.kit.secured import secured, tls_accept, tls_over
 from conformance.kit.servers import Service, accepted, shut
@@ -136,11 +136,7 @@ def test_names_are_matched_over_any_socket(
     context: Any = {"ssl": client_context(), "server_hostname": "other.example"}
     with contextlib.ExitStack() as stack:
         if way == "path":
-            listening = stack.enter_context(socket.socket(socket.AF_UNIX))
-            listening.settimeout(PEER_TIMEOUT)
-            listening.bind(str(tmp_path / "s"))
-            listening.listen()
-            helper = tls_accept(listening)
+            helper = tls_accept(stack.enter_context(unix_listener(str(tmp_path / "s"))))
             opening: Any = loop.create_unix_connection(Events, str(tmp_path / "s"), **context)
         else:
             pair: Any = tcp_pair() if way == "sock" else _unix_pair()

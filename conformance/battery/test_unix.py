@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import os
 import socket
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,34 +14,13 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import PEER_TIMEOUT, drive, receive_exactly
+from conformance.kit.peers import PEER_TIMEOUT, drive, receive_exactly, unix_listener
 from conformance.kit.protocols import Events
-from conformance.kit.servers import Service, accepted, dial, shut
+from conformance.kit.servers import Service, accepted, dial, serving_unix, shut
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
-
-
-@contextlib.contextmanager
-def listening(path: Any) -> Iterator[socket.socket]:
-    """A plain listener at the path."""
-    with socket.socket(socket.AF_UNIX) as sock:
-        sock.settimeout(PEER_TIMEOUT)
-        sock.bind(path)
-        sock.listen()
-        yield sock
-
-
-@contextlib.contextmanager
-def serving(loop: Loop, *args: Any, **kwargs: Any) -> Iterator[Service]:
-    """A Unix server of the loop, closed at the end."""
-    service = Service()
-    service.server = loop.run_until_complete(loop.create_unix_server(service, *args, **kwargs))
-    try:
-        yield service
-    finally:
-        shut(loop, service)
 
 
 def connect(loop: Loop, *args: Any, **kwargs: Any) -> Any:
@@ -75,7 +52,7 @@ def test_a_connection_is_made_to_a_path(loop: Loop, patience: Patience, tmp_path
 
     If this fails: look for a path that must be str.
     """
-    with listening(str(tmp_path / "s")) as sock:
+    with unix_listener(str(tmp_path / "s")) as sock:
         transport, protocol = connect(loop, spelled(tmp_path / "s", kind))
         with sock.accept()[0] as peer:
             speaks(loop, patience, transport, protocol, peer)
@@ -87,7 +64,7 @@ def test_a_tuple_of_transport_and_protocol_is_returned(loop: Loop, tmp_path: Pat
 
     If this fails: look for a list, or a connection that is announced later.
     """
-    with listening(str(tmp_path / "s")) as sock:
+    with unix_listener(str(tmp_path / "s")) as sock:
         pair = connect(loop, str(tmp_path / "s"))
         assert type(pair) is tuple
         assert pair[1].calls == [("connection_made", pair[0])]
@@ -112,7 +89,7 @@ def test_a_connection_is_made_to_an_abstract_name(loop: Loop, patience: Patience
 
     If this fails: look for a name that ends at its first zero byte.
     """
-    with listening(abstract(kind)) as sock:
+    with unix_listener(abstract(kind)) as sock:
         transport, protocol = connect(loop, abstract(kind))
         with sock.accept()[0] as peer:
             speaks(loop, patience, transport, protocol, peer)
@@ -125,7 +102,7 @@ def test_a_server_listens_at_an_abstract_name(loop: Loop, patience: Patience, ki
 
     If this fails: look for a file that is looked for, or made, under the name.
     """
-    with serving(loop, abstract(kind)) as service, dial(service, abstract(bytes)):
+    with serving_unix(loop, abstract(kind)) as service, dial(service, abstract(bytes)):
         accepted(loop, patience, service)
 
 
@@ -186,7 +163,7 @@ def test_server_hostname_needs_tls(loop: Loop, tmp_path: Path) -> None:
 
     If this fails: look for an argument that is ignored, so that the caller believes in TLS.
     """
-    with listening(str(tmp_path / "s")), pytest.raises(ValueError):  # noqa: PT011 (no message is promised)
+    with unix_listener(str(tmp_path / "s")), pytest.raises(ValueError):  # noqa: PT011 (no message is promised)
         connect(loop, str(tmp_path / "s"), server_hostname="name")
 
 
@@ -196,7 +173,7 @@ def test_tls_needs_server_hostname(loop: Loop, tmp_path: Path) -> None:
 
     If this fails: look for a certificate that is checked against nothing.
     """
-    with listening(str(tmp_path / "s")), pytest.raises(ValueError):  # noqa: PT011 (no message is promised)
+    with unix_listener(str(tmp_path / "s")), pytest.raises(ValueError):  # noqa: PT011 (no message is promised)
         connect(loop, str(tmp_path / "s"), ssl=True)
 
 
@@ -220,7 +197,7 @@ def test_a_server_listens_at_a_path(loop: Loop, patience: Patience, tmp_path: Pa
 
     If this fails: look for a path that must be str.
     """
-    with serving(loop, spelled(tmp_path / "s", kind)) as service, dial(service, str(tmp_path / "s")) as peer:
+    with serving_unix(loop, spelled(tmp_path / "s", kind)) as service, dial(service, str(tmp_path / "s")) as peer:
         protocol = accepted(loop, patience, service)
         speaks(loop, patience, protocol.transport, protocol, peer)
 
@@ -233,7 +210,7 @@ def test_a_server_takes_a_socket(loop: Loop, patience: Patience, tmp_path: Path)
     """
     sock = socket.socket(socket.AF_UNIX)
     sock.bind(str(tmp_path / "s"))
-    with serving(loop, sock=sock) as service, dial(service, str(tmp_path / "s")):
+    with serving_unix(loop, sock=sock) as service, dial(service, str(tmp_path / "s")):
         accepted(loop, patience, service)
     assert sock.fileno() == -1
 
@@ -260,7 +237,7 @@ def test_a_stale_socket_is_replaced(loop: Loop, patience: Patience, tmp_path: Pa
     path = str(tmp_path / "s")
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(path)
-    with serving(loop, path) as service, dial(service, path):
+    with serving_unix(loop, path) as service, dial(service, path):
         accepted(loop, patience, service)
 
 
@@ -294,7 +271,7 @@ def test_a_unix_transport_knows_its_socket(loop: Loop, patience: Patience, tmp_p
     If this fails: look for addresses made up as those of TCP.
     """
     path = str(tmp_path / "s")
-    with serving(loop, path) as service:
+    with serving_unix(loop, path) as service:
         transport, _ = connect(loop, path)
         other = accepted(loop, patience, service).transport
         assert transport.get_extra_info("socket").family == socket.AF_UNIX
@@ -309,7 +286,7 @@ def test_the_peer_of_a_unix_socket_can_be_identified(loop: Loop, patience: Patie
 
     If this fails: look for a stand-in for the socket that lacks getsockopt().
     """
-    with serving(loop, str(tmp_path / "s")) as service, dial(service, str(tmp_path / "s")):
+    with serving_unix(loop, str(tmp_path / "s")) as service, dial(service, str(tmp_path / "s")):
         sock = accepted(loop, patience, service).transport.get_extra_info("socket")
         credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
         assert int.from_bytes(credentials[:4], "little") == os.getpid()
@@ -323,7 +300,7 @@ def test_the_socket_file_is_removed_with_the_server(loop: Loop, tmp_path: Path, 
     If this fails: look for a file that stays, or one that is removed though cleanup_socket is false.
     """
     kwargs: dict[str, Any] = {} if value is None else {"cleanup_socket": value}
-    with serving(loop, str(tmp_path / "s"), **kwargs):
+    with serving_unix(loop, str(tmp_path / "s"), **kwargs):
         assert stat.S_ISSOCK(os.stat(tmp_path / "s").st_mode)
     assert (tmp_path / "s").exists() is (value is False)
 
@@ -337,9 +314,9 @@ def test_a_socket_that_replaced_it_is_left_alone(loop: Loop, tmp_path: Path) -> 
     If this fails: look for a removal by name alone, which takes the next server's socket away.
     """
     path = tmp_path / "s"
-    with serving(loop, str(path)):
+    with serving_unix(loop, str(path)):
         path.rename(tmp_path / "renamed")  # so that its number is not used again
-        with listening(str(path)):
+        with unix_listener(str(path)):
             pass
     assert path.exists()
 
@@ -350,7 +327,7 @@ def test_the_socket_file_stayed_before(loop: Loop, tmp_path: Path) -> None:
 
     If this fails: look for the newer behaviour on an older Python, where programs remove the file themselves.
     """
-    with serving(loop, str(tmp_path / "s")):
+    with serving_unix(loop, str(tmp_path / "s")):
         pass
     assert (tmp_path / "s").exists()
 

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,9 @@ import pytest
 
 from conformance.kit.descriptors import backlog_of
 from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import unix_listener
 from conformance.kit.protocols import Events
-from conformance.kit.servers import Service, accepted, dial, shut
+from conformance.kit.servers import accepted, dial, serving_unix
 from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -55,16 +55,6 @@ def _possible(path: Any) -> str | bytes:
     return spelled
 
 
-@contextlib.contextmanager
-def _serving(loop: Loop, *args: Any, **kwargs: Any) -> Iterator[Service]:
-    service = Service()
-    service.server = loop.run_until_complete(loop.create_unix_server(service, *args, **kwargs))
-    try:
-        yield service
-    finally:
-        shut(loop, service)
-
-
 @requirement("unix.connect-any-path", MUST, cite=CONNECT, needs=("unix",))
 @pytest.mark.parametrize("name", _PATHS)
 def test_a_connection_is_made_to_any_path(
@@ -76,9 +66,7 @@ def test_a_connection_is_made_to_any_path(
     """
     monkeypatch.chdir(tmp_path)
     path = _possible(_PATHS[name])
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(path)
-        listening.listen()
+    with unix_listener(path) as listening:
         transport, protocol = loop.run_until_complete(loop.create_unix_connection(Events, _PATHS[name]))
         listening.accept()[0].close()
         assert protocol.transport is transport
@@ -97,7 +85,7 @@ def test_a_server_listens_at_any_path(
     """
     monkeypatch.chdir(tmp_path)
     path = _possible(_PATHS[name])
-    with _serving(loop, _PATHS[name]) as service, dial(service, path):
+    with serving_unix(loop, _PATHS[name]) as service, dial(service, path):
         accepted(loop, patience, service)
 
 
@@ -108,7 +96,7 @@ def test_a_server_may_be_made_without_serving(loop: Loop, patience: Patience, tm
     If this fails: look for a parameter that only servers over TCP have.
     """
     path = str(tmp_path / "s")
-    with _serving(loop, path, start_serving=False) as service:
+    with serving_unix(loop, path, start_serving=False) as service:
         assert not service.server.is_serving()
         with contextlib.suppress(OSError):
             dial(service, path).close()
@@ -128,7 +116,7 @@ def test_backlog_of_a_unix_server_is_passed_to_listen(loop: Loop, tmp_path: Path
     If this fails: look for a number of the loop's own, or for a 0 taken for none.
     """
     arguments = {} if given is None else {"backlog": given}
-    with _serving(loop, str(tmp_path / "s"), **arguments) as service:
+    with serving_unix(loop, str(tmp_path / "s"), **arguments) as service:
         assert backlog_of(service.server.sockets[0].fileno()) == (100 if given is None else given)
 
 
@@ -144,7 +132,7 @@ def test_protocols_over_unix_sockets_may_be_false(loop: Loop, patience: Patience
             return 0
 
     path = str(tmp_path / "s")
-    with _serving(loop, path) as service:
+    with serving_unix(loop, path) as service:
         service.make = Empty
         transport, protocol = loop.run_until_complete(loop.create_unix_connection(Empty, path))
         assert protocol.transport is transport

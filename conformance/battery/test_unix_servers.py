@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from conformance.battery.test_unix import serving
 from conformance.kit.patience import Patience
-from conformance.kit.servers import accepted, dial, ended
+from conformance.kit.servers import accepted, dial, ended, serving_unix
 from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -30,7 +29,7 @@ def test_a_unix_server_is_an_async_context_manager(loop: Loop, tmp_path: Path) -
             assert same is server
             assert server.is_serving()
 
-    with serving(loop, str(tmp_path / "s")) as service:
+    with serving_unix(loop, str(tmp_path / "s")) as service:
         address = service.address
         loop.run_until_complete(scenario(service.server))
         assert not service.server.is_serving()
@@ -55,7 +54,7 @@ def test_a_unix_server_serves_until_it_is_cancelled(loop: Loop, patience: Patien
         with contextlib.suppress(asyncio.CancelledError):
             await ended(task, patience)
 
-    with serving(loop, str(tmp_path / "s"), start_serving=False) as service:
+    with serving_unix(loop, str(tmp_path / "s"), start_serving=False) as service:
         assert not service.server.is_serving()
         task = loop.run_until_complete(begin())
         assert service.server.is_serving()

@@ -27,6 +27,16 @@ def listener(family: int = socket.AF_INET, backlog: int = 16, port: int = 0) -> 
 
 
 @contextlib.contextmanager
+def unix_listener(path: str | bytes) -> Iterator[socket.socket]:
+    """The same at a path, or an abstract name."""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.settimeout(PEER_TIMEOUT)
+        listening.bind(path)
+        listening.listen()
+        yield listening
+
+
+@contextlib.contextmanager
 def tcp_pair(family: int = socket.AF_INET) -> Iterator[tuple[socket.socket, socket.socket]]:
     """Two connected sockets: one for the loop (non-blocking), one for the peer (blocking, with a timeout)."""
     with listener(family) as listening:

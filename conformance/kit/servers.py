@@ -40,13 +40,26 @@ class Service:
         return sum(protocol.transport is not None for protocol in self.protocols)
 
 
-@contextlib.contextmanager
 def serving(
     loop: asyncio.AbstractEventLoop, host: Any = "127.0.0.1", port: Any = 0, **kwargs: Any
-) -> Iterator[Service]:
+) -> contextlib.AbstractContextManager[Service]:
     """A TCP server of the loop; closed at the end, with its connections."""
+    return _serving(loop, loop.create_server, host, port, **kwargs)
+
+
+def serving_unix(
+    loop: asyncio.AbstractEventLoop, *args: Any, **kwargs: Any
+) -> contextlib.AbstractContextManager[Service]:
+    """A Unix server of the loop; closed at the end, with its connections."""
+    return _serving(loop, loop.create_unix_server, *args, **kwargs)
+
+
+@contextlib.contextmanager
+def _serving(
+    loop: asyncio.AbstractEventLoop, create: Callable[..., Any], *args: Any, **kwargs: Any
+) -> Iterator[Service]:
     service = Service()
-    service.server = loop.run_until_complete(loop.create_server(service, host, port, **kwargs))
+    service.server = loop.run_until_complete(create(service, *args, **kwargs))
     try:
         yield service
     finally:

@@ -18,9 +18,9 @@ from typing import Any
 from conformance.kit.cases import each
 from conformance.kit.connections import accept, opened
 from conformance.kit.patience import Patience
-from conformance.kit.peers import PEER_TIMEOUT, listener, shrink_buffers, tcp_pair
+from conformance.kit.peers import listener, shrink_buffers, tcp_pair, unix_listener
 from conformance.kit.protocols import Events
-from conformance.kit.servers import Service, accepted, dial, shut
+from conformance.kit.servers import accepted, dial, serving, serving_unix
 
 Loop = asyncio.AbstractEventLoop
 Joined = Iterator[tuple[Any, Any, socket.socket]]
@@ -67,10 +67,8 @@ def _connected(loop: Loop, way: str, made: Any) -> Iterator[tuple[Any, socket.so
             listening = stack.enter_context(listener())
             opening: Any = loop.create_connection(lambda: made, *listening.getsockname())
         else:
-            listening = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
-            listening.settimeout(PEER_TIMEOUT)
-            listening.bind(os.path.join(stack.enter_context(tempfile.TemporaryDirectory()), "s"))
-            listening.listen()
+            path = os.path.join(stack.enter_context(tempfile.TemporaryDirectory()), "s")
+            listening = stack.enter_context(unix_listener(path))
             opening = loop.create_unix_connection(lambda: made, listening.getsockname())
         transport, _ = stack.enter_context(opened(loop, opening))
         yield transport, stack.enter_context(accept(listening))
@@ -79,13 +77,11 @@ def _connected(loop: Loop, way: str, made: Any) -> Iterator[tuple[Any, socket.so
 @contextlib.contextmanager
 def _accepted(loop: Loop, patience: Patience, way: str, made: Any) -> Iterator[tuple[Any, socket.socket]]:
     with contextlib.ExitStack() as stack:
-        service = Service(make=lambda: made)
         if way == "accepted":
-            opening: Any = loop.create_server(service, "127.0.0.1", 0)
+            service = stack.enter_context(serving(loop))
         else:
             path = os.path.join(stack.enter_context(tempfile.TemporaryDirectory()), "s")
-            opening = loop.create_unix_server(service, path)
-        service.server = loop.run_until_complete(opening)
-        stack.callback(shut, loop, service)
+            service = stack.enter_context(serving_unix(loop, path))
+        service.make = lambda: made
         peer = stack.enter_context(dial(service))
         yield accepted(loop, patience, service).transport, peer
