@@ -160,8 +160,7 @@ class StreamTransport(SocketTransport):
             self.write(b"".join(given))
             return
         pieces = [piece for piece in map(as_bytes, given) if piece]
-        was_empty = not self._buffer
-        if was_empty:
+        if not self._buffer:
             try:
                 sent = self._sock.sendmsg(pieces)  # type: ignore[union-attr]
             except (BlockingIOError, InterruptedError):
@@ -170,8 +169,8 @@ class StreamTransport(SocketTransport):
                 self._fail(exc, "Fatal write error on socket transport")
                 return
             pieces = list(after(pieces, sent))
-        if was_empty and pieces:
-            self._start_writing()
+            if pieces:
+                self._start_writing()
         for piece in pieces:
             if self._lost:  # pause_writing() has aborted
                 break

@@ -100,23 +100,6 @@ def test_call_soon_passes_its_arguments(loop: Loop, arguments: tuple[object, ...
     assert all(a is b for a, b in zip(seen[0], arguments, strict=True))
 
 
-@requirement("callbacks.argument-values", MUST, cite="asyncio-eventloop: loop.call_soon")
-@each("method", ["call_soon", "call_soon_threadsafe", "call_later", "call_at"])
-@each("arguments", [(None,), (None, None), ((),), ((1, 2),), ([],), (0, "", None), ({"a": 1},)])
-def test_arguments_are_passed_whatever_they_are(
-    loop: Loop, patience: Patience, method: str, arguments: tuple[object, ...]
-) -> None:
-    """The callback is called with the args arguments, also with one that is None, false, a tuple or a dict.
-
-    If this fails: look for None as the mark of an argument that is not there, or a tuple that is unpacked.
-    """
-    seen: list[tuple[object, ...]] = []
-    when = {"call_later": (0,), "call_at": (loop.time(),)}.get(method, ())
-    getattr(loop, method)(*when, lambda *args: seen.append(args), *arguments)
-    patience.run_until(loop, lambda: seen, "the callback")
-    assert seen == [arguments]
-
-
 @requirement("callbacks.handle-type", MUST, cite="asyncio-eventloop: loop.call_soon")
 def test_call_soon_returns_a_handle(loop: Loop) -> None:
     """call_soon() returns an instance of asyncio.Handle.

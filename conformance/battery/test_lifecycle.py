@@ -12,6 +12,7 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.coroutines import value_of
+from conformance.kit.oddities import FalseError
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import raising
 from conformance.kit.threads import in_thread
@@ -19,13 +20,6 @@ from conformance.loops import Factory
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
-
-
-class _False(Exception):
-    """An exception that is false: `if exception:` does not see it."""
-
-    def __bool__(self) -> bool:
-        return False
 
 
 class _Base(BaseException):
@@ -82,7 +76,8 @@ def test_run_until_complete_returns_the_result(loop: Loop) -> None:
 
 @requirement("lifecycle.exception", MUST, cite="asyncio-eventloop: loop.run_until_complete")
 @each(
-    "error", [LookupError(), TimeoutError(), ExceptionGroup("of one", [LookupError()]), _False(), _Base(), _Wide(1, 2)]
+    "error",
+    [LookupError(), TimeoutError(), ExceptionGroup("of one", [LookupError()]), FalseError(), _Base(), _Wide(1, 2)],
 )
 def test_run_until_complete_raises_the_exception(loop: Loop, error: BaseException) -> None:
     """run_until_complete() raises the future's exception, the very object.

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
+from conformance.kit.oddities import ODD_ARGUMENTS
 from conformance.kit.patience import Patience, turn
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -68,7 +69,7 @@ def test_any_callable_will_do(loop: Loop, patience: Patience, side: str) -> None
 
 @requirement("watchers.argument-values", MUST, cite="asyncio-eventloop: loop.add_reader")
 @each("side", _SIDES)
-@each("arguments", [(None,), (0, None), ((),), ((1, 2),), ([],)])
+@each("arguments", ODD_ARGUMENTS)
 def test_arguments_are_passed_whatever_they_are(loop: Loop, side: str, arguments: tuple[object, ...]) -> None:
     """callback is invoked with the specified arguments, also with one that is None, false or a tuple.
 

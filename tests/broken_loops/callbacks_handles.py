@@ -72,7 +72,7 @@ class HandlesTellTheCurrentContext(Stock):
         return handle
 
 
-@breaks("callbacks.argument-values")
+@breaks("callbacks.arguments")
 class NoneEndsTheArguments(Stock):
     """The arguments of call_soon() end with the first None that nothing else follows."""
 
@@ -80,16 +80,6 @@ class NoneEndsTheArguments(Stock):
         if args and args[-1] is None and not isinstance(getattr(callback, "__self__", None), asyncio.Future):
             args = args[:-1]
         return super().call_soon(callback, *args, context=context)
-
-
-@breaks("callbacks.argument-values")
-class UnpacksTheArgumentsOfTimers(Stock):
-    """A tuple that is the only argument of a delayed callback is taken for the arguments."""
-
-    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
-        if len(args) == 1 and isinstance(args[0], tuple):
-            args = args[0]
-        return super().call_at(when, callback, *args, context=context)
 
 
 @breaks("callbacks.any-callable")
