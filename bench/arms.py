@@ -118,11 +118,20 @@ class Arm:
                     return
                 raise
 
-    def begin(self, order: dict[str, Any], patience: float) -> dict[str, Any]:
-        """Fork a worker and wait until it is warm; returns its `ready` (or its `facts`). Raises Died."""
+    def begin(self, order: dict[str, Any]) -> bool:
+        """Fork a worker, which begins to set its workload up; True. Raises Died."""
         self.open()
         self._send(order | {"handicap": self.handicap})
+        return True
+
+    def set_up(self, patience: float) -> dict[str, Any]:
+        """Wait until the worker that was begun is set up. Raises Died."""
         self._worker = int(self._expect(("pid",), patience)["pid"])
+        return self._expect(("set_up",), patience)
+
+    def warm_up(self, patience: float) -> dict[str, Any]:
+        """Let the worker warm up; returns its `ready` (or its `facts`). Raises Died."""
+        self._send({"warm_up": True})
         return self._expect(("ready", "facts"), patience)
 
     def sample(self, loops: int, patience: float) -> dict[str, float]:

@@ -24,11 +24,15 @@ PATIENCE = 15.0
 inherited: list[int] = []
 """Descriptors of the worker that a forked peer must close, or the race would not see the worker's death."""
 
+peers: list[int] = []
+"""The processes that this one has forked with `fork_peer`."""
+
 
 def fork_peer(serve: Callable[[socket.socket], None]) -> socket.socket:
     """Run `serve` in a forked process; returns this side's end of a socket pair to it."""
     ours, theirs = socket.socketpair()
-    if os.fork():
+    if pid := os.fork():
+        peers.append(pid)
         theirs.close()
         return ours
     try:

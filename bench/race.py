@@ -9,6 +9,7 @@ hit all arms alike. Everything is in the journal after each round of each worklo
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import random
 import time
@@ -33,6 +34,7 @@ class Settings:
     pinned: bool = True
     margin: float = 0.03
     fact_rounds: int = 3
+    warmups: int = 2
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -121,16 +123,13 @@ class _Cell:
         loops = None if self.entry.kind.facts else self._loops()
         order = list(self.arms)
         self.draw.shuffle(order)
-        started: dict[str, dict[str, Any]] = {}
-        for arm in order:
-            if (ready := self._try(arm, lambda arm=arm: arm.begin(self._order(loops), self.patience))) is not None:  # type: ignore[misc]
-                started[arm.label] = ready
+        started = self._start(order, loops)
         if self.entry.kind.facts:
             self._facts(started)
             return
         assert loops is not None or not started
         samples: dict[str, list[dict[str, float]]] = {label: [] for label in started}
-        for _ in range(self.settings.samples):
+        for _ in range(self._samples(started)):
             for arm in self.draw.sample(order, len(order)):
                 if arm.label in started and loops is not None:
                     sample = self._try(arm, lambda arm=arm: arm.sample(loops, self.patience))  # type: ignore[misc]
@@ -171,13 +170,31 @@ class _Cell:
         facts = {label: message["facts"] for label, message in started.items()}
         self.journal.append(facts={"workload": self.entry.name, "round": self.number, "arms": facts})
 
+    def _start(self, arms: Sequence[Arm], loops: int | None) -> dict[str, dict[str, Any]]:
+        """Label → `ready` or `facts`. Workers are set up side by side on all CPUs, and warm up one after the other."""
+        steps: list[Callable[[Arm], Any]] = [
+            lambda arm: arm.begin(self._order(loops)),
+            lambda arm: arm.set_up(self.patience),
+            lambda arm: arm.warm_up(self.patience),
+        ]
+        answers: dict[Arm, Any] = dict.fromkeys(arms)
+        for step in steps:
+            asked = {arm: self._try(arm, functools.partial(step, arm)) for arm in answers}
+            answers = {arm: answer for arm, answer in asked.items() if answer is not None}
+        return {arm.label: answer for arm, answer in answers.items()}
+
+    def _samples(self, started: dict[str, dict[str, Any]]) -> int:
+        """Half as many where one repetition of the work takes several targets: what is long has less noise."""
+        longest = self.settings.target * 4
+        is_long = bool(started) and min(ready["ready"]["warmups"][-1][1] for ready in started.values()) > longest
+        return (self.settings.samples + 1) // 2 if is_long else self.settings.samples
+
     def _loops(self) -> int | None:
         """The shared operation count, found once with the reference (or with the first arm that lives)."""
         known = self.journal.loops
         for arm in [] if self.entry.name in known else list(self.arms):
-            ready = self._try(arm, lambda arm=arm: arm.begin(self._order(None), self.patience))  # type: ignore[misc]
-            if ready is not None:
-                loops = ready["ready"]["loops"]
+            if started := self._start([arm], None):
+                loops = started[arm.label]["ready"]["loops"]
                 self._try(arm, lambda arm=arm: arm.end(self.patience))  # type: ignore[misc]
                 self.journal.append(loops={"workload": self.entry.name, "loops": loops})
                 break
@@ -188,6 +205,7 @@ class _Cell:
             "workload": self.entry.name,
             "loops": loops,
             "target": self.settings.target,
+            "warmups": self.settings.warmups,
             "cpu": self.cpu,
             "scratch": str(self.scratch),
         }

@@ -4,8 +4,10 @@ Runs in the loop's own interpreter and needs only the standard library, the loop
 (`main`) imports everything once per pass of the race and forks one worker per workload; a worker makes one
 loop, warms up, and then measures on command. Commands and answers are JSON lines on two pipes.
 
-    race -> parent   {"workload": name, "cpu": 0 | null, "loops": n | null, "target": seconds, "scratch": directory}
-    worker -> race   {"pid": n}, then {"ready": {"loops": n, "warmups": [[loops, seconds], …], …}}
+    race -> parent   {"workload": name, "cpu": 0 | null, "loops": n | null, "target": seconds, "scratch": directory,
+                     "warmups": n}
+    worker -> race   {"pid": n}, then {"set_up": true}
+    race -> worker   {"warm_up": true}  answer {"ready": {"loops": n, "warmups": [[loops, seconds], …]}}
     race -> worker   {"sample": n}      answer {"wall": s, "cpu": s, "nvcsw": n, "nivcsw": n}
     race -> worker   {"end": true}      answer {"bye": {…}}, and the process ends
     worker -> race   {"failed": text}   at any time, and the process ends
@@ -35,8 +37,6 @@ from typing import Any, NoReturn
 from bench import client, memory
 from bench.workload import Entry, Workload, catalogue
 from conformance.loops import LoopSpec, add_current_directory, identify, load_factory, new_loop
-
-WARMUPS = 2
 
 
 class Pipe:
@@ -160,8 +160,6 @@ def prime() -> None:
 def _work(pipe: Pipe, spec: LoopSpec, entry: Entry | None, order: dict[str, Any]) -> None:
     if entry is None:
         raise NotImplementedError(f"Python {sys.version_info[0]}.{sys.version_info[1]} lacks what this workload drives")
-    if order.get("cpu") is not None:
-        os.sched_setaffinity(0, {order["cpu"]})
     _allow_descriptors()
     if entry.kind.primed:
         prime()
@@ -175,12 +173,17 @@ def _work(pipe: Pipe, spec: LoopSpec, entry: Entry | None, order: dict[str, Any]
     if entry.kind.in_loop:
         workload.loop = loop = new_loop(spec)
         loop.run_until_complete(workload.setup())
+    pipe.send(set_up=True)
+    if pipe.receive() is None:
+        return
+    if order.get("cpu") is not None:
+        _pin(order["cpu"])
     if entry.kind.facts:
         pipe.send(facts=loop.run_until_complete(workload.observe()))
         return
     warmups: list[tuple[int, float]] = []
     loops = order.get("loops") or _calibrate(workload, order["target"], warmups)
-    for _ in range(WARMUPS):
+    for _ in range(order["warmups"]):
         warmups.append((loops, measure(workload, loops)["wall"]))
     gc.collect()
     before = memory.resident()
@@ -198,6 +201,17 @@ def _work(pipe: Pipe, spec: LoopSpec, entry: Entry | None, order: dict[str, Any]
                 "rss_peak": memory.peak(),
             }
         )
+
+
+def _pin(cpu: int) -> None:
+    """To one CPU, with all threads and peers: they were set up on whatever CPU was free."""
+    try:
+        threads = [int(name) for name in os.listdir("/proc/self/task")]
+    except OSError:
+        threads = [0]
+    for task in threads + client.peers:
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setaffinity(task, {cpu})
 
 
 def _calibrate(workload: Workload, target: float, warmups: list[tuple[int, float]]) -> int:

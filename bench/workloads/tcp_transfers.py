@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable
 from typing import Any
 
@@ -173,10 +174,10 @@ class SendFile(Download):
 
     def prepare(self) -> None:
         super().prepare()
-        path = self.scratch / "1MiB"
-        if not path.exists():
-            path.write_bytes(CHUNK * 16)
+        path = self.scratch / f"1MiB-{os.getpid()}"
+        path.write_bytes(CHUNK * 16)
         self.file = path.open("rb")
+        path.unlink()
 
     def how(self) -> dict[str, Any]:
         return {"chunks": 16}

@@ -33,8 +33,10 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("entry", ORDINARY, ids=lambda entry: entry.name)
 def test_is_done_by_asyncio(arm: Arm, scratch: Path, entry: Entry) -> None:
-    order = {"workload": entry.name, "loops": 1, "target": 0.001, "cpu": None, "scratch": str(scratch)}
-    ready = arm.begin(order, 60)
+    order = {"workload": entry.name, "loops": 1, "target": 0.001, "warmups": 1, "cpu": None, "scratch": str(scratch)}
+    arm.begin(order)
+    arm.set_up(60)
+    ready = arm.warm_up(60)
     if entry.kind.facts:
         assert all(isinstance(value, float | int) for value in ready["facts"].values())
         arm.wait(60)
