@@ -33,7 +33,7 @@ class AsyncgensMixin(LoopCore):
     def _asyncgen_started(self, agen: Any) -> None:
         if self._asyncgens_shut_down:
             warnings.warn(
-                f"asynchronous generator {agen!r} was started after shutdown_asyncgens(): nobody will close it",
+                f"asynchronous generator {agen!r} was scheduled after loop.shutdown_asyncgens() call",
                 ResourceWarning,
                 source=self,
                 stacklevel=2,

@@ -17,7 +17,7 @@ def as_bytes(data: Data) -> Data:
         return data if data.nbytes == len(data) and data.contiguous else memoryview(data.tobytes())
     if isinstance(data, (bytes, bytearray)):
         return data
-    raise TypeError(f"data must be bytes, bytearray or memoryview, not {type(data).__name__}")
+    raise TypeError(f"data argument must be a bytes-like object, not {type(data).__name__!r}")
 
 
 def kept(data: Data) -> bytes | memoryview:

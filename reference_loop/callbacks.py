@@ -60,7 +60,7 @@ class CallbacksMixin(LoopCore):
     ) -> TimerHandle:
         """Call `callback(*args)` once, `delay` seconds from now or later (asyncio-eventloop: loop.call_later)."""
         if delay is None:
-            raise TypeError("call_later() needs a number of seconds as its delay, not None")
+            raise TypeError("delay must not be None")
         return self._timer(self.time() + delay, callback, args, context, "call_later")
 
     def call_at(
@@ -68,7 +68,7 @@ class CallbacksMixin(LoopCore):
     ) -> TimerHandle:
         """Call `callback(*args)` once, when time() has reached `when` (asyncio-eventloop: loop.call_at)."""
         if when is None:
-            raise TypeError("call_at() needs a time of this loop's clock, not None")
+            raise TypeError("when cannot be None")
         return self._timer(when, callback, args, context, "call_at")
 
     def _timer(
@@ -116,4 +116,4 @@ class CallbacksMixin(LoopCore):
 
     def _check_closed(self) -> None:
         if self._closed:
-            raise RuntimeError("Event loop is closed: make a new one")
+            raise RuntimeError("Event loop is closed")

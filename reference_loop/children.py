@@ -234,7 +234,7 @@ def _exit_code(process: subprocess.Popen[bytes]) -> int:
         except ChildProcessError:
             # Popen may have been faster: send_signal() polls.
             if process.returncode is None:
-                logger.warning("The exit status of process %d was read by somebody else", process.pid)
+                logger.warning("Unknown child process pid %d, will report returncode 255", process.pid)
                 return _UNKNOWN_EXIT_CODE
         else:
             return os.waitstatus_to_exitcode(status)

@@ -178,7 +178,7 @@ class ConnectionsMixin(LoopCore):
     ) -> Sequence[AddressInfo]:
         infos = await self.getaddrinfo(host, port, family=family, type=type, proto=proto, flags=flags)
         if not infos:
-            raise OSError(f"getaddrinfo({host!r}, {port!r}) returned no address")
+            raise OSError(f"getaddrinfo({host!r}) returned empty list")
         return infos
 
     async def _connect_first(
@@ -257,8 +257,8 @@ def _bind_first(sock: socket.socket, addresses: Iterable[Any]) -> None:
             return
         except OSError as exc:
             number = exc.errno
-            failures.append(f"error while attempting to bind on address {address!r}: {exc.strerror}")
-    raise OSError(number, ", ".join(failures) or f"no local address of family {sock.family.name} was given")
+            failures.append(f"error while attempting to bind on address {address!r}: {str(exc.strerror).lower()}")
+    raise OSError(number, ", ".join(failures) or f"no matching local address with family={sock.family!r} found")
 
 
 def _interleave(infos: Sequence[AddressInfo], first_count: int) -> list[AddressInfo]:

@@ -65,10 +65,10 @@ class DatagramTransport(SocketTransport, asyncio.DatagramTransport):
     def sendto(self, data: bytes | bytearray | memoryview, addr: Any = None) -> None:
         """Send one datagram without blocking (asyncio-protocol: DatagramTransport.sendto)."""
         if not isinstance(data, (bytes, bytearray, memoryview)):
-            raise TypeError(f"data must be bytes, bytearray or memoryview, not {type(data).__name__}")
+            raise TypeError(f"data argument must be a bytes-like object, not {type(data).__name__!r}")
         if self._address is not None:
             if addr not in (None, self._address):
-                raise ValueError(f"This endpoint only sends to {self._address}: leave the address out")
+                raise ValueError(f"Invalid address: must be None or {self._address}")
             addr = self._address
         if self._lost:
             self._note_lost_write()
@@ -149,7 +149,7 @@ class DatagramsMixin(LoopCore):
         loop.create_datagram_endpoint)."""
         if sock is not None:
             if sock.type == socket.SOCK_STREAM:
-                raise ValueError(f"A datagram socket was expected, got {sock!r}")
+                raise ValueError(f"A UDP Socket was expected, got {sock!r}")
             given = {
                 "local_addr": local_addr,
                 "remote_addr": remote_addr,
@@ -160,7 +160,9 @@ class DatagramsMixin(LoopCore):
                 "allow_broadcast": allow_broadcast,
             }
             if excess := ", ".join(name for name, value in given.items() if value):
-                raise ValueError(f"socket modifier keyword arguments can not be used with sock: {excess}")
+                raise ValueError(
+                    f"socket modifier keyword arguments can not be used when sock is specified. ({excess})"
+                )
             sock.setblocking(False)
             address = None
         else:
@@ -188,7 +190,7 @@ class DatagramsMixin(LoopCore):
         """Candidates: (family, protocol, local address, remote address)."""
         if not (local or remote):
             if family == 0:
-                raise ValueError("Without an address, the family of the socket is needed")
+                raise ValueError("unexpected address family: without an address, it has to be given")
             return [(family, proto, None, None)]
         if family == socket.AF_UNIX:
             paths = [os.fspath(path) if path is not None else None for path in (local, remote)]
@@ -200,7 +202,7 @@ class DatagramsMixin(LoopCore):
             if address is None:
                 continue
             if not (isinstance(address, tuple) and len(address) == 2):
-                raise TypeError(f"An address is a pair (host, port), not {address!r}")
+                raise TypeError(f"2-tuple is expected, not {address!r}")
             infos = await self._resolve(*address, family=family, type=socket.SOCK_DGRAM, proto=proto, flags=flags)
             for info in infos:
                 found.setdefault((info[0], info[2]), [None, None])[index] = info[4]

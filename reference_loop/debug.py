@@ -45,6 +45,11 @@ def describe(callback: object) -> str:
     return f"{name}() at {code.co_filename}:{code.co_firstlineno}" if code else f"{name}()"
 
 
+def _describe_handle(handle: Handle, callback: object) -> str:
+    owner = getattr(callback, "__self__", None)
+    return repr(owner if isinstance(owner, asyncio.Task) else handle)
+
+
 class DebugMixin(LoopCore):
     """get_debug, set_debug and the checks of debug mode."""
 
@@ -65,7 +70,8 @@ class DebugMixin(LoopCore):
     def _check_thread(self) -> None:
         if self._thread_id is not None and self._thread_id != threading.get_ident():
             raise RuntimeError(
-                "This method is not thread-safe and the loop runs in another thread: use call_soon_threadsafe()"
+                "Non-thread-safe operation invoked on an event loop other than the current one: "
+                "use call_soon_threadsafe()"
             )
 
     def _check_callback(self, callback: object, method: str) -> None:
@@ -96,5 +102,5 @@ class DebugMixin(LoopCore):
             self._current_handle = None
             duration = self.time() - start
             if duration >= self.slow_callback_duration:
-                logger.warning("Executing %s took %.3f seconds", describe(callback), duration)
+                logger.warning("Executing %s took %.3f seconds", _describe_handle(handle, callback), duration)
             handle = callback = None  # type: ignore[assignment]  # see _run_handle()

@@ -42,7 +42,7 @@ class DnsMixin(LoopCore):
         found = socket.getaddrinfo(host, port, *hints)
         duration = self.time() - start
         log = logger.info if duration >= self.slow_callback_duration else logger.debug
-        log("Getting address info of %s:%r took %.3f ms: %r", host, port, duration * 1e3, found)
+        log("Getting address info %s:%r took %.3fms: %r", host, port, duration * 1e3, found)
         return list(found)
 
 

@@ -32,7 +32,7 @@ class ErrorsMixin(LoopCore):
     def set_exception_handler(self, handler: ExceptionHandler | None) -> None:
         """Replace the handler; None restores the default (asyncio-eventloop: loop.set_exception_handler)."""
         if handler is not None and not callable(handler):
-            raise TypeError(f"An exception handler is a callable (loop, context) or None, not {handler!r}")
+            raise TypeError(f"A callable object or None is expected, got {handler!r}")
         self._exception_handler = handler
 
     def default_exception_handler(self, context: dict[str, Any]) -> None:

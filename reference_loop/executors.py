@@ -32,7 +32,7 @@ class ExecutorsMixin(LoopCore):
             self._check_callback(func, "run_in_executor")
         if executor is None:
             if self._executor_shut_down:
-                raise RuntimeError("The default executor has been shut down: pass an executor of your own")
+                raise RuntimeError("Executor shutdown has been called")
             if self._default_executor is None:
                 self._default_executor = ThreadPoolExecutor(thread_name_prefix="asyncio")
             executor = self._default_executor
@@ -41,7 +41,7 @@ class ExecutorsMixin(LoopCore):
     def set_default_executor(self, executor: ThreadPoolExecutor) -> None:  # type: ignore[override]  # see typeshed
         """Replace the default executor (asyncio-eventloop: loop.set_default_executor)."""
         if not isinstance(executor, ThreadPoolExecutor):
-            raise TypeError(f"The default executor must be a ThreadPoolExecutor, not {executor!r}")
+            raise TypeError(f"executor must be ThreadPoolExecutor instance, not {executor!r}")
         self._default_executor = executor
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:
@@ -62,7 +62,7 @@ class ExecutorsMixin(LoopCore):
                 await joined
         except TimeoutError:
             warnings.warn(
-                f"The executor did not finish joining its threads within {timeout} seconds: they go on running",
+                f"The executor did not finishing joining its threads within {timeout} seconds.",
                 RuntimeWarning,
                 stacklevel=2,
             )

@@ -34,7 +34,7 @@ class WriteFlow:
         if low is None:
             low = high // 4
         if not high >= low >= 0:
-            raise ValueError(f"Write buffer limits must satisfy high >= low >= 0, not {high!r} >= {low!r} >= 0")
+            raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
         self.high, self.low = high, low
 
     def must_pause(self, size: int) -> bool:
@@ -57,6 +57,8 @@ class FlowControlledTransport(ProtocolTransport, asyncio.Transport):
 
     The derived class implements get_write_buffer_size() and calls `_buffer_grew()` and `_buffer_shrank()`.
     """
+
+    _lost_write_message = "socket.send() raised exception."
 
     def __init__(self, loop: LoopCore, protocol: asyncio.BaseProtocol, extra: dict[str, Any] | None) -> None:
         super().__init__(loop, protocol, extra)
@@ -98,4 +100,4 @@ class FlowControlledTransport(ProtocolTransport, asyncio.Transport):
     def _note_lost_write(self) -> None:
         self._lost_writes += 1
         if self._lost_writes > _QUIET_LOST_WRITES:
-            logger.warning("write to %r after its end: the data is dropped", self)
+            logger.warning(self._lost_write_message)

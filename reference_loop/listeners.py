@@ -43,7 +43,7 @@ def bind_all(
                     sockets.pop().close()
                     continue
                 raise OSError(
-                    exc.errno, f"error while attempting to bind on address {address!r}: {exc.strerror}"
+                    exc.errno, f"error while attempting to bind on address {address!r}: {str(exc.strerror).lower()}"
                 ) from None
         if not sockets:
             raise OSError(errno.EADDRNOTAVAIL, f"could not bind on any address out of {[info[4] for info in infos]!r}")
@@ -57,11 +57,13 @@ def bind_all(
 def set_reuse_port(sock: socket.socket) -> None:
     """Let several sockets share a port; ValueError where the system does not know that."""
     if not hasattr(socket, "SO_REUSEPORT"):
-        raise ValueError("reuse_port is not supported by this system")
+        raise ValueError("reuse_port not supported by socket module")
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     except OSError as exc:
-        raise ValueError("reuse_port is not supported by this system's kernel") from exc
+        raise ValueError(
+            "reuse_port not supported by socket module, SO_REUSEPORT defined but not implemented."
+        ) from exc
 
 
 def is_abstract(path: str | bytes) -> bool:

@@ -166,7 +166,7 @@ class EventLoop(
         finally:
             task.remove_done_callback(_stop_its_loop)
         if not task.done():
-            raise RuntimeError("Event loop stopped before Future completed")
+            raise RuntimeError("Event loop stopped before Future completed.")
         return task.result()
 
     def stop(self) -> None:
@@ -187,7 +187,7 @@ class EventLoop(
         Pending callbacks are dropped and the default executor is not waited for.
         """
         if self.is_running():
-            raise RuntimeError("Cannot close a running event loop: stop() it first")
+            raise RuntimeError("Cannot close a running event loop")
         if self._closed:
             return
         if self._debug:
@@ -214,7 +214,7 @@ class EventLoop(
         if self.is_running():
             raise RuntimeError("This event loop is already running")
         if asyncio._get_running_loop() is not None:
-            raise RuntimeError("Cannot run the event loop while another loop is running in this thread")
+            raise RuntimeError("Cannot run the event loop while another loop is running")
 
 
 def _stop_its_loop(future: asyncio.Future[Any]) -> None:

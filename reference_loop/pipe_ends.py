@@ -28,7 +28,7 @@ class PipeEnd(ProtocolTransport):
         fd = pipe.fileno()
         mode = os.fstat(fd).st_mode
         if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode)):
-            raise ValueError(f"Pipe transports are for pipes, sockets and character devices only, not {pipe!r}")
+            raise ValueError(f"Pipe transport is only for pipes, sockets and character devices, not {pipe!r}")
         os.set_blocking(fd, False)
         self._pipe = pipe
         self._fd = fd

@@ -97,6 +97,8 @@ class ReadPipeTransport(PipeEnd, asyncio.ReadTransport):
 class WritePipeTransport(PipeEnd, FlowControlledTransport):
     """The writing end of a pipe."""
 
+    _lost_write_message = "pipe closed by peer or os.write(pipe, data) raised exception."
+
     def __init__(
         self,
         loop: LoopCore,

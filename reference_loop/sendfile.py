@@ -42,7 +42,7 @@ class SendfileMixin(LoopCore):
         """
         _check_arguments(file, offset, count)
         if transport.is_closing():
-            raise RuntimeError(f"A file cannot be sent on {transport!r}: it is closing")
+            raise RuntimeError(f"Transport is closing: no file can be sent on {transport!r}")
         if not isinstance(transport, (StreamTransport, TlsTransport)):
             raise RuntimeError(f"sendfile is not supported for {transport!r}: it needs a stream transport of this loop")
         was_reading = transport.is_reading()
@@ -69,7 +69,7 @@ class SendfileMixin(LoopCore):
         self._check_socket(sock)
         _check_arguments(file, offset, count)
         if sock.type != socket.SOCK_STREAM:
-            raise ValueError(f"A file can be sent over a stream socket only, not over {sock!r}")
+            raise ValueError(f"only SOCK_STREAM type sockets are supported, not {sock!r}")
         try:
             return await _send_natively(sock, file, offset, count, lambda: self._wait_writable(sock))
         except asyncio.SendfileNotAvailableError:
@@ -206,10 +206,10 @@ def _check_arguments(file: Any, offset: int, count: int | None) -> None:
     if "b" not in str(getattr(file, "mode", "b")):
         raise ValueError(f"file should be opened in binary mode: {file!r}")
     if not isinstance(offset, int):
-        raise TypeError(f"offset must be a non-negative integer, not {offset!r}")
+        raise TypeError(f"offset must be a non-negative integer (got {offset!r})")
     if offset < 0:
-        raise ValueError(f"offset must be a non-negative integer, not {offset!r}")
+        raise ValueError(f"offset must be a non-negative integer (got {offset!r})")
     if count is not None and not isinstance(count, int):
-        raise TypeError(f"count must be a positive integer or None, not {count!r}")
+        raise TypeError(f"count must be a positive integer (got {count!r})")
     if count is not None and count <= 0:
-        raise ValueError(f"count must be a positive integer or None, not {count!r}")
+        raise ValueError(f"count must be a positive integer (got {count!r})")

@@ -75,7 +75,7 @@ class Server(asyncio.AbstractServer):
     async def serve_forever(self) -> None:
         """Accept until cancelled, then close (asyncio-eventloop: Server.serve_forever)."""
         if self._forever is not None:
-            raise RuntimeError(f"{self!r} is already being awaited on serve_forever()")
+            raise RuntimeError(f"server {self!r} is already being awaited on serve_forever()")
         self._listen()
         self._forever = self._loop.create_future()
         try:
@@ -146,7 +146,7 @@ class Server(asyncio.AbstractServer):
 
     def _listen(self) -> None:
         if self._sockets is None:
-            raise RuntimeError(f"{self!r} is closed: create a new one")
+            raise RuntimeError(f"server {self!r} is closed")
         if not self._serving:
             self._serving = True
             for sock in self._sockets:

@@ -128,10 +128,10 @@ class SignalsMixin(LoopCore):
 
 def _check_signal(sig: int) -> None:
     if not isinstance(sig, int):
-        raise TypeError(f"A signal is an int such as signal.SIGTERM, not {sig!r}")
+        raise TypeError(f"sig must be an int, not {sig!r}")
     if sig not in signal.valid_signals():
-        raise ValueError(f"{sig} is not a signal number of this system")
+        raise ValueError(f"invalid signal number {sig}")
 
 
 def _uncatchable(sig: int, exc: OSError) -> Exception:
-    return RuntimeError(f"Signal {sig} cannot be caught") if exc.errno == errno.EINVAL else exc
+    return RuntimeError(f"sig {sig} cannot be caught") if exc.errno == errno.EINVAL else exc

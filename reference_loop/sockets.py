@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import socket
 import ssl
 from collections.abc import Callable, Coroutine
@@ -82,7 +81,7 @@ class SocketsMixin(LoopCore):
         await self._wait_writable(sock)
         error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
-            raise OSError(error, f"Connect call failed {address}: {os.strerror(error)}")
+            raise OSError(error, f"Connect call failed {address}")
 
     async def sock_accept(self, sock: socket.socket) -> tuple[socket.socket, Any]:
         """Accept a connection: (non-blocking socket, address) (asyncio-eventloop: loop.sock_accept)."""
@@ -128,7 +127,7 @@ class SocketsMixin(LoopCore):
         if isinstance(sock, ssl.SSLSocket):
             raise TypeError("Socket cannot be of type SSLSocket: use start_tls() or the `ssl` argument of a connection")
         if self._debug and sock.gettimeout() != 0:
-            raise ValueError(f"The socket must be non-blocking: call setblocking(False) on {sock!r}")
+            raise ValueError(f"the socket must be non-blocking: call setblocking(False) on {sock!r}")
 
 
 def _set_ready(future: asyncio.Future[None]) -> None:

@@ -135,7 +135,7 @@ class StreamTransport(SocketTransport):
         # Exact bytes, an open transport and a socket with room: three tests and one system call.
         if type(data) is not bytes:
             data = as_bytes(data)
-        if self._barred and not self._may_write("write()"):
+        if self._barred and not self._may_write("write"):
             return
         if self._buffer:
             self._append(data)
@@ -153,7 +153,7 @@ class StreamTransport(SocketTransport):
 
     def writelines(self, list_of_data: Iterable[Data]) -> None:
         """Send several pieces with one system call (asyncio-protocol: WriteTransport.writelines)."""
-        if self._barred and not self._may_write("writelines()"):
+        if self._barred and not self._may_write("writelines"):
             return
         given = list(list_of_data)
         if len(given) > _FEW_PIECES or sum(map(len, given)) <= _SMALL_SIZE:
@@ -228,9 +228,9 @@ class StreamTransport(SocketTransport):
 
     def _may_write(self, method: str) -> bool:
         if self._eof_written:
-            raise RuntimeError(f"Cannot call {method} after write_eof()")
+            raise RuntimeError(f"Cannot call {method}() after write_eof()")
         if self._flushed is not None:
-            raise RuntimeError(f"Cannot call {method}: sendfile is in progress, await it first")
+            raise RuntimeError(f"unable to {method}; sendfile is in progress: await it first")
         if self._lost:
             self._note_lost_write()
             return False

@@ -15,6 +15,9 @@ from .core import LoopCore, logger
 
 ProtocolT = TypeVar("ProtocolT", bound=asyncio.BaseProtocol)
 
+# Arguments of Popen that have one value only.
+_FIXED = {"universal_newlines": False, "text": False, "encoding": None, "errors": None, "bufsize": 0}
+
 
 class SubprocessesMixin(LoopCore):
     """subprocess_exec, subprocess_shell."""
@@ -70,9 +73,9 @@ class SubprocessesMixin(LoopCore):
         stderr: Any,
         kwargs: dict[str, Any],
     ) -> tuple[SubprocessTransport, ProtocolT]:
-        for name in ("universal_newlines", "text", "encoding", "errors", "bufsize"):
-            if kwargs.pop(name, None):
-                raise ValueError(f"{name} must not be given: the pipes of a child carry bytes and are not buffered")
+        for name, only in _FIXED.items():
+            if kwargs.pop(name, None) not in (None, only):
+                raise ValueError(f"{name} must be {only}: the pipes of a child carry bytes and are not buffered")
         protocol = protocol_factory()
         process = subprocess.Popen(args, shell=shell, stdin=stdin, stdout=stdout, stderr=stderr, bufsize=0, **kwargs)
         if self._debug:

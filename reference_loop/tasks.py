@@ -71,7 +71,7 @@ class TasksMixin(LoopCore):
     def set_task_factory(self, factory: TaskFactory | None) -> None:
         """Make create_task() call `factory(loop, coro, **kwargs)` (asyncio-eventloop: loop.set_task_factory)."""
         if factory is not None and not callable(factory):
-            raise TypeError(f"A task factory is a callable (loop, coro, **kwargs) or None, not {factory!r}")
+            raise TypeError(f"task factory must be a callable or None, not {factory!r}")
         self._task_factory = factory
 
     def get_task_factory(self) -> TaskFactory | None:

@@ -21,6 +21,8 @@ from .tls_session import _CHUNK_SIZE, State, TlsSession
 class TlsTransport(TlsSession):
     """The application's side of a TLS connection."""
 
+    _lost_write_message = "SSL connection is closed"
+
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """What TLS knows, else what the transport below does (asyncio-protocol: BaseTransport.get_extra_info)."""
         if name in self._extra:
@@ -128,9 +130,11 @@ class TlsMixin(LoopCore):
         for a transport that is closing: applications tell this from a failed handshake, since asyncio does.
         """
         if not isinstance(sslcontext, ssl.SSLContext):
-            raise TypeError(f"sslcontext must be an instance of ssl.SSLContext, got {sslcontext!r}")
+            raise TypeError(f"sslcontext is expected to be an instance of ssl.SSLContext, got {sslcontext!r}")
         if not isinstance(transport, (StreamTransport, TlsTransport)):
-            raise TypeError(f"{transport!r} is not supported by start_tls(): it needs a stream transport of this loop")
+            raise TypeError(
+                f"transport {transport!r} is not supported by start_tls(): it needs a stream transport of this loop"
+            )
         if transport.is_closing():
             return None
         waiter: asyncio.Future[None] = self.create_future()

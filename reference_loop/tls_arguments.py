@@ -44,5 +44,5 @@ def positive(name: str, value: float | None, default: float) -> float:
     if value is None:
         return default
     if value <= 0:
-        raise ValueError(f"{name} should be a positive number of seconds, not {value!r}")
+        raise ValueError(f"{name} should be a positive number, got {value!r}")
     return value
