@@ -17,7 +17,7 @@ from typing import Any
 from .core import LoopCore
 from .flow import FlowControlledTransport
 from .streams import StreamTransport
-from .tls import TlsTransport
+from .tls import SSLTransport
 
 # Each read costs a round trip through a thread, which a small block would not repay.
 _BLOCK_SIZE = 256 * 1024
@@ -43,7 +43,7 @@ class SendfileMixin(LoopCore):
         _check_arguments(file, offset, count)
         if transport.is_closing():
             raise RuntimeError(f"Transport is closing: no file can be sent on {transport!r}")
-        if not isinstance(transport, (StreamTransport, TlsTransport)):
+        if not isinstance(transport, (StreamTransport, SSLTransport)):
             raise RuntimeError(f"sendfile is not supported for {transport!r}: it needs a stream transport of this loop")
         was_reading = transport.is_reading()
         transport.pause_reading()

@@ -1,6 +1,6 @@
 """TLS for stream transports ("TLS Upgrade", and the `ssl` arguments of connections and servers).
 
-`TlsTransport` is what the application sees of a TLS connection: a transport like any other that cannot be half closed.
+`SSLTransport` is what the application sees of a TLS connection: a transport like any other that cannot be half closed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .streams import StreamTransport
 from .tls_session import _CHUNK_SIZE, State, TlsSession
 
 
-class TlsTransport(TlsSession):
+class SSLTransport(TlsSession):
     """The application's side of a TLS connection."""
 
     _lost_write_message = "SSL connection is closed"
@@ -123,7 +123,7 @@ class TlsMixin(LoopCore):
         server_hostname: str | None = None,
         ssl_handshake_timeout: float | None = None,
         ssl_shutdown_timeout: float | None = None,
-    ) -> TlsTransport | None:
+    ) -> SSLTransport | None:
         """Upgrade a connection (asyncio-eventloop: loop.start_tls).
 
         Returns the transport that `protocol` uses from now on; its connection_made() is not called again. Returns None
@@ -131,14 +131,14 @@ class TlsMixin(LoopCore):
         """
         if not isinstance(sslcontext, ssl.SSLContext):
             raise TypeError(f"sslcontext is expected to be an instance of ssl.SSLContext, got {sslcontext!r}")
-        if not isinstance(transport, (StreamTransport, TlsTransport)):
+        if not isinstance(transport, (StreamTransport, SSLTransport)):
             raise TypeError(
                 f"transport {transport!r} is not supported by start_tls(): it needs a stream transport of this loop"
             )
         if transport.is_closing():
             return None
         waiter: asyncio.Future[None] = self.create_future()
-        tls = TlsTransport(
+        tls = SSLTransport(
             self,
             protocol,
             sslcontext,
@@ -175,8 +175,8 @@ class TlsMixin(LoopCore):
         waiter: asyncio.Future[None] | None = None,
         extra: dict[str, Any] | None = None,
         server: asyncio.AbstractServer | None = None,
-    ) -> TlsTransport:
-        tls = TlsTransport(
+    ) -> SSLTransport:
+        tls = SSLTransport(
             self,
             protocol,
             sslcontext,

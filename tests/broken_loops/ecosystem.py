@@ -10,7 +10,7 @@ from typing import Any
 from reference_loop import EventLoop
 from reference_loop.serving import Server
 from reference_loop.streams import StreamTransport
-from reference_loop.tls import TlsTransport
+from reference_loop.tls import SSLTransport
 from tests.broken_loops import breaks
 from tests.broken_loops.over_streams import OverStreams
 
@@ -74,7 +74,7 @@ class TlsWithoutItsContext(EventLoop):
         return transport
 
 
-class _Forgetful(TlsTransport):
+class _Forgetful(SSLTransport):
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return default if name == "sslcontext" else super().get_extra_info(name, default)
 

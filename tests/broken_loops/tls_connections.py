@@ -8,7 +8,7 @@ import ssl
 from typing import Any
 
 from reference_loop import EventLoop
-from reference_loop.tls import TlsTransport
+from reference_loop.tls import SSLTransport
 from tests.broken_loops import breaks
 from tests.broken_loops.subprocess_transport import replaced
 
@@ -202,7 +202,7 @@ class NeverFinishesTheRefused(EventLoop):
         return transport
 
 
-class _Unfinished(TlsTransport):
+class _Unfinished(SSLTransport):
     def _release(self) -> None:
         if not self._introduced:
             self._server = None
