@@ -17,49 +17,51 @@ from pathlib import Path
 from outcomes import Outcome
 from suites import Failure, run_pytest
 
+# The projects' own settings of pytest would need plugins that only measure, or turn warnings of newer versions of
+# their other dependencies into errors.
+_PLAIN = ("-o", "addopts=", "-W", "default")
+
 
 @dataclass(frozen=True)
 class Application:
     """A project's suite."""
 
-    arguments: tuple[str, ...]  # for pytest, in the folder of the sources
+    tests: tuple[str, ...]  # which, for pytest
+    options: tuple[str, ...] = ()  # for pytest, whichever tests it runs
     patience: float = 1800  # seconds for the whole suite
     repository: str | None = None  # where the source distribution lacks the tests; its tags are the versions
+    folder: str = "."  # of the sources: where pytest is started
 
-
-# The projects' own settings of pytest would need plugins that only measure, or turn warnings of newer versions of
-# their other dependencies into errors.
-_PLAIN = ("-o", "addopts=", "-W", "default")
 
 APPLICATIONS = {
-    "anyio": Application((*_PLAIN, "tests", "-k", "asyncio and not uvloop and not network")),
-    "uvicorn": Application(
-        (*_PLAIN, "tests", "--ignore=tests/benchmarks", "--ignore=tests/supervisors", "-k", "not uvloop")
-    ),
+    "anyio": Application(("tests", "-k", "asyncio and not uvloop and not network")),
+    "uvicorn": Application(("tests", "--ignore=tests/benchmarks", "--ignore=tests/supervisors", "-k", "not uvloop")),
     "aiohttp": Application(
-        (
-            *_PLAIN,
-            *(
-                f"tests/test_{name}.py"
-                for name in (
-                    "client_functional",
-                    "client_session",
-                    "client_ws_functional",
-                    "connector",
-                    "loop",
-                    "run_app",
-                    "web_functional",
-                    "web_runner",
-                    "web_sendfile_functional",
-                    "web_server",
-                    "web_websocket_functional",
-                )
-            ),
+        tuple(
+            f"tests/test_{name}.py"
+            for name in (
+                "client_functional",
+                "client_session",
+                "client_ws_functional",
+                "connector",
+                "loop",
+                "run_app",
+                "web_functional",
+                "web_runner",
+                "web_sendfile_functional",
+                "web_server",
+                "web_websocket_functional",
+            )
         )
     ),
     # The other folders of its tests do without asyncio, or test the deprecated implementation.
-    "websockets": Application(
-        (*_PLAIN, "tests/asyncio"), repository="https://github.com/python-websockets/websockets.git"
+    "websockets": Application(("tests/asyncio",), repository="https://github.com/python-websockets/websockets.git"),
+    # Each of its tests is there twice, once for asyncio's loop. In the folder above, Python would find the sources of
+    # the package, which are not compiled.
+    "uvloop": Application(
+        (".", "-k", "AIO", "--ignore=test_aiohttp.py"),
+        options=("--rootdir=.", "--import-mode=importlib"),
+        folder="tests",
     ),
 }
 
@@ -99,8 +101,8 @@ def _fetch(name: str, wanted: str, folder: Path) -> None:
 def run_application(name: str, folder: Path, loop: str, results: Path, only: Sequence[str] = ()) -> dict[str, Outcome]:
     """The suite, or of it `only` the tests of these ids."""
     application = APPLICATIONS[name]
-    arguments = [*_PLAIN, *only] if only else list(application.arguments)
-    return run_pytest(_sources(name, folder), arguments, loop, results, application.patience)
+    arguments = [*_PLAIN, *application.options, *(only or application.tests)]
+    return run_pytest(_sources(name, folder) / application.folder, arguments, loop, results, application.patience)
 
 
 def _sources(name: str, folder: Path) -> Path:
