@@ -16,7 +16,7 @@ from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, listener, tcp_pair, unix_listener
 from conformance.kit.protocols import Events
 from conformance.kit.secured import secured, tls_accept, tls_dial, tls_over
-from conformance.kit.servers import Service, dial, serving, shut
+from conformance.kit.servers import Service, accepted, dial, serving, serving_unix, shut
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -203,6 +203,22 @@ def test_a_unix_server_does_not_wait_for_handshakes(loop: Loop, patience: Patien
     with dial(service, path) as peer:
         assert drive(loop, patience, in_thread(lambda: end_of(peer))) == b""
     shut(loop, service)
+
+
+@requirement("tls.unix-server-shutdown", MUST, cite="asyncio-eventloop: loop.create_unix_server", needs=("unix",))
+def test_a_unix_server_does_not_wait_for_goodbyes(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """create_unix_server() takes ssl_shutdown_timeout, and aborts a connection whose peer says no goodbye.
+
+    If this fails: look for a timeout that is not passed on.
+    """
+    path = str(tmp_path / "s")
+    how: Any = {"ssl": server_context(), "ssl_shutdown_timeout": SHORT}
+    with serving_unix(loop, path, **how) as service, dial(service, path) as sock:
+        helper = tls_over(sock, "client")
+        protocol = accepted(loop, patience, service)
+        with drive(loop, patience, helper):
+            protocol.transport.close()
+            patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
 
 
 @requirement("tls.accepted-handshake-timeout", MUST, cite="asyncio-eventloop: loop.connect_accepted_socket")

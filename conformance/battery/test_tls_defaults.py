@@ -6,15 +6,18 @@ What the machine trusts is a file of this suite, named by SSL_CERT_FILE, which O
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+import ssl
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from conformance.kit.certificates import NAME, client_context, server_context, trusted_by_default
 from conformance.kit.connections import accept
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import drive, listener, receive_exactly
+from conformance.kit.peers import drive, listener, receive_exactly, unix_listener
 from conformance.kit.protocols import Events
 from conformance.kit.secured import tls_accept
 from conformance.requirement import MUST, requirement
@@ -39,6 +42,34 @@ def test_true_trusts_what_the_machine_trusts(
         with drive(loop, patience, helper):
             transport.abort()
             turn(loop, 4)
+
+
+@requirement("tls.default-context-checks", MUST, cite=CITE, needs=("unix",))
+@pytest.mark.parametrize("way", ["host", "path", "path-unknown"])
+def test_true_checks_authorities_and_names(
+    loop: Loop, patience: Patience, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """If ssl is True, the default context matches the name, too: over TCP, and over Unix sockets as well.
+
+    If this fails: look for a context of the loop's own, whose check_hostname is off, or that verifies nothing.
+    """
+    if way != "path-unknown":
+        monkeypatch.setenv("SSL_CERT_FILE", trusted_by_default(tmp_path))
+    context = server_context(NAME if way == "path-unknown" else "other.example")
+    how: Any = {"ssl": True, "server_hostname": NAME}
+    path = str(tmp_path / "s")
+    with listener() if way == "host" else unix_listener(path) as listening:
+        helper = tls_accept(listening, context)
+        opening: Any = (
+            loop.create_connection(Events, *listening.getsockname(), **how)
+            if way == "host"
+            else loop.create_unix_connection(Events, path, **how)
+        )
+        with pytest.raises(ssl.SSLCertVerificationError):
+            loop.run_until_complete(opening)
+        with contextlib.suppress(OSError):
+            drive(loop, patience, helper).close()
+        turn(loop, 4)
 
 
 @requirement("tls.default-context-empty-name", MUST, cite=CITE)

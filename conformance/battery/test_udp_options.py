@@ -63,7 +63,7 @@ def test_the_parameter_reuse_address_is_refused(loop: Loop) -> None:
 def test_reuse_port_lets_endpoints_share_a_port(loop: Loop) -> None:
     """reuse_port tells the kernel to allow this endpoint to be bound to the same port as others that set it, too.
 
-    If this fails: look for an option that is set after the bind, or not at all.
+    If this fails: look for an option that is set after the bind, or only for endpoints that are not connected.
     """
     if not hasattr(socket, "SO_REUSEPORT"):
         with pytest.raises(ValueError):  # noqa: PT011 (as above)
@@ -73,6 +73,10 @@ def test_reuse_port_lets_endpoints_share_a_port(loop: Loop) -> None:
         address = first.get_extra_info("sockname")
         with endpoint(loop, local_addr=address, reuse_port=True) as (second, _):
             assert second.get_extra_info("sockname") == address
+        with udp_peer() as peer:
+            how = {"local_addr": address, "remote_addr": peer.getsockname(), "reuse_port": True}
+            with endpoint(loop, **how) as (connected, _):
+                assert connected.get_extra_info("sockname") == address
 
 
 @requirement("udp.reuse-port-off", MUST, cite=ENDPOINT)
@@ -91,10 +95,13 @@ def test_a_port_is_not_shared_unless_asked_for(loop: Loop, given: dict[str, Any]
 def test_allow_broadcast_sets_the_option(loop: Loop) -> None:
     """allow_broadcast tells the kernel to allow this endpoint to send messages to the broadcast address.
 
-    If this fails: look for a keyword that is accepted and ignored.
+    If this fails: look for a keyword that is accepted and ignored, perhaps if the endpoint has a remote address.
     """
-    with endpoint(loop, local_addr=HERE, allow_broadcast=True) as (transport, _):
-        assert transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST) != 0
+    with udp_peer() as peer:
+        remote = {"remote_addr": peer.getsockname()}
+        for where in ({"local_addr": HERE}, remote, {"local_addr": HERE, **remote}, {"family": socket.AF_INET}):
+            with endpoint(loop, allow_broadcast=True, **where) as (transport, _):
+                assert transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST) != 0
 
 
 @requirement("udp.broadcast-off", MUST, cite=ENDPOINT)

@@ -62,6 +62,13 @@ def test_empty_datagrams_are_received(loop: Loop, patience: Patience) -> None:
             peer.sendto(data, transport.get_extra_info("sockname"))
         patience.run_until(loop, lambda: len(protocol.received) == 2, "two datagrams")
         assert [data for data, _ in protocol.received] == [b"", b"next"]
+    with udp_peer() as peer, endpoint(loop, local_addr=HERE, remote_addr=peer.getsockname()) as (transport, protocol):
+        for data in (b"", b"next"):
+            peer.sendto(data, transport.get_extra_info("sockname"))
+        patience.run_until(
+            loop, lambda: len(protocol.received) == 2, "two datagrams of the peer that it is connected to"
+        )
+        assert [data for data, _ in protocol.received] == [b"", b"next"]
 
 
 @requirement("udp.received-boundaries", MUST, cite=RECEIVED)

@@ -224,3 +224,12 @@ class IgnoresTimeoutsOfAcceptedSockets(_IgnoresTimeouts):
     """Timeouts without ssl are ignored by connect_accepted_socket()."""
 
     accepts = True
+
+
+@breaks("tls.unix-server-shutdown")
+class UnixServersWaitForGoodbyes(Stock):
+    """create_unix_server() does not pass ssl_shutdown_timeout on."""
+
+    async def create_unix_server(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs.pop("ssl_shutdown_timeout", None)
+        return await super().create_unix_server(*args, **kwargs)

@@ -31,6 +31,28 @@ class TrustsNobody(_Connects):
             kwargs["ssl"] = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
+@breaks("tls.default-context-checks")
+class NamesOfDefaultsDoNotMatter(_Connects):
+    """ssl=True is a context that verifies certificates, whatever their name."""
+
+    def change(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if kwargs.get("ssl") is True and kwargs.get("server_hostname"):
+            kwargs["ssl"] = ssl.create_default_context()
+            kwargs["ssl"].check_hostname = False
+
+
+@breaks("tls.default-context-checks")
+class UnixDefaultsVerifyNothing(Stock):
+    """ssl=True for a Unix socket is a context that verifies nothing."""
+
+    async def create_unix_connection(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("ssl") is True:
+            kwargs["ssl"] = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            kwargs["ssl"].check_hostname = False
+            kwargs["ssl"].verify_mode = ssl.CERT_NONE
+        return await super().create_unix_connection(*args, **kwargs)
+
+
 @breaks("tls.default-context-empty-name")
 class EmptyNamesAreHosts(_Connects):
     """With ssl=True an empty name is the host."""

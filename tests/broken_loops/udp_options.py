@@ -60,6 +60,15 @@ class IgnoresReusePortOfEndpoints(Endpoints):
             how["reuse_port"] = None
 
 
+@breaks("udp.reuse-port")
+class SharesOnlyUnconnectedPorts(Endpoints):
+    """reuse_port is ignored for an endpoint that has a remote address."""
+
+    def change(self, how: dict[str, Any]) -> None:
+        if how["remote_addr"] is not None:
+            how["reuse_port"] = None
+
+
 @breaks("udp.reuse-port-off")
 class SharesPortsWheneverItIsMentioned(Endpoints):
     """reuse_port=False sets the option."""
@@ -75,6 +84,15 @@ class IgnoresAllowBroadcast(Endpoints):
 
     def change(self, how: dict[str, Any]) -> None:
         if how.get("sock") is None:
+            how["allow_broadcast"] = None
+
+
+@breaks("udp.allow-broadcast")
+class BroadcastsOnlyUnconnected(Endpoints):
+    """allow_broadcast is ignored for an endpoint that has a remote address."""
+
+    def change(self, how: dict[str, Any]) -> None:
+        if how["remote_addr"] is not None:
             how["allow_broadcast"] = None
 
 

@@ -228,3 +228,15 @@ class TriesTheSameDatagramAgain(_Flushes):
                 self._send(data, address)
             except OSError as error:
                 self._protocol.error_received(error)
+
+
+@breaks("udp.received-empty")
+class NothingEndsAConnectedEndpoint(_Reads):
+    """An empty datagram from the peer of a connected endpoint closes it."""
+
+    class Endpoint(_Reads.Endpoint):
+        def received(self, data: bytes) -> bytes | None:
+            if not data and self.get_extra_info("peername"):
+                self.close()
+                return None
+            return data

@@ -1,0 +1,83 @@
+"""Chapter dns: the methods that look names up for their callers."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from typing import Any
+
+import pytest
+
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import listener
+from conformance.kit.protocols import Datagrams, Events
+from conformance.requirement import MUST, requirement
+
+Loop = asyncio.AbstractEventLoop
+
+
+async def _made_by(loop: Loop, way: str, address: tuple[str, int]) -> Any:
+    """What `way` makes of the name localhost: a transport, a server or a socket, which can be closed."""
+    named = ("localhost", address[1])
+    if way == "create_server":
+        return await loop.create_server(Events, "localhost", 0)
+    if way == "sock_connect":
+        sock = socket.socket()
+        sock.setblocking(False)
+        await loop.sock_connect(sock, named)
+        return sock
+    if way == "host":
+        return (await loop.create_connection(Events, *named, family=socket.AF_INET))[0]
+    if way == "local_addr":
+        return (await loop.create_connection(Events, *address, local_addr=("localhost", 0), family=socket.AF_INET))[0]
+    addresses = {"remote_addr": named} if way == "remote_addr" else {"local_addr": ("localhost", 0)}
+    return (await loop.create_datagram_endpoint(Datagrams, **addresses))[0]  # type: ignore[arg-type]
+
+
+@requirement(
+    "dns.lookups-in-background",
+    MUST,
+    cite=("asyncio-dev: Running Blocking Code", "asyncio-eventloop: loop.create_connection"),
+)
+@pytest.mark.parametrize(
+    "way", ["host", "local_addr", "create_server", "local_addr of datagrams", "remote_addr", "sock_connect"]
+)
+def test_the_loop_runs_while_names_are_looked_up_for_others(
+    loop: Loop, patience: Patience, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """create_connection(), create_server(), create_datagram_endpoint() and sock_connect() do not block for a name.
+
+    If this fails: look for the system's resolver, or a bind() or connect() to a name, in the thread of the loop.
+    """
+    begun, release = threading.Event(), threading.Event()
+    released: list[bool] = []
+    real = socket.getaddrinfo
+
+    def slow(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if host == "localhost":
+            begun.set()
+            released.append(release.wait(patience.seconds / 4))
+        return real(host, *args, **kwargs)
+
+    async def main(address: tuple[str, int]) -> Any:
+        making = asyncio.ensure_future(_made_by(loop, way, address))
+
+        def look() -> None:
+            if begun.is_set() or making.done():  # a loop with a resolver of its own does not ask here
+                release.set()
+            else:
+                loop.call_later(0.001, look)
+
+        loop.call_soon(look)
+        return await making
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    with listener() as listening:
+        try:
+            made = loop.run_until_complete(main(listening.getsockname()))
+        finally:
+            release.set()
+        made.close()
+        turn(loop, 3)
+    assert False not in released

@@ -1,0 +1,85 @@
+"""Chapter servers: servers over TLS and over Unix sockets, and servers whose clients are closed by them."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.kit.certificates import server_context
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import drive, receive_exactly
+from conformance.kit.secured import tls_over
+from conformance.kit.servers import accepted, dial, ended, serving, serving_unix
+from conformance.kit.threads import in_thread
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+CLOSE = "asyncio-eventloop: Server.close"
+
+
+@requirement("servers.close-keeps-any-connection", MUST, cite=CLOSE, needs=("unix",))
+@pytest.mark.parametrize("way", ["unix", "tls"])
+def test_close_leaves_connections_of_any_kind_open(loop: Loop, patience: Patience, tmp_path: Path, way: str) -> None:
+    """Connections over Unix sockets and over TLS are left open by Server.close(), too, and go on both ways.
+
+    If this fails: look for a listener that owns what it has accepted, or a TLS transport that is tied to its server.
+    """
+    path = str(tmp_path / "s")
+    over_unix = way == "unix"
+    with (
+        serving_unix(loop, path) if over_unix else serving(loop, ssl=server_context()) as service,
+        dial(service, path if over_unix else None) as sock,
+    ):
+        helper: Any = in_thread(lambda: sock) if over_unix else tls_over(sock, "client")
+        protocol = accepted(loop, patience, service)
+        with drive(loop, patience, helper) as peer:
+            service.server.close()
+            turn(loop, 3)
+            peer.sendall(b"question")
+            patience.run_until(loop, lambda: protocol.received == b"question", "the data")
+            protocol.transport.write(b"answer")
+            assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 6))) == b"answer"
+            protocol.transport.abort()
+            turn(loop, 4)
+
+
+@requirement("servers.wait-closed-tls", MUST, cite="asyncio-eventloop: Server.wait_closed", since="3.12")
+def test_wait_closed_waits_for_tls_connections(loop: Loop, patience: Patience) -> None:
+    """wait_closed() waits until all active connections have finished, those over TLS among them.
+
+    If this fails: look for transports beneath TLS that are not counted, or never taken from the count.
+    """
+    with serving(loop, ssl=server_context()) as service, dial(service) as sock:
+        helper = tls_over(sock, "client")
+        protocol = accepted(loop, patience, service)
+        with drive(loop, patience, helper):
+            service.server.close()
+            waiting = loop.create_task(service.server.wait_closed())
+            turn(loop, 5)
+            assert not waiting.done()
+            protocol.transport.abort()
+            loop.run_until_complete(ended(waiting, patience))
+            assert protocol.lost
+
+
+@requirement("servers.close-clients-only", SHOULD, cite="asyncio-eventloop: Server.close_clients", since="3.13")
+@pytest.mark.parametrize("how", ["close_clients", "abort_clients"])
+def test_closing_clients_does_not_close_the_server(loop: Loop, patience: Patience, how: str) -> None:
+    """close_clients() and abort_clients() end the existing connections: the server goes on, and may have none.
+
+    If this fails: look for a close of everything, or an error if there is nothing to close.
+    """
+    with serving(loop) as service:
+        end = getattr(service.server, how)
+        end()
+        with dial(service):
+            protocol = accepted(loop, patience, service)
+            end()
+            patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        end()
+        assert service.server.is_serving()
+        with dial(service):
+            assert not accepted(loop, patience, service, 2).transport.is_closing()

@@ -1,0 +1,76 @@
+"""Chapter tcp: several addresses of one host: attempts in parallel, and what is said when all of them fail."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from typing import Any
+
+import pytest
+
+from conformance.battery.test_tcp_addresses import both_families
+from conformance.kit.cases import each
+from conformance.kit.connections import closed_port, silent_listener
+from conformance.kit.protocols import Events
+from conformance.kit.waiting import assert_waits
+from conformance.requirement import MUST, requirement
+
+Loop = asyncio.AbstractEventLoop
+CONNECT = "asyncio-eventloop: loop.create_connection"
+
+
+def failure(loop: Loop, host: str | None, port: int, **how: Any) -> Exception:
+    """What create_connection() raises."""
+    connect: Any = loop.create_connection  # its stub knows neither None for the host nor all_errors
+    with pytest.raises(Exception) as caught:  # noqa: PT011 (its type is what the tests look at)
+        loop.run_until_complete(connect(Events, host, port, **how))
+    return caught.value
+
+
+@requirement("tcp.connect-happy-eyeballs-parallel", MUST, cite=CONNECT, needs=("ipv6",))
+def test_an_attempt_goes_on_while_the_next_is_made(loop: Loop) -> None:
+    """The delay starts the next attempt in parallel: the earlier one goes on, and is waited for if the next fails.
+
+    If this fails: look for a delay that is taken for the time that an attempt may take.
+    """
+    with both_families() as (first, second):
+        family, port = first.family, first.getsockname()[1]
+        first.close()
+        with silent_listener(family, port):
+            second.close()
+            opening = loop.create_connection(Events, None, port, happy_eyeballs_delay=0.002)  # type: ignore[call-overload]
+            connecting = loop.create_task(opening)
+            loop.run_until_complete(asyncio.sleep(0.05))
+            assert_waits(connecting)
+            connecting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                loop.run_until_complete(connecting)
+
+
+@requirement("tcp.connect-all-errors-of-one", MUST, cite=(CONNECT, "whatsnew 3.12"), since="3.12")
+@each("how", [{}, {"happy_eyeballs_delay": 0.001}])
+def test_all_errors_raises_a_group_of_one(loop: Loop, how: dict[str, Any]) -> None:
+    """With all_errors an ExceptionGroup is raised even if there is only one exception.
+
+    If this fails: look for the shortcut that raises a single exception as it is.
+    """
+    group = failure(loop, "127.0.0.1", closed_port(), all_errors=True, **how)
+    assert isinstance(group, ExceptionGroup)
+    assert [type(error) for error in group.exceptions] == [ConnectionRefusedError]
+
+
+@requirement("tcp.connect-errors-combined", MUST, cite=(CONNECT, "whatsnew 3.12"), since="3.12", needs=("ipv6",))
+@each("how", [{}, {"all_errors": False}, {"happy_eyeballs_delay": 0.001}])
+def test_the_messages_of_several_errors_are_combined(loop: Loop, how: dict[str, Any]) -> None:
+    """By default one exception is raised: the first, or, if messages differ, an OSError that combines the messages.
+
+    If this fails: look for the last error, or the first, raised as if it were the only one.
+    """
+    port = closed_port(socket.AF_INET6)
+    group = failure(loop, None, port, **{**how, "all_errors": True})
+    assert isinstance(group, ExceptionGroup)
+    error = failure(loop, None, port, **how)
+    assert isinstance(error, OSError)
+    messages = {str(each) for each in group.exceptions}
+    assert [message for message in messages if message not in str(error)] == []
