@@ -15,13 +15,12 @@ from conformance.kit.certificates import NAME, client_context, server_context
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, listener, tcp_pair, unix_listener
 from conformance.kit.protocols import Events
-from conformance.kit.secured import secured, tls_accept, tls_dial, tls_over
+from conformance.kit.secured import SIDES, secured, tls_accept, tls_dial, tls_over
 from conformance.kit.servers import Service, accepted, dial, serving, serving_unix, shut
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
-SIDES = pytest.mark.parametrize("side", ["client", "server"])
 SHORT = 0.005
 
 
@@ -92,11 +91,11 @@ def test_a_shutdown_has_its_time(loop: Loop, patience: Patience, side: str) -> N
 
     If this fails: look for a connection that is closed as soon as close_notify is sent.
     """
-    with secured(loop, patience, side, ssl_shutdown_timeout=0.1) as (transport, protocol, _):
+    with secured(loop, patience, side, ssl_shutdown_timeout=0.04) as (transport, protocol, _):
         started = loop.time()
         transport.close()
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
-        assert loop.time() - started >= 0.098
+        assert loop.time() - started >= 0.039
 
 
 @requirement("tls.server-handshake-timeout", MUST, cite="asyncio-eventloop: loop.create_server")

@@ -14,13 +14,12 @@ from conformance.kit.certificates import NAME, client_context, server_context
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, listener, receive_exactly, tcp_pair
 from conformance.kit.protocols import Events
-from conformance.kit.secured import secured, tls_accept, tls_dial
+from conformance.kit.secured import MADE_SIDES, SIDES, secured, tls_accept, tls_dial
 from conformance.kit.servers import accepted, dial, ended, serving
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
-SIDES = pytest.mark.parametrize("side", ["client", "server"])
 
 
 def connect(loop: Loop, address: Any, **kwargs: Any) -> Any:
@@ -47,7 +46,7 @@ def test_a_tls_connection_carries_data(loop: Loop, patience: Patience, side: str
 
 
 @requirement("tls.made-after-handshake", MUST, cite="asyncio-protocol: BaseProtocol.connection_made")
-@SIDES
+@MADE_SIDES
 def test_the_connection_is_made_when_the_handshake_is(loop: Loop, patience: Patience, side: str) -> None:
     """connection_made() is called once, when the handshake is complete, with the TLS transport.
 

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from conformance.battery.test_tls_upgrade import SIDES, as_, upgrading
+from conformance.battery.test_tls_upgrade import SIDES as UPGRADES
+from conformance.battery.test_tls_upgrade import as_, upgrading
 from conformance.kit.buffers import Buffers
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_all, receive_exactly
 from conformance.kit.protocols import Events
-from conformance.kit.secured import BIG, secured, tls_over
+from conformance.kit.secured import BIG, CLIENTS, MADE_SIDES, SERVERS, SIDES, secured, tls_over
 from conformance.kit.threads import in_thread
 from conformance.kit.ways import WAYS, joined
 from conformance.requirement import MUST, SHOULD, requirement
@@ -34,7 +36,7 @@ def test_a_tls_transport_is_an_asyncio_transport(loop: Loop, patience: Patience,
 
 
 @requirement("tls.info-when-made", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
-@SIDES
+@MADE_SIDES
 def test_what_is_known_of_tls_is_known_when_the_connection_is_made(loop: Loop, patience: Patience, side: str) -> None:
     """get_extra_info() tells of TLS, and of the socket beneath, inside connection_made(), for both sides.
 
@@ -51,12 +53,12 @@ def test_what_is_known_of_tls_is_known_when_the_connection_is_made(loop: Loop, p
         assert protocol.told == [transport.get_extra_info(name) for name in names]
         cipher, peername, sockname, tls, context = protocol.told
         assert (cipher, peername, sockname) == (peer.cipher(), peer.getsockname(), peer.getpeername())
-        assert tls.server_side is (side == "server")
+        assert tls.server_side is (side in SERVERS)
         assert context is not None
 
 
 @requirement("tls.nodelay", MUST, cite="asyncio-eventloop: loop.create_connection")
-@SIDES
+@each("side", [side for side in CLIENTS + SERVERS if "unix" not in side])
 def test_nagles_algorithm_is_off_beneath_tls(loop: Loop, patience: Patience, side: str) -> None:
     """The socket option TCP_NODELAY is set by default for all TCP connections, those with TLS among them.
 
@@ -237,7 +239,7 @@ def test_close_flushes_while_reading_is_paused(loop: Loop, patience: Patience) -
 
 @requirement("tls.start-ways", MUST, cite="asyncio-eventloop: loop.start_tls")
 @WAYS
-@SIDES
+@UPGRADES
 def test_a_connection_of_any_kind_can_be_upgraded(loop: Loop, patience: Patience, way: str, side: str) -> None:
     """start_tls() upgrades connections to a host, accepted ones and those of Unix sockets; server_side says which end.
 

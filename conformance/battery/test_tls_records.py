@@ -15,14 +15,13 @@ from conformance.kit.certificates import NAME, client_context, server_context
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import PEER_TIMEOUT, drive, receive_exactly
 from conformance.kit.protocols import Events
-from conformance.kit.secured import secured
+from conformance.kit.secured import MADE_SIDES, SIDES, own_context, secured
 from conformance.kit.servers import Service, accepted, dial, serving
 from conformance.kit.threads import in_thread
 from conformance.kit.transports import until_lost
 from conformance.requirement import MAY, MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
-SIDES = pytest.mark.parametrize("side", ["client", "server"])
 
 
 class ByHand:
@@ -129,7 +128,7 @@ def test_data_that_comes_with_the_end_is_received(loop: Loop, patience: Patience
 
 
 @requirement("tls.write-when-made", MUST, cite="asyncio-protocol: BaseProtocol.connection_made")
-@SIDES
+@MADE_SIDES
 def test_data_can_be_written_when_the_connection_is_made(loop: Loop, patience: Patience, side: str) -> None:
     """What is written in connection_made() is sent.
 
@@ -248,7 +247,7 @@ def test_the_contexts_version_is_spoken(loop: Loop, patience: Patience, side: st
 
     If this fails: look for a context that is rebuilt from some of its settings.
     """
-    context = client_context() if side == "client" else server_context()
+    context = own_context(side)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     with secured(loop, patience, side, ours=context) as (_, _, peer):
         assert peer.version() == "TLSv1.2"

@@ -9,16 +9,15 @@ from typing import Any
 
 import pytest
 
-from conformance.kit.certificates import client_context, server_context
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience
 from conformance.kit.peers import drive, receive_exactly
 from conformance.kit.protocols import Events
-from conformance.kit.secured import BIG, exchange, secured
+from conformance.kit.secured import BIG, CLIENTS, SERVERS, SIDES, exchange, own_context, secured
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
-SIDES = pytest.mark.parametrize("side", ["client", "server"])
 
 
 @requirement("tls.peercert", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
@@ -60,7 +59,7 @@ def test_the_context_is_told(loop: Loop, patience: Patience, side: str) -> None:
 
     If this fails: look for a context made anew.
     """
-    context = client_context() if side == "client" else server_context()
+    context = own_context(side)
     with secured(loop, patience, side, ours=context) as (transport, _, _):
         assert transport.get_extra_info("sslcontext") is context
 
@@ -75,7 +74,7 @@ def test_the_tls_object_is_told(loop: Loop, patience: Patience, side: str) -> No
     with secured(loop, patience, side) as (transport, _, peer):
         tls = transport.get_extra_info("ssl_object")
         assert isinstance(tls, ssl.SSLObject | ssl.SSLSocket)
-        assert (tls.version(), tls.server_side) == (peer.version(), side == "server")
+        assert (tls.version(), tls.server_side) == (peer.version(), side in SERVERS)
 
 
 @requirement("tls.socket-info", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
@@ -92,7 +91,7 @@ def test_the_socket_beneath_is_told(loop: Loop, patience: Patience, side: str) -
 
 
 @requirement("tls.large", MUST, cite="PEP 3156: Bidirectional Stream Transports")
-@SIDES
+@each("side", ["client", "server"])
 def test_much_data_passes_both_ways_at_once(loop: Loop, patience: Patience, side: str) -> None:
     """Everything that is written arrives, in order, in both directions at the same time.
 
@@ -133,7 +132,7 @@ def test_writelines_writes_every_piece(loop: Loop, patience: Patience, side: str
 
 
 @requirement("tls.write-copies", MUST, cite="PEP 3156: Bidirectional Stream Transports")
-@SIDES
+@each("side", ["client", "server"])
 def test_a_bytearray_may_be_changed_after_write(loop: Loop, patience: Patience, side: str) -> None:
     """What write() was given is sent as it was then, whatever is done to a bytearray afterwards.
 
@@ -163,21 +162,20 @@ def test_tls_has_no_write_eof(loop: Loop, patience: Patience, side: str) -> None
 
 
 @requirement("tls.pause-writing", MUST, cite="asyncio-protocol: BaseProtocol.pause_writing")
-@pytest.mark.parametrize("low", [None, 0])
-@SIDES
-def test_a_peer_that_does_not_read_pauses_the_protocol(
-    loop: Loop, patience: Patience, side: str, low: int | None
-) -> None:
+@each("case", [("client", None), ("server", None), *((side, 0) for side in CLIENTS + SERVERS)])
+def test_a_peer_that_does_not_read_pauses_the_protocol(loop: Loop, patience: Patience, case: Any) -> None:
     """pause_writing() is called when the buffer passes its limit, resume_writing() when it has drained.
 
     If this fails: look for flow control that ends at the transport beneath, or waits for one that was never full.
     """
+    side, low = case
+    data = BIG if low is None else BIG[:500_000]
     with secured(loop, patience, side) as (transport, protocol, peer):
         if low is not None:
-            transport.set_write_buffer_limits(high=2**20, low=low)
-        transport.write(BIG)
-        transport.write(BIG)
-        drive(loop, patience, in_thread(lambda: receive_exactly(peer, 2 * len(BIG))))
+            transport.set_write_buffer_limits(high=100_000, low=low)
+        transport.write(data)
+        transport.write(data)
+        drive(loop, patience, in_thread(lambda: receive_exactly(peer, 2 * len(data))))
         patience.run_until(loop, lambda: "resume_writing" in protocol.names, "resume_writing()")
         names = [name for name in protocol.names if name.endswith("_writing")]
         assert names[:2] == ["pause_writing", "resume_writing"]
@@ -225,9 +223,12 @@ def test_reading_can_be_paused_between_records(loop: Loop, patience: Patience, s
             super().data_received(data)
             self.transport.pause_reading()
 
-    with secured(loop, patience, side, protocol=Pauses) as (transport, protocol, peer):
+    def send() -> None:
         for _ in range(90):  # more than one read takes
             peer.sendall(bytes(1000))
+
+    with secured(loop, patience, side, protocol=Pauses) as (transport, protocol, peer):
+        sending = in_thread(send)
         patience.run_until(loop, lambda: protocol.received, "the first data")
         loop.run_until_complete(asyncio.sleep(0.003))
         assert protocol.names.count("data_received") == 1
@@ -237,6 +238,7 @@ def test_reading_can_be_paused_between_records(loop: Loop, patience: Patience, s
             return len(protocol.received) == 90_000
 
         patience.run_until(loop, everything, "the last record")
+        sending.result()
 
 
 class Buffered(asyncio.BufferedProtocol):

@@ -7,21 +7,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import os
 import select
 import socket
 import ssl
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from conformance.kit.cases import each
 from conformance.kit.certificates import NAME, client_context, server_context
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import PEER_TIMEOUT, drive, listener, shrink_buffers
+from conformance.kit.peers import PEER_TIMEOUT, drive, listener, shrink_buffers, tcp_pair, unix_listener
 from conformance.kit.protocols import Events
-from conformance.kit.servers import accepted, serving
+from conformance.kit.servers import accepted, serving, serving_unix
 from conformance.kit.threads import Helper, in_thread
 
 Loop = asyncio.AbstractEventLoop
+# The ways to a TLS connection: to a host, over a given socket, to a path, by an upgrade of one without TLS.
+CLIENTS = ("client", "sock", "upgraded") + (("unix",) if hasattr(socket, "AF_UNIX") else ())
+SERVERS = ("server", "wrapped", "upgraded-server") + (("unix-server",) if hasattr(socket, "AF_UNIX") else ())
+SIDES = each("side", CLIENTS + SERVERS)
+MADE_SIDES = each("side", [side for side in CLIENTS + SERVERS if not side.startswith("upgraded")])
 BIG = bytes(range(251)) * 6000  # 1.5 MB: nearly a hundred records, and more than shrunk buffers take at once
 
 
@@ -40,18 +49,30 @@ def tls_dial(address: Any, context: ssl.SSLContext | None = None, name: str = NA
     """A thread that connects and makes the handshake of a client; the TLS socket."""
 
     def dial() -> ssl.SSLSocket:
-        sock = socket.create_connection(address, PEER_TIMEOUT)
+        sock = _to_path(address) if isinstance(address, str) else socket.create_connection(address, PEER_TIMEOUT)
         shrink_buffers(sock)
         return _wrapped(sock, context or client_context(), server_hostname=name)
 
     return in_thread(dial)
 
 
-def tls_over(sock: socket.socket, side: str, name: str = NAME) -> Helper[ssl.SSLSocket]:
+def _to_path(path: str) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        sock.connect(path)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def tls_over(
+    sock: socket.socket, side: str, name: str = NAME, context: ssl.SSLContext | None = None
+) -> Helper[ssl.SSLSocket]:
     """A thread that makes the handshake of `side`, "client" or "server", over a connected socket; the TLS socket."""
     if side == "server":
-        return in_thread(lambda: _wrapped(sock, server_context(), server_side=True))
-    return in_thread(lambda: _wrapped(sock, client_context(), server_hostname=name))
+        return in_thread(lambda: _wrapped(sock, context or server_context(), server_side=True))
+    return in_thread(lambda: _wrapped(sock, context or client_context(), server_hostname=name))
 
 
 def _wrapped(sock: socket.socket, context: ssl.SSLContext, **kwargs: Any) -> ssl.SSLSocket:
@@ -76,23 +97,72 @@ def secured(
     theirs: ssl.SSLContext | None = None,
     **kwargs: Any,
 ) -> Iterator[tuple[Any, Any, ssl.SSLSocket]]:
-    """(transport, protocol, peer) of an open TLS connection, the loop being the client or the server."""
-    if side == "client":
-        with listener() as listening:
-            helper = tls_accept(listening, theirs)
-            arguments = {"server_hostname": NAME, "ssl": ours or client_context(), **kwargs}
-            transport, made = loop.run_until_complete(
-                loop.create_connection(protocol, *listening.getsockname(), **arguments)
-            )
-            with drive(loop, patience, helper) as peer:
-                yield from _until_closed(loop, transport, made, peer)
-        return
-    with serving(loop, ssl=ours or server_context(), **kwargs) as service:
-        service.make = protocol
-        helper = tls_dial(service.address, theirs)
-        made = accepted(loop, patience, service)
+    """(transport, protocol, peer) of an open TLS connection, the loop being the client or the server.
+
+    `side` is one of `CLIENTS` or `SERVERS`, the ways that lead to one.
+    """
+    server = side in SERVERS
+    arguments = {"ssl": ours or own_context(side), **({} if server else {"server_hostname": NAME}), **kwargs}
+    with contextlib.ExitStack() as stack:
+        if side in ("client", "unix"):
+            transport, made, helper = _connected(loop, stack, side, protocol, theirs, arguments)
+        elif side in ("server", "unix-server"):
+            transport, made, helper = _served(loop, patience, stack, side, protocol, theirs, arguments)
+        else:
+            transport, made, helper = _given(loop, stack, side, protocol, theirs, arguments)
         with drive(loop, patience, helper) as peer:
-            yield from _until_closed(loop, made.transport, made, peer)
+            yield from _until_closed(loop, transport, made, peer)
+
+
+def own_context(side: str) -> ssl.SSLContext:
+    """A context for the loop's part."""
+    return server_context() if side in SERVERS else client_context()
+
+
+def _connected(loop: Loop, stack: Any, side: str, protocol: Any, theirs: Any, arguments: Any) -> tuple[Any, ...]:
+    """By create_connection() to a host, or create_unix_connection() to a path."""
+    if side == "client":
+        listening = stack.enter_context(listener())
+        opening: Any = loop.create_connection(protocol, *listening.getsockname(), **arguments)
+    else:
+        listening = stack.enter_context(unix_listener(_path(stack)))
+        opening = loop.create_unix_connection(protocol, listening.getsockname(), **arguments)
+    helper = tls_accept(listening, theirs)
+    return *loop.run_until_complete(opening), helper
+
+
+def _served(
+    loop: Loop, patience: Patience, stack: Any, side: str, protocol: Any, theirs: Any, arguments: Any
+) -> tuple[Any, ...]:
+    """By a server of the loop that accepts the connection."""
+    how = serving(loop, **arguments) if side == "server" else serving_unix(loop, _path(stack), **arguments)
+    service = stack.enter_context(how)
+    service.make = protocol
+    helper = tls_dial(service.address, theirs)
+    made: Any = accepted(loop, patience, service)
+    return made.transport, made, helper
+
+
+def _given(loop: Loop, stack: Any, side: str, protocol: Any, theirs: Any, arguments: Any) -> tuple[Any, ...]:
+    """Over a connected socket: given with `ssl`, or given without and upgraded by start_tls()."""
+    sock, peer = stack.enter_context(tcp_pair())
+    helper = tls_over(peer, "client" if side in SERVERS else "server", context=theirs)
+    if not side.startswith("upgraded"):
+        give = loop.connect_accepted_socket if side == "wrapped" else loop.create_connection
+        return *loop.run_until_complete(functools.partial(give, protocol, sock=sock)(**arguments)), helper
+
+    async def upgrade() -> Any:
+        beneath, made = await loop.create_connection(protocol, sock=sock)
+        context, how = arguments.pop("ssl"), {"server_side": side in SERVERS, **arguments}
+        made.transport = await loop.start_tls(beneath, made, context, **how)
+        return made.transport, made
+
+    return *loop.run_until_complete(upgrade()), helper
+
+
+def _path(stack: Any) -> str:
+    """A path for a Unix socket, in a directory that goes at the end."""
+    return os.path.join(stack.enter_context(tempfile.TemporaryDirectory()), "s")
 
 
 def _until_closed(loop: Loop, transport: Any, protocol: Any, peer: ssl.SSLSocket) -> Iterator[Any]:
