@@ -21,12 +21,13 @@ Loop = asyncio.AbstractEventLoop
 
 
 @requirement("tls.peercert", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
-def test_the_peers_certificate_is_told(loop: Loop, patience: Patience) -> None:
+@each("side", CLIENTS)
+def test_the_peers_certificate_is_told(loop: Loop, patience: Patience, side: str) -> None:
     """'peercert' is the peer certificate, the result of getpeercert().
 
     If this fails: look for a certificate in binary form, or none.
     """
-    with secured(loop, patience) as (transport, _, _):
+    with secured(loop, patience, side) as (transport, _, _):
         assert transport.get_extra_info("peercert")["subjectAltName"] == (("DNS", "localhost"),)
 
 
