@@ -228,20 +228,21 @@ def test_an_exception_in_resume_writing_is_reported(loop: Loop, patience: Patien
 
 @requirement("flow.another-protocol", SHOULD, cite="asyncio-protocol: BaseTransport.set_protocol", needs=("unix",))
 @kinds
-def test_the_new_protocol_is_told_to_resume(loop: Loop, patience: Patience, kind: str) -> None:
-    """After set_protocol(), it is the new protocol whose resume_writing() is called.
+def test_the_new_protocol_is_told_to_pause_and_resume(loop: Loop, patience: Patience, kind: str) -> None:
+    """After set_protocol(), it is the new protocol whose pause_writing() and resume_writing() are called.
 
-    If this fails: look for a protocol that is remembered when it is paused.
+    If this fails: look for a protocol that is remembered when the connection is made, or when it is paused.
     """
     with blocked(loop, kind) as (transport, first, peer):
         transport.set_write_buffer_limits(high=0)
+        second, third = Events(), Events()
+        transport.set_protocol(second)
         transport.write(b"data")
         turn(loop, 2)
-        second = Events()
-        transport.set_protocol(second)
-        peer.read_until(loop, patience, lambda: second.names, "resume_writing()")
-        assert second.names == ["resume_writing"]
-        assert first.names == ["connection_made", "pause_writing"]
+        transport.set_protocol(third)
+        peer.read_until(loop, patience, lambda: third.names, "resume_writing()")
+        assert (first.names, second.names) == (["connection_made"], ["pause_writing"])
+        assert third.names == ["resume_writing"]
         transport.set_protocol(first)
 
 

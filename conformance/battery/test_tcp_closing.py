@@ -9,6 +9,7 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_all, reset
+from conformance.kit.protocols import Events
 from conformance.kit.threads import in_thread
 from conformance.kit.transports import BIG, connected, until_lost
 from conformance.kit.ways import TCP_WAYS, WAYS, joined
@@ -64,10 +65,26 @@ def test_no_data_is_received_after_close(loop: Loop, patience: Patience, way: st
     """
     with joined(loop, patience, way) as (transport, protocol, peer):
         transport.write(BIG)  # keeps the transport open while it is closing
+        peer.sendall(b"on its way")
         transport.close()
         peer.sendall(b"too late")
         turn(loop, 20)
         assert "data_received" not in protocol.names
+
+
+@requirement("tcp.abort-stops-receiving", MUST, cite="asyncio-protocol: WriteTransport.abort")
+@WAYS
+def test_no_data_is_received_after_abort(loop: Loop, patience: Patience, way: str) -> None:
+    """After abort(), no more data is received: not what waits already, and not before connection_lost() either.
+
+    If this fails: look for a read that was already under way (or completed) and is delivered after abort().
+    """
+    with joined(loop, patience, way) as (transport, protocol, peer):
+        peer.sendall(b"on its way")
+        transport.abort()
+        until_lost(loop, patience, protocol)
+        turn(loop, 3)
+        assert protocol.names == ["connection_made", "connection_lost"]
 
 
 @requirement("tcp.close-reports-none", MUST, cite="asyncio-protocol: BaseTransport.close")
@@ -88,9 +105,17 @@ def test_close_ends_with_connection_lost_none(loop: Loop, patience: Patience, wa
 def test_connection_lost_is_called_exactly_once(loop: Loop, patience: Patience, way: str) -> None:
     """connection_lost() is called exactly once per connection, however often and by whom it is ended.
 
-    If this fails: look for close() and abort(), or an error and a close, that each report the end.
+    If this fails: look for close() and abort(), or an error and a close, that each report the end; or for an end
+    inside connection_lost() that is reported again.
     """
-    with joined(loop, patience, way) as (transport, protocol, peer):
+
+    class EndsAgain(Events):
+        def connection_lost(self, exc: BaseException | None) -> None:
+            super().connection_lost(exc)
+            self.transport.close()
+            self.transport.abort()
+
+    with joined(loop, patience, way, EndsAgain()) as (transport, protocol, peer):
         transport.close()
         transport.close()
         transport.abort()
@@ -187,9 +212,19 @@ def test_aborting_a_closed_transport_is_harmless(loop: Loop, patience: Patience)
 def test_is_closing_tells_that_the_transport_is_closing(loop: Loop, patience: Patience, way: str, how: str) -> None:
     """is_closing() returns True if the transport is closing or is closed, whoever has closed it, and not before.
 
-    If this fails: look for a flag that is set only when the socket itself was closed, or by close() and abort().
+    If this fails: look for a flag that is set only when the socket itself was closed, or by close() and abort(); or
+    for one that connection_lost() is called before.
     """
-    with joined(loop, patience, way) as (transport, protocol, peer):
+
+    class Asks(Events):
+        closing: object = None
+
+        def connection_lost(self, exc: BaseException | None) -> None:
+            self.closing = self.transport.is_closing()
+            super().connection_lost(exc)
+
+    protocol = Asks()
+    with joined(loop, patience, way, protocol) as (transport, _, peer):
         assert transport.is_closing() is False
         if how in ("end", "reset"):
             (peer.close if how == "end" else lambda: reset(peer))()
@@ -197,6 +232,7 @@ def test_is_closing_tells_that_the_transport_is_closing(loop: Loop, patience: Pa
             getattr(transport, how)()
             assert transport.is_closing() is True
         until_lost(loop, patience, protocol)
+        assert protocol.closing is True
         assert transport.is_closing() is True
 
 

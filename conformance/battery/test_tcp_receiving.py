@@ -42,13 +42,20 @@ def test_data_arrives_completely_and_in_order(loop: Loop, patience: Patience, wa
 def test_data_received_gets_a_non_empty_bytes_object(loop: Loop, patience: Patience, way: str) -> None:
     """data is a non-empty bytes object containing the incoming data.
 
-    If this fails: look for a memoryview or bytearray handed out instead of bytes, or for an empty read.
+    If this fails: look for a memoryview or bytearray handed out instead of bytes, perhaps only if there is much, or
+    for an empty read.
     """
-    with joined(loop, patience, way, Events(keep_open=True)) as (_, protocol, peer):
+
+    def send() -> None:
         peer.sendall(b"data")
+        peer.sendall(BIG[:300_000])
         peer.shutdown(socket.SHUT_WR)
+
+    with joined(loop, patience, way, Events(keep_open=True)) as (_, protocol, peer):
+        helper = in_thread(send)
         patience.run_until(loop, lambda: "eof_received" in protocol.names, "eof_received()")
         chunks = [argument for name, argument in protocol.calls if name == "data_received"]
+        helper.result()
         assert [type(chunk) for chunk in chunks] == [bytes] * len(chunks)
         assert all(chunks)
 
@@ -81,6 +88,12 @@ def test_no_data_is_received_while_reading_is_paused(loop: Loop, patience: Patie
         assert protocol.received == b""
         transport.resume_reading()
         patience.run_until(loop, lambda: protocol.received == b"wait for it", "the data after resume_reading()")
+        peer.sendall(b"on its way")
+        transport.pause_reading()
+        turn(loop, 20)
+        assert protocol.received == b"wait for it"
+        transport.resume_reading()
+        patience.run_until(loop, lambda: protocol.received == b"wait for iton its way", "what came before the pause")
 
 
 @requirement("tcp.pause-inside-data-received", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")

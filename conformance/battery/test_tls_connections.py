@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.certificates import NAME, client_context, server_context
+from conformance.kit.connections import accept
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import drive, listener, receive_exactly, tcp_pair
+from conformance.kit.peers import drive, listener, receive_all, receive_exactly, tcp_pair
 from conformance.kit.protocols import Events
 from conformance.kit.secured import MADE_SIDES, SIDES, secured, tls_accept, tls_dial
 from conformance.kit.servers import accepted, dial, ended, serving
@@ -241,13 +243,35 @@ def test_timeouts_need_tls(loop: Loop, name: str) -> None:
 
 
 @requirement("tls.handshake-timeout", MUST, cite="asyncio-eventloop: loop.create_connection")
-def test_a_handshake_that_takes_too_long_is_aborted(loop: Loop) -> None:
+def test_a_handshake_that_takes_too_long_is_aborted(loop: Loop, patience: Patience) -> None:
     """After ssl_handshake_timeout seconds without a handshake the connection is aborted: ConnectionAbortedError.
 
-    If this fails: look for a timeout that is not passed on, or another exception type.
+    If this fails: look for a timeout that is not passed on, or another exception type; or for a socket left open.
     """
-    with listener() as listening, pytest.raises(ConnectionAbortedError):
-        connect(loop, listening.getsockname(), ssl=client_context(), server_hostname=NAME, ssl_handshake_timeout=0.005)
+    arguments: dict[str, Any] = {"ssl": client_context(), "server_hostname": NAME, "ssl_handshake_timeout": 0.005}
+    with listener() as listening:
+        with pytest.raises(ConnectionAbortedError):
+            connect(loop, listening.getsockname(), **arguments)
+        with accept(listening) as peer, contextlib.suppress(ConnectionResetError):
+            drive(loop, patience, in_thread(lambda: receive_all(peer)))
+
+
+@requirement("tls.handshake-timeout-over", MUST, cite="asyncio-eventloop: loop.create_connection")
+@each("side", ["client", "upgraded"])
+def test_the_time_for_a_handshake_ends_with_it(loop: Loop, patience: Patience, watch: Any, side: str) -> None:
+    """ssl_handshake_timeout is the time for the handshake: a connection whose handshake is complete is not aborted.
+
+    If this fails: look for a timer that goes on when the handshake is complete.
+    """
+    watch.allow("reported")
+    for timeout in (0.05, 0.5, 5.0):  # a slow machine needs more
+        with contextlib.suppress(ConnectionAbortedError):
+            with secured(loop, patience, side, ssl_handshake_timeout=timeout) as (transport, protocol, _):
+                loop.run_until_complete(asyncio.sleep(timeout))
+                turn(loop, 3)
+                assert not protocol.lost
+                assert not transport.is_closing()
+            break
 
 
 @requirement("tls.handshake-eof", MUST, cite="exceptions: OSError")
