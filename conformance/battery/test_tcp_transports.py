@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.connections import opened
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import Events
-from conformance.kit.servers import accepted, serving
+from conformance.kit.servers import accepted, dial, serving
 from conformance.kit.transports import connected, until_lost
 from conformance.kit.ways import TCP_WAYS, WAYS, joined
 from conformance.requirement import MUST, requirement
@@ -84,6 +85,25 @@ def test_the_addresses_of_a_connection_are_extra_information(loop: Loop, patienc
         assert transport.get_extra_info("peername") == peer.getsockname()
         assert transport.get_extra_info("sockname") == peer.getpeername()
         assert type(transport.get_extra_info("peername")) is tuple
+
+
+@requirement("tcp.extra-info-ipv6", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info", needs=("ipv6",))
+@each("side", ["client", "server"])
+def test_the_addresses_of_ipv6_are_whole(loop: Loop, patience: Patience, side: str) -> None:
+    """'peername' and 'sockname' of IPv6 connections have the four items of getpeername() and getsockname().
+
+    If this fails: look for addresses that are cut to host and port.
+    """
+    with serving(loop, "::1") as service, dial(service) as peer:
+        protocol = accepted(loop, patience, service)
+        if side == "server":
+            told = [protocol.transport.get_extra_info(name) for name in ("peername", "sockname")]
+            assert told == [peer.getsockname(), peer.getpeername()]
+            return
+        with opened(loop, loop.create_connection(Events, *service.address[:2])) as (transport, _):
+            other = accepted(loop, patience, service, 2).transport.get_extra_info("socket")
+            told = [transport.get_extra_info(name) for name in ("peername", "sockname")]
+            assert told == [other.getsockname(), other.getpeername()]
 
 
 @requirement("tcp.extra-info-socket", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")

@@ -157,3 +157,15 @@ class NobodysCertificateIsEmpty(TampersWithTls):
             return {} if name == "peercert" and told is None else told
 
         replaced(transport, "get_extra_info", tell)
+
+
+@breaks("tcp.extra-info-ipv6")
+class AddressesArePairs(OverStreams):
+    """'peername' and 'sockname' have two items, whatever the family."""
+
+    class Stream(StreamTransport):
+        def _begin(self, waiter: Any) -> None:
+            for name in ("peername", "sockname"):
+                if isinstance(self._extra[name], tuple):
+                    self._extra[name] = self._extra[name][:2]
+            super()._begin(waiter)
