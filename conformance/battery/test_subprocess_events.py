@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.children import ChildEvents, finish, spawned
 from conformance.kit.patience import Patience
 from conformance.kit.threads import in_thread
@@ -37,9 +38,9 @@ def test_output_is_non_empty_bytes(loop: Loop, patience: Patience) -> None:
 
     If this fails: look for a bytearray, or for an empty read at the end of the stream.
     """
-    protocol = finish(loop, patience, "echo out")
+    protocol = finish(loop, patience, "echo out; echo err >&2")
     chunks = [call[2] for call in protocol.calls if call[0] == "pipe_data_received"]
-    assert chunks
+    assert {call[1] for call in protocol.calls if call[0] == "pipe_data_received"} == {1, 2}
     assert all(type(chunk) is bytes and chunk for chunk in chunks)
 
 
@@ -83,12 +84,13 @@ def test_every_pipe_says_that_it_is_lost(loop: Loop, patience: Patience) -> None
 
 
 @requirement("subprocess.pipe-lost-reason", SHOULD, cite="asyncio-protocol: BaseProtocol.connection_lost")
-def test_a_pipe_that_ends_has_no_error(loop: Loop, patience: Patience) -> None:
+@each("script", ["echo out", "echo out; exit 3", "kill -KILL $$"])
+def test_a_pipe_that_ends_has_no_error(loop: Loop, patience: Patience, script: str) -> None:
     """At a regular end of the output, exc of pipe_connection_lost() and of connection_lost() is None.
 
-    If this fails: look for the end of the file reported as an error.
+    If this fails: look for the end of the file, or the child's own code, reported as an error.
     """
-    protocol = finish(loop, patience, "echo out")
+    protocol = finish(loop, patience, script)
     assert [call[-1] for call in protocol.calls if "connection_lost" in call[0]] == [None, None, None]
 
 
@@ -105,12 +107,13 @@ def test_a_stream_that_the_child_closes_is_lost_while_it_runs(loop: Loop, patien
 
 
 @requirement("subprocess.exited-once", MUST, cite="asyncio-protocol: SubprocessProtocol.process_exited")
-def test_process_exited_is_called_once(loop: Loop, patience: Patience) -> None:
+@each("script", ["exit 0", "exit 1", "kill -KILL $$"])
+def test_process_exited_is_called_once(loop: Loop, patience: Patience, script: str) -> None:
     """process_exited() is called, once, when the child process has exited.
 
     If this fails: look for a child that is noticed by two ways, or by none when it has no pipes.
     """
-    protocol = finish(loop, patience, "exit 0", stdout=DEVNULL, stderr=DEVNULL)
+    protocol = finish(loop, patience, script, stdout=DEVNULL, stderr=DEVNULL)
     assert protocol.names == ["connection_made", "process_exited", "connection_lost"]
 
 
@@ -166,19 +169,22 @@ def test_ending_stdin_is_the_end_of_the_childs_input(loop: Loop, patience: Patie
     """
     with spawned(loop, patience, 'x=$(cat); echo "[$x]"') as (transport, protocol):
         stdin = transport.get_pipe_transport(0)
+        assert stdin.can_write_eof() is True
         stdin.write(b"all")
         getattr(stdin, method)()
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
         assert protocol.output[1] == b"[all]\n"
 
 
-@requirement("subprocess.pipes-not-shared", MUST, cite="subprocess: Popen")
-def test_a_child_does_not_hold_the_pipes_of_another(loop: Loop, patience: Patience) -> None:
+@requirement("subprocess.pipes-not-shared", MUST, cite=("subprocess: Popen", "PEP 446: Rationale"))
+@each("close_fds", [True, False])
+def test_a_child_does_not_hold_the_pipes_of_another(loop: Loop, patience: Patience, close_fds: bool) -> None:
     """A child inherits no pipe of a child that was started before: closing the first one's stdin ends it.
 
     If this fails: look for pipe ends that are inheritable between their making and the start.
     """
-    with spawned(loop, patience, "cat") as (first, protocol), spawned(loop, patience, "read line"):
+    second = spawned(loop, patience, "read line", close_fds=close_fds)
+    with spawned(loop, patience, "cat") as (first, protocol), second:
         first.get_pipe_transport(0).close()
         patience.run_until(loop, lambda: protocol.lost, "connection_lost() of the first child")
         assert first.get_returncode() == 0
@@ -197,20 +203,21 @@ def test_a_child_that_does_not_read_pauses_the_writer(loop: Loop, patience: Pati
 
 
 @requirement("subprocess.pause-reading", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")
-def test_reading_the_output_can_be_paused(loop: Loop, patience: Patience) -> None:
-    """pause_reading() of standard output's transport stops pipe_data_received(), resume_reading() starts it again.
+@each("fd", [1, 2])
+def test_reading_the_output_can_be_paused(loop: Loop, patience: Patience, fd: int) -> None:
+    """pause_reading() of stdout's or stderr's transport stops pipe_data_received(), resume_reading() starts it again.
 
     If this fails: look for a pipe that is always read to its end.
     """
-    with spawned(loop, patience, "read line; echo out") as (transport, protocol):
-        stdout = transport.get_pipe_transport(1)
-        stdout.pause_reading()
+    with spawned(loop, patience, f"read line; echo out >&{fd}") as (transport, protocol):
+        output = transport.get_pipe_transport(fd)
+        output.pause_reading()
         transport.get_pipe_transport(0).write(b"\n")
         patience.run_until(loop, lambda: protocol.exited, "process_exited()")
         assert not protocol.output
-        stdout.resume_reading()
+        output.resume_reading()
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
-        assert protocol.output[1] == b"out\n"
+        assert protocol.output == {fd: b"out\n"}
 
 
 @requirement("subprocess.close-kills", MUST, cite="asyncio-protocol: SubprocessTransport.close")
@@ -239,7 +246,7 @@ def test_close_closes_the_pipes(loop: Loop, patience: Patience) -> None:
 
 @requirement("subprocess.close-lost", MUST, cite="asyncio-protocol: BaseTransport.close")
 def test_connection_lost_follows_close(loop: Loop, patience: Patience) -> None:
-    """After close(), process_exited() and then connection_lost(None) are still called.
+    """After close(), process_exited() and then connection_lost(None) are still called: this side has closed the pipes.
 
     If this fails: look for a watch over the child that close() ends too early, which leaves a zombie.
     """
@@ -248,19 +255,22 @@ def test_connection_lost_follows_close(loop: Loop, patience: Patience) -> None:
         assert not protocol.lost
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
         assert protocol.exited
-        assert protocol.calls[-1] == ("connection_lost", None)
+        assert [call[-1] for call in protocol.calls if "connection_lost" in call[0]] == [None] * 4
+        assert protocol.names[-1] == "connection_lost"
 
 
 @requirement("subprocess.is-closing", MUST, cite="asyncio-protocol: BaseTransport.is_closing")
 def test_is_closing_says_whether_close_was_called(loop: Loop, patience: Patience) -> None:
-    """is_closing() is false while the child runs, and true as soon as close() was called.
+    """is_closing() is false while the child runs, and true as soon as close() was called, and when it is closed.
 
     If this fails: look for a flag that is set only when the process has ended.
     """
-    with spawned(loop, patience, "read line") as (transport, _):
+    with spawned(loop, patience, "read line") as (transport, protocol):
         before = transport.is_closing()
         transport.close()
         assert (before, transport.is_closing()) == (False, True)
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert transport.is_closing() is True
 
 
 @requirement("subprocess.close-again", MUST, cite="asyncio-protocol: SubprocessTransport.close")
@@ -323,15 +333,25 @@ def test_many_children_run_at_once(loop: Loop, patience: Patience) -> None:
 
 
 @requirement("subprocess.other-thread", SHOULD, cite="asyncio-subprocess: Subprocess and Threads")
-def test_children_run_under_a_loop_in_another_thread(make_loop: Factory, patience: Patience) -> None:
+@each("method", ["subprocess_exec", "subprocess_shell"])
+def test_children_run_under_a_loop_in_another_thread(make_loop: Factory, patience: Patience, method: str) -> None:
     """The event loop supports running subprocesses from different threads.
 
     If this fails: look for an end that is learnt by SIGCHLD, which only the main thread can handle.
     """
+    script = "echo from a thread; exit 8"
+
+    def start(loop: Loop) -> Any:
+        if method == "subprocess_exec":
+            return finish(loop, patience, script)
+        transport, protocol = loop.run_until_complete(loop.subprocess_shell(ChildEvents, script, stdin=DEVNULL))
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        transport.close()
+        return protocol
 
     def work() -> tuple[int, bytes]:
         loop = make_loop()
-        protocol = finish(loop, patience, "echo from a thread; exit 8")
+        protocol = start(loop)
         loop.close()
         return protocol.transport.get_returncode(), bytes(protocol.output[1])
 

@@ -23,7 +23,9 @@ DEVNULL, PIPE, STDOUT = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE, asy
 
 
 @requirement("subprocess.env-mapping", MUST, cite="subprocess: Popen")
-@pytest.mark.parametrize("env", [{}, MappingProxyType({"GIVEN": "yes"})], ids=["empty", "mapping"])
+@pytest.mark.parametrize(
+    "env", [{}, MappingProxyType({"GIVEN": "yes"}), {b"GIVEN": b"yes"}], ids=["empty", "mapping", "bytes"]
+)
 def test_env_is_any_mapping(loop: Loop, patience: Patience, monkeypatch: Any, env: Any) -> None:
     """If env is not None, it must be a mapping, which is used instead of the current environment: an empty one, too.
 

@@ -125,11 +125,13 @@ def test_subprocess_shell_uses_the_shell_syntax(loop: Loop, patience: Patience) 
 
 @requirement("subprocess.shell-bytes", MUST, cite="asyncio-eventloop: loop.subprocess_shell")
 def test_a_shell_command_may_be_bytes(loop: Loop, patience: Patience) -> None:
-    """cmd can be a str or a bytes string encoded to the filesystem encoding.
+    """cmd can be a str or a bytes string encoded to the filesystem encoding, which any byte may stand in.
 
-    If this fails: look for a command that must be str.
+    If this fails: look for a command that must be str, or one that is encoded as strict UTF-8.
     """
-    assert shell(loop, patience, b"printf '\xc3\xa9'").output[1] == b"\xc3\xa9"
+    command = b"printf '\xc3\xa9 \xff'"
+    assert shell(loop, patience, command).output[1] == b"\xc3\xa9 \xff"
+    assert shell(loop, patience, os.fsdecode(command)).output[1] == b"\xc3\xa9 \xff"
 
 
 @requirement("subprocess.shell-type", SHOULD, cite="asyncio-eventloop: loop.subprocess_shell")

@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.children import ChildEvents, finish, spawned
 from conformance.kit.patience import Patience
 from conformance.requirement import MUST, SHOULD, requirement
@@ -148,12 +149,13 @@ def test_stderr_follows_stdout_into_a_file(loop: Loop, patience: Patience, tmp_p
 
 
 @requirement("subprocess.cwd", MUST, cite="asyncio-eventloop: loop.subprocess_exec")
-def test_cwd_is_passed_on(loop: Loop, patience: Patience, tmp_path: Path) -> None:
-    """cwd is passed to subprocess.Popen without interpretation, a path object too.
+@each("kind", [Path, str, os.fsencode])
+def test_cwd_is_passed_on(loop: Loop, patience: Patience, tmp_path: Path, kind: Callable[[Path], Any]) -> None:
+    """cwd is passed to subprocess.Popen without interpretation: it may be a string, bytes or a path object.
 
     If this fails: look for a keyword that is dropped, or one that must be str.
     """
-    protocol = finish(loop, patience, "pwd -P", cwd=tmp_path)
+    protocol = finish(loop, patience, "pwd -P", cwd=kind(tmp_path))
     assert bytes(protocol.output[1]) == os.fsencode(tmp_path.resolve()) + b"\n"
 
 
@@ -191,14 +193,15 @@ def test_start_new_session_is_passed_on(loop: Loop, patience: Patience) -> None:
 
 @requirement("subprocess.pass-fds", MUST, cite="subprocess: Popen")
 def test_pass_fds_keeps_descriptors_open(loop: Loop, patience: Patience, tmp_path: Path) -> None:
-    """pass_fds keeps the given descriptors open in the child, under their own numbers.
+    """pass_fds keeps the given descriptors open in the child, each under its own number.
 
     If this fails: look for descriptors that are passed but still close-on-exec.
     """
-    (tmp_path / "file").write_text("passed")
-    with open(tmp_path / "file", "rb") as file:
-        protocol = finish(loop, patience, 'cat "/dev/fd/$1"', str(file.fileno()), pass_fds=[file.fileno()])
-    assert protocol.output[1] == b"passed"
+    (tmp_path / "file").write_text("passed ")
+    with open(tmp_path / "file", "rb") as first, open(tmp_path / "file", "rb") as second:
+        numbers = [first.fileno(), second.fileno()]
+        protocol = finish(loop, patience, 'cat "/dev/fd/$1" "/dev/fd/$2"', *map(str, numbers), pass_fds=numbers)
+    assert protocol.output[1] == b"passed passed "
 
 
 @requirement("subprocess.close-fds", MUST, cite="subprocess: Popen")

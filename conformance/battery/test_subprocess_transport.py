@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.children import ChildEvents, finish, spawned
 from conformance.kit.patience import Patience
 from conformance.requirement import MUST, SHOULD, requirement
@@ -25,7 +26,8 @@ def missing(transport: object, conforms_to: type) -> list[str]:
 
 
 @requirement("subprocess.returns-pair", MUST, cite="asyncio-eventloop: loop.subprocess_exec")
-def test_starting_gives_a_transport_and_the_protocol(loop: Loop, patience: Patience) -> None:
+@each("method", ["subprocess_exec", "subprocess_shell"])
+def test_starting_gives_a_transport_and_the_protocol(loop: Loop, patience: Patience, method: str) -> None:
     """The result is a pair of a transport that conforms to SubprocessTransport, and what protocol_factory returned.
 
     If this fails: look for a protocol that is made twice, or wrapped.
@@ -36,9 +38,13 @@ def test_starting_gives_a_transport_and_the_protocol(loop: Loop, patience: Patie
         made.append(ChildEvents())
         return made[-1]
 
-    with spawned(loop, patience, "exit 0", protocol=factory) as (transport, protocol):
-        assert made == [protocol]
-        assert not missing(transport, asyncio.SubprocessTransport)
+    pair = loop.run_until_complete(getattr(loop, method)(factory, "/bin/true"))
+    transport, protocol = pair
+    transport.close()
+    patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+    assert type(pair) is tuple
+    assert made == [protocol]
+    assert not missing(transport, asyncio.SubprocessTransport)
 
 
 @requirement("subprocess.connection-made", MUST, cite="asyncio-protocol: BaseProtocol.connection_made")
@@ -127,13 +133,15 @@ def test_get_pipe_transport_gives_a_transport_of_the_right_direction(loop: Loop,
 
 @requirement("subprocess.no-pipe-transport", MUST, cite="asyncio-protocol: SubprocessTransport.get_pipe_transport")
 def test_get_pipe_transport_is_none_without_a_pipe(loop: Loop, patience: Patience) -> None:
-    """get_pipe_transport() returns None for a stream that is no PIPE, and for any other number.
+    """get_pipe_transport() returns None for a stream that is no PIPE, and for any other fd.
 
     If this fails: look for a KeyError, or a transport made for a file.
     """
     streams = {"stdin": DEVNULL, "stdout": None, "stderr": asyncio.subprocess.STDOUT}
     with spawned(loop, patience, "exit 0", **streams) as (transport, _):  # type: ignore[arg-type]
         assert [transport.get_pipe_transport(fd) for fd in (0, 1, 2, 3)] == [None] * 4
+    with spawned(loop, patience, "exit 0", stderr=asyncio.subprocess.STDOUT) as (transport, _):
+        assert [transport.get_pipe_transport(fd) for fd in (2, 3, 100, -1, -2, -3)] == [None] * 6
 
 
 @requirement("subprocess.extra-info", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
@@ -162,7 +170,7 @@ def test_the_protocol_can_be_asked_for(loop: Loop, patience: Patience) -> None:
 
 @requirement("subprocess.set-protocol", MUST, cite="asyncio-protocol: BaseTransport.set_protocol")
 def test_the_protocol_can_be_replaced(loop: Loop, patience: Patience) -> None:
-    """set_protocol() sets a new protocol, which gets what happens from then on.
+    """set_protocol() sets a new protocol, which gets what happens from then on: output, the pipes' ends, the exit.
 
     If this fails: look for callbacks bound to the first protocol.
     """
@@ -173,9 +181,15 @@ def test_the_protocol_can_be_replaced(loop: Loop, patience: Patience) -> None:
             transport.get_pipe_transport(0).write(b"to the second\n")
             patience.run_until(loop, lambda: second.lost or first.lost, "connection_lost()")
         finally:
+            seen = list(first.names)
             if not first.lost:
                 first.connection_lost(None)  # what spawned() waits for
     assert second.output[1] == b"to the second\n"
+    assert seen == ["connection_made"]
+    assert sorted(set(second.names)) == [
+        "connection_lost", "pipe_connection_lost", "pipe_data_received", "process_exited",
+    ]  # fmt: skip
+    assert second.names.count("pipe_connection_lost") == 3
 
 
 @requirement("subprocess.send-signal", MUST, cite="asyncio-protocol: SubprocessTransport.send_signal")

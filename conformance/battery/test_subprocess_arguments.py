@@ -1,0 +1,139 @@
+"""Chapter subprocess: the program, its name and its shell, and streams that are left as they are."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.kit.cases import each
+from conformance.kit.children import ChildEvents, finish, spawned
+from conformance.kit.patience import Patience
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+DEVNULL = asyncio.subprocess.DEVNULL
+
+
+def ended(loop: Loop, patience: Patience, starting: Any) -> ChildEvents:
+    """The protocol of what is being started, when it has ended."""
+    transport, protocol = loop.run_until_complete(starting)
+    try:
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+    finally:
+        transport.close()
+    made: ChildEvents = protocol
+    return made
+
+
+@requirement("subprocess.argv-name", MUST, cite="asyncio-eventloop: loop.subprocess_exec", needs=("linux",))
+@each("program", ["sh", "/bin/sh", b"sh"])
+def test_the_first_string_is_the_programs_name(loop: Loop, patience: Patience, program: Any) -> None:
+    """Together, string arguments form the argv of the program: the first one too, as it was given.
+
+    If this fails: look for a name that is replaced by the path at which the program was found.
+    """
+    show = "tr '\\0' ' ' </proc/$$/cmdline; :"
+    protocol = ended(loop, patience, loop.subprocess_exec(ChildEvents, program, "-c", show, "0", stdin=DEVNULL))
+    assert protocol.output[1].split(b" ")[0] == os.fsencode(program)
+
+
+@requirement("subprocess.shell-program", MUST, cite="subprocess: Popen", needs=("linux",))
+def test_the_shell_is_bin_sh(loop: Loop, patience: Patience, monkeypatch: Any) -> None:
+    """On POSIX the shell defaults to /bin/sh, whatever the environment says.
+
+    If this fails: look for $SHELL, or for a shell that is searched on the path.
+    """
+    monkeypatch.setenv("SHELL", "/bin/false")
+    shown = ended(loop, patience, loop.subprocess_shell(ChildEvents, "readlink /proc/$$/exe; :", stdin=DEVNULL))
+    assert shown.output[1] == os.fsencode(os.path.realpath("/bin/sh")) + b"\n"
+
+
+@requirement("subprocess.unknown-keyword", SHOULD, cite="asyncio-eventloop: loop.subprocess_exec")
+@each("method", ["subprocess_exec", "subprocess_shell"])
+def test_a_keyword_that_popen_does_not_know_is_refused(loop: Loop, method: str) -> None:
+    """All other keyword arguments are passed to subprocess.Popen, which refuses those that it does not know: TypeError.
+
+    If this fails: look for keywords that are picked out one by one, and a rest that nobody looks at.
+    """
+    with pytest.raises(TypeError):
+        loop.run_until_complete(getattr(loop, method)(ChildEvents, "/bin/true", no_such_keyword=True))
+
+
+@requirement("subprocess.missing-directory", MUST, cite="subprocess: Popen")
+@each("method", ["subprocess_exec", "subprocess_shell"])
+def test_a_missing_directory_is_file_not_found(loop: Loop, tmp_path: Path, method: str) -> None:
+    """cwd is the directory of the program: FileNotFoundError if there is none, and nothing is started.
+
+    If this fails: look for a chdir() whose failure is dropped in the child.
+    """
+    with pytest.raises(FileNotFoundError):
+        loop.run_until_complete(getattr(loop, method)(ChildEvents, "/bin/true", cwd=tmp_path / "missing"))
+
+
+class _Descriptor:
+    """An object that has a descriptor and nothing else of a file."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def fileno(self) -> int:
+        return self._number
+
+
+@requirement("subprocess.fileno", MUST, cite="asyncio-eventloop: loop.subprocess_exec")
+def test_fileno_is_all_that_is_needed_of_a_file(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """stdin, stdout and stderr can each be a file-like object or a descriptor: what is asked of it is its fileno().
+
+    If this fails: look for methods of files that are called, or for descriptors that one of the three does not take.
+    """
+    (tmp_path / "in").write_text("words")
+    script = "cat; echo error >&2"
+    for number, kind in enumerate((_Descriptor, int)):
+        out, err = tmp_path / f"out{number}", tmp_path / f"err{number}"
+        with open(tmp_path / "in", "rb") as source, open(out, "wb") as target, open(err, "wb") as errors:
+            finish(loop, patience, script, stdin=kind(source.fileno()), stdout=kind(target.fileno()),
+                   stderr=kind(errors.fileno()))  # fmt: skip
+        assert (out.read_text(), err.read_text()) == ("words", "error\n")
+
+
+@requirement("subprocess.streams-block", MUST, cite="asyncio-eventloop: loop.subprocess_exec")
+def test_the_files_that_are_given_stay_blocking(loop: Loop, patience: Patience) -> None:
+    """What is given for stdin or stdout is connected as it is: a pipe that blocks still does, in the child and here.
+
+    If this fails: look for a descriptor that is set to non-blocking mode, which is shared with whoever else has it.
+    """
+    (source, fill), (drain, target) = os.pipe(), os.pipe()
+    try:
+        with spawned(loop, patience, "cat", stdin=source, stdout=target) as (_, protocol):
+            os.close(target)
+            blocking = (os.get_blocking(source), os.get_blocking(drain))
+            os.write(fill, b"words")
+            os.close(fill)
+            patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert (blocking, os.read(drain, 100)) == ((True, True), b"words")
+    finally:
+        os.close(source)
+        os.close(drain)
+
+
+@requirement("subprocess.childs-streams-block", MUST, cite="subprocess: Popen")
+@each("fd", [1, 2])
+def test_the_childs_ends_of_the_pipes_block(loop: Loop, patience: Patience, fd: int) -> None:
+    """Only this side of the pipes is non-blocking: a child waits at its own end, and what it writes is not cut short.
+
+    If this fails: look for a socket pair, or a terminal, both of whose ends were set to non-blocking mode.
+    """
+    script = f"read line; head -c 300000 /dev/zero >&{fd}"
+    with spawned(loop, patience, script) as (transport, protocol):
+        transport.get_pipe_transport(fd).pause_reading()
+        transport.get_pipe_transport(0).write(b"\n")
+        loop.run_until_complete(asyncio.sleep(0.01))
+        assert not protocol.exited
+        transport.get_pipe_transport(fd).resume_reading()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+    assert transport.get_returncode() == 0
+    assert protocol.output == {fd: bytes(300_000)}

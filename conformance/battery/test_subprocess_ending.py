@@ -1,0 +1,115 @@
+"""Chapter subprocess: whom an end reaches: the protocol, in the loop's thread, and no process but the child."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from typing import Any
+
+import pytest
+
+from conformance.kit.cases import each
+from conformance.kit.children import ChildEvents, finish, spawned
+from conformance.kit.patience import Patience, turn
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+
+
+class _Threads(ChildEvents):
+    """Keeps the thread of each call, and the running loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.where: dict[str, tuple[int, object]] = {}
+
+    def _note(self, name: str) -> None:
+        self.where[name] = (threading.get_ident(), asyncio.get_running_loop())
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._note("connection_made")
+        super().connection_made(transport)
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        self._note("pipe_data_received")
+        super().pipe_data_received(fd, data)
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        self._note("pipe_connection_lost")
+        super().pipe_connection_lost(fd, exc)
+
+    def process_exited(self) -> None:
+        self._note("process_exited")
+        super().process_exited()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._note("connection_lost")
+        super().connection_lost(exc)
+
+
+@requirement("subprocess.called-by-the-loop", MUST, cite="asyncio-dev: Concurrency and Multithreading")
+def test_the_protocol_is_called_in_the_loops_thread(loop: Loop, patience: Patience) -> None:
+    """An event loop executes all callbacks in its thread: those of a child's protocol too, while the loop runs.
+
+    If this fails: look for a thread that waits for the child and calls process_exited() itself.
+    """
+    protocol = finish(loop, patience, "echo out; exit 1", protocol=_Threads)
+    assert len(protocol.where) == 5
+    assert set(protocol.where.values()) == {(threading.get_ident(), loop)}
+
+
+@requirement("subprocess.never-started", MUST, cite="asyncio-protocol: Base Protocol")
+@each("method", ["subprocess_exec", "subprocess_shell"])
+def test_the_protocol_of_a_failed_start_is_not_called(loop: Loop, method: str) -> None:
+    """Callbacks are called per successful connection: a protocol whose child could not be started is told nothing.
+
+    If this fails: look for a transport that is made, and closed again, before the program has been executed.
+    """
+    made: list[ChildEvents] = []
+
+    def factory() -> ChildEvents:
+        made.append(ChildEvents())
+        return made[-1]
+
+    with pytest.raises(FileNotFoundError):
+        loop.run_until_complete(getattr(loop, method)(factory, "/nonexistent/program", executable="/nonexistent/one"))
+    turn(loop, 5)
+    loop.run_until_complete(asyncio.sleep(0.003))
+    assert [name for protocol in made for name in protocol.names] == []
+
+
+@requirement("subprocess.kills-one", SHOULD, cite=("asyncio-protocol: SubprocessTransport.kill", "subprocess: Popen"))
+@each("method", ["kill", "terminate", "close"])
+def test_a_grandchild_is_not_killed_with_the_child(loop: Loop, patience: Patience, method: str) -> None:
+    """kill(), terminate() and close() stop the subprocess, and no other process of its group.
+
+    If this fails: look for killpg(), or a negative number, where the child leads a group or a session.
+    """
+    reading, writing = os.pipe()
+    script = 'exec 3<&0; (read line <&3; echo survived >"/dev/fd/$1") & echo started; wait'
+    with os.fdopen(reading, "rb", buffering=0) as end:
+        try:
+            with spawned(loop, patience, script, str(writing), start_new_session=True, pass_fds=[writing]) as child:
+                transport, protocol = child
+                patience.run_until(loop, lambda: protocol.output[1], "the grandchild's start")
+                getattr(transport, method)()
+                patience.run_until(loop, lambda: protocol.exited, "process_exited()")
+                if method != "close":  # which has ended the grandchild's input
+                    transport.get_pipe_transport(0).write(b"\n")
+        finally:
+            os.close(writing)
+        assert end.read() == b"survived\n"
+
+
+@requirement("subprocess.pipes-extra-info", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
+def test_the_transports_of_the_pipes_tell_their_pipes(loop: Loop, patience: Patience) -> None:
+    """get_extra_info('pipe') of the transports of stdin, stdout and stderr gives a pipe object, each its own.
+
+    If this fails: look for transports of a child's pipes that are not those of connect_read_pipe().
+    """
+    with spawned(loop, patience, "read line") as (transport, _):
+        pipes: list[Any] = [transport.get_pipe_transport(fd).get_extra_info("pipe") for fd in (0, 1, 2)]
+        numbers = {pipe.fileno() for pipe in pipes}
+        assert len(numbers) == 3
+        assert not numbers & {0, 1, 2}

@@ -1,0 +1,159 @@
+"""Broken loops of the chapter `subprocess`: the program, its name and its shell, and streams that are left alone."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import shutil
+import subprocess
+from typing import Any
+
+from tests.broken_loops import breaks
+
+Stock = asyncio.SelectorEventLoop
+
+
+class _Starts(Stock):
+    """Changes the arguments of subprocess_exec(), and the keywords of either method."""
+
+    def program(self, args: list[Any]) -> list[Any]:
+        return args
+
+    def keywords(self, kwargs: dict[str, Any], shell: bool) -> None:
+        pass
+
+    async def subprocess_exec(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        self.keywords(kwargs, False)
+        return await super().subprocess_exec(protocol_factory, *self.program(list(args)), **kwargs)
+
+    async def subprocess_shell(self, protocol_factory: Any, cmd: Any, **kwargs: Any) -> Any:
+        self.keywords(kwargs, True)
+        return await super().subprocess_shell(protocol_factory, cmd, **kwargs)
+
+
+@breaks("subprocess.argv-name")
+class NamesProgramsByTheirPath(_Starts):
+    """A program that was found on the path sees that path as its name."""
+
+    def program(self, args: list[Any]) -> list[Any]:
+        return [shutil.which(args[0]) or args[0], *args[1:]]
+
+
+@breaks("subprocess.shell-program")
+class TheShellIsOfTheEnvironment(_Starts):
+    """A command is run by bash, the user's shell."""
+
+    def keywords(self, kwargs: dict[str, Any], shell: bool) -> None:
+        if shell:
+            kwargs.setdefault("executable", "/bin/bash")
+
+
+@breaks("subprocess.unknown-keyword")
+class DropsUnknownKeywords(_Starts):
+    """subprocess_shell() drops keywords that it does not know."""
+
+    def keywords(self, kwargs: dict[str, Any], shell: bool) -> None:
+        for name in set(kwargs) - set(inspect.signature(subprocess.Popen).parameters) if shell else ():
+            del kwargs[name]
+
+
+@breaks("subprocess.missing-directory")
+class StaysWhereThereIsNoDirectory(_Starts):
+    """The failure of chdir() is dropped: the child stays in this directory."""
+
+    def keywords(self, kwargs: dict[str, Any], shell: bool) -> None:
+        if not os.path.isdir(kwargs.get("cwd") or "/"):
+            del kwargs["cwd"]
+
+
+@breaks("subprocess.fileno")
+class FilesHaveMethods(_Starts):
+    """A file-like object must say whether it can be read."""
+
+    def keywords(self, kwargs: dict[str, Any], shell: bool) -> None:
+        stdin = kwargs.get("stdin")
+        if stdin is not None and not isinstance(stdin, int):
+            stdin.readable()
+
+
+@breaks("subprocess.fileno")
+class DescriptorsAreNoErrorStreams(_Starts):
+    """A descriptor that is given for standard error is ignored."""
+
+    def keywords(self, kwargs: dict[str, Any], shell: bool) -> None:
+        stderr = kwargs.get("stderr")
+        if isinstance(stderr, int) and stderr > 2:
+            kwargs["stderr"] = subprocess.DEVNULL
+
+
+@breaks("subprocess.streams-block")
+class GivenFilesDoNotBlock(_Starts):
+    """Whatever is given for a stream is set to non-blocking mode, as a pipe of the loop is."""
+
+    def keywords(self, kwargs: dict[str, Any], shell: bool) -> None:
+        for stream in (kwargs.get("stdin"), kwargs.get("stdout")):
+            if isinstance(stream, int) and stream > 2:
+                os.set_blocking(stream, False)
+
+
+@breaks("subprocess.childs-streams-block")
+class ChildrenDoNotBlock(_Starts):
+    """The child's end of the pipe of standard error is set to non-blocking mode."""
+
+    def keywords(self, kwargs: dict[str, Any], shell: bool) -> None:
+        theirs = kwargs.get("preexec_fn")
+
+        def prepare() -> None:
+            os.set_blocking(2, False)
+            if theirs:
+                theirs()
+
+        if kwargs.get("stderr", subprocess.PIPE) == subprocess.PIPE:
+            kwargs["preexec_fn"] = prepare
+
+
+@breaks("subprocess.cwd")
+class CwdIsNotBytes(_Starts):
+    """cwd is made a string by str()."""
+
+    def keywords(self, kwargs: dict[str, Any], shell: bool) -> None:
+        if kwargs.get("cwd"):
+            kwargs["cwd"] = str(kwargs["cwd"])
+
+
+@breaks("subprocess.env-mapping")
+class TheEnvironmentIsText(_Starts):
+    """Names and values of env must be str: others are left out."""
+
+    def keywords(self, kwargs: dict[str, Any], shell: bool) -> None:
+        if kwargs.get("env"):
+            kwargs["env"] = {name: value for name, value in kwargs["env"].items() if isinstance(name, str)}
+
+
+@breaks("subprocess.pass-fds")
+class PassesOneDescriptor(_Starts):
+    """Of pass_fds only the first descriptor is kept open."""
+
+    def keywords(self, kwargs: dict[str, Any], shell: bool) -> None:
+        if kwargs.get("pass_fds"):
+            kwargs["pass_fds"] = tuple(kwargs["pass_fds"])[:1]
+
+
+@breaks("subprocess.shell-bytes")
+class EncodesCommandsStrictly(Stock):
+    """A command that is str is encoded as strict UTF-8."""
+
+    async def subprocess_shell(self, protocol_factory: Any, cmd: Any, **kwargs: Any) -> Any:
+        if isinstance(cmd, str):
+            cmd = cmd.encode()
+        return await super().subprocess_shell(protocol_factory, cmd, **kwargs)
+
+
+@breaks("subprocess.returns-pair")
+class ShellsHaveTwoProtocols(Stock):
+    """protocol_factory of subprocess_shell() is called twice."""
+
+    async def subprocess_shell(self, protocol_factory: Any, cmd: Any, **kwargs: Any) -> Any:
+        protocol_factory()
+        return await super().subprocess_shell(protocol_factory, cmd, **kwargs)
