@@ -59,14 +59,19 @@ def test_run_in_executor_passes_its_arguments(loop: Loop, make_loop: Factory) ->
     assert run(make_loop(), lambda *args: args, *range(20)) == tuple(range(20))
 
 
+class Interruption(BaseException):
+    """What is raised is no Exception."""
+
+
 @requirement("executors.exception", MUST, cite="asyncio-eventloop: loop.run_in_executor")
-def test_run_in_executor_raises_the_exception(loop: Loop) -> None:
-    """An exception of func is raised where the future is awaited, the very object.
+@pytest.mark.parametrize("kind", [LookupError, Interruption])
+def test_run_in_executor_raises_the_exception(loop: Loop, kind: type[BaseException]) -> None:
+    """An exception of func is raised where the future is awaited, the very object, be it an Exception or not.
 
     If this fails: look for an exception that is wrapped, or reported and not raised.
     """
-    error = LookupError("in the executor")
-    with pytest.raises(LookupError) as caught:
+    error = kind("in the executor")
+    with pytest.raises(kind) as caught:
         run(loop, raising(error))
     assert caught.value is error
 
@@ -289,8 +294,10 @@ def test_run_in_executor_on_a_closed_loop_is_an_error(loop: Loop) -> None:
     If this fails: look for work that is submitted, and a result that never arrives.
     """
     loop.close()
-    with pytest.raises(RuntimeError):
-        loop.run_in_executor(None, int)
+    with Pool(1) as pool:
+        for executor in (None, pool):
+            with pytest.raises(RuntimeError):
+                loop.run_in_executor(executor, int)
 
 
 @requirement("executors.shutdown-joins", MUST, cite="asyncio-eventloop: loop.shutdown_default_executor")

@@ -134,10 +134,12 @@ def test_the_end_of_the_pipe_is_told(loop: Loop, patience: Patience) -> None:
     If this fails: look for a hang-up that is handled before the data, or taken for an error.
     """
     with reading(loop) as (_, protocol, _, end):
-        os.write(end.number, b"last")
+        last = bytes(range(240)) * 250  # 60 kB, which fit into a pipe
+        os.write(end.number, last)
         end.close()
         lost(loop, patience, protocol)
-        assert protocol.received == b"last"
+        assert protocol.received == last
+        assert b"" not in [call[1] for call in protocol.calls if call[0] == "data_received"]
         assert [call for call in protocol.calls[1:] if call[0] != "data_received"] == [
             ("eof_received", None),
             ("connection_lost", None),
@@ -198,10 +200,12 @@ def test_closing_a_read_pipe_ends_it(loop: Loop, patience: Patience) -> None:
     with reading(loop) as (transport, protocol, file, end):
         os.write(end.number, b"unread")
         transport.close()
+        transport.close()
         assert (transport.is_closing(), transport.is_reading(), protocol.lost) == (True, False, False)
         lost(loop, patience, protocol)
         turn(loop, 2)
         assert (bytes(protocol.received), protocol.reason, file.closed) == (b"", None, True)
+        assert protocol.names == ["connection_made", "connection_lost"]
         with pytest.raises(BrokenPipeError):
             os.write(end.number, b"x")
 
@@ -245,8 +249,10 @@ def test_writelines_writes_every_piece(loop: Loop, patience: Patience) -> None:
     If this fails: look for a method of the base class that is not implemented.
     """
     with writing(loop) as (transport, _, _, end):
-        transport.writelines(iter([b"a", b"", b"bc"]))
-        assert drive(loop, patience, in_thread(lambda: end.read_exactly(3))) == b"abc"
+        pieces = [b"a", b"", b"bc", *(b"%d," % number for number in range(2000))]
+        transport.writelines(iter(pieces))
+        data = b"".join(pieces)
+        assert drive(loop, patience, in_thread(lambda: end.read_exactly(len(data)))) == data
 
 
 @requirement("pipes.pause-writing", MUST, cite="asyncio-protocol: BaseProtocol.pause_writing")
@@ -281,46 +287,56 @@ def test_the_buffers_size_is_told(loop: Loop, patience: Patience) -> None:
 
 
 @requirement("pipes.close-write", MUST, cite="asyncio-protocol: BaseTransport.close")
-def test_closing_a_write_pipe_flushes_it(loop: Loop, patience: Patience) -> None:
+@each("data", [b"", BIG])
+def test_closing_a_write_pipe_flushes_it(loop: Loop, patience: Patience, data: bytes) -> None:
     """close() of a write pipe: buffered data is flushed, then connection_lost(None) is called, and the file is closed.
 
-    If this fails: look for a close that drops the buffer, or a reader that never sees the end.
+    If this fails: look for a close that drops the buffer or does not wait for it, or a reader that never sees the end.
     """
     with writing(loop) as (transport, protocol, file, end):
-        transport.write(BIG)
+        transport.write(data)
         transport.close()
-        assert transport.is_closing()
-        assert drive(loop, patience, in_thread(end.read_all)) == BIG
+        assert (transport.is_closing(), protocol.lost) == (True, False)
+        if data:
+            turn(loop, 5)
+            assert (protocol.lost, transport.get_write_buffer_size() > 0) == (False, True)
+        assert drive(loop, patience, in_thread(end.read_all)) == data
         lost(loop, patience, protocol)
         turn(loop, 2)
         assert (protocol.reason, file.closed) == (None, True)
+        assert protocol.names.count("connection_lost") == 1
 
 
 @requirement("pipes.write-eof", MUST, cite="asyncio-protocol: WriteTransport.write_eof")
-def test_write_eof_closes_the_pipe_after_the_buffer(loop: Loop, patience: Patience) -> None:
+@each("data", [b"", BIG])
+def test_write_eof_closes_the_pipe_after_the_buffer(loop: Loop, patience: Patience, data: bytes) -> None:
     """can_write_eof() of a write pipe is True: write_eof() flushes the buffer, and the reader then sees the end.
 
     If this fails: look for an end that comes with the process only.
     """
     with writing(loop) as (transport, _, _, end):
         assert transport.can_write_eof() is True
-        transport.write(BIG)
+        transport.write(data)
         transport.write_eof()
-        assert drive(loop, patience, in_thread(end.read_all)) == BIG
+        assert drive(loop, patience, in_thread(end.read_all)) == data
 
 
 @requirement("pipes.abort", MUST, cite="asyncio-protocol: WriteTransport.abort")
-def test_aborting_a_write_pipe_drops_the_buffer(loop: Loop, patience: Patience) -> None:
-    """abort() closes immediately, without waiting for pending operations: buffered data is lost.
+@each("closing", [False, True])
+def test_aborting_a_write_pipe_drops_the_buffer(loop: Loop, patience: Patience, closing: bool) -> None:
+    """abort() closes immediately, without waiting for pending operations: buffered data is lost, after close() too.
 
-    If this fails: look for an abort() that flushes as close() does.
+    If this fails: look for an abort() that flushes as close() does, or that does nothing to what is closing.
     """
-    with writing(loop) as (transport, protocol, _, end):
+    with writing(loop) as (transport, protocol, file, end):
         transport.write(BIG)
+        if closing:
+            transport.close()
         transport.abort()
         lost(loop, patience, protocol)
         assert protocol.reason is None
         turn(loop, 2)
+        assert file.closed
         assert len(end.read_all()) < len(BIG)
 
 
@@ -359,6 +375,7 @@ def test_the_transport_gives_its_pipe(loop: Loop, end: Any) -> None:
     """
     with end(loop) as (transport, _, file, _):
         assert transport.get_extra_info("pipe") is file
+        assert transport.get_extra_info("no such name") is None
         assert transport.get_extra_info("no such name", "default") == "default"
 
 

@@ -16,6 +16,7 @@ from conformance.kit.protocols import Events
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
+RECEIVED = "asyncio-protocol: Protocol.data_received"
 SOME = bytes(range(250)) * 200  # 50 kB: less than a pipe holds
 
 
@@ -169,6 +170,27 @@ def test_a_closed_pipe_can_be_paused(loop: Loop, patience: Patience) -> None:
     transport.pause_reading()
     os.close(theirs)
     assert protocol.names[-1] == "connection_lost"
+
+
+@requirement("pipes.end-while-paused", MUST, cite=("asyncio-protocol: ReadTransport.pause_reading", RECEIVED))
+def test_the_end_of_a_paused_pipe_waits_for_its_data(loop: Loop, patience: Patience) -> None:
+    """A pipe whose other end is closed while it is paused keeps its data, which resume_reading() lets in, then the end.
+
+    If this fails: look for a hang-up, which pollers tell unasked, that ends a pipe which nobody has read.
+    """
+    protocol = Events()
+    transport, theirs = _read(loop, protocol)
+    patience.run_until(loop, lambda: protocol.received == SOME, "the data")
+    transport.pause_reading()
+    os.write(theirs, b"last")
+    os.close(theirs)
+    loop.run_until_complete(asyncio.sleep(0.005))
+    assert (protocol.lost, "eof_received" in protocol.names) == (False, False)
+    transport.resume_reading()
+    patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+    assert protocol.received == SOME + b"last"
+    assert protocol.names[-3:] == ["data_received", "eof_received", "connection_lost"]
+    turn(loop, 2)
 
 
 @requirement("pipes.error-reported", MUST, cite="asyncio-eventloop: loop.call_exception_handler")

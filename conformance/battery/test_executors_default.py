@@ -1,0 +1,120 @@
+"""Chapter executors: which executor is the default one, how long it is, and what becomes of its queue."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+import time
+import warnings
+from typing import Any
+
+import pytest
+
+from conformance.kit.patience import Patience
+from conformance.kit.waiting import until
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+Pool = concurrent.futures.ThreadPoolExecutor
+
+
+async def threads_of(loop: Loop, *executors: Pool | None) -> list[str]:
+    """The names of the threads in which these executors run a function, one after the other."""
+    return [await loop.run_in_executor(executor, lambda: threading.current_thread().name) for executor in executors]
+
+
+@requirement("executors.given-once", MUST, cite="asyncio-eventloop: loop.run_in_executor")
+def test_a_given_executor_is_not_the_default_one(loop: Loop) -> None:
+    """The default executor is used if executor is None, whichever executor the calls before were given.
+
+    If this fails: look for an executor that is kept as the default one because there was none yet.
+    """
+
+    async def scenario() -> list[str]:
+        try:
+            return await threads_of(loop, pool, None, pool, None)
+        finally:
+            await loop.shutdown_default_executor()
+
+    with Pool(1, thread_name_prefix="given") as pool:
+        names = loop.run_until_complete(scenario())
+    assert [name.startswith("given") for name in names] == [True, False, True, False]
+
+
+@requirement("executors.one-default", MUST, cite="asyncio-eventloop: loop.set_default_executor")
+def test_the_default_executor_stays_the_default(loop: Loop) -> None:
+    """The executor that was set as the default one is used by every call of run_in_executor() with None.
+
+    If this fails: look for an executor that is made anew for each call.
+    """
+    loop.set_default_executor(Pool(1, thread_name_prefix="chosen"))
+
+    async def scenario() -> list[str]:
+        try:
+            return await threads_of(loop, None, None, None)
+        finally:
+            await loop.shutdown_default_executor()
+
+    names = loop.run_until_complete(scenario())
+    assert (len(set(names)), names[0].startswith("chosen")) == (1, True)
+
+
+@requirement("executors.process-default", MUST, cite="asyncio-eventloop: loop.set_default_executor")
+def test_the_default_executor_is_no_process_pool(loop: Loop) -> None:
+    """executor must be an instance of ThreadPoolExecutor: a ProcessPoolExecutor is a TypeError (since Python 3.11).
+
+    If this fails: look for a test of the base class of executors.
+    """
+    with concurrent.futures.ProcessPoolExecutor(1) as pool, pytest.raises(TypeError):
+        loop.set_default_executor(pool)
+
+
+@requirement("executors.shutdown-in-time", MUST, cite="asyncio-eventloop: loop.shutdown_default_executor", since="3.12")
+@pytest.mark.parametrize("way", ["by position", "by name"])
+def test_shutdown_gives_the_executor_its_time(loop: Loop, patience: Patience, way: str) -> None:
+    """timeout is in seconds: an executor that has joined its threads by then was waited for, without a warning.
+
+    If this fails: look for a time that is taken for milliseconds, or a wait that ends at once.
+    """
+    ended: list[int] = []
+
+    def work() -> None:
+        time.sleep(0.02)
+        ended.append(1)
+
+    async def scenario() -> None:
+        future = loop.run_in_executor(None, work)
+        limit = patience.seconds
+        shutdown: Any = loop.shutdown_default_executor
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            await (shutdown(limit) if way == "by position" else shutdown(timeout=limit))
+        assert ended == [1]
+        await future
+
+    loop.run_until_complete(scenario())
+
+
+@requirement("executors.close-queue", SHOULD, cite="concurrent.futures: concurrent.futures.Executor.shutdown")
+def test_close_leaves_the_queue_of_the_executor(loop: Loop, patience: Patience) -> None:
+    """close() shuts down the executor without waiting: work that is in its queue is not cancelled, and done later.
+
+    If this fails: look for a shutdown with cancel_futures=True.
+    """
+    started, released, done = threading.Event(), threading.Event(), threading.Event()
+    loop.set_default_executor(Pool(1))
+
+    def first() -> None:
+        started.set()
+        released.wait(patience.seconds)
+
+    async def scenario() -> None:
+        loop.run_in_executor(None, first)
+        loop.run_in_executor(None, done.set)
+        await until(patience, started.is_set, "the start of the work")
+
+    loop.run_until_complete(scenario())
+    loop.close()
+    released.set()
+    patience.wait(done, "the work that was queued")

@@ -1,0 +1,110 @@
+"""Broken loops of the chapter `executors`: which executor is the default one, and what becomes of its queue."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from typing import Any
+
+from reference_loop import EventLoop
+from tests.broken_loops import breaks
+
+Stock = asyncio.SelectorEventLoop
+Pool = concurrent.futures.ThreadPoolExecutor
+
+
+class _KnowsItsDefault(Stock):
+    """Keeps what was set, or was given, as the default executor."""
+
+    chosen: Any = None
+
+    def set_default_executor(self, executor: Any) -> None:
+        self.chosen = executor
+        super().set_default_executor(executor)
+
+
+@breaks("executors.given-once")
+class TheFirstExecutorIsTheDefault(_KnowsItsDefault):
+    """The first executor that run_in_executor() is given becomes the default one."""
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        if isinstance(executor, Pool) and self.chosen is None:
+            self.set_default_executor(executor)
+        return super().run_in_executor(executor, func, *args)
+
+
+@breaks("executors.one-default")
+class ANewExecutorForEachCall(_KnowsItsDefault):
+    """The default executor is used once, and then replaced by another."""
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        future = super().run_in_executor(executor, func, *args)
+        if executor is None:
+            if self.chosen is not None:
+                self.chosen.shutdown(wait=False)
+            self.set_default_executor(Pool())
+        return future
+
+
+@breaks("executors.process-default")
+class ProcessesMayBeTheDefault(Stock):
+    """A ProcessPoolExecutor is accepted as the default executor."""
+
+    def set_default_executor(self, executor: Any) -> None:
+        if not isinstance(executor, concurrent.futures.ProcessPoolExecutor):
+            super().set_default_executor(executor)
+
+
+@breaks("executors.shutdown-in-time", since="3.12")
+class TimeIsInMilliseconds(EventLoop):
+    """The timeout of shutdown_default_executor() is taken for milliseconds."""
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        await super().shutdown_default_executor(None if timeout is None else timeout / 1000)  # type: ignore[call-arg]
+
+
+@breaks("executors.shutdown-in-time", since="3.12")
+class TimeHasToBeNamed(EventLoop):
+    """The timeout of shutdown_default_executor() is keyword-only."""
+
+    async def shutdown_default_executor(self, *, timeout: float | None = None) -> None:
+        await super().shutdown_default_executor(timeout)  # type: ignore[call-arg]
+
+
+@breaks("executors.close-queue")
+class CloseDropsTheQueue(_KnowsItsDefault):
+    """close() cancels the work that waits in the executor's queue."""
+
+    def close(self) -> None:
+        if self.chosen is not None and not self.is_running():
+            self.chosen.shutdown(wait=False, cancel_futures=True)
+        super().close()
+
+
+@breaks("executors.exception")
+class OnlyExceptionsAreExceptions(Stock):
+    """What is raised in the executor and is no Exception becomes a RuntimeError."""
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        if isinstance(executor, concurrent.futures.ProcessPoolExecutor):
+            return super().run_in_executor(executor, func, *args)
+
+        def call(*given: Any) -> Any:
+            try:
+                return func(*given)
+            except Exception:
+                raise
+            except BaseException as error:
+                raise RuntimeError("in the executor") from error
+
+        return super().run_in_executor(executor, call, *args)
+
+
+@breaks("executors.closed-loop")
+class AnExecutorOutlivesTheLoop(Stock):
+    """On a closed loop an executor that is given still works."""
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        if executor is not None and self.is_closed():
+            return asyncio.wrap_future(executor.submit(func, *args), loop=self)
+        return super().run_in_executor(executor, func, *args)

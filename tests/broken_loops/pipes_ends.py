@@ -1,0 +1,148 @@
+"""Broken loops of the chapter `pipes`: ends of pipes that are paused, empty, or closed before."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import unix_events
+from typing import Any
+
+from tests.broken_loops import breaks
+
+Stock = asyncio.SelectorEventLoop
+_Read: Any = unix_events._UnixReadPipeTransport  # type: ignore[attr-defined]  # what is broken is the stock loop's own
+_Write: Any = unix_events._UnixWritePipeTransport  # type: ignore[attr-defined]
+
+
+class _Pipes(Stock):
+    """Makes transports of its own for pipes."""
+
+    reader: Any = _Read
+    writer: Any = _Write
+
+    def _make_read_pipe_transport(self, *args: Any, **kwargs: Any) -> Any:
+        return self.reader(self, *args, **kwargs)
+
+    def _make_write_pipe_transport(self, *args: Any, **kwargs: Any) -> Any:
+        return self.writer(self, *args, **kwargs)
+
+
+class _HangsUp(_Read):  # type: ignore[misc]
+    def pause_reading(self) -> None:
+        super().pause_reading()
+        self._loop.call_later(0.003, self._look)
+
+    def _look(self) -> None:
+        if self._paused and not self._closing:
+            self._close(None)
+
+
+@breaks("pipes.end-while-paused")
+class PausedPipesHangUp(_Pipes):
+    """A paused pipe ends without its data."""
+
+    reader = _HangsUp
+
+
+class _EmptyFirst(_Read):  # type: ignore[misc]
+    def _call_connection_lost(self, exc: Any) -> None:
+        if exc is None:
+            self._protocol.data_received(b"")
+        super()._call_connection_lost(exc)
+
+
+@breaks("pipes.end")
+class AnEndIsEmptyData(_Pipes):
+    """Empty data is passed on at the end of the pipe."""
+
+    reader = _EmptyFirst
+
+
+class _EndsByClose(_Read):  # type: ignore[misc]
+    def close(self) -> None:
+        if not self._closing:
+            self._loop.call_soon(self._protocol.eof_received)
+        super().close()
+
+
+@breaks("pipes.close-read")
+class ClosingIsAnEnd(_Pipes):
+    """close() of a read pipe calls eof_received()."""
+
+    reader = _EndsByClose
+
+
+class _ClosesTwice(_Read):  # type: ignore[misc]
+    def close(self) -> None:
+        if self._loop is not None:
+            self._closing = True
+            self._loop.remove_reader(self._fileno)
+            self._loop.call_soon(self._end)
+
+    def _end(self) -> None:
+        if self._protocol is None:
+            self.ended.connection_lost(None)
+        else:
+            self.ended = self._protocol
+            self._call_connection_lost(None)
+
+
+@breaks("pipes.close-read")
+class TwoClosesAreTwoEnds(_Pipes):
+    """close() that is called twice loses the connection twice."""
+
+    reader = _ClosesTwice
+
+
+class _FirstPieces(_Write):  # type: ignore[misc]
+    def writelines(self, list_of_data: Any) -> None:
+        self.write(b"".join(list(list_of_data)[:1024]))
+
+
+@breaks("pipes.writelines")
+class WritesAThousandPieces(_Pipes):
+    """writelines() writes 1024 pieces, as many as one system call takes, and drops the rest."""
+
+    writer = _FirstPieces
+
+
+class _EndsInside(_Write):  # type: ignore[misc]
+    def write_eof(self) -> None:
+        if self._closing or self._buffer:
+            super().write_eof()
+            return
+        self._closing = True
+        self._loop.remove_reader(self._fileno)
+        self._call_connection_lost(None)
+
+
+@breaks("pipes.close-write")
+class AnEmptyPipeEndsInsideClose(_Pipes):
+    """connection_lost() is called inside close() if nothing is buffered."""
+
+    writer = _EndsInside
+
+
+class _NoEnd(_Write):  # type: ignore[misc]
+    def write_eof(self) -> None:
+        if self._buffer:
+            super().write_eof()
+
+
+@breaks("pipes.write-eof")
+class NothingHasNoEnd(_Pipes):
+    """write_eof() has no effect if nothing was written."""
+
+    writer = _NoEnd
+
+
+class _TooLate(_Write):  # type: ignore[misc]
+    def abort(self) -> None:
+        if not self._closing:
+            super().abort()
+
+
+@breaks("pipes.abort")
+class WhatIsClosingIsNotAborted(_Pipes):
+    """abort() has no effect after close()."""
+
+    writer = _TooLate
