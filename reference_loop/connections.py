@@ -176,6 +176,8 @@ class ConnectionsMixin(LoopCore):
         flags: int = 0,
         type: int = socket.SOCK_STREAM,
     ) -> Sequence[AddressInfo]:
+        if isinstance(port, int) and not 0 <= port <= 65535:
+            raise OverflowError(f"port must be 0-65535, not {port}")  # the C library takes the lower sixteen bits
         infos = await self.getaddrinfo(host, port, family=family, type=type, proto=proto, flags=flags)
         if not infos:
             raise OSError(f"getaddrinfo({host!r}) returned empty list")

@@ -110,9 +110,9 @@ class DatagramTransport(SocketTransport, asyncio.DatagramTransport):
                 if self._lost:
                     return
         self._buffer_shrank()  # the protocol may send again
-        if not self._buffer and not self._lost:
-            self._stop_writing()
-            if self._closing:
+        if not self._buffer:
+            self._stop_writing()  # also if the protocol has just closed the transport
+            if self._closing and not self._lost:
                 self._lost = True
                 self._call_connection_lost(None)
 

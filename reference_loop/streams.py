@@ -209,15 +209,18 @@ class StreamTransport(SocketTransport):
         self._buffer_size -= sent
         drop_sent(buffer, sent)
         self._buffer_shrank()  # the protocol may write again
-        if not buffer and not self._lost:
-            self._stop_writing()
-            if self._flushed is not None and not self._flushed.done():
-                self._flushed.set_result(None)
-            if self._closing:
-                self._lost = self._barred = True
-                self._call_connection_lost(None)
-            elif self._eof_written:
-                self._shutdown_writing()
+        if buffer:
+            return
+        self._stop_writing()  # also if the protocol has just closed the transport
+        if self._lost:
+            return
+        if self._flushed is not None and not self._flushed.done():
+            self._flushed.set_result(None)
+        if self._closing:
+            self._lost = self._barred = True
+            self._call_connection_lost(None)
+        elif self._eof_written:
+            self._shutdown_writing()
 
     def _shutdown_writing(self) -> None:
         try:

@@ -112,3 +112,20 @@ def test_a_handler_may_report_something_else(loop: Loop) -> None:
     loop.set_exception_handler(handler)
     loop.call_exception_handler({"message": "outer"})
     assert trace == ["outer", "inner", "end of inner", "end of outer"]
+
+
+@requirement("errors.default-unprintable", SHOULD, cite="asyncio-eventloop: loop.call_exception_handler")
+def test_what_cannot_be_printed_is_logged_all_the_same(loop: Loop) -> None:
+    """Without a handler something is logged, and nothing raised, also if a value of the context has no repr().
+
+    If this fails: look for a formatting that raises, or for an error of the default handler that is dropped.
+    """
+
+    class Unprintable:
+        def __repr__(self) -> str:
+            raise LookupError("no repr()")
+
+    loop.set_exception_handler(None)
+    with logged() as records:
+        loop.call_exception_handler({"message": "unprintable", "own": Unprintable()})
+    assert records

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.blocked import KINDS, blocked
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import Events, raising
 from conformance.requirement import MAY, MUST, SHOULD, requirement
@@ -165,6 +166,43 @@ def test_writing_inside_resume_writing(loop: Loop, patience: Patience, kind: str
         flow = [name for name in protocol.names if name.endswith("_writing")]
         assert flow[::2] == ["pause_writing"] * ((len(flow) + 1) // 2)
         assert flow[1::2] == ["resume_writing"] * (len(flow) // 2)
+
+
+@requirement("flow.write-to-another-inside-resume", SHOULD, cite=(RESUME, "uvloop#496"), needs=("unix",))
+@kinds
+def test_writing_to_another_transport_inside_resume_writing(loop: Loop, patience: Patience, kind: str) -> None:
+    """A protocol may write to another transport inside resume_writing(), as one that passes data on does.
+
+    If this fails: look for a list of transports to flush that is emptied after the callbacks.
+    """
+    with blocked(loop, kind) as (other, _, other_peer):
+        protocol = Reacts(when_resumed=lambda _: other.write(b"passed on"))
+        with blocked(loop, kind, protocol) as (transport, _, peer):
+            transport.set_write_buffer_limits(high=0)
+            transport.write(b"data")
+            peer.read_until(loop, patience, lambda: "resume_writing" in protocol.names, "resume_writing()")
+            other_peer.read_until(loop, patience, lambda: other_peer.received == b"passed on", "what was passed on")
+
+
+@requirement("flow.close-inside-resume", SHOULD, cite=(CLOSE, RESUME, "gh-156512"), needs=("unix",))
+@kinds
+@each("end", ["close", "abort"])
+def test_closing_inside_resume_writing(loop: Loop, patience: Patience, kind: str, end: str) -> None:
+    """A protocol may close or abort inside resume_writing(): the transport ends once, and nothing is reported.
+
+    If this fails: look for a transport that finds itself closing after its protocol was told to go on, and ends again.
+    """
+    protocol = Reacts(when_resumed=lambda transport: getattr(transport, end)())
+    with blocked(loop, kind, protocol) as (transport, _, peer):
+        transport.set_write_buffer_limits(high=0)
+        transport.write(b"last words")
+        peer.read_until(loop, patience, lambda: protocol.lost, "connection_lost()")
+        turn(loop, 3)
+        while peer.read():
+            pass
+        assert peer.received == b"last words"
+        assert protocol.names == ["connection_made", "pause_writing", "resume_writing", "connection_lost"]
+        assert protocol.reason is None
 
 
 @requirement(

@@ -322,12 +322,13 @@ def test_an_exit_leaves_the_callbacks_behind_it_for_the_next_run(loop: Loop, pat
     assert [each for each in trace if each != "delayed"] == ["before", "behind"]
 
 
-@requirement("lifecycle.base-exception-leaves-task", SHOULD, cite="gh-66894")
+@requirement("lifecycle.base-exception-leaves-task", SHOULD, cite=("gh-66894", "uvloop#337"))
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), _Quit()], ids=lambda error: type(error).__name__)
 def test_exits_leave_the_loop_through_a_task(loop: Loop, error: BaseException) -> None:
-    """SystemExit and KeyboardInterrupt that a coroutine raises come out of run_until_complete().
+    """SystemExit and KeyboardInterrupt that a coroutine raises come out of run_until_complete(); it can run again.
 
-    If this fails: look for a task runner that treats them, or subclasses of them, as results like any other.
+    If this fails: look for a task runner that treats them, or subclasses of them, as results like any other, or for a
+    stop() that is on its way when the exception leaves, and ends the next run.
     """
 
     async def leave() -> None:
@@ -337,6 +338,7 @@ def test_exits_leave_the_loop_through_a_task(loop: Loop, error: BaseException) -
         loop.run_until_complete(leave())
     assert caught.value is error
     assert not loop.is_running()
+    assert loop.run_until_complete(asyncio.sleep(0.01, "value")) == "value"
 
 
 @requirement("lifecycle.idle-wakes", MUST, cite="asyncio-eventloop: loop.run_forever")

@@ -165,3 +165,19 @@ def test_the_methods_of_a_transport_take_arguments_by_name(loop: Loop, patience:
         transport.write(data=b"one")
         transport.writelines(list_of_data=[b"two"])
         assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 6))) == b"onetwo"
+
+
+@requirement("tcp.connect-port-range", SHOULD, cite=("asyncio-eventloop: loop.create_connection", "zuvloop#18"))
+def test_a_number_that_is_no_port_is_refused(loop: Loop) -> None:
+    """A number that is no port is refused: nobody is connected to another port instead.
+
+    If this fails: look for an integer of the language below, of 16 bits.
+    """
+    with listener() as listening:
+        host, port = listening.getsockname()
+        for number in (port + 65536, port - 65536):
+            with pytest.raises((OverflowError, OSError, ValueError)):
+                loop.run_until_complete(loop.create_connection(asyncio.Protocol, host, number))
+        listening.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listening.accept()

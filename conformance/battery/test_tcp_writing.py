@@ -124,19 +124,43 @@ def test_writelines_writes_every_piece_in_order(
         assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 4))) == b"abcd"
 
 
-@requirement("tcp.writelines-many-pieces", SHOULD, cite="gh-91166")
+@requirement("tcp.writelines-many-pieces", SHOULD, cite=("gh-91166", "gh-103462"))
 def test_writelines_takes_more_pieces_than_one_system_call(loop: Loop, patience: Patience) -> None:
-    """writelines() writes any number of pieces, of any size, after data that still waits in the buffer.
+    """writelines() writes any number of pieces, of any size, whether data still waits in the buffer or not.
 
     If this fails: look for a vectored write limited to IOV_MAX, or one whose partial result is not resumed.
     """
     pieces = [bytes([number % 251]) * (number % 97) for number in range(5000)]
     expected = BIG + b"a few" + b"".join(pieces)
     with connected(loop) as (transport, _, peer):
+        transport.writelines([BIG, b"the rest"])
+        helper = in_thread(lambda: receive_exactly(peer, len(BIG) + 8))
+        assert drive(loop, patience, helper) == BIG + b"the rest"
         transport.write(BIG)
         transport.writelines([b"a few"])
         transport.writelines(pieces)
         assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, len(expected)))) == expected
+
+
+@requirement(
+    "tcp.writelines-empty-pieces",
+    MUST,
+    cite=("asyncio-protocol: WriteTransport.writelines", "asyncio-protocol: BaseTransport.close", "gh-155888"),
+)
+@each("end", ["close", "write_eof"])
+@each("pieces", [[b"data", b""], [b"", b"data", bytearray()], [b""], [b"", b""]])
+@WAYS
+def test_empty_pieces_do_not_hold_up_the_end(
+    loop: Loop, patience: Patience, way: str, pieces: list[Any], end: str
+) -> None:
+    """Empty pieces of writelines() are nothing that waits: close() and write_eof() after them end the stream.
+
+    If this fails: look for an empty buffer that is queued, and that no write ever takes away.
+    """
+    with joined(loop, patience, way) as (transport, _, peer):
+        transport.writelines(pieces)
+        getattr(transport, end)()
+        assert drive(loop, patience, in_thread(lambda: receive_all(peer))) == b"".join(pieces)
 
 
 @requirement("tcp.write-eof-half-closes", MUST, cite="asyncio-protocol: WriteTransport.write_eof")

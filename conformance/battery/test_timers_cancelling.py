@@ -15,12 +15,12 @@ Loop = asyncio.AbstractEventLoop
 DAY = 24 * 3600.0
 
 
-@requirement("timers.later-handle", MUST, cite="asyncio-eventloop: loop.call_later")
-@pytest.mark.parametrize("delay", [0, 0.001, 1000])
+@requirement("timers.later-handle", MUST, cite=("asyncio-eventloop: loop.call_later", "uvloop#482"))
+@pytest.mark.parametrize("delay", [0, -1, 0.001, 1000])
 def test_call_later_returns_a_timer_handle(loop: Loop, delay: float) -> None:
-    """call_later() returns an instance of asyncio.TimerHandle, also for a zero delay.
+    """call_later() returns an instance of asyncio.TimerHandle, also for a delay that is zero or negative.
 
-    If this fails: look for zero delays that are handed to call_soon() and return a plain Handle.
+    If this fails: look for such delays that are handed to call_soon() and return a plain Handle.
     """
     handle = loop.call_later(delay, lambda: None)
     assert isinstance(handle, asyncio.TimerHandle)

@@ -138,6 +138,36 @@ def test_closing_an_endpoint_again_still_flushes(loop: Loop, patience: Patience,
         assert receiving.result() == [b"one", b"two"]
 
 
+@requirement("udp.end-inside-resume", SHOULD, cite=(CLOSE, ABORT, "gh-156512"), needs=("unix",))
+@pytest.mark.parametrize("end", ["close", "abort"])
+def test_ending_an_endpoint_inside_resume_writing(loop: Loop, patience: Patience, tmp_path: Path, end: str) -> None:
+    """A protocol may close or abort inside resume_writing(): the endpoint ends once, and nothing is reported.
+
+    If this fails: look for a transport that finds itself closing after its protocol was told to go on, and ends again.
+    """
+
+    class Ends(Datagrams):
+        def resume_writing(self) -> None:
+            super().resume_writing()
+            getattr(self.transport, end)()
+
+    with blocked_endpoint(loop, tmp_path, Ends()) as (transport, protocol, peer):
+        while "pause_writing" not in protocol.names and transport.get_write_buffer_size() < 1_000_000:
+            transport.sendto(bytes(100_000))
+        peer.setblocking(False)
+
+        def lost() -> bool:
+            with contextlib.suppress(OSError):  # there is no more, or the other end is gone
+                while True:
+                    peer.recv(1 << 18)
+            return bool(protocol.lost)
+
+        patience.run_until(loop, lost, "connection_lost()")
+        turn(loop, 3)
+        assert protocol.names == ["connection_made", "pause_writing", "resume_writing", "connection_lost"]
+        assert protocol.lost == [None]
+
+
 @requirement("udp.abort", MUST, cite=ABORT)
 def test_aborting_an_endpoint_loses_its_connection(loop: Loop, patience: Patience) -> None:
     """After abort(), connection_lost() is eventually called with None as its argument.

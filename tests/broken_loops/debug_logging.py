@@ -78,3 +78,18 @@ class ReadsTheLimitAtTheStart(Stock):
     def run_forever(self) -> None:
         self.counted = self.wanted
         super().run_forever()
+
+
+@breaks("debug.slow-duration")
+class CountsSlownessInMilliseconds(Stock):
+    """slow_callback_duration is kept as a whole number of milliseconds, which infinity is not."""
+
+    milliseconds = 100
+
+    @property
+    def slow_callback_duration(self) -> float:
+        return self.milliseconds / 1000
+
+    @slow_callback_duration.setter
+    def slow_callback_duration(self, seconds: float) -> None:
+        self.milliseconds = int(seconds * 1000)

@@ -211,3 +211,15 @@ class OtherBaseExceptionsAreDropped(OwnHandler):
     def ask(self, context: dict[str, Any]) -> None:
         if isinstance(context.get("exception"), Exception | None):
             self.handler(self, context)
+
+
+@breaks("errors.default-unprintable")
+class DropsWhatItCannotPrint(Stock):
+    """Nothing is logged of a context that cannot be printed."""
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        try:
+            str(context)
+        except Exception:
+            return
+        super().default_exception_handler(context)

@@ -161,3 +161,31 @@ class LooksAtOnce(OverFlow):
 
         transport.set_write_buffer_limits = at_once
         return transport
+
+
+@breaks("flow.close-inside-resume")
+class EndsTwiceAfterResume(OverStreams):
+    """A transport that its protocol closes in resume_writing() is torn down there, and once more afterwards."""
+
+    class Stream(StreamTransport):
+        def _write_ready(self) -> None:
+            super()._write_ready()
+            if self._closing and self._lost and not self._buffer and self._protocol is not None:
+                self._call_connection_lost(None)
+
+
+@breaks("flow.write-to-another-inside-resume")
+class ForgetsWritesWhileItResumes(OverStreams):
+    """What is written to one transport while the protocol of another is told to go on is dropped."""
+
+    resuming: Any = None
+
+    class Stream(StreamTransport):
+        def _buffer_shrank(self) -> None:
+            self._loop.resuming = self  # type: ignore[attr-defined]
+            super()._buffer_shrank()
+            self._loop.resuming = None  # type: ignore[attr-defined]
+
+        def write(self, data: Any) -> None:
+            if self._loop.resuming in (None, self):  # type: ignore[attr-defined]
+                super().write(data)

@@ -389,3 +389,15 @@ class GetEventLoopIsAnother(Stock):
             asyncio._set_running_loop(None)
             other.close()
         return None
+
+
+@breaks("lifecycle.base-exception-leaves-task")
+class StopsTheRunAfterAnExit(Stock):
+    """The stop() that belongs to a task that raises KeyboardInterrupt or SystemExit ends the run after it."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        try:
+            return super().run_until_complete(future)
+        except (KeyboardInterrupt, SystemExit):
+            self.call_soon(self.stop)
+            raise

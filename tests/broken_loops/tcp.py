@@ -39,6 +39,16 @@ class HandsOutBytearrays(OverStreams):
             return bytearray(self.real.recv(count))
 
 
+@breaks("tcp.data-is-bytes")
+class HandsOutLargeBytearrays(OverStreams):
+    """data_received() gets a bytearray when there is much to receive, and bytes otherwise."""
+
+    class Socket(OddSocket):
+        def recv(self, count: int) -> Any:
+            data = self.real.recv(count)
+            return data if len(data) < 4096 else bytearray(data)
+
+
 @breaks("tcp.data-stays-valid")
 class ReusesTheReadBuffer(OverStreams):
     """The memory of the last data is filled again by a read of the same size."""
@@ -139,6 +149,18 @@ class WritesAsManyLinesAsOneCallTakes(OverStreams):
             super().writelines(list(list_of_data)[:1024])
 
 
+@breaks("tcp.writelines-empty-pieces")
+class QueuesEmptyPieces(OverStreams):
+    """An empty piece at the end of writelines() is queued, and write_eof() waits until it is sent."""
+
+    class Stream(StreamTransport):
+        def writelines(self, list_of_data: Any) -> None:
+            pieces = list(list_of_data)
+            super().writelines(pieces)
+            if pieces and not pieces[-1] and not self._buffer:
+                self._buffer.append(b"")
+
+
 @breaks("tcp.write-eof-half-closes")
 class ShutsBothHalvesDown(OverStreams):
     """write_eof() ends both directions once a long write was flushed."""
@@ -185,3 +207,21 @@ class StacksWritesInsideCallbacks(OverStreams):
 
         def write(self, data: Any) -> None:
             super().write(data) if self.waiting is None else self.waiting.append(data)
+
+
+@breaks("tcp.writelines-many-pieces")
+class LinesWaitForTheNextWrite(OverStreams):
+    """What the kernel does not take of a large writelines() at once waits until something else is written."""
+
+    class Stream(StreamTransport):
+        def writelines(self, list_of_data: Any) -> None:
+            idle = not self._buffer
+            super().writelines(list_of_data)
+            if idle and self._buffer:
+                self._stop_writing()
+
+        def write(self, data: Any) -> None:
+            waiting = bool(self._buffer)
+            super().write(data)
+            if waiting:
+                self._start_writing()

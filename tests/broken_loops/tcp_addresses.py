@@ -192,3 +192,11 @@ class NeverInterleavesByItself(_Connects):
 
     def changed(self, host: Any, how: dict[str, Any]) -> dict[str, Any]:
         return {"interleave": 0, **how}
+
+
+@breaks("tcp.connect-port-range")
+class PortsOfSixteenBits(EventLoop):
+    """Of a port number that is too large, or negative, the lower sixteen bits count."""
+
+    async def create_connection(self, factory: Any, host: Any = None, port: Any = None, **how: Any) -> Any:
+        return await super().create_connection(factory, host, port & 0xFFFF if isinstance(port, int) else port, **how)

@@ -118,6 +118,16 @@ class AZeroDelayReturnsAPlainHandle(Stock):
         return super().call_later(delay, callback, *args, context=context)
 
 
+@breaks("timers.later-handle")
+class ANegativeDelayReturnsAPlainHandle(Stock):
+    """call_later() of a negative delay returns what call_soon() returns."""
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> Any:
+        if delay < 0:
+            return super().call_soon(callback, *args, context=context)
+        return super().call_later(delay, callback, *args, context=context)
+
+
 @breaks("timers.at-handle")
 class CallAtReturnsItsOwnHandle(Stock):
     """call_at() returns a handle of a class of its own."""

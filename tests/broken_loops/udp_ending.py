@@ -164,3 +164,14 @@ class RaisesForUnknownInformation(OverDatagrams):
     class Endpoint(DatagramTransport):
         def get_extra_info(self, name: str, default: Any = None) -> Any:
             return self._extra[name]
+
+
+@breaks("udp.end-inside-resume")
+class EndsTwiceAfterItHasResumed(OverDatagrams):
+    """An endpoint that its protocol closes in resume_writing() is torn down there, and once more afterwards."""
+
+    class Endpoint(DatagramTransport):
+        def _write_ready(self) -> None:
+            super()._write_ready()
+            if self._closing and self._lost and not self._buffer and self._protocol is not None:
+                self._call_connection_lost(None)
