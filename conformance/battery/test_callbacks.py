@@ -11,6 +11,7 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.oddities import ODD_ARGUMENTS, odd_callables
 from conformance.kit.patience import Patience, turn
+from conformance.kit.places import PLACES, at
 from conformance.kit.protocols import raising
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -87,14 +88,15 @@ def test_call_soon_never_calls_on_the_spot(loop: Loop) -> None:
 
 @requirement("callbacks.arguments", MUST, cite="asyncio-eventloop: loop.call_soon")
 @each("arguments", ODD_ARGUMENTS)
-def test_call_soon_passes_its_arguments(loop: Loop, arguments: tuple[object, ...]) -> None:
+@each("place", PLACES)
+def test_call_soon_passes_its_arguments(loop: Loop, arguments: tuple[object, ...], place: str) -> None:
     """call_soon() calls the callback with the args arguments, however many, as they were given.
 
-    If this fails: look for a special case for few arguments or for a single tuple, a fixed-size argument array, or a
-    None or another false value that is taken for no argument.
+    If this fails: look for a special case for few arguments or for a single tuple, a fixed-size argument array, a
+    None or another false value that is taken for no argument, or a way of its own for calls from inside a run.
     """
     seen: list[tuple[object, ...]] = []
-    loop.call_soon(lambda *args: seen.append(args), *arguments)
+    at(place, loop, lambda: loop.call_soon(lambda *args: seen.append(args), *arguments))
     turn(loop)
     assert len(seen) == 1
     assert all(a is b for a, b in zip(seen[0], arguments, strict=True))
@@ -111,16 +113,21 @@ def test_call_soon_returns_a_handle(loop: Loop) -> None:
 
 
 @requirement("callbacks.cancel", MUST, cite="asyncio-eventloop: Handle.cancel")
-def test_a_cancelled_callback_does_not_run(loop: Loop) -> None:
+@each("place", PLACES)
+def test_a_cancelled_callback_does_not_run(loop: Loop, place: str) -> None:
     """Handle.cancel() cancels the callback: it is not called, and its neighbours are.
 
     If this fails: look for a flag that the queue's fast path does not look at.
     """
     trace: list[str] = []
-    loop.call_soon(trace.append, "before")
-    handle = loop.call_soon(trace.append, "cancelled")
-    loop.call_soon(trace.append, "after")
-    handle.cancel()
+
+    def work() -> None:
+        loop.call_soon(trace.append, "before")
+        handle = loop.call_soon(trace.append, "cancelled")
+        loop.call_soon(trace.append, "after")
+        handle.cancel()
+
+    at(place, loop, work)
     turn(loop, 2)
     assert trace == ["before", "after"]
     calls: list[str] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import functools
 from asyncio import AbstractEventLoop as Loop
 from typing import Any
 
@@ -30,6 +31,24 @@ def test_keyword_arguments_are_refused(loop: Loop, way: str) -> None:
         getattr(loop, way)(*when, lambda **kwargs: seen.append(kwargs), keyword="argument")
     turn(loop, 2)
     assert seen == []
+
+
+@requirement("callbacks.partial", MUST, cite="asyncio-eventloop: Scheduling callbacks")
+@each("way", _WAYS)
+@each("arguments", [(), ("argument",)])
+def test_keyword_arguments_are_passed_by_partial(loop: Loop, way: str, arguments: tuple[str, ...]) -> None:
+    """To pass keyword arguments to a callback, use functools.partial().
+
+    If this fails: look for a partial that is taken to pieces, or a callback that must be a plain function.
+    """
+    seen: list[tuple[Any, ...]] = []
+
+    def callback(*args: Any, **kwargs: Any) -> None:
+        seen.append((args, kwargs))
+
+    getattr(loop, way)(functools.partial(callback, "bound", key="word"), *arguments)
+    turn(loop)
+    assert seen == [(("bound", *arguments), {"key": "word"})]
 
 
 @requirement("callbacks.not-cancelled-by-running", MUST, cite="asyncio-eventloop: Handle.cancelled")

@@ -10,6 +10,7 @@ import pytest
 from conformance.battery.test_cancellation import wait_for_it, waiting_task
 from conformance.kit.cases import each
 from conformance.kit.patience import turn
+from conformance.kit.places import PLACES, at
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -76,7 +77,8 @@ def test_whoever_awaits_a_cancelled_task_gets_cancelled_error(loop: Loop) -> Non
 @requirement("cancellation.message", MUST, cite="asyncio-task: Task.cancel")
 @each("message", [("any", "object"), "", None])
 @each("waits", [True, False])
-def test_the_message_reaches_the_coroutine(loop: Loop, message: object, waits: bool) -> None:
+@each("place", PLACES)
+def test_the_message_reaches_the_coroutine(loop: Loop, message: object, waits: bool, place: str) -> None:
     """The msg argument of cancel() is passed to the CancelledError that is thrown in; without one it has none.
 
     If this fails: look for a message that is dropped with the future that is cancelled, or None passed as one.
@@ -92,9 +94,13 @@ def test_the_message_reaches_the_coroutine(loop: Loop, message: object, waits: b
     future = loop.create_future()
     task = loop.create_task(child())
     turn(loop, 2)
-    if not waits:
-        future.set_result("ready")
-    task.cancel() if message is None else task.cancel(msg=message)
+
+    def work() -> None:
+        if not waits:
+            future.set_result("ready")
+        task.cancel() if message is None else task.cancel(msg=message)
+
+    at(place, loop, work)
     turn(loop, 3)
     assert seen == [() if message is None else (message,)]
 
@@ -167,12 +173,13 @@ def test_done_callbacks_of_a_cancelled_task_run(loop: Loop) -> None:
 
 @requirement("cancellation.run-until-complete", SHOULD, cite="asyncio-eventloop: loop.run_until_complete")
 def test_run_until_complete_raises_cancelled_error(loop: Loop) -> None:
-    """run_until_complete() raises CancelledError if the task, or the future, that it runs is cancelled.
+    """run_until_complete() raises CancelledError, with its message, if the task, or the future, is cancelled.
 
-    If this fails: look for None returned, or a loop that goes on running.
+    If this fails: look for None returned, a loop that goes on running, or an exception made anew.
     """
     task = loop.create_task(wait_for_it(loop.create_future()))
-    loop.call_soon(lambda: loop.call_soon(task.cancel))
-    with pytest.raises(asyncio.CancelledError):
+    loop.call_soon(lambda: loop.call_soon(task.cancel, "message"))
+    with pytest.raises(asyncio.CancelledError) as caught:
         loop.run_until_complete(task)
+    assert caught.value.args == ("message",)
     assert not loop.is_running()

@@ -49,7 +49,8 @@ def test_cancelling_counts_the_requests(loop: Loop) -> None:
     for _ in range(2):
         task.cancel()
         turn(loop, 3)
-    assert counts == [0, 1, 2]
+    assert task.done()
+    assert [*counts, task.cancelling()] == [0, 1, 2, 2]
 
 
 @requirement("cancellation.uncancel", MUST, cite="asyncio-task: Task.uncancel")

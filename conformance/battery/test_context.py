@@ -15,6 +15,7 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import tcp_pair
+from conformance.kit.places import PLACES, at
 from conformance.kit.protocols import Events
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -36,13 +37,17 @@ def _ask(seen: list[str]) -> None:
 
 @requirement("context.default-is-current", MUST, cite="asyncio-eventloop: loop.call_soon")
 @each("way", _WAYS)
-def test_callbacks_run_in_the_current_context_by_default(loop: Loop, patience: Patience, way: str) -> None:
+@each("place", PLACES)
+def test_callbacks_run_in_the_current_context_by_default(loop: Loop, patience: Patience, way: str, place: str) -> None:
     """Callbacks use the current context when no context is provided.
 
-    If this fails: look for a context that is empty, or the one of whoever runs the loop.
+    If this fails: look for a context that is empty, the one of whoever runs the loop, or a way of its own for calls
+    from callbacks, from tasks or in debug mode.
     """
     seen: list[str] = []
-    contextvars.copy_context().run(lambda: (VARIABLE.set("of the caller"), _WAYS[way](loop)(_ask, seen)))
+    caller = contextvars.copy_context()
+    caller.run(VARIABLE.set, "of the caller")
+    at(place, loop, lambda: caller.run(lambda: _WAYS[way](loop)(_ask, seen)))
     patience.run_until(loop, lambda: seen, "the callback")
     assert seen == ["of the caller"]
 
@@ -104,16 +109,15 @@ def test_callbacks_run_in_the_context_that_is_given(loop: Loop, patience: Patien
 @requirement("context.explicit-is-not-copied", MUST, cite="asyncio-eventloop: loop.call_soon")
 @each("way", _WAYS)
 @each("make", [contextvars.copy_context, contextvars.Context])
-@each("debug", [False, True])
+@each("place", PLACES)
 def test_callbacks_run_in_exactly_the_context_that_is_given(
-    loop: Loop, patience: Patience, way: str, make: Callable[[], contextvars.Context], debug: bool
+    loop: Loop, patience: Patience, way: str, make: Callable[[], contextvars.Context], place: str
 ) -> None:
     """The callback runs in the very context that was given: its changes are seen there afterwards.
 
-    If this fails: look for a copy of the given context, or for an empty one, whose truth value is false, that is
-    taken for none.
+    If this fails: look for a copy of the given context, for an empty one, whose truth value is false, that is taken
+    for none, or for a way of its own for calls from callbacks, from tasks or in debug mode.
     """
-    loop.set_debug(debug)
     caller = contextvars.copy_context()
     caller.run(VARIABLE.set, "of the caller")
     context = caller.run(make)
@@ -124,7 +128,7 @@ def test_callbacks_run_in_exactly_the_context_that_is_given(
         _ask(seen)
         VARIABLE.set("set by the callback")
 
-    caller.run(lambda: _WAYS[way](loop)(ask_and_set, context=context))
+    at(place, loop, lambda: caller.run(lambda: _WAYS[way](loop)(ask_and_set, context=context)))
     patience.run_until(loop, lambda: seen, "the callback")
     assert seen == [expected]
     assert context.get(VARIABLE) == "set by the callback"
@@ -208,8 +212,11 @@ def test_a_task_runs_in_a_copy_of_the_current_context(loop: Loop) -> None:
 
 
 @requirement("context.task-given", MUST, cite="asyncio-eventloop: loop.create_task")
-@pytest.mark.parametrize("make", [contextvars.copy_context, contextvars.Context], ids=["copied", "empty"])
-def test_a_task_runs_in_the_context_that_it_is_given(loop: Loop, make: Callable[[], contextvars.Context]) -> None:
+@each("make", [contextvars.copy_context, contextvars.Context])
+@each("place", PLACES)
+def test_a_task_runs_in_the_context_that_it_is_given(
+    loop: Loop, make: Callable[[], contextvars.Context], place: str
+) -> None:
     """create_task(context=…) specifies a custom Context for the coro to run in: exactly that one, at every step.
 
     If this fails: look for the keyword that Python 3.11 added, for an empty context that is taken for none, or for
@@ -223,7 +230,7 @@ def test_a_task_runs_in_the_context_that_it_is_given(loop: Loop, make: Callable[
         assert VARIABLE.get() == "first step"
         VARIABLE.set("second step")
 
-    loop.run_until_complete(loop.create_task(change(), context=context))
+    loop.run_until_complete(at(place, loop, lambda: loop.create_task(change(), context=context)))
     assert context.get(VARIABLE) == "second step"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.coroutines import failing
 from conformance.kit.logs import logged
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import raising
@@ -115,7 +117,7 @@ def test_slow_means_a_tenth_of_a_second(loop: Loop) -> None:
 
 @requirement("debug.slow", MUST, cite="asyncio-dev: Debug Mode")
 @pytest.mark.parametrize("limit", [0.002, 0])
-@pytest.mark.parametrize("kind", ["callback", "timer", "task"])
+@pytest.mark.parametrize("kind", ["callback", "timer", "task", "descriptor", "that raises"])
 def test_slow_callbacks_are_logged(loop: Loop, kind: str, limit: float, patience: Patience) -> None:
     """In debug mode callbacks that take longer than slow_callback_duration (seconds) are logged; so with task steps.
 
@@ -123,20 +125,32 @@ def test_slow_callbacks_are_logged(loop: Loop, kind: str, limit: float, patience
     """
     loop.set_debug(True)
     loop.slow_callback_duration = limit
+    loop.set_exception_handler(lambda _loop, _context: None)  # which logs nothing
     ended: list[bool] = []
 
     def work() -> None:
         time.sleep(0.004)
         ended.append(True)
+        if kind == "that raises":
+            raise LookupError
 
     async def step() -> None:
+        work()
+
+    def once(sock: socket.socket) -> None:
+        loop.remove_writer(sock)
         work()
 
     with logged() as records:
         if kind == "task":
             loop.run_until_complete(step())
+        elif kind == "descriptor":
+            ours, theirs = socket.socketpair()
+            with ours, theirs:
+                loop.add_writer(ours, once, ours)
+                patience.run_until(loop, lambda: ended, "the callback")
         else:
-            loop.call_soon(work) if kind == "callback" else loop.call_later(0.001, work)
+            loop.call_later(0.001, work) if kind == "timer" else loop.call_soon(work)
             patience.run_until(loop, lambda: ended, "the callback")
     assert len(records) >= 1
 
@@ -177,9 +191,6 @@ def test_lost_exceptions_tell_where_their_future_was_made(loop: Loop, kind: str)
     If this fails: look for create_future() and create_task() of the loop: the caller must be in the traceback.
     """
 
-    async def fail() -> None:
-        raise LookupError
-
     loop.set_debug(True)
     loop.set_exception_handler(None)
     with logged() as records:
@@ -187,7 +198,7 @@ def test_lost_exceptions_tell_where_their_future_was_made(loop: Loop, kind: str)
             future: asyncio.Future[None] = loop.create_future()
             future.set_exception(LookupError())
         else:
-            future = loop.create_task(fail())
+            future = loop.create_task(failing())  # not one of this function, whose name a task shows
             loop.run_until_complete(asyncio.wait([future]))
         del future
         turn(loop, 2)

@@ -16,6 +16,7 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.logs import logged
 from conformance.kit.patience import Patience, turn
+from conformance.kit.places import PLACES, at
 from conformance.kit.protocols import raising
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -77,15 +78,22 @@ def test_the_handler_is_called_with_loop_and_context(loop: Loop) -> None:
 
 
 @requirement("errors.context", MUST, cite="asyncio-eventloop: loop.call_exception_handler")
-def test_the_context_is_passed_as_it_is(loop: Loop, seen: list[dict[str, Any]]) -> None:
+@each("place", PLACES)
+def test_the_context_is_passed_as_it_is(loop: Loop, place: str) -> None:
     """call_exception_handler() calls the current handler with the context, whatever keys it has.
 
-    If this fails: look for a context built anew from the keys that are known.
+    If this fails: look for a context built anew from the keys that are known, or for a call that is put off.
     """
     context: dict[str, Any] = {"message": "called", "exception": LookupError(), "socket": object(), "own": object()}
-    loop.call_exception_handler(dict(context))
-    loop.call_exception_handler({"message": "alone"})
-    assert seen == [context, {"message": "alone"}]
+    seen: list[dict[str, Any]] = []
+    loop.set_exception_handler(lambda _loop, context: seen.append(context))
+
+    def work() -> list[dict[str, Any]]:
+        loop.call_exception_handler(dict(context))
+        loop.call_exception_handler({"message": "alone"})
+        return list(seen)
+
+    assert at(place, loop, work) == [context, {"message": "alone"}]
 
 
 @requirement("errors.replaced", MUST, cite="asyncio-eventloop: loop.set_exception_handler")
@@ -103,16 +111,19 @@ def test_the_last_handler_is_called(loop: Loop, seen: list[dict[str, Any]]) -> N
 
 
 @requirement("errors.reset", MUST, cite="asyncio-eventloop: loop.set_exception_handler")
-def test_none_sets_the_default_handler(loop: Loop, seen: list[dict[str, Any]]) -> None:
+@each("place", PLACES)
+def test_none_sets_the_default_handler(loop: Loop, place: str) -> None:
     """If handler is None, the default exception handler will be set: the former one is not called any more.
 
     If this fails: look for None taken as "leave it as it is".
     """
-    loop.set_exception_handler(None)
+    seen: list[dict[str, Any]] = []
+    loop.set_exception_handler(lambda _loop, context: seen.append(context))
+    with logged() as records:
+        at(place, loop, lambda: (loop.set_exception_handler(None), loop.call_exception_handler({"message": "called"})))
     assert loop.get_exception_handler() is None
-    with logged():
-        loop.call_exception_handler({"message": "called"})
     assert seen == []
+    assert len(records) == 1
 
 
 @requirement("errors.callable", SHOULD, cite="asyncio-eventloop: loop.set_exception_handler")
@@ -188,16 +199,19 @@ def test_the_default_handler_takes_any_context(loop: Loop, context: dict[str, An
 def test_a_handler_that_raises_does_not_stop_the_loop(loop: Loop, error: BaseException) -> None:
     """An exception of a custom handler does not leave the loop: it is logged, and the callbacks behind it run.
 
-    If this fails: look for the call of the handler, which is outside of any try.
+    If this fails: look for the call of the handler, which is outside of any try, or for one that is given up.
     """
     trace: list[str] = []
-    loop.set_exception_handler(raising(error))
-    loop.call_soon(raising(LookupError()))
-    loop.call_soon(trace.append, "behind")
-    with logged() as records:
-        turn(loop, 2)
-    assert trace == ["behind"]
-    assert [record.exc_info and record.exc_info[1] for record in records] == [error]
+    handler = raising(error)
+    loop.set_exception_handler(handler)
+    for _ in range(2):
+        loop.call_soon(raising(LookupError()))
+        loop.call_soon(trace.append, "behind")
+        with logged() as records:
+            turn(loop, 2)
+        assert [record.exc_info and record.exc_info[1] for record in records] == [error]
+    assert trace == ["behind"] * 2
+    assert loop.get_exception_handler() is handler
 
 
 @requirement("errors.handler-schedules", SHOULD, cite="asyncio-eventloop: loop.set_exception_handler")
@@ -239,13 +253,20 @@ def test_a_handler_can_end_the_program(loop: Loop, kind: type[BaseException]) ->
 
 
 @requirement("errors.callback", MUST, cite="asyncio-eventloop: loop.call_exception_handler")
-def test_an_exception_of_a_callback_is_reported(loop: Loop, seen: list[dict[str, Any]]) -> None:
+@each("place", PLACES)
+def test_an_exception_of_a_callback_is_reported(loop: Loop, place: str) -> None:
     """If a callback raises, the handler is called once, with a message and the exception itself.
 
     If this fails: look for an exception printed at the border of the foreign language, or made anew.
     """
     error = LookupError("of the callback")
-    loop.call_soon(raising(error))
+    seen: list[dict[str, Any]] = []
+
+    def work() -> None:
+        loop.set_exception_handler(lambda _loop, context: seen.append(context))
+        loop.call_soon(raising(error))
+
+    at(place, loop, work)
     turn(loop, 2)
     assert len(seen) == 1
     assert seen[0]["exception"] is error

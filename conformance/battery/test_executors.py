@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
+from conformance.kit.oddities import ODD_ERRORS
 from conformance.kit.patience import Patience
+from conformance.kit.places import PLACES, at
 from conformance.kit.protocols import raising
 from conformance.kit.waiting import until
 from conformance.loops import Factory
@@ -59,20 +62,16 @@ def test_run_in_executor_passes_its_arguments(loop: Loop, make_loop: Factory) ->
     assert run(make_loop(), lambda *args: args, *range(20)) == tuple(range(20))
 
 
-class Interruption(BaseException):
-    """What is raised is no Exception."""
-
-
 @requirement("executors.exception", MUST, cite="asyncio-eventloop: loop.run_in_executor")
-@pytest.mark.parametrize("kind", [LookupError, Interruption])
-def test_run_in_executor_raises_the_exception(loop: Loop, kind: type[BaseException]) -> None:
-    """An exception of func is raised where the future is awaited, the very object, be it an Exception or not.
+@each("kind", ODD_ERRORS)
+def test_run_in_executor_raises_the_exception(make_loop: Factory, kind: str) -> None:
+    """An exception of func is raised where the future is awaited, the very object.
 
-    If this fails: look for an exception that is wrapped, or reported and not raised.
+    If this fails: look for an exception that is wrapped, or reported and not raised, perhaps as it is no Exception.
     """
-    error = kind("in the executor")
-    with pytest.raises(kind) as caught:
-        run(loop, raising(error))
+    error = ODD_ERRORS[kind]
+    with pytest.raises(type(error)) as caught:
+        run(make_loop(), raising(error))
     assert caught.value is error
 
 
@@ -148,15 +147,21 @@ def test_the_function_starts_without_being_awaited(loop: Loop, patience: Patienc
 
 
 @requirement("executors.given-executor", MUST, cite="asyncio-eventloop: loop.run_in_executor")
-@pytest.mark.parametrize("kind", [Pool, FalsePool])
-def test_run_in_executor_uses_the_executor_that_it_is_given(loop: Loop, kind: type[Pool]) -> None:
+@each("kind", [Pool, FalsePool])
+@each("place", PLACES)
+def test_run_in_executor_uses_the_executor_that_it_is_given(loop: Loop, kind: type[Pool], place: str) -> None:
     """The executor argument should be a concurrent.futures.Executor instance: func runs there.
 
     If this fails: look for the default executor used for everything, or for an executor whose truth value is false.
     """
-    with kind(1, thread_name_prefix="given") as pool:
-        name = run(loop, lambda: threading.current_thread().name, executor=pool)
-    assert name.startswith("given")
+
+    def ask() -> str:
+        return threading.current_thread().name
+
+    with Pool(1, thread_name_prefix="default") as default, kind(1, thread_name_prefix="given") as pool:
+        loop.set_default_executor(default)
+        future = at(place, loop, lambda: loop.run_in_executor(pool, ask))
+        assert loop.run_until_complete(future).startswith("given")
 
 
 class CountingExecutor(concurrent.futures.Executor):
@@ -314,6 +319,33 @@ def test_shutdown_default_executor_joins_its_threads(loop: Loop) -> None:
 
     loop.run_until_complete(scenario())
     assert not threads[0].is_alive()
+
+
+@requirement("executors.shutdown-joins-all", MUST, cite="asyncio-eventloop: loop.shutdown_default_executor")
+def test_each_shutdown_waits_for_the_threads(loop: Loop, patience: Patience) -> None:
+    """Whoever calls shutdown_default_executor() waits for the threads to be joined, also while another does so already.
+
+    If this fails: look for a mark that it was called, upon which the second call returns at once.
+    """
+    threads: list[threading.Thread] = []
+    released = threading.Event()
+
+    def work() -> None:
+        threads.append(threading.current_thread())
+        released.wait(patience.seconds)
+
+    async def scenario() -> None:
+        future = loop.run_in_executor(None, work)
+        await until(patience, lambda: threads, "the call in the executor")
+        first = loop.create_task(loop.shutdown_default_executor())
+        await asyncio.sleep(0)
+        loop.call_later(0.002, released.set)
+        await loop.shutdown_default_executor()
+        assert not threads[0].is_alive()
+        await first
+        await future
+
+    loop.run_until_complete(scenario())
 
 
 @requirement("executors.shutdown-waits-for-work", MUST, cite="asyncio-eventloop: loop.shutdown_default_executor")

@@ -108,12 +108,14 @@ def test_a_future_with_an_outcome_is_done(loop: Loop, ending: str) -> None:
 def test_result_returns_what_was_set(loop: Loop, value: object) -> None:
     """If the future has a result set by set_result(), result() returns that value, every time.
 
-    If this fails: look for a false value taken for "no result yet", or an exception instance that is raised.
+    If this fails: look for a false value taken for "no result yet", an exception instance that is raised, or another
+    future that is waited for.
     """
-    future = loop.create_future()
-    future.set_result(value)
-    assert future.result() is value
-    assert future.result() is value
+    for result in (value, loop.create_future()):
+        future = loop.create_future()
+        future.set_result(result)
+        assert future.result() is result
+        assert future.result() is result
 
 
 @requirement("futures.result-raises", MUST, cite="asyncio-future: Future.result")
@@ -126,11 +128,13 @@ def test_result_raises_the_exception_that_was_set(loop: Loop, kind: str) -> None
     """
     future = loop.create_future()
     error = _ERRORS[kind]
+    cause = error.__cause__ = LookupError("the cause")
     future.set_exception(error)
     for _ in range(2):
         with pytest.raises(type(error)) as caught:
             future.result()
         assert caught.value is error
+    assert error.__cause__ is cause or isinstance(error, asyncio.CancelledError)
 
 
 @requirement("futures.result-cancelled", MUST, cite="asyncio-future: Future.result")

@@ -16,6 +16,7 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.patience import turn
+from conformance.kit.places import PLACES, at
 from conformance.kit.protocols import raising
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -78,14 +79,15 @@ def test_cancelled_is_false_of_any_other_future(loop: Loop) -> None:
 @requirement("futures.cancel-message", MUST, cite="asyncio-future: Future.cancel")
 @each("by_name", [False, True])
 @each("message", [("any", "object"), "", 0])
-def test_cancel_takes_a_message(loop: Loop, by_name: bool, message: object) -> None:
+@each("place", PLACES)
+def test_cancel_takes_a_message(loop: Loop, by_name: bool, message: object, place: str) -> None:
     """cancel() takes an argument msg, which is passed to the CancelledError that result() and exception() raise.
 
     If this fails: look for a signature without msg, for a message that is dropped when it is false, or for one that
     is given away with the first exception.
     """
     future = loop.create_future()
-    assert future.cancel(msg=message) if by_name else future.cancel(message)
+    assert at(place, loop, lambda: future.cancel(msg=message) if by_name else future.cancel(message))
     for ask in (future.result, future.exception, future.result):
         with pytest.raises(asyncio.CancelledError) as caught:
             ask()

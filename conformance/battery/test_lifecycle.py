@@ -130,7 +130,9 @@ def test_run_until_complete_runs_a_coroutine_as_a_task(loop: Loop) -> None:
     """
 
     async def who() -> Any:
-        return asyncio.current_task()
+        task = asyncio.current_task()
+        assert task in asyncio.all_tasks()
+        return task
 
     assert isinstance(loop.run_until_complete(who()), asyncio.Task)
 
@@ -241,13 +243,19 @@ def test_stop_before_run_forever_polls_with_a_timeout_of_zero(loop: Loop) -> Non
 
 
 @requirement("lifecycle.stop-finishes-batch", MUST, cite="asyncio-eventloop: loop.run_forever")
-@pytest.mark.parametrize("way", ["call_soon", "call_soon_threadsafe", "task"])
-def test_stop_lets_the_current_batch_run(loop: Loop, way: str) -> None:
+@each("way", ["call_soon", "call_soon_threadsafe", "task"])
+@each("debug", [False, True])
+def test_stop_lets_the_current_batch_run(loop: Loop, way: str, debug: bool) -> None:
     """If stop() is called while run_forever() is running, the loop runs the current batch of callbacks and then exits.
 
-    If this fails: look for a stop that leaves at once, with callbacks behind it still ready.
+    If this fails: look for a stop that leaves at once, with callbacks behind it still ready, or that is itself put
+    behind what these have scheduled.
     """
     trace: list[str] = []
+
+    def callback(name: str) -> None:
+        trace.append(name)
+        loop.call_soon(trace.append, f"new from {name}")
 
     async def stop() -> None:
         loop.stop()
@@ -258,11 +266,14 @@ def test_stop_lets_the_current_batch_run(loop: Loop, way: str) -> None:
         "call_soon_threadsafe": lambda: loop.call_soon_threadsafe(loop.stop),
         "task": lambda: tasks.append(loop.create_task(stop())),
     }
-    loop.call_soon(trace.append, "before")
+    loop.set_debug(debug)
+    loop.call_soon(callback, "before")
     ways[way]()
-    loop.call_soon(trace.append, "behind")
+    loop.call_soon(callback, "behind")
     loop.run_forever()
     assert trace == ["before", "behind"]
+    turn(loop)
+    assert trace[2:] == ["new from before", "new from behind"]
 
 
 @requirement("lifecycle.stop-once", MUST, cite="asyncio-eventloop: loop.stop")

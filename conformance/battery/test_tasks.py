@@ -14,6 +14,7 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.patience import turn
+from conformance.kit.places import PLACES, at
 from conformance.requirement import MAY, MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -24,6 +25,24 @@ class _Awaitable:
 
     def __await__(self) -> Generator[Any, None, None]:
         yield
+
+
+class _Named:
+    """Says another text as a string than as itself."""
+
+    def __str__(self) -> str:
+        return "by its own words"
+
+
+_NAMES: dict[object, str] = {
+    "given": "given",
+    7: "7",
+    "": "",
+    0: "0",
+    "名" * 100: "名" * 100,
+    _Named(): "by its own words",
+}
+"""What may be given as a name → the name that it becomes."""
 
 
 async def _answer(value: object = "value") -> object:
@@ -47,17 +66,22 @@ def test_create_task_returns_a_task(loop: Loop) -> None:
 
 
 @requirement("tasks.loop", MUST, cite="asyncio-eventloop: loop.create_task")
-def test_a_task_belongs_to_the_loop_that_made_it(loop: Loop) -> None:
+def test_a_task_belongs_to_the_loop_that_made_it(loop: Loop, make_loop: Callable[[], Loop]) -> None:
     """The task runs in the loop whose create_task() was called; get_loop() returns that loop.
 
-    If this fails: look for the current loop of the thread used in place of the one that was asked.
+    If this fails: look for the current loop of the thread, or the running one, used in place of the one that was asked.
     """
     seen: list[object] = []
 
     async def ask() -> None:
         seen.append(asyncio.get_running_loop())
 
-    task = loop.create_task(ask())
+    async def inside_another() -> asyncio.Task[None]:
+        task = loop.create_task(ask())
+        assert task.get_loop() is loop
+        return task
+
+    task = make_loop().run_until_complete(inside_another())
     assert task.get_loop() is loop
     loop.run_until_complete(task)
     assert seen == [loop]
@@ -131,15 +155,20 @@ def test_create_task_takes_coroutines_only(loop: Loop, what: Any) -> None:
 
 
 @requirement("tasks.name", MUST, cite="asyncio-eventloop: loop.create_task")
-def test_create_task_sets_the_name(loop: Loop) -> None:
+@each("place", PLACES)
+def test_create_task_sets_the_name(loop: Loop, place: str) -> None:
     """If the name argument is given and not None, it is set as the name of the task, as a string, like set_name() does.
 
-    If this fails: look for a name that is dropped, perhaps since it is false, or kept as the object it was.
+    If this fails: look for a name that is dropped, perhaps since it is false or a context is given, or kept as the
+    object it was.
     """
-    names: list[Any] = ["given", 7, "", 0, "名" * 100]
-    tasks = [loop.create_task(_answer(), name=name) for name in names]
-    assert [task.get_name() for task in tasks] == ["given", "7", "", "0", "名" * 100]
-    loop.run_until_complete(asyncio.wait(tasks))
+    names: list[Any] = [*_NAMES]
+    tasks = at(place, loop, lambda: [loop.create_task(_answer(), name=name) for name in names])
+    assert [task.get_name() for task in tasks] == [*_NAMES.values()]
+    context = contextvars.copy_context()
+    both = at(place, loop, lambda: loop.create_task(_answer(), name="given", context=context))
+    assert both.get_name() == "given"
+    loop.run_until_complete(asyncio.wait([*tasks, both]))
 
 
 @requirement("tasks.name-default", MUST, cite="asyncio-eventloop: loop.create_task")
@@ -251,8 +280,9 @@ def test_a_factory_may_return_any_future(loop: Loop) -> None:
 
 
 @requirement("tasks.factory-context", MUST, cite="asyncio-eventloop: loop.set_task_factory")
-@pytest.mark.parametrize("make", [contextvars.copy_context, contextvars.Context], ids=["copied", "empty"])
-def test_the_factory_is_given_the_context(loop: Loop, make: Callable[[], contextvars.Context]) -> None:
+@each("make", [contextvars.copy_context, contextvars.Context])
+@each("place", PLACES)
+def test_the_factory_is_given_the_context(loop: Loop, make: Callable[[], contextvars.Context], place: str) -> None:
     """A context given to create_task() is passed to the task factory as the keyword argument context.
 
     If this fails: look for a context that is dropped when there is a factory, or when it is empty and thus false.
@@ -263,9 +293,16 @@ def test_the_factory_is_given_the_context(loop: Loop, make: Callable[[], context
         seen.append(context)
         return make_task(loop, coro, context=context, **kwargs)
 
-    loop.set_task_factory(factory)
     context = make()
-    loop.run_until_complete(loop.create_task(_answer(), context=context))
+
+    def work() -> asyncio.Task[Any]:
+        loop.set_task_factory(factory)
+        try:
+            return loop.create_task(_answer(), context=context)
+        finally:
+            loop.set_task_factory(None)
+
+    loop.run_until_complete(at(place, loop, work))
     assert len(seen) == 1
     assert seen[0] is context
 
@@ -288,15 +325,17 @@ def test_a_factory_that_does_not_know_context(loop: Loop, answer: Callable[[obje
 
 
 @requirement("tasks.factory-name", MUST, cite="asyncio-eventloop: loop.create_task")
-def test_a_task_of_a_factory_gets_the_name(loop: Loop) -> None:
+@each("place", PLACES)
+def test_a_task_of_a_factory_gets_the_name(loop: Loop, place: str) -> None:
     """A name given to create_task() is set on the task also if a task factory makes it.
 
-    If this fails: look for a name that neither goes to the factory nor to set_name().
+    If this fails: look for a name that neither goes to the factory nor to set_name(), perhaps as it is false.
     """
     loop.set_task_factory(make_task)
-    task = loop.create_task(_answer(), name="given")
-    assert task.get_name() == "given"
-    loop.run_until_complete(task)
+    names: list[Any] = [*_NAMES]
+    tasks = at(place, loop, lambda: [loop.create_task(_answer(), name=name) for name in names])
+    assert [task.get_name() for task in tasks] == [*_NAMES.values()]
+    loop.run_until_complete(asyncio.wait_for(asyncio.wait(tasks), None))
 
 
 @requirement("tasks.factory-name-default", MUST, cite=("asyncio-eventloop: loop.create_task", "gh-130033"))

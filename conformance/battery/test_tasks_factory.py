@@ -6,10 +6,12 @@ What the factory is called with is in test_tasks.py, the eager factories of Pyth
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -161,6 +163,44 @@ def test_an_exception_of_the_factory_comes_out(loop: Loop) -> None:
         with pytest.raises(LookupError):
             loop.create_task(_answer())
     assert loop.get_task_factory() is factory
+
+
+class _Handmade(Coroutine[Any, Any, str]):
+    """A coroutine object that is none of Python's own, as compilers make them."""
+
+    def __init__(self) -> None:
+        self._inner = _answer()
+
+    def send(self, value: Any) -> Any:
+        return self._inner.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._inner.throw(*error)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def __await__(self) -> Any:
+        return self._inner.__await__()
+
+
+@requirement(
+    "tasks.any-coroutine", SHOULD, cite=("asyncio-eventloop: loop.create_task", "asyncio-future: ensure_future")
+)
+@each("way", ["create_task", "run_until_complete"])
+def test_a_coroutine_need_not_be_pythons_own(loop: Loop, way: str) -> None:
+    """Whatever asyncio.iscoroutine() takes for a coroutine object can be run: also a class with the methods of one.
+
+    If this fails: look for a test of the exact type, or for steps that go past send() and throw().
+    """
+    coro = _Handmade()
+    assert asyncio.iscoroutine(coro)
+    if way == "create_task":
+        task = loop.create_task(coro)
+        assert task.get_coro() is coro
+        assert loop.run_until_complete(task) == "value"
+    else:
+        assert loop.run_until_complete(coro) == "value"
 
 
 @requirement("tasks.factory-keywords", MUST, cite="asyncio-eventloop: loop.create_task", since="3.14")

@@ -42,13 +42,22 @@ def _run(loop: Loop, task: asyncio.Future[Any]) -> None:
 def test_the_result_is_what_the_coroutine_returned(loop: Loop) -> None:
     """If the task is done, result() returns the result of the wrapped coroutine, and exception() None.
 
-    If this fails: look for the StopIteration of the last step, which holds the value.
+    If this fails: look for the StopIteration of the last step, which holds the value, for a value that is taken for
+    none as it is false, for an exception, or for something to be awaited.
     """
-    task = loop.create_task(_return())
-    _run(loop, task)
-    assert task.done() is True
-    assert task.result() == "value"
-    assert task.exception() is None
+
+    async def give(value: object) -> object:
+        return value
+
+    left = give(None)
+    for value in ("value", 0, "", (), (1, 2), LookupError("a value"), StopIteration(1), loop.create_future(), left):
+        task = loop.create_task(give(value))
+        _run(loop, task)
+        assert task.done() is True
+        assert task.result() is value
+        assert task.exception() is None
+        assert loop.run_until_complete(_wait(task)) is value
+    left.close()
 
 
 @requirement("tasks.exception", MUST, cite="asyncio-task: Task.exception")

@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.oddities import ODD_ARGUMENTS, odd_callables
 from conformance.kit.patience import Patience, turn
+from conformance.kit.places import at
 from conformance.kit.protocols import raising
 from conformance.kit.threads import in_thread
 from conformance.kit.waiting import until
+from conformance.loops import Factory
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -216,15 +219,19 @@ def test_cancelling_the_threads_future_cancels_the_task(loop: Loop, patience: Pa
 
 
 @requirement("threads.debug-wrong-thread", MUST, cite="asyncio-dev: Debug Mode")
-@pytest.mark.parametrize("context", [None, contextvars.Context()], ids=["no context", "context"])
-@pytest.mark.parametrize("method", ["call_soon", "call_later", "call_at"])
+@each("context", [None, contextvars.Context()])
+@each("method", ["call_soon", "call_later", "call_at"])
+@each("place", ["outside of a run", "in a callback"])
+@each("runner", ["the main thread", "another"])
 def test_debug_mode_refuses_calls_from_the_wrong_thread(
-    loop: Loop, method: str, context: contextvars.Context | None
+    make_loop: Factory, method: str, context: contextvars.Context | None, place: str, runner: str
 ) -> None:
     """In debug mode, many non-threadsafe asyncio APIs (such as loop.call_soon() and loop.call_at()) raise an exception.
 
-    If this fails: look for the check that debug mode adds: the call comes from another thread than the one that runs.
+    If this fails: look for the check that debug mode adds: the call comes from another thread than the one that runs,
+    whichever that is, and whatever loop the other may run.
     """
+    loop, other = make_loop(), make_loop()
     loop.set_debug(True)
 
     def call() -> str:
@@ -238,12 +245,15 @@ def test_debug_mode_refuses_calls_from_the_wrong_thread(
         return "accepted"
 
     async def scenario() -> str:
-        helper = in_thread(call)
+        helper = in_thread(lambda: at(place, other, call))
         while helper.is_alive():
             await asyncio.sleep(0.001)
-        return helper.result()
+        return str(helper.result())
 
-    assert loop.run_until_complete(scenario()) == "refused"
+    if runner == "the main thread":
+        assert loop.run_until_complete(scenario()) == "refused"
+    else:
+        assert in_thread(lambda: loop.run_until_complete(scenario())).result() == "refused"
 
 
 @requirement("threads.stop-from-thread", MUST, cite="asyncio-dev: Concurrency and Multithreading")

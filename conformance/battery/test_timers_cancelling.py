@@ -9,6 +9,7 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
+from conformance.kit.places import PLACES, at
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -39,27 +40,33 @@ def test_call_at_returns_a_timer_handle(loop: Loop) -> None:
 
 
 @requirement("timers.when-at", MUST, cite="asyncio-eventloop: TimerHandle.when")
-def test_when_is_the_deadline_of_call_at(loop: Loop) -> None:
+@each("place", PLACES)
+def test_when_is_the_deadline_of_call_at(loop: Loop, place: str) -> None:
     """TimerHandle.when() returns the scheduled callback time as float seconds: the when that call_at() was given.
 
-    If this fails: look for a deadline stored in integer milliseconds or nanoseconds.
+    If this fails: look for a deadline stored in integer milliseconds or nanoseconds, or another unit for an int.
     """
+    whole = loop.call_at(int(loop.time()) + 1000, lambda: None)
+    assert abs(whole.when() - loop.time() - 1000) < 10
+    whole.cancel()
     deadline = loop.time() + 1234.56789
-    handle = loop.call_at(deadline, lambda: None)
+    handle = at(place, loop, lambda: loop.call_at(deadline, lambda: None))
     assert handle.when() == pytest.approx(deadline, abs=1e-6)
     assert isinstance(handle.when(), float)
     handle.cancel()
 
 
 @requirement("timers.when-later", MUST, cite="asyncio-eventloop: TimerHandle.when")
-@each("delay", [1000.0, 1000, 1.75, 0.25, 100_000.5])
-def test_when_of_call_later_uses_the_time_reference_of_the_loop(loop: Loop, delay: float) -> None:
+@each("delay", [1000.0, 1000, 1.75, 0.25, 100_000.5, 30 * DAY, 60 * DAY])
+@each("place", PLACES)
+def test_when_of_call_later_uses_the_time_reference_of_the_loop(loop: Loop, delay: float, place: str) -> None:
     """TimerHandle.when() is an absolute timestamp with the same time reference as loop.time(), for call_later() too.
 
-    If this fails: look for a when() that returns the delay, time by another clock, or another unit for an int.
+    If this fails: look for a when() that returns the delay, time by another clock, another unit for an int, or
+    milliseconds in 32 bits, which are over after 25 or 50 days.
     """
     before = loop.time()
-    handle = loop.call_later(delay, lambda: None)
+    handle = at(place, loop, lambda: loop.call_later(delay, lambda: None))
     after = loop.time()
     assert before + delay - 0.002 <= handle.when() <= after + delay + 0.002
     assert isinstance(handle.when(), float)
@@ -67,25 +74,29 @@ def test_when_of_call_later_uses_the_time_reference_of_the_loop(loop: Loop, dela
 
 
 @requirement("timers.cancel", MUST, cite="asyncio-eventloop: loop.call_later")
-def test_a_cancelled_timer_does_not_run(loop: Loop, patience: Patience) -> None:
+@each("place", PLACES)
+def test_a_cancelled_timer_does_not_run(loop: Loop, patience: Patience, place: str) -> None:
     """The TimerHandle that call_later() and call_at() return can be used to cancel the callback, and no other.
 
     If this fails: look for a cancel() that does not reach the timer of the library underneath, or that finds another
     timer of the same deadline.
     """
     trace: list[str] = []
-    start = loop.time()
-    loop.call_at(start + 0.001, trace.append, "before")
-    first = loop.call_at(start + 0.002, trace.append, "cancelled")
-    second = loop.call_later(0.002, trace.append, "cancelled")
-    loop.call_at(start + 0.003, trace.append, "after")
-    first.cancel()
-    second.cancel()
-    loop.call_at(start + 0.004, loop.stop)
-    loop.run_forever()
+
+    def work() -> list[asyncio.TimerHandle]:
+        start = loop.time()
+        loop.call_at(start + 0.001, trace.append, "before")
+        handles = [loop.call_at(start + 0.002, trace.append, "cancelled")]
+        handles += [loop.call_later(delay, trace.append, "cancelled") for delay in (0, 0.002)]
+        loop.call_at(start + 0.003, trace.append, "after")
+        for handle in handles:
+            handle.cancel()
+        return handles
+
+    cancelled = at(place, loop, work)
+    patience.run_until(loop, lambda: "after" in trace, "the last timer")
     assert trace == ["before", "after"]
-    assert first.cancelled()
-    assert second.cancelled()
+    assert all(handle.cancelled() for handle in cancelled)
     trace.clear()
     same = loop.time()
     handles = [loop.call_at(same, trace.append, name) for name in "abcde"]
