@@ -86,23 +86,25 @@ def test_the_message_reaches_the_coroutine(loop: Loop, message: object, waits: b
     seen: list[tuple[Any, ...]] = []
 
     async def child() -> None:
-        try:
-            await future
-        except asyncio.CancelledError as error:
-            seen.append(error.args)
+        for future in futures:
+            try:
+                await future
+            except asyncio.CancelledError as error:
+                seen.append(error.args)
 
-    future = loop.create_future()
+    futures = [loop.create_future() for _ in range(2)]
     task = loop.create_task(child())
     turn(loop, 2)
+    for future in futures:
 
-    def work() -> None:
-        if not waits:
-            future.set_result("ready")
-        task.cancel() if message is None else task.cancel(msg=message)
+        def work(future: asyncio.Future[str] = future) -> None:
+            if not waits:
+                future.set_result("ready")
+            task.cancel() if message is None else task.cancel(msg=message)
 
-    at(place, loop, work)
-    turn(loop, 3)
-    assert seen == [() if message is None else (message,)]
+        at(place, loop, work)
+        turn(loop, 3)
+    assert seen == [() if message is None else (message,)] * 2
 
 
 @requirement("cancellation.message-to-awaiter", MUST, cite="asyncio-task: Task.cancel")

@@ -19,7 +19,7 @@ Loop = asyncio.AbstractEventLoop
 def test_coroutines_know_where_they_were_made(loop: Loop) -> None:
     """While a loop in debug mode runs, coroutines that are never awaited can tell where they were made.
 
-    If this fails: look for sys.set_coroutine_origin_tracking_depth(), to be called when the loop starts.
+    If this fails: look for sys.set_coroutine_origin_tracking_depth(), to be called whenever the loop starts.
     """
 
     async def child() -> None:
@@ -32,6 +32,7 @@ def test_coroutines_know_where_they_were_made(loop: Loop) -> None:
         return origin
 
     loop.set_debug(True)
+    assert loop.run_until_complete(main())
     assert loop.run_until_complete(main())
 
 

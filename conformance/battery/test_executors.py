@@ -154,13 +154,9 @@ def test_run_in_executor_uses_the_executor_that_it_is_given(loop: Loop, kind: ty
 
     If this fails: look for the default executor used for everything, or for an executor whose truth value is false.
     """
-
-    def ask() -> str:
-        return threading.current_thread().name
-
     with Pool(1, thread_name_prefix="default") as default, kind(1, thread_name_prefix="given") as pool:
         loop.set_default_executor(default)
-        future = at(place, loop, lambda: loop.run_in_executor(pool, ask))
+        future = at(place, loop, lambda: loop.run_in_executor(pool, lambda: threading.current_thread().name))
         assert loop.run_until_complete(future).startswith("given")
 
 

@@ -28,7 +28,7 @@ async def _wait(future: Future) -> object:
 
 
 @requirement("futures.await-result", MUST, cite="asyncio-future: Future")
-@pytest.mark.parametrize("value", [None, 0, "text", LookupError("a value")], ids=repr)
+@pytest.mark.parametrize("value", [None, 0, [], "text", LookupError("a value")], ids=repr)
 def test_await_waits_for_the_result(loop: Loop, value: object) -> None:
     """Coroutines can await on a future until it has a result; the await expression has that value.
 

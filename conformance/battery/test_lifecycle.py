@@ -14,6 +14,7 @@ from conformance.kit.cases import each
 from conformance.kit.coroutines import value_of
 from conformance.kit.oddities import FalseError
 from conformance.kit.patience import Patience, turn
+from conformance.kit.places import at
 from conformance.kit.protocols import raising
 from conformance.kit.threads import in_thread
 from conformance.loops import Factory
@@ -214,14 +215,15 @@ def test_run_forever_runs_until_stop_is_called(loop: Loop) -> None:
 
 
 @requirement("lifecycle.stop-before-run", MUST, cite="asyncio-eventloop: loop.run_forever")
-def test_stop_before_run_forever_runs_one_batch(loop: Loop) -> None:
+@each("place", ["outside of a run", "in a callback of another loop"])
+def test_stop_before_run_forever_runs_one_batch(loop: Loop, place: str) -> None:
     """If stop() is called before run_forever(), the loop runs all callbacks scheduled so far, and then exits.
 
-    If this fails: look for a stop flag that is cleared at the start, one that prevents the batch, or one that ends
-    the next run, too.
+    If this fails: look for a stop flag that is cleared at the start, one that prevents the batch, one that ends the
+    next run, too, or one that is set for the loop that runs.
     """
     trace: list[str] = []
-    loop.stop()
+    at(place, loop, loop.stop)
     loop.call_soon(trace.append, "scheduled")
     loop.call_soon(lambda: loop.call_soon(trace.append, "nested"))
     loop.run_forever()

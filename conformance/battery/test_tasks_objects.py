@@ -39,13 +39,17 @@ async def _fail() -> None:
     await _inner()
 
 
+async def _fail_below() -> None:
+    await _fail()
+
+
 async def _wait() -> None:
     await asyncio.get_running_loop().create_future()
 
 
 def _ended(loop: Loop, way: str) -> asyncio.Task[Any]:
     """A task that ended by a result, an exception or its cancellation."""
-    task: asyncio.Task[Any] = loop.create_task({"result": _return, "exception": _fail, "cancelled": _wait}[way]())
+    task: asyncio.Task[Any] = loop.create_task({"result": _return, "exception": _fail_below, "cancelled": _wait}[way]())
     turn(loop, 2)
     task.cancel()
     turn(loop, 3)
@@ -91,7 +95,8 @@ def test_limit_is_the_number_of_frames(loop: Loop) -> None:
     """
     task = _ended(loop, "exception")
     everything = task.get_stack()
-    assert task.get_stack(limit=1) == everything[:1]
+    for limit in range(1, len(everything) + 1):
+        assert task.get_stack(limit=limit) == everything[:limit]
 
 
 @requirement("tasks.print-stack", MUST, cite="asyncio-task: Task.print_stack")

@@ -25,11 +25,20 @@ def _in_a_task(loop: Loop, work: Work) -> None:
     loop.run_until_complete(main())
 
 
+def _in_another_loop(_loop: Loop, work: Work) -> None:
+    other = asyncio.SelectorEventLoop()
+    try:
+        _in_a_callback(other, work)
+    finally:
+        other.close()
+
+
 PLACES: dict[str, Callable[[Loop, Work], object]] = {
     "outside of a run": lambda _loop, work: work(),
     "in a callback": _in_a_callback,
     "in a task": _in_a_task,
     "in another thread": lambda loop, work: in_thread(lambda: _in_a_callback(loop, work)).result(),
+    "in a callback of another loop": _in_another_loop,
     "in debug mode": _in_a_callback,
 }
 """Name → runs the work there, and returns when that has been done and the loop does not run."""

@@ -37,7 +37,7 @@ class FalseNamesOfFactorysTasks(Stock):
     """A name that is false is not set on a task of the task factory."""
 
     def create_task(self, coro: Any, *, name: Any = None, **kwargs: Any) -> Task:
-        return super().create_task(coro, name=(name or None) if self.get_task_factory() else name, **kwargs)
+        return super().create_task(coro, name=(name or None) if self.get_task_factory() is not None else name, **kwargs)
 
 
 @breaks("tasks.loop")
@@ -49,7 +49,11 @@ class TasksNameTheRunningLoop(Stock):
             def get_loop(self) -> asyncio.AbstractEventLoop:
                 return asyncio._get_running_loop() or super().get_loop()
 
-        return super().create_task(coro, **kwargs) if self.get_task_factory() else Own(coro, loop=self, **kwargs)
+        return (
+            super().create_task(coro, **kwargs)
+            if self.get_task_factory() is not None
+            else Own(coro, loop=self, **kwargs)
+        )
 
 
 @breaks("tasks.result")
@@ -61,7 +65,11 @@ class TasksFalseResultsAreNone(Stock):
             def result(self) -> Any:
                 return super().result() or None
 
-        return super().create_task(coro, **kwargs) if self.get_task_factory() else Own(coro, loop=self, **kwargs)
+        return (
+            super().create_task(coro, **kwargs)
+            if self.get_task_factory() is not None
+            else Own(coro, loop=self, **kwargs)
+        )
 
 
 @breaks("executors.given-executor")
@@ -114,7 +122,11 @@ class DoneTasksHaveNoRequests(Stock):
             def cancelling(self) -> int:
                 return 0 if self.done() else super().cancelling()
 
-        return super().create_task(coro, **kwargs) if self.get_task_factory() else Own(coro, loop=self, **kwargs)
+        return (
+            super().create_task(coro, **kwargs)
+            if self.get_task_factory() is not None
+            else Own(coro, loop=self, **kwargs)
+        )
 
 
 @breaks("lifecycle.nested-run")
@@ -294,3 +306,72 @@ class OnlyTheFirstShutdownWaits(Stock):
         if not self.shut:
             self.shut = True
             await super().shutdown_default_executor(*args, **kwargs)
+
+
+@breaks("cancellation.result")
+class CancelledTasksForgetTheMessage(Stock):
+    """exception() of a cancelled task raises a CancelledError without the message."""
+
+    def create_task(self, coro: Any, **kwargs: Any) -> Task:
+        class Own(asyncio.Task):  # type: ignore[type-arg]
+            def exception(self) -> Any:
+                if self.cancelled():
+                    raise asyncio.CancelledError
+                return super().exception()
+
+        return (
+            super().create_task(coro, **kwargs)
+            if self.get_task_factory() is not None
+            else Own(coro, loop=self, **kwargs)
+        )
+
+
+@breaks("cancellation.message")
+class SecondMessagesAreLost(Stock):
+    """The message of a second cancellation of a task is dropped."""
+
+    def create_task(self, coro: Any, **kwargs: Any) -> Task:
+        class Own(asyncio.Task):  # type: ignore[type-arg]
+            def cancel(self, msg: Any = None) -> bool:
+                return super().cancel(None if self.cancelling() else msg)
+
+        return (
+            super().create_task(coro, **kwargs)
+            if self.get_task_factory() is not None
+            else Own(coro, loop=self, **kwargs)
+        )
+
+
+@breaks("tasks.pending")
+class RequestedIsCancelled(Stock):
+    """result() of a task that was asked to be cancelled, and is not done yet, raises CancelledError."""
+
+    def create_task(self, coro: Any, **kwargs: Any) -> Task:
+        class Own(asyncio.Task):  # type: ignore[type-arg]
+            def result(self) -> Any:
+                if self.cancelling() and not self.done():
+                    raise asyncio.CancelledError
+                return super().result()
+
+        return (
+            super().create_task(coro, **kwargs)
+            if self.get_task_factory() is not None
+            else Own(coro, loop=self, **kwargs)
+        )
+
+
+@breaks("tasks.stack-limit")
+class LimitsAboveOneCountFromTheEnd(Stock):
+    """get_stack() returns the newest frames of a traceback, unless the limit is 1."""
+
+    def create_task(self, coro: Any, **kwargs: Any) -> Task:
+        class Own(asyncio.Task):  # type: ignore[type-arg]
+            def get_stack(self, *, limit: int | None = None) -> Any:
+                frames = super().get_stack()
+                return frames if limit is None else frames[:1] if limit == 1 else frames[-limit:]
+
+        return (
+            super().create_task(coro, **kwargs)
+            if self.get_task_factory() is not None
+            else Own(coro, loop=self, **kwargs)
+        )

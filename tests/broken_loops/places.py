@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import sys
 import threading
 from typing import Any
 
@@ -109,11 +110,11 @@ class CallbacksReverseArgumentsOfTimers(_Places):
 
 @breaks("timers.later-never-early")
 class TasksTimersAreEarly(_Places):
-    """A delay that a task gives to call_later() is halved."""
+    """A delay that a task gives to call_later() is taken for none."""
 
     def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
         if self.in_a_task() and of_the_test(callback):
-            delay /= 2
+            delay = 0
         return super().call_later(delay, callback, *args, context=context)
 
 
@@ -210,7 +211,11 @@ class DebugTasksGetNoMessage(Stock):
             def cancel(self, msg: Any = None) -> bool:
                 return super().cancel(None if self.get_loop().get_debug() else msg)
 
-        return super().create_task(coro, **kwargs) if self.get_task_factory() else Own(coro, loop=self, **kwargs)
+        return (
+            super().create_task(coro, **kwargs)
+            if self.get_task_factory() is not None
+            else Own(coro, loop=self, **kwargs)
+        )
 
 
 @breaks("executors.given-executor")
@@ -247,3 +252,46 @@ class ARunningLoopIsTheRightThread(Stock):
         if self.get_debug() and asyncio._get_running_loop() not in (None, self):
             return self.call_soon_threadsafe(callback, *args, context=context)
         return super().call_soon(callback, *args, context=context)
+
+
+def _running(loop: Any) -> Any:
+    """The loop that runs in this thread, or else the one given."""
+    return asyncio._get_running_loop() or loop
+
+
+@breaks("callbacks.arguments")
+class SchedulesOnTheRunningLoop(Stock):
+    """call_soon() of a loop that does not run schedules on the one that runs in this thread."""
+
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        loop = _running(self) if of_the_test(callback) else self
+        call_soon = super().call_soon if loop is self else loop.call_soon
+        return call_soon(callback, *args, context=context)
+
+
+@breaks("lifecycle.stop-before-run")
+class StopsTheRunningLoop(Stock):
+    """stop() stops the loop that runs in this thread, if one does."""
+
+    def stop(self) -> None:
+        loop = _running(self)
+        if loop is self:
+            super().stop()
+        else:
+            loop.stop()
+
+
+@breaks("debug.origin")
+class TracksInTheFirstRun(Stock):
+    """In debug mode, coroutines are tracked in the first run only."""
+
+    runs = 0
+
+    def run_forever(self) -> None:
+        self.runs += 1
+        debug, tracked = self.get_debug(), self.runs < 2
+        if debug and not tracked:
+            self.set_debug(False)
+            self.call_soon(self.set_debug, True)
+            self.call_soon(sys.set_coroutine_origin_tracking_depth, 0)
+        super().run_forever()
