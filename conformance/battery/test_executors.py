@@ -64,15 +64,21 @@ def test_run_in_executor_passes_its_arguments(loop: Loop, make_loop: Factory) ->
 
 @requirement("executors.exception", MUST, cite="asyncio-eventloop: loop.run_in_executor")
 @each("kind", ODD_ERRORS)
-def test_run_in_executor_raises_the_exception(make_loop: Factory, kind: str) -> None:
+@each("place", PLACES)
+def test_run_in_executor_raises_the_exception(make_loop: Factory, kind: str, place: str) -> None:
     """An exception of func is raised where the future is awaited, the very object.
 
     If this fails: look for an exception that is wrapped, or reported and not raised, perhaps as it is no Exception.
     """
-    error = ODD_ERRORS[kind]
-    with pytest.raises(type(error)) as caught:
-        run(make_loop(), raising(error))
+    error, loop = ODD_ERRORS[kind], make_loop()
+    with Pool(1) as pool, pytest.raises(type(error)) as caught:
+        loop.run_until_complete(at(place, loop, lambda: loop.run_in_executor(pool, raising(error))))
     assert caught.value is error
+    if place == "in a task":
+        with pytest.raises(type(error)) as caught:
+            run(loop, raising(error))
+        assert caught.value is error
+    loop.close()
 
 
 @requirement("executors.other-thread", MUST, cite="asyncio-dev: Running Blocking Code")
@@ -315,33 +321,6 @@ def test_shutdown_default_executor_joins_its_threads(loop: Loop) -> None:
 
     loop.run_until_complete(scenario())
     assert not threads[0].is_alive()
-
-
-@requirement("executors.shutdown-joins-all", MUST, cite="asyncio-eventloop: loop.shutdown_default_executor")
-def test_each_shutdown_waits_for_the_threads(loop: Loop, patience: Patience) -> None:
-    """Whoever calls shutdown_default_executor() waits for the threads to be joined, also while another does so already.
-
-    If this fails: look for a mark that it was called, upon which the second call returns at once.
-    """
-    threads: list[threading.Thread] = []
-    released = threading.Event()
-
-    def work() -> None:
-        threads.append(threading.current_thread())
-        released.wait(patience.seconds)
-
-    async def scenario() -> None:
-        future = loop.run_in_executor(None, work)
-        await until(patience, lambda: threads, "the call in the executor")
-        first = loop.create_task(loop.shutdown_default_executor())
-        await asyncio.sleep(0)
-        loop.call_later(0.002, released.set)
-        await loop.shutdown_default_executor()
-        assert not threads[0].is_alive()
-        await first
-        await future
-
-    loop.run_until_complete(scenario())
 
 
 @requirement("executors.shutdown-waits-for-work", MUST, cite="asyncio-eventloop: loop.shutdown_default_executor")

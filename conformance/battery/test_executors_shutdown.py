@@ -202,3 +202,30 @@ def test_the_result_of_work_that_was_cancelled_is_dropped(loop: Loop, patience: 
 
     with Pool(1) as pool:
         loop.run_until_complete(scenario())
+
+
+@requirement("executors.shutdown-joins-all", MUST, cite="asyncio-eventloop: loop.shutdown_default_executor")
+def test_each_shutdown_waits_for_the_threads(loop: Loop, patience: Patience) -> None:
+    """Whoever calls shutdown_default_executor() waits for the threads to be joined, also while another does so already.
+
+    If this fails: look for a mark that it was called, upon which the second call returns at once.
+    """
+    threads: list[threading.Thread] = []
+    released = threading.Event()
+
+    def work() -> None:
+        threads.append(threading.current_thread())
+        released.wait(patience.seconds)
+
+    async def scenario() -> None:
+        future = loop.run_in_executor(None, work)
+        await until(patience, lambda: threads, "the call in the executor")
+        first = loop.create_task(loop.shutdown_default_executor())
+        await asyncio.sleep(0)
+        loop.call_later(0.002, released.set)
+        await loop.shutdown_default_executor()
+        assert not threads[0].is_alive()
+        await first
+        await future
+
+    loop.run_until_complete(scenario())

@@ -318,17 +318,20 @@ def test_exits_leave_the_loop_through_a_callback(loop: Loop, error: BaseExceptio
 
 
 @requirement("lifecycle.base-exception-keeps", SHOULD, cite="asyncio-eventloop: Scheduling callbacks")
-def test_an_exit_leaves_the_callbacks_behind_it_for_the_next_run(loop: Loop, patience: Patience) -> None:
-    """Each callback will be called exactly once: those behind one that raises KeyboardInterrupt run in the next run.
+@each("error", [KeyboardInterrupt(), SystemExit(3)])
+def test_an_exit_leaves_the_callbacks_behind_it_for_the_next_run(
+    loop: Loop, patience: Patience, error: BaseException
+) -> None:
+    """Each callback will be called exactly once: those behind KeyboardInterrupt or SystemExit run in the next run.
 
     If this fails: look for a batch of callbacks that is taken from the queue before it is run, and lost with it, or
     for timers that an exit ends.
     """
     trace: list[str] = []
     loop.call_later(0.05, trace.append, "delayed")
-    for callback in (lambda: trace.append("before"), raising(KeyboardInterrupt()), lambda: trace.append("behind")):
+    for callback in (lambda: trace.append("before"), raising(error), lambda: trace.append("behind")):
         loop.call_soon(callback)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(type(error)):
         loop.run_forever()
     turn(loop)
     patience.run_until(loop, lambda: "delayed" in trace, "the delayed callback")

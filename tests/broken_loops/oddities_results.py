@@ -375,3 +375,15 @@ class LimitsAboveOneCountFromTheEnd(Stock):
             if self.get_task_factory() is not None
             else Own(coro, loop=self, **kwargs)
         )
+
+
+@breaks("lifecycle.base-exception-keeps")
+class ExitsEmptyTheQueue(Stock):
+    """The callbacks behind one that raises SystemExit are discarded."""
+
+    def run_forever(self) -> None:
+        try:
+            super().run_forever()
+        except SystemExit:
+            self._ready.clear()
+            raise

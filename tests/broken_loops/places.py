@@ -295,3 +295,24 @@ class TracksInTheFirstRun(Stock):
             self.call_soon(self.set_debug, True)
             self.call_soon(sys.set_coroutine_origin_tracking_depth, 0)
         super().run_forever()
+
+
+@breaks("errors.callback")
+class TheLastTurnReportsNothing(Stock):
+    """An exception of a callback behind the one that stops the loop is dropped."""
+
+    stopping = False
+
+    def stop(self) -> None:
+        self.stopping = True
+        super().stop()
+
+    def run_forever(self) -> None:
+        try:
+            super().run_forever()
+        finally:
+            self.stopping = False
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        if not (self.stopping and "handle" in context):
+            super().call_exception_handler(context)
