@@ -59,6 +59,7 @@ def at(place: str, loop: Loop, work: Work) -> Any:
             errors.append(error)
 
     loop.set_debug(place == "in debug mode")
+    loop.slow_callback_duration = 3600.0  # on a busy machine any callback may be slow, and what is logged is looked at
     PLACES[place](loop, call)
     if errors:
         raise errors[0]
