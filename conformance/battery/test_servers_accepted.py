@@ -57,15 +57,16 @@ def test_the_transport_owns_the_accepted_socket(loop: Loop, patience: Patience) 
 def test_the_accepted_socket_may_be_blocking(loop: Loop, patience: Patience) -> None:
     """A socket as socket.accept() returns it, blocking, will do: the loop goes on while nothing comes.
 
-    If this fails: look for a recv() that blocks the loop.
+    If this fails: look for a recv(), or a send() of more than there is room for, that blocks the loop.
     """
     with tcp_pair() as (ours, peer):
         ours.setblocking(True)
         transport, protocol = loop.run_until_complete(loop.connect_accepted_socket(Events, ours))
         loop.run_until_complete(asyncio.sleep(0.001))
+        transport.write(bytes(8 << 20))  # more than the kernel takes from anybody
         peer.sendall(b"in")
         patience.run_until(loop, lambda: protocol.received == b"in", "the data")
-        transport.close()
+        transport.abort()
         turn(loop, 3)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from conformance.kit.certificates import server_context
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import drive, receive_exactly
+from conformance.kit.peers import drive, receive_all, receive_exactly
 from conformance.kit.secured import tls_over
 from conformance.kit.servers import accepted, dial, ended, serving, serving_unix
 from conformance.kit.threads import in_thread
@@ -44,6 +44,28 @@ def test_close_leaves_connections_of_any_kind_open(loop: Loop, patience: Patienc
             assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 6))) == b"answer"
             protocol.transport.abort()
             turn(loop, 4)
+
+
+@requirement("servers.async-with-keeps", MUST, cite=(CLOSE, "asyncio-eventloop: asyncio.Server"))
+def test_the_end_of_a_block_leaves_connections_open(loop: Loop, patience: Patience) -> None:
+    """async with closes the server, as close() does: existing connections are left open, and end when they end.
+
+    If this fails: look for connections that are ended so that the block can be left.
+    """
+
+    async def block(server: Any) -> None:
+        async with server:
+            pass
+
+    with serving(loop) as service, dial(service) as peer:
+        protocol = accepted(loop, patience, service)
+        leaving = loop.create_task(block(service.server))
+        turn(loop, 5)
+        assert not service.server.is_serving()
+        peer.sendall(b"question")
+        patience.run_until(loop, lambda: protocol.received == b"question", "the data")
+        protocol.transport.close()
+        loop.run_until_complete(ended(leaving, patience))
 
 
 @requirement("servers.wait-closed-tls", MUST, cite="asyncio-eventloop: Server.wait_closed", since="3.12")
@@ -83,3 +105,34 @@ def test_closing_clients_does_not_close_the_server(loop: Loop, patience: Patienc
         assert service.server.is_serving()
         with dial(service):
             assert not accepted(loop, patience, service, 2).transport.is_closing()
+
+
+@requirement("servers.close-clients", MUST, cite="asyncio-eventloop: Server.close_clients", since="3.13")
+def test_close_clients_closes_every_connection(loop: Loop, patience: Patience) -> None:
+    """close_clients() calls close() on the transports of all incoming connections: what was written is still sent.
+
+    If this fails: look for a server that does not know its connections, or that aborts them.
+    """
+    data = bytes(20_000_000)  # more than the system takes
+    with serving(loop) as service, dial(service) as one, dial(service) as two:
+        for protocol in (accepted(loop, patience, service, 2), service.protocols[0]):
+            protocol.transport.write(data)
+        service.server.close()
+        service.server.close_clients()
+        for peer in (one, two):
+            assert drive(loop, patience, in_thread(lambda peer=peer: receive_all(peer))) == data  # type: ignore[misc]
+
+
+@requirement("servers.abort-clients", MUST, cite="asyncio-eventloop: Server.abort_clients", since="3.13")
+def test_abort_clients_aborts_every_connection(loop: Loop, patience: Patience) -> None:
+    """abort_clients() closes all connections immediately, without waiting for pending operations to complete.
+
+    If this fails: look for a close that waits for the buffer to drain.
+    """
+    with serving(loop) as service, dial(service), dial(service):
+        accepted(loop, patience, service, 2)
+        for protocol in service.protocols:
+            protocol.transport.write(bytes(20_000_000))
+        service.server.close()
+        service.server.abort_clients()
+        patience.run_until(loop, lambda: all(p.lost for p in service.protocols), "every connection_lost()")

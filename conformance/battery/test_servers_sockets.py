@@ -201,3 +201,13 @@ def test_protocols_of_a_server_may_be_false(loop: Loop, patience: Patience) -> N
             patience.run_until(loop, lambda: protocol.received == b"in", "the data")
     finally:
         shut(loop, service)
+
+
+@requirement("servers.no-address", SHOULD, cite="exceptions: OSError")
+def test_an_address_of_somebody_else_is_an_error(loop: Loop) -> None:
+    """create_server() on an address that this machine does not have raises OSError.
+
+    If this fails: look for a server without sockets.
+    """
+    with pytest.raises(OSError):  # noqa: PT011 (which one is the system's affair)
+        create(loop, "192.0.2.1", 0)

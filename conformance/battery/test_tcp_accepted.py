@@ -1,4 +1,4 @@
-"""Chapter tcp: connect_accepted_socket()."""
+"""Chapter tcp: connect_accepted_socket(), and create_connection() with a socket."""
 
 from __future__ import annotations
 
@@ -74,3 +74,22 @@ def test_connect_accepted_socket_needs_ssl_for_its_timeouts(loop: Loop, name: st
     arguments: dict[str, Any] = {name: 1.0}
     with tcp_pair() as (ours, _), pytest.raises(ValueError):  # noqa: PT011 (no loop's text is asserted on)
         loop.run_until_complete(loop.connect_accepted_socket(Events, ours, **arguments))
+
+
+@requirement("tcp.connect-made-given", MUST, cite=(CONNECT, ACCEPTED))
+@pytest.mark.parametrize("way", ["create_connection", "connect_accepted_socket"])
+def test_connection_made_is_called_first_for_a_given_socket(loop: Loop, way: str) -> None:
+    """connection_made() is called before the pair is returned, also if the socket was given and is connected.
+
+    If this fails: look for a path without a connection to wait for, which waits for nothing.
+    """
+
+    async def main(sock: socket.socket) -> tuple[Any, Any]:
+        give: Any = loop.create_connection if way == "create_connection" else loop.connect_accepted_socket
+        transport, protocol = await give(Events, sock=sock)
+        assert protocol.names == ["connection_made"]
+        assert protocol.transport is transport
+        return transport, protocol
+
+    with tcp_pair() as (ours, _), opened(loop, main(ours)):
+        pass

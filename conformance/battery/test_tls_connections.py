@@ -246,7 +246,7 @@ def test_timeouts_need_tls(loop: Loop, name: str) -> None:
 def test_a_handshake_that_takes_too_long_is_aborted(loop: Loop, patience: Patience) -> None:
     """After ssl_handshake_timeout seconds without a handshake the connection is aborted: ConnectionAbortedError.
 
-    If this fails: look for a timeout that is not passed on, or another exception type; or for a socket left open.
+    If this fails: look for a timeout that is not passed on, another exception type, or a socket that is left open.
     """
     arguments: dict[str, Any] = {"ssl": client_context(), "server_hostname": NAME, "ssl_handshake_timeout": 0.005}
     with listener() as listening:

@@ -172,3 +172,20 @@ def _unix_pair() -> Iterator[tuple[socket.socket, socket.socket]]:
     with ours, peer:
         ours.setblocking(False)
         yield ours, peer
+
+
+@requirement("tls.factory-once", MUST, cite="asyncio-eventloop: loop.create_connection")
+@SIDES
+def test_one_protocol_is_made_for_a_tls_connection(loop: Loop, patience: Patience, side: str) -> None:
+    """protocol_factory is called once for a connection with TLS, and what it returns is the protocol.
+
+    If this fails: look for a protocol that is made for the connection beneath, and another for TLS.
+    """
+    made: list[Events] = []
+
+    def factory() -> Events:
+        made.append(Events())
+        return made[-1]
+
+    with secured(loop, patience, side, protocol=factory) as (_, protocol, _):
+        assert made == [protocol]

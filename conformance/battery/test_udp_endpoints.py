@@ -61,10 +61,10 @@ def test_the_protocol_factory_of_an_endpoint_is_called_once(loop: Loop) -> None:
 
 
 @requirement("udp.connection-made", MUST, cite=(ENDPOINT, "asyncio-protocol: BaseProtocol.connection_made"))
-def test_connection_made_is_called_before_the_endpoint_is_returned(loop: Loop) -> None:
-    """connection_made() is called once, with the transport, before create_datagram_endpoint() returns.
+def test_connection_made_is_called_before_the_endpoint_is_returned(loop: Loop, patience: Patience) -> None:
+    """connection_made() is called once, first, with the transport, before create_datagram_endpoint() returns.
 
-    If this fails: look for an announcement that is only queued when the future is resolved.
+    If this fails: look for an announcement that is only queued when the future is resolved, or when a datagram is.
     """
 
     async def main() -> Any:
@@ -75,6 +75,12 @@ def test_connection_made_is_called_before_the_endpoint_is_returned(loop: Loop) -
 
     loop.run_until_complete(main()).abort()
     turn(loop, 3)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours, udp_peer() as peer:
+        ours.bind(HERE)
+        peer.sendto(b"early", ours.getsockname())
+        with endpoint(loop, sock=ours) as (_, protocol):
+            patience.run_until(loop, lambda: protocol.received, "the datagram that was there before")
+            assert protocol.names == ["connection_made", "datagram_received"]
 
 
 @requirement("udp.local-addr", MUST, cite=ENDPOINT)

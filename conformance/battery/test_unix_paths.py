@@ -39,6 +39,7 @@ _PATHS: dict[str, Any] = {
     "not-text": b"s\xff",
     "a-space": "s s",
     "path-like": _PathLike("s"),
+    "path-like-bytes": _PathLike(b"s"),
     "long": "s" * 100,
 }
 
@@ -138,3 +139,31 @@ def test_protocols_over_unix_sockets_may_be_false(loop: Loop, patience: Patience
         assert protocol.transport is transport
         assert isinstance(accepted(loop, patience, service), Empty)
         transport.abort()
+
+
+@requirement(
+    "unix.connect-factory-last", MUST, cite=(CONNECT, "asyncio-eventloop: loop.create_connection"), needs=("unix",)
+)
+def test_no_protocol_is_made_for_a_path_that_nobody_listens_at(loop: Loop, tmp_path: Path) -> None:
+    """The connection to a path is established first, and then protocol_factory is called; connection_made() follows.
+
+    If this fails: look for a protocol that is made before the attempt, or a pair that is returned unannounced.
+    """
+    made: list[Events] = []
+
+    def factory() -> Events:
+        made.append(Events())
+        return made[-1]
+
+    async def connected(path: str) -> None:
+        transport, protocol = await loop.create_unix_connection(factory, path)
+        assert made == [protocol]
+        assert protocol.names == ["connection_made"]
+        transport.abort()
+
+    with pytest.raises(FileNotFoundError):
+        loop.run_until_complete(loop.create_unix_connection(factory, str(tmp_path / "nobody")))
+    assert made == []
+    with unix_listener(str(tmp_path / "s")):
+        loop.run_until_complete(connected(str(tmp_path / "s")))
+        turn(loop, 3)

@@ -122,3 +122,61 @@ class ForgetsTheFamilyOfSequences(Stock):
         if isinstance(host, list):
             kwargs.pop("family", None)
         return await super().create_server(protocol_factory, host, port, **kwargs)
+
+
+@breaks("servers.async-with-keeps")
+class BlocksEndConnections(_Knows):
+    """The end of an async with aborts the connections that there are."""
+
+    def change(self, server: Any, made: list[Any]) -> None:
+        class Ends(type(server)):  # type: ignore[misc]  # whatever class that is
+            async def __aexit__(self, *exc: Any) -> None:
+                for transport in made:
+                    transport.abort()
+                await super().__aexit__(*exc)
+
+        server.__class__ = Ends
+
+
+@breaks("servers.async-with")
+class BlocksCloseOnce(_Knows):
+    """The end of an async with fails if the server is closed already."""
+
+    def change(self, server: Any, made: list[Any]) -> None:
+        class Ends(type(server)):  # type: ignore[misc]  # whatever class that is
+            async def __aexit__(self, *exc: Any) -> None:
+                if not server.sockets:
+                    raise RuntimeError("closed already")
+                await super().__aexit__(*exc)
+
+        server.__class__ = Ends
+
+
+@breaks("servers.serve-forever-once")
+class TheSecondEndsTheFirst(_Knows):
+    """A second serve_forever() is refused, and closes the server."""
+
+    def change(self, server: Any, made: list[Any]) -> None:
+        async def serve_forever(serve_forever: Any) -> None:
+            try:
+                await serve_forever()
+            except RuntimeError:
+                server.close()
+                raise
+
+        replaced(server, "serve_forever", serve_forever)
+
+
+@breaks("servers.wait-closed")
+class WaitersShareAFate(_Knows):
+    """All who wait for a server to be closed are cancelled with one of them."""
+
+    def change(self, server: Any, made: list[Any]) -> None:
+        shared: list[asyncio.Future[None]] = []
+
+        async def wait_closed(wait_closed: Any) -> None:
+            if not shared:
+                shared.append(asyncio.ensure_future(wait_closed()))
+            await shared[0]
+
+        replaced(server, "wait_closed", wait_closed)

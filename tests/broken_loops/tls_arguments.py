@@ -233,3 +233,36 @@ class UnixServersWaitForGoodbyes(Stock):
     async def create_unix_server(self, *args: Any, **kwargs: Any) -> Any:
         kwargs.pop("ssl_shutdown_timeout", None)
         return await super().create_unix_server(*args, **kwargs)
+
+
+@breaks("tls.factory-once")
+class MakesProtocolsForBothLayers(Stock):
+    """With TLS the factory is called for the connection beneath, and for TLS."""
+
+    async def create_connection(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("ssl"):
+            protocol_factory()
+        return await super().create_connection(protocol_factory, *args, **kwargs)
+
+
+@breaks("tls.factory-once")
+class ServersMakeProtocolsForBothLayers(Stock):
+    """A server over TLS calls the factory for the connection beneath, and for TLS."""
+
+    async def create_server(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        factory = (lambda: (protocol_factory(), protocol_factory())[0]) if kwargs.get("ssl") else protocol_factory
+        return await super().create_server(factory, *args, **kwargs)
+
+
+@breaks("tls.handshake-timeout")
+class LeavesHandshakesOpen(Stock):
+    """After ssl_handshake_timeout create_connection() raises, and the connection stays open."""
+
+    async def create_connection(self, *args: Any, **kwargs: Any) -> Any:
+        timeout = kwargs.pop("ssl_handshake_timeout", None)
+        connecting = self.create_task(super().create_connection(*args, **kwargs))
+        try:
+            return await asyncio.wait_for(asyncio.shield(connecting), timeout)
+        except TimeoutError:
+            connecting.add_done_callback(lambda task: task.cancelled() or task.exception())
+            raise ConnectionAbortedError("no handshake") from None

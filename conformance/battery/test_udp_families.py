@@ -1,0 +1,63 @@
+"""Chapter udp: endpoints over IPv6 and over Unix sockets: connected ones, and what waits for several peers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.kit.datagrams import endpoint, receive_after_filler, udp_peer
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import PEER_TIMEOUT, drive
+from conformance.kit.threads import in_thread
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+ENDPOINT = "asyncio-eventloop: loop.create_datagram_endpoint"
+
+
+def _bound(path: Path) -> socket.socket:
+    """A Unix datagram socket at a path."""
+    peer = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    peer.settimeout(PEER_TIMEOUT)
+    peer.bind(str(path))
+    return peer
+
+
+@requirement("udp.remote-addr-families", MUST, cite=ENDPOINT, needs=("ipv6", "unix"))
+@pytest.mark.parametrize("family", [socket.AF_INET6, socket.AF_UNIX], ids=["ipv6", "unix"])
+def test_endpoints_of_any_family_are_connected(loop: Loop, tmp_path: Path, family: int) -> None:
+    """remote_addr connects the socket to a remote address, over IPv6 and over a Unix socket, too.
+
+    If this fails: look for an address that is only remembered for sendto().
+    """
+    with udp_peer(family) if family == socket.AF_INET6 else _bound(tmp_path / "peer") as peer:
+        name = peer.getsockname()
+        how: dict[str, Any] = {"remote_addr": name if family == socket.AF_UNIX else name[:2], "family": family}
+        with endpoint(loop, **how) as (transport, _):
+            assert transport.get_extra_info("socket").getpeername() == name
+            assert transport.get_extra_info("peername") == name
+
+
+@requirement("udp.buffered-addresses", SHOULD, cite="asyncio-protocol: DatagramTransport.sendto", needs=("linux",))
+def test_datagrams_that_wait_keep_their_addresses(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """sendto() buffers the data for its own addr: datagrams that wait for room go each to its own peer.
+
+    If this fails: look for one address per buffer.
+    """
+    with _bound(tmp_path / "one") as one, _bound(tmp_path / "two") as two:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filling, contextlib.suppress(BlockingIOError):
+            filling.setblocking(False)
+            while True:
+                filling.sendto(b"filler", one.getsockname())
+        with endpoint(loop, local_addr=str(tmp_path / "ours"), family=socket.AF_UNIX) as (transport, _):
+            transport.sendto(b"for one", one.getsockname())
+            transport.sendto(b"for two", two.getsockname())
+            turn(loop, 2)
+            reading = in_thread(lambda: receive_after_filler(one, 1))
+            assert drive(loop, patience, reading) == [b"for one"]
+            assert drive(loop, patience, in_thread(lambda: receive_after_filler(two, 1))) == [b"for two"]

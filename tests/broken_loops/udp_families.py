@@ -1,0 +1,62 @@
+"""Broken loops of the chapter `udp`: endpoints over IPv6 and Unix sockets, and what waits for several peers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from typing import Any
+
+from reference_loop.datagrams import DatagramTransport
+from tests.broken_loops import breaks
+from tests.broken_loops.udp_sending import OverDatagrams
+
+Stock = asyncio.SelectorEventLoop
+
+
+class _Connects(Stock):
+    """Does not connect datagram sockets of the family `without`."""
+
+    without = 0
+
+    async def sock_connect(self, sock: Any, address: Any) -> None:
+        if sock.type != socket.SOCK_DGRAM or sock.family != self.without:
+            await super().sock_connect(sock, address)
+
+
+@breaks("udp.remote-addr-families")
+class DoesNotConnectIpv6(_Connects):
+    """An endpoint over IPv6 only remembers its remote address."""
+
+    without = socket.AF_INET6
+
+
+@breaks("udp.remote-addr-families")
+class DoesNotConnectPaths(_Connects):
+    """An endpoint over a Unix socket only remembers its remote address."""
+
+    without = socket.AF_UNIX
+
+
+@breaks("udp.buffered-addresses")
+class HasOneAddressPerBuffer(OverDatagrams):
+    """What waits goes to the address that came last."""
+
+    class Endpoint(DatagramTransport):
+        def sendto(self, data: Any, addr: Any = None) -> None:
+            super().sendto(data, addr)
+            for index, (waiting, address) in enumerate(self._buffer):
+                self._buffer[index] = (waiting, addr or address)
+
+
+@breaks("udp.connection-made")
+class ReadsBeforeItAnnounces(Stock):
+    """A datagram that waits in a given socket is received before connection_made()."""
+
+    async def create_datagram_endpoint(self, protocol_factory: Any, *args: Any, **how: Any) -> Any:  # type: ignore[override]
+        protocol = protocol_factory()
+        if how.get("sock") is not None:
+            how["sock"].setblocking(False)
+            with contextlib.suppress(OSError):
+                protocol.datagram_received(*how["sock"].recvfrom(65536))
+        return await super().create_datagram_endpoint(lambda: protocol, *args, **how)
