@@ -21,12 +21,11 @@ class KeepsRemovedHandlers(Stock):
 
 
 @breaks("resources.done-forgotten")
-class KeepsTheLastTimer(Stock):
-    """The callback of the last timer that was set is kept, if it is no method of a future."""
+class KeepsTimers(Stock):
+    """The callbacks of timers are kept when they have run."""
 
     def call_later(self, delay: float, callback: Any, *args: Any, **context: Any) -> Any:
-        if not args:
-            self.latest = callback
+        self.__dict__.setdefault("timers", []).append(callback)
         return super().call_later(delay, callback, *args, **context)
 
 
