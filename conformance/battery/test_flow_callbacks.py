@@ -21,6 +21,7 @@ SET = "asyncio-protocol: WriteTransport.set_write_buffer_limits"
 PAUSE = "asyncio-protocol: BaseProtocol.pause_writing"
 RESUME = "asyncio-protocol: BaseProtocol.resume_writing"
 CLOSE = "asyncio-protocol: BaseTransport.close"
+ABORT = "asyncio-protocol: WriteTransport.abort"
 REPORTED = "asyncio-dev: Detect never-retrieved exceptions"
 
 kinds = pytest.mark.parametrize("kind", KINDS)
@@ -81,12 +82,15 @@ def test_no_flow_control_after_connection_lost(loop: Loop, patience: Patience, k
         assert protocol.names.count("connection_lost") == 1
 
 
-@requirement("flow.abort-inside-pause", SHOULD, cite="asyncio-protocol: WriteTransport.abort", needs=("unix",))
+@requirement(
+    "flow.abort-inside-pause", SHOULD, cite=("asyncio-protocol: WriteTransport.abort", "zuvloop#33"), needs=("unix",)
+)
 @kinds
 def test_aborting_inside_pause_writing(loop: Loop, patience: Patience, kind: str) -> None:
-    """A protocol may abort inside pause_writing(): nothing is sent, and the descriptor's number can be used again.
+    """A protocol may abort inside pause_writing(): nothing is sent, it is not resumed, and the descriptor is let go.
 
-    If this fails: look for a write() that goes on with a transport that is gone, and watches its descriptor.
+    If this fails: look for a write() that goes on with a transport that is gone, and watches its descriptor, or for a
+    resume_writing() for the buffer that was dropped.
     """
     protocol = Reacts(when_paused=lambda transport: transport.abort())
     with blocked(loop, kind, protocol) as (transport, _, peer):
@@ -98,6 +102,7 @@ def test_aborting_inside_pause_writing(loop: Loop, patience: Patience, kind: str
         while peer.read():
             pass
         assert peer.received == b""
+        assert protocol.names == ["connection_made", "pause_writing", "connection_lost"]
     with contextlib.ExitStack() as stack:
         for sock in (each for _ in range(3) for each in socket.socketpair()):
             stack.enter_context(sock).setblocking(False)

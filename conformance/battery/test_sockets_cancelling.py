@@ -12,7 +12,7 @@ import pytest
 from conformance.kit.patience import Patience
 from conformance.kit.peers import PEER_TIMEOUT
 from conformance.kit.waiting import turns
-from conformance.requirement import MUST, requirement
+from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 RECVFROM = "asyncio-eventloop: loop.sock_recvfrom"
@@ -80,3 +80,24 @@ def test_sock_recvfrom_into_fills_a_part_of_a_buffer(loop: Loop) -> None:
             answer = loop.run_until_complete(loop.sock_recvfrom_into(ours, memoryview(whole)[4:], nbytes))
             assert answer == (expected, peer.getsockname())
     assert whole == bytes(4) + b"datagram" + bytes(4)
+
+
+@requirement("sockets.called-again-when-cancelled", SHOULD, cite=("asyncio-eventloop: loop.sock_recv", "gh-74250"))
+@pytest.mark.parametrize("call", ["sock_recv", *_CALLS])
+def test_the_next_call_may_begin_as_the_last_is_cancelled(loop: Loop, patience: Patience, call: str) -> None:
+    """A call may begin in the moment in which the one before it is cancelled: it gets what comes next.
+
+    If this fails: look for the clean-up of the cancelled call, a turn later, which removes the watcher of the new one.
+    """
+
+    async def main() -> Any:
+        waiting = asyncio.ensure_future(_CALLS[call](loop, ours) if call in _CALLS else loop.sock_recv(ours, 100))
+        await turns(3)
+        waiting.cancel()
+        loop.call_later(0.01, peer.sendto, b"next", ours.getsockname())
+        async with asyncio.timeout(patience.seconds):
+            return await loop.sock_recv(ours, 100)  # in this task: another one would begin only after the clean-up
+
+    ours, peer = _datagrams()
+    with ours, peer:
+        assert loop.run_until_complete(main()) == b"next"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -270,3 +271,26 @@ def test_a_failed_write_loses_the_connection(loop: Loop, patience: Patience) -> 
         write()
         until_lost(loop, patience, protocol)
         assert isinstance(protocol.reason, OSError)
+
+
+@requirement("tcp.failing-connection-lost", SHOULD, cite="asyncio-dev: Detect never-retrieved exceptions")
+@TCP_WAYS
+def test_an_exception_in_connection_lost_is_reported(loop: Loop, patience: Patience, watch: Any, way: str) -> None:
+    """An exception in connection_lost() is given to the exception handler, and the socket is closed all the same.
+
+    If this fails: look for a last callback outside of any try, or for a close() behind it that is skipped.
+    """
+    error = LookupError("in connection_lost()")
+
+    class Fails(Events):
+        def connection_lost(self, exc: BaseException | None) -> None:
+            super().connection_lost(exc)
+            raise error
+
+    watch.allow("reported")
+    watch.reported.clear()
+    with joined(loop, patience, way, Fails()) as (transport, protocol, peer):
+        transport.close()
+        until_lost(loop, patience, protocol)
+        assert receive_all(peer) == b""
+        assert [context["exception"] for context in watch.reported] == [error]

@@ -15,7 +15,7 @@ from conformance.kit.protocols import Events
 from conformance.kit.servers import accepted, dial, serving
 from conformance.kit.transports import connected, until_lost
 from conformance.kit.ways import TCP_WAYS, WAYS, joined
-from conformance.requirement import MUST, requirement
+from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 
@@ -194,3 +194,18 @@ def test_a_connection_is_an_asyncio_transport(loop: Loop, patience: Patience, wa
         assert isinstance(transport, asyncio.Transport)
         assert isinstance(transport, asyncio.ReadTransport)
         assert isinstance(transport, asyncio.WriteTransport)
+
+
+@requirement("tcp.extra-info-closed", SHOULD, cite="asyncio-protocol: BaseTransport.get_extra_info")
+@pytest.mark.parametrize("name", ["socket", "sockname", "peername", "sslcontext", "of nobody"])
+@WAYS
+def test_a_closed_transport_can_be_asked(loop: Loop, patience: Patience, way: str, name: str) -> None:
+    """get_extra_info() raises nothing when the transport is closed: it gives what is known, or the default.
+
+    If this fails: look for a question to a socket that is gone.
+    """
+    with joined(loop, patience, way) as (transport, protocol, _):
+        transport.close()
+        until_lost(loop, patience, protocol)
+        transport.get_extra_info(name)
+        assert transport.get_extra_info("of nobody", default="default") == "default"

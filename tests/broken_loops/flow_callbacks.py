@@ -189,3 +189,13 @@ class ForgetsWritesWhileItResumes(OverStreams):
         def write(self, data: Any) -> None:
             if self._loop.resuming in (None, self):  # type: ignore[attr-defined]
                 super().write(data)
+
+
+@breaks("flow.abort-inside-pause")
+class ResumesWhatWasAborted(OverStreams):
+    """abort() drops the buffer, and tells the protocol that there is room again."""
+
+    class Stream(StreamTransport):
+        def abort(self) -> None:
+            super().abort()
+            self._buffer_shrank()

@@ -36,3 +36,15 @@ class FillsWhatIsViewed(Stock):
         if isinstance(buf, memoryview):
             buf = memoryview(buf.obj)[: len(buf)]
         return await super().sock_recvfrom_into(sock, buf, nbytes)
+
+
+@breaks("sockets.called-again-when-cancelled")
+class CleansUpATurnLater(Stock):
+    """The clean-up of a call that receives, and was cancelled, removes whatever reader there is a turn later."""
+
+    async def sock_recvfrom(self, sock: Any, bufsize: int) -> Any:
+        try:
+            return await super().sock_recvfrom(sock, bufsize)
+        except asyncio.CancelledError:
+            self.call_soon(self.remove_reader, sock.fileno())
+            raise

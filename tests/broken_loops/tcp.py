@@ -225,3 +225,17 @@ class LinesWaitForTheNextWrite(OverStreams):
             super().write(data)
             if waiting:
                 self._start_writing()
+
+
+@breaks("tcp.write-after-loss-is-quiet")
+class LosesItsPatienceWithLateWrites(OverStreams):
+    """From the sixth on, writes to a connection that was lost raise."""
+
+    class Stream(StreamTransport):
+        late = 0
+
+        def write(self, data: Any) -> None:
+            self.late += self._lost
+            if self.late > 5:
+                raise ConnectionResetError("the connection was lost")
+            super().write(data)

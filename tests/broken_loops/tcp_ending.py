@@ -384,3 +384,34 @@ class HasTransportsOfItsOwn(asyncio.SelectorEventLoop):
     async def create_connection(self, *args: Any, **kwargs: Any) -> Any:
         transport, protocol = await super().create_connection(*args, **kwargs)
         return _Proxy(transport), protocol
+
+
+@breaks("tcp.extra-info-closed")
+class AsksTheClosedSocket(OverStreams):
+    """get_extra_info('socket') of a transport that is closed raises."""
+
+    class Stream(StreamTransport):
+        def get_extra_info(self, name: str, default: Any = None) -> Any:
+            if name == "socket" and self._sock is None:
+                raise RuntimeError("the transport is closed")
+            return super().get_extra_info(name, default)
+
+
+@breaks("tcp.failing-connection-lost")
+class DropsTheLastException(OverStreams):
+    """An exception of connection_lost() disappears."""
+
+    class Stream(StreamTransport):
+        def _call_connection_lost(self, exc: BaseException | None) -> None:
+            with contextlib.suppress(Exception):
+                super()._call_connection_lost(exc)
+
+
+@breaks("tcp.failing-connection-lost")
+class KeepsTheSocketOfAFailure(OverStreams):
+    """When connection_lost() raises, the socket stays open."""
+
+    class Stream(StreamTransport):
+        def _call_connection_lost(self, exc: BaseException | None) -> None:
+            self._protocol.connection_lost(exc)
+            self._release()
