@@ -82,9 +82,7 @@ def test_no_flow_control_after_connection_lost(loop: Loop, patience: Patience, k
         assert protocol.names.count("connection_lost") == 1
 
 
-@requirement(
-    "flow.abort-inside-pause", SHOULD, cite=("asyncio-protocol: WriteTransport.abort", "zuvloop#33"), needs=("unix",)
-)
+@requirement("flow.abort-inside-pause", SHOULD, cite=(ABORT, "zuvloop#33"), needs=("unix",))
 @kinds
 def test_aborting_inside_pause_writing(loop: Loop, patience: Patience, kind: str) -> None:
     """A protocol may abort inside pause_writing(): nothing is sent, it is not resumed, and the descriptor is let go.
