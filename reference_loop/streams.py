@@ -64,7 +64,7 @@ class StreamTransport(SocketTransport):
             data = self._sock.recv(self._read_size)  # type: ignore[union-attr]  # we read, so it is there
         except (BlockingIOError, InterruptedError):
             return
-        except OSError as exc:
+        except Exception as exc:  # of a patched socket, perhaps: the descriptor would stay readable for ever
             self._fail(exc, "Fatal read error on socket transport")
             return
         if not data:
@@ -144,7 +144,7 @@ class StreamTransport(SocketTransport):
                 sent = self._sock.send(data)  # type: ignore[union-attr]
             except (BlockingIOError, InterruptedError):
                 sent = 0
-            except OSError as exc:
+            except Exception as exc:
                 self._fail(exc, "Fatal write error on socket transport")
                 return
             if sent < len(data):
@@ -165,7 +165,7 @@ class StreamTransport(SocketTransport):
                 sent = self._sock.sendmsg(pieces)  # type: ignore[union-attr]
             except (BlockingIOError, InterruptedError):
                 sent = 0
-            except OSError as exc:
+            except Exception as exc:
                 self._fail(exc, "Fatal write error on socket transport")
                 return
             pieces = list(after(pieces, sent))
@@ -203,7 +203,7 @@ class StreamTransport(SocketTransport):
                 sent = self._sock.sendmsg(list(islice(buffer, PIECES_PER_CALL)))  # type: ignore[union-attr]
         except (BlockingIOError, InterruptedError):
             return
-        except OSError as exc:
+        except Exception as exc:
             self._fail(exc, "Fatal write error on socket transport")
             return
         self._buffer_size -= sent
