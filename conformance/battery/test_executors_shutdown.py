@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
-import warnings
 from typing import Any
 
 import pytest
@@ -230,22 +229,3 @@ def test_each_shutdown_waits_for_the_threads(loop: Loop, patience: Patience) -> 
         await future
 
     loop.run_until_complete(scenario())
-
-
-@requirement("executors.shutdown-in-time", MUST, cite="asyncio-eventloop: loop.shutdown_default_executor", since="3.12")
-def test_no_warning_if_the_threads_end_in_time(loop: Loop, patience: Patience) -> None:
-    """If the executor finishes joining in the time in seconds that timeout gives it, no RuntimeWarning is emitted.
-
-    If this fails: look for another unit than seconds, or a wait that is not ended by the threads.
-    """
-    released = threading.Event()
-
-    async def scenario() -> bool:
-        future = loop.run_in_executor(None, released.wait, patience.seconds)
-        loop.call_later(0.02, released.set)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", RuntimeWarning)
-            await loop.shutdown_default_executor(timeout=patience.seconds)  # type: ignore[call-arg]  # 3.12
-        return await future
-
-    assert loop.run_until_complete(scenario()) is True

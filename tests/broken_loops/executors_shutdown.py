@@ -6,7 +6,6 @@ import asyncio
 import concurrent.futures
 from typing import Any
 
-from reference_loop import EventLoop
 from tests.broken_loops import breaks
 
 Stock = asyncio.SelectorEventLoop
@@ -219,11 +218,3 @@ class NoTimeIsAllTime(Stock):
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # type: ignore[override]
         await super().shutdown_default_executor(timeout or None)  # type: ignore[call-arg]  # 3.12
-
-
-@breaks("executors.shutdown-in-time", since="3.12")
-class ShutdownCountsMilliseconds(EventLoop):
-    """The timeout of shutdown_default_executor() is taken for milliseconds."""
-
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
-        await super().shutdown_default_executor(None if timeout is None else timeout / 1000)
