@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.certificates import server_context
 from conformance.kit.patience import Patience, turn
 from conformance.kit.servers import accepted, dial, ended, serving
 from conformance.kit.waiting import until
@@ -88,8 +89,11 @@ def test_a_server_serves_at_once_by_default(loop: Loop) -> None:
 def test_a_server_may_be_made_without_serving(loop: Loop, patience: Patience) -> None:
     """With start_serving=False no connection is accepted until start_serving() is awaited.
 
-    If this fails: look for a parameter that is ignored.
+    If this fails: look for a parameter that is ignored, perhaps by servers over TLS.
     """
+    with serving(loop, start_serving=False, ssl=server_context()) as service:
+        turn(loop, 2)
+        assert not service.server.is_serving()
     with serving(loop, start_serving=False) as service:
         with contextlib.suppress(OSError):
             dial(service).close()
@@ -134,8 +138,8 @@ def test_starting_a_server_again_changes_nothing(loop: Loop, patience: Patience)
     If this fails: look for a second watcher on the same socket, or an error.
     """
     with serving(loop) as service:
-        loop.run_until_complete(service.server.start_serving())
-        loop.run_until_complete(service.server.start_serving())
+        for _ in range(3):
+            loop.run_until_complete(service.server.start_serving())
         with dial(service) as peer:
             accepted(loop, patience, service)
             turn(loop, 3)

@@ -117,6 +117,30 @@ class IgnoresStartServing(ChangesServers):
         return server
 
 
+@breaks("servers.starts-later")
+class ServesTlsAtOnce(Stock):
+    """start_serving=False is ignored by a server over TLS."""
+
+    async def create_server(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("ssl"):
+            kwargs.pop("start_serving", None)
+        return await super().create_server(*args, **kwargs)
+
+
+@breaks("servers.start-idempotent")
+class StartsTwice(_Wraps):
+    """start_serving() can be called twice."""
+
+    class wrapper(_Wrapped):
+        starts = 0
+
+        async def start_serving(self) -> None:
+            self.starts += 1
+            if self.starts > 2:
+                raise RuntimeError("the server serves already")
+            await self.server.start_serving()
+
+
 @breaks("servers.start-idempotent")
 class StartsOnce(_Wraps):
     """start_serving() of a server that serves is an error."""
