@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import functools
 from asyncio import AbstractEventLoop as Loop
@@ -11,6 +12,7 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
+from conformance.kit.places import PLACES, at
 from conformance.requirement import MUST, SHOULD, requirement
 
 VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE", default="of nobody")
@@ -121,3 +123,53 @@ def test_debug_mode_changes_nothing_for_callbacks(loop: Loop, patience: Patience
         "later": ("of the context", "later", 5),
         "at": ("of nobody", "at", 6),
     }
+
+
+@requirement("callbacks.handle-type", MUST, cite="asyncio-eventloop: loop.call_soon")
+def test_call_soon_returns_a_handle(loop: Loop) -> None:
+    """call_soon() returns an instance of asyncio.Handle.
+
+    If this fails: look for a handle class of the loop's own that does not derive from the public one.
+    """
+    assert isinstance(loop.call_soon(lambda: None), asyncio.Handle)
+    turn(loop)
+
+
+@requirement("callbacks.cancel", MUST, cite="asyncio-eventloop: Handle.cancel")
+@each("place", PLACES)
+def test_a_cancelled_callback_does_not_run(loop: Loop, place: str) -> None:
+    """Handle.cancel() cancels the callback: it is not called, and its neighbours are.
+
+    If this fails: look for a flag that the queue's fast path does not look at.
+    """
+    trace: list[str] = []
+
+    def work() -> None:
+        loop.call_soon(trace.append, "before")
+        handle = loop.call_soon(trace.append, "cancelled")
+        loop.call_soon(trace.append, "after")
+        handle.cancel()
+
+    at(place, loop, work)
+    turn(loop, 2)
+    assert trace == ["before", "after"]
+    calls: list[str] = []
+    equal = [loop.call_soon(calls.append, "equal") for _ in range(3)]
+    equal[1].cancel()
+    assert [handle.cancelled() for handle in equal] == [False, True, False]
+    turn(loop)
+    assert calls == ["equal"] * 2
+
+
+@requirement("callbacks.cancel-from-callback", MUST, cite="asyncio-eventloop: Handle.cancel")
+def test_a_callback_can_cancel_one_that_is_due_in_the_same_iteration(loop: Loop) -> None:
+    """A callback can cancel another that was to run right after it.
+
+    If this fails: look for a batch that is copied, or checked for cancellation, before it runs.
+    """
+    trace: list[str] = []
+    victim: asyncio.Handle
+    loop.call_soon(lambda: victim.cancel())
+    victim = loop.call_soon(trace.append, "victim")
+    turn(loop, 2)
+    assert trace == []

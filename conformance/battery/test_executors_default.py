@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from conformance.battery.test_executors import CountingExecutor, FalsePool, run
 from conformance.kit.patience import Patience
 from conformance.kit.waiting import until
 from conformance.requirement import MUST, SHOULD, requirement
@@ -118,3 +119,38 @@ def test_close_leaves_the_queue_of_the_executor(loop: Loop, patience: Patience) 
     loop.close()
     released.set()
     patience.wait(done, "the work that was queued")
+
+
+@requirement("executors.set-default", MUST, cite="asyncio-eventloop: loop.set_default_executor")
+@pytest.mark.parametrize("kind", [Pool, FalsePool])
+def test_set_default_executor_sets_what_none_means(loop: Loop, kind: type[Pool]) -> None:
+    """The default executor is used if executor is None: the one that set_default_executor() has set.
+
+    If this fails: look for a pool of the loop's own that the setter does not replace, or a subclass that it refuses.
+    """
+    loop.set_default_executor(kind(1, thread_name_prefix="chosen"))
+    assert run(loop, lambda: threading.current_thread().name).startswith("chosen")
+
+
+@requirement("executors.set-default-type", MUST, cite="asyncio-eventloop: loop.set_default_executor")
+@pytest.mark.parametrize("executor", [None, "pool", CountingExecutor()], ids=["None", "str", "Executor"])
+def test_the_default_executor_must_be_a_thread_pool(loop: Loop, executor: Any) -> None:
+    """executor must be an instance of ThreadPoolExecutor: anything else is a TypeError (since Python 3.11).
+
+    If this fails: look for the check that Python 3.11 made an error.
+    """
+    with pytest.raises(TypeError):
+        loop.set_default_executor(executor)
+
+
+@requirement("executors.default-is-lazy", MUST, cite="asyncio-eventloop: loop.run_in_executor")
+def test_the_default_executor_is_a_thread_pool_made_when_needed(loop: Loop) -> None:
+    """The default executor, a ThreadPoolExecutor, is lazily initialised by run_in_executor() if it was not set.
+
+    If this fails: look for threads that are started with every loop.
+    """
+    before = threading.active_count()
+    loop.run_until_complete(asyncio.sleep(0))
+    assert threading.active_count() == before
+    assert isinstance(threading.current_thread(), threading.Thread)
+    assert run(loop, lambda: isinstance(threading.current_thread(), threading.Thread)) is True

@@ -229,3 +229,92 @@ def test_each_shutdown_waits_for_the_threads(loop: Loop, patience: Patience) -> 
         await future
 
     loop.run_until_complete(scenario())
+
+
+@requirement("executors.shutdown-joins", MUST, cite="asyncio-eventloop: loop.shutdown_default_executor")
+def test_shutdown_default_executor_joins_its_threads(loop: Loop) -> None:
+    """shutdown_default_executor() closes the default executor and waits for it to join all of its threads.
+
+    If this fails: look for a shutdown without waiting.
+    """
+    threads: list[threading.Thread] = []
+
+    async def scenario() -> None:
+        await loop.run_in_executor(None, lambda: threads.append(threading.current_thread()))
+        await loop.shutdown_default_executor()
+
+    loop.run_until_complete(scenario())
+    assert not threads[0].is_alive()
+
+
+@requirement("executors.shutdown-waits-for-work", MUST, cite="asyncio-eventloop: loop.shutdown_default_executor")
+def test_shutdown_default_executor_waits_for_running_work(loop: Loop, patience: Patience) -> None:
+    """shutdown_default_executor() waits until the work that is running has ended, without blocking the loop.
+
+    If this fails: look for work that is abandoned, or a join in the thread of the loop.
+    """
+    released = threading.Event()
+
+    async def scenario() -> Any:
+        future = loop.run_in_executor(None, released.wait, patience.seconds)
+        loop.call_later(0.002, released.set)
+        await loop.shutdown_default_executor()
+        assert future.done() or await future
+        return future.result()
+
+    assert loop.run_until_complete(scenario()) is True
+
+
+@requirement("executors.after-shutdown", MUST, cite="asyncio-eventloop: loop.shutdown_default_executor")
+def test_the_default_executor_cannot_be_used_after_its_shutdown(loop: Loop) -> None:
+    """Once this method has been called, using the default executor with run_in_executor() raises RuntimeError.
+
+    If this fails: look for an executor that is made again.
+    """
+
+    async def scenario() -> None:
+        await loop.shutdown_default_executor()
+        with pytest.raises(RuntimeError):
+            await loop.run_in_executor(None, int)
+
+    loop.run_until_complete(scenario())
+
+
+@requirement("executors.shutdown-unused", MUST, cite="asyncio-eventloop: loop.shutdown_default_executor")
+def test_shutdown_of_an_unused_executor_returns(loop: Loop) -> None:
+    """shutdown_default_executor() returns at once when no default executor was ever made; it may be called twice.
+
+    If this fails: look for a wait for threads that do not exist.
+    """
+
+    async def scenario() -> None:
+        await loop.shutdown_default_executor()
+        await loop.shutdown_default_executor()
+
+    loop.run_until_complete(scenario())
+
+
+@requirement(
+    "executors.shutdown-timeout",
+    MUST,
+    cite=("asyncio-eventloop: loop.shutdown_default_executor", "gh-111358"),
+    since="3.12",
+)
+@pytest.mark.parametrize("timeout", [0.005, 0])
+def test_shutdown_gives_up_after_its_timeout(loop: Loop, patience: Patience, timeout: float) -> None:
+    """timeout is the time in seconds the executor will be given to finish joining; then RuntimeWarning is emitted.
+
+    If this fails: look for the parameter that Python 3.12 added, or for a timeout of 0 taken for none.
+    """
+    released = threading.Event()
+
+    async def scenario() -> None:
+        future = loop.run_in_executor(None, released.wait, patience.seconds)
+        try:
+            with pytest.warns(RuntimeWarning):
+                await loop.shutdown_default_executor(timeout=timeout)  # type: ignore[call-arg]  # 3.12
+        finally:
+            released.set()
+        await future
+
+    loop.run_until_complete(scenario())

@@ -15,7 +15,7 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import PEER_TIMEOUT, listener, receive_exactly, reset, shrink_buffers, tcp_pair
-from conformance.kit.threads import in_thread, running_in_thread
+from conformance.kit.threads import running_in_thread
 from conformance.kit.waiting import turns
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -227,115 +227,6 @@ def test_sock_recv_into_waits_for_data(loop: Loop) -> None:
 
     with pair() as (ours, peer):
         loop.run_until_complete(main())
-
-
-@requirement("sockets.sendall", MUST, cite=SENDALL)
-@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
-def test_sock_sendall_sends_bytes_like_objects(loop: Loop, kind: type) -> None:
-    """sock_sendall() sends data, any bytes-like object, and returns None on success.
-
-    If this fails: look for a number of bytes that is returned, or a type that is taken for granted.
-    """
-    with pair() as (ours, peer):
-        answer: object = loop.run_until_complete(loop.sock_sendall(ours, kind(b"data")))
-        assert answer is None
-        assert receive_exactly(peer, 4) == b"data"
-
-
-@requirement("sockets.sendall-items", MUST, cite=(SENDALL, "socket: socket.socket.sendall", "gh-135862"))
-def test_sock_sendall_counts_bytes_and_not_items(loop: Loop, patience: Patience) -> None:
-    """data may be a buffer whose items are longer than a byte, as with socket.sendall(): all of it is sent.
-
-    If this fails: look for len() of an object where its size in bytes is meant.
-    """
-    data = array("I", range(1000))
-    with pair() as (ours, peer):
-        loop.run_until_complete(asyncio.wait_for(loop.sock_sendall(ours, data), patience.seconds))
-        assert receive_exactly(peer, 4000) == data.tobytes()
-
-
-@requirement("sockets.sendall-big", MUST, cite=SENDALL)
-def test_sock_sendall_goes_on_until_all_is_sent(loop: Loop) -> None:
-    """sock_sendall() continues to send until all data has been sent, returns None, and the loop runs meanwhile.
-
-    If this fails: look for a short write that is taken for the whole, or continued from a wrong place.
-    """
-    ran: list[int] = []
-    answers: list[object] = []
-
-    async def main() -> bytes:
-        sending: asyncio.Future[Any] = asyncio.ensure_future(loop.sock_sendall(ours, BIG))
-        await turns(3)
-        assert not sending.done()
-        ran.append(1)
-        receiving = in_thread(lambda: receive_exactly(peer, len(BIG)))
-        await sending
-        answers.append(sending.result())
-        return receiving.result()
-
-    with pair() as (ours, peer):
-        assert loop.run_until_complete(main()) == BIG
-    assert ran
-    assert answers == [None]
-
-
-@requirement("sockets.sendall-nothing", SHOULD, cite=SENDALL)
-def test_sock_sendall_of_nothing_returns(loop: Loop) -> None:
-    """sock_sendall() of no bytes returns None, also when there is no room to write.
-
-    If this fails: look for a wait for room that nothing needs.
-    """
-    with pair() as (ours, _peer):
-        answer: object = loop.run_until_complete(loop.sock_sendall(ours, b""))
-        assert answer is None
-
-
-@requirement("sockets.sendall-error", MUST, cite=SENDALL)
-def test_sock_sendall_raises_on_error(loop: Loop) -> None:
-    """On error, an exception is raised: also when the connection is reset while sock_sendall() waits.
-
-    If this fails: look for an error event that does not wake the writer.
-    """
-
-    async def main() -> None:
-        sending = asyncio.ensure_future(loop.sock_sendall(ours, BIG))
-        await turns(3)
-        reset(peer)
-        with pytest.raises(ConnectionError):
-            await sending
-
-    with pair() as (ours, peer):
-        loop.run_until_complete(main())
-
-
-@requirement("sockets.sendall-cancelled", MUST, cite=(SENDALL, "asyncio-task: Task.cancel"))
-def test_a_cancelled_sock_sendall_sends_no_more(loop: Loop) -> None:
-    """A cancelled sock_sendall() has sent the beginning of data, and sends nothing more.
-
-    If this fails: look for a buffer that is flushed behind the caller's back.
-    """
-
-    async def main() -> None:
-        sending = asyncio.ensure_future(loop.sock_sendall(ours, BIG))
-        await turns(3)
-        sending.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await sending
-        await turns(2)
-
-    def receive() -> bytes:
-        received = bytearray()
-        while not received.endswith(b"the end"):
-            received += peer.recv(65536) or pytest.fail("the stream has ended")
-        return bytes(received[:-7])
-
-    with pair() as (ours, peer):
-        loop.run_until_complete(main())
-        receiving = in_thread(receive)
-        loop.run_until_complete(loop.sock_sendall(ours, b"the end"))
-        prefix = receiving.result()
-    assert len(prefix) < len(BIG)
-    assert BIG.startswith(prefix)
 
 
 @requirement("sockets.both-directions", MUST, cite=SOCKETS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import math
-import socket
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +15,6 @@ from conformance.kit.cases import each
 from conformance.kit.oddities import ODD_ARGUMENTS
 from conformance.kit.patience import Patience, resolution, turn
 from conformance.kit.places import PLACES, at
-from conformance.kit.protocols import raising
 from conformance.requirement import MAY, MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -98,37 +96,6 @@ def test_a_delayed_callback_does_not_run_early_by_the_systems_clock(loop: Loop) 
     assert ran_at[0] - asked_at[0] >= 0.005 - 0.001 - resolution()
 
 
-@requirement("timers.fairness", SHOULD, cite="PEP 3156: Basic Callbacks")
-def test_timers_that_set_themselves_again_starve_nobody(loop: Loop) -> None:
-    """A timer that sets itself again and again without a delay keeps neither callbacks nor descriptors from their turn.
-
-    If this fails: look for a loop that runs timers until none is due.
-    """
-    left, right = socket.socketpair()
-    with left, right:
-        left.setblocking(False)
-        served: list[str] = []
-
-        def begin() -> None:
-            # Now, and not before: the poll of this turn is over.
-            right.send(b"x")
-            loop.call_soon(served.append, "callback")
-            again()
-
-        def again() -> None:
-            if len(set(served)) < 2 and budget.pop():
-                loop.call_later(0, again)
-            else:
-                loop.stop()
-
-        budget = [False] + [True] * 20_000
-        loop.add_reader(left, served.append, "descriptor")
-        loop.call_later(0, begin)
-        loop.run_forever()
-        loop.remove_reader(left)
-        assert set(served) == {"callback", "descriptor"}
-
-
 @requirement("timers.at-never-early", MUST, cite="asyncio-eventloop: loop.call_at")
 def test_call_at_does_not_run_early(loop: Loop) -> None:
     """A callback given to call_at() does not run before loop.time() has reached when.
@@ -149,69 +116,6 @@ def test_call_at_does_not_run_early(loop: Loop) -> None:
         loop.run_forever()
     assert len(lateness) == 4 * 7
     assert min(lateness) >= -resolution()
-
-
-@requirement("timers.order", MUST, cite="PEP 3156: Basic Callbacks")
-def test_timers_run_in_the_order_of_their_deadlines(loop: Loop) -> None:
-    """Callbacks with different deadlines run in the order of the deadlines, not of the calls.
-
-    If this fails: look for a list that is not sorted, or a heap whose comparison is wrong.
-    """
-    trace: list[int] = []
-    start = loop.time()
-    for number in (5, 1, 4, 2, 3, 0):
-        loop.call_at(start + 0.004 * number, trace.append, number)
-    loop.call_at(start + 0.024, loop.stop)
-    loop.run_forever()
-    assert trace == [0, 1, 2, 3, 4, 5]
-
-
-@requirement("timers.order-when-late", SHOULD, cite="PEP 3156: Basic Callbacks")
-def test_timers_that_are_all_due_run_in_the_order_of_their_deadlines(loop: Loop) -> None:
-    """Timers that became due while the loop was busy run in the order of their deadlines.
-
-    If this fails: look for due timers collected in the order of the heap's array, or last first.
-    """
-    trace: list[int] = []
-    start = loop.time()
-    for number in range(100):
-        number = number * 37 % 100
-        loop.call_at(start + 0.0002 * number, trace.append, number)
-    time.sleep(0.022)
-    loop.call_at(start + 0.021, loop.stop)
-    loop.run_forever()
-    assert trace == list(range(100))
-
-
-@requirement("timers.equal-deadlines", MAY, cite="asyncio-eventloop: loop.call_later")
-def test_the_order_of_equal_deadlines_is_open(loop: Loop, answer: Any) -> None:
-    """If two callbacks are scheduled for exactly the same time, the order in which they are called is undefined.
-
-    If this fails: nothing is wrong; code that depends on the answer is.
-    """
-    trace: list[int] = []
-    when = loop.time() + 0.001
-    for number in range(20):
-        loop.call_at(when, trace.append, number)
-    loop.call_at(when + 0.001, loop.stop)
-    loop.run_forever()
-    orders = {"in the order of the calls": list(range(20)), "last call first": list(range(19, -1, -1))}
-    answer(next((name for name, order in orders.items() if trace == order), "in another order"))
-
-
-@requirement("timers.past-deadline", SHOULD, cite="PEP 3156: Basic Callbacks")
-@each("method", ["call_later", "call_at"])
-@each("ago", [0.001, 5.0, 1e6])
-def test_a_deadline_in_the_past_is_due_at_once(loop: Loop, patience: Patience, method: str, ago: float) -> None:
-    """A negative delay, or a deadline in the past, is due at once.
-
-    If this fails: look for a delay stored in an unsigned integer, or an error for negative ones or those before the
-    clock's own beginning.
-    """
-    fired: list[int] = []
-    when = -ago if method == "call_later" else loop.time() - ago
-    getattr(loop, method)(when, fired.append, 1)
-    patience.run_until(loop, lambda: fired, "the overdue callback")
 
 
 @requirement("timers.never-inline", MUST, cite="asyncio-eventloop: loop.call_later")
@@ -356,37 +260,6 @@ def test_setting_a_timer_on_a_closed_loop_is_an_error(loop: Loop, method: str) -
     loop.close()
     with pytest.raises(RuntimeError):
         getattr(loop, method)(1000, lambda: None)
-
-
-@requirement("timers.error-isolated", MUST, cite="asyncio-dev: Detect never-retrieved exceptions")
-def test_an_exception_in_a_timer_does_not_stop_the_others(loop: Loop, watch: Any) -> None:
-    """A delayed callback that raises is reported; the other timers run.
-
-    If this fails: look for due timers that are lost when one of them raises.
-    """
-    watch.allow("reported")
-    trace: list[str] = []
-    start = loop.time()
-    loop.call_at(start, raising(LookupError("of the timer")))
-    loop.call_at(start + 0.0001, trace.append, "next")
-    loop.call_at(start + 0.001, loop.stop)
-    loop.run_forever()
-    assert trace == ["next"]
-    assert len(watch.reported) == 1
-
-
-@requirement("timers.earlier-timer-wakes", MUST, cite="asyncio-eventloop: loop.call_later")
-def test_a_timer_set_by_a_timer_shortens_the_wait(loop: Loop, patience: Patience) -> None:
-    """A near timer that is set while the loop waits for a far one does not have to wait for it.
-
-    If this fails: look for a poll timeout that is computed once and not when a nearer deadline arrives.
-    """
-    fired: list[str] = []
-    far = loop.call_later(1000, fired.append, "far")
-    loop.call_later(0.001, lambda: loop.call_later(0.001, fired.append, "near"))
-    patience.run_until(loop, lambda: fired, "the near timer")
-    far.cancel()
-    assert fired == ["near"]
 
 
 @requirement("timers.by-name", MUST, cite="asyncio-eventloop: Scheduling delayed callbacks")

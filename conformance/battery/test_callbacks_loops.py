@@ -1,0 +1,159 @@
+"""Chapter callbacks: what runs, stops and ends of the loop, and others that it serves, mean for what was scheduled."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+import pytest
+
+from conformance.kit.cases import each
+from conformance.kit.patience import Patience, turn
+from conformance.kit.protocols import raising
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+
+
+@requirement("callbacks.error-isolated", MUST, cite="asyncio-dev: Detect never-retrieved exceptions")
+def test_an_exception_in_a_callback_does_not_stop_the_others(loop: Loop, watch: Any) -> None:
+    """A callback that raises is reported; the callbacks behind it run in the same order as ever.
+
+    If this fails: look for an exception that leaves the loop of ready callbacks.
+    """
+    watch.allow("reported")
+    trace: list[int] = []
+    for number in range(3):
+        loop.call_soon(trace.append, number)
+        loop.call_soon(raising(LookupError("of the callback")))
+    turn(loop)
+    assert trace == [0, 1, 2]
+    assert len(watch.reported) == 3
+
+
+@requirement("callbacks.fairness-io", SHOULD, cite="PEP 3156: Basic Callbacks")
+def test_callbacks_that_reschedule_themselves_do_not_starve_io(loop: Loop, patience: Patience) -> None:
+    """A callback that schedules itself again and again does not keep a readable descriptor from being served.
+
+    If this fails: look for a loop that drains the ready queue until it is empty before it polls.
+    """
+    left, right = socket.socketpair()
+    with left, right:
+        left.setblocking(False)
+        served: list[bool] = []
+
+        def begin() -> None:
+            right.send(b"x")  # now, and not before: the poll of this turn is over
+            spin()
+
+        def spin() -> None:
+            if not served and budget.pop():
+                loop.call_soon(spin)
+            else:
+                loop.stop()
+
+        budget = [False] + [True] * 100_000
+        loop.add_reader(left, served.append, True)
+        loop.call_soon(begin)
+        loop.run_forever()
+        loop.remove_reader(left)
+        assert served, "100,000 turns passed without one look at the descriptor"
+
+
+@requirement("callbacks.fairness-timers", SHOULD, cite="PEP 3156: Basic Callbacks")
+def test_callbacks_that_reschedule_themselves_do_not_starve_timers(loop: Loop, patience: Patience) -> None:
+    """A callback that schedules itself again and again does not keep a due timer from running.
+
+    If this fails: look for timers that are looked at only when nothing is ready.
+    """
+    fired: list[bool] = []
+
+    def spin() -> None:
+        if fired or loop.time() > deadline:
+            loop.stop()
+        else:
+            loop.call_soon(spin)
+
+    deadline = loop.time() + patience.seconds
+    loop.call_later(0.001, fired.append, True)
+    loop.call_soon(spin)
+    loop.run_forever()
+    assert fired
+
+
+@requirement("callbacks.scheduled-before-run", MUST, cite="asyncio-eventloop: loop.call_soon")
+def test_callbacks_scheduled_before_the_loop_runs_are_kept(loop: Loop) -> None:
+    """Callbacks may be scheduled while the loop is not running, and run once it does.
+
+    If this fails: look for a queue that is made, or cleared, when the loop starts.
+    """
+    trace: list[str] = []
+    loop.call_soon(trace.append, "before")
+    loop.run_until_complete(asyncio.sleep(0))
+    assert trace == ["before"]
+
+
+@requirement("callbacks.kept-across-stop", MUST, cite="asyncio-eventloop: loop.run_forever")
+@each("how", ["call_soon", "call_soon_threadsafe", "call_later", "call_at", "create_task"])
+@each("next_run", ["run_forever", "run_until_complete"])
+def test_callbacks_scheduled_by_the_last_turn_run_at_the_next_start(
+    loop: Loop, patience: Patience, how: str, next_run: str
+) -> None:
+    """Callbacks scheduled by callbacks after stop() run the next time run_forever() or run_until_complete() is called.
+
+    If this fails: look for a loop that drains its queue when it stops, or throws it away.
+    """
+    trace: list[str] = []
+
+    async def append(text: str) -> None:
+        trace.append(text)
+
+    def outer() -> None:
+        loop.stop()
+        if how == "create_task":
+            kept.append(loop.create_task(append("later")))
+        else:
+            when = {"call_later": (0,), "call_at": (loop.time(),)}.get(how, ())
+            getattr(loop, how)(*when, trace.append, "later")
+
+    kept: list[asyncio.Task[None]] = []
+    loop.call_soon(outer)
+    loop.run_forever()
+    assert trace == []
+    if next_run == "run_until_complete":
+        loop.run_until_complete(asyncio.sleep(0.001))
+    else:
+        turn(loop)
+    patience.run_until(loop, lambda: trace, "what was scheduled")
+    assert trace == ["later"]
+
+
+@requirement("callbacks.closed-loop", MUST, cite="asyncio-eventloop: loop.close")
+@pytest.mark.parametrize("method", ["call_soon", "call_soon_threadsafe"])
+def test_scheduling_on_a_closed_loop_is_an_error(loop: Loop, method: str) -> None:
+    """call_soon() and call_soon_threadsafe() raise RuntimeError if called on a loop that's been closed.
+
+    If this fails: look for a callback that is queued for a loop that can never run it.
+    """
+    loop.close()
+    with pytest.raises(RuntimeError):
+        getattr(loop, method)(lambda: None)
+
+
+@requirement("callbacks.dropped-by-close", SHOULD, cite="asyncio-eventloop: loop.close")
+def test_pending_callbacks_are_discarded_by_close(loop: Loop) -> None:
+    """Any pending callbacks are discarded by close(): they do not run.
+
+    If this fails: look for a close() that drains the queue by running it.
+    """
+    trace: list[str] = []
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.send(b"x")
+        loop.add_reader(ours, trace.append, "reader")
+        loop.call_soon(trace.append, "pending")
+        loop.call_soon_threadsafe(trace.append, "from a thread")
+        loop.call_later(0, trace.append, "timer")
+        loop.close()
+        assert trace == []
