@@ -215,7 +215,7 @@ class PartialsLoseTheirKeywords(Stock):
 
 
 @breaks("tasks.any-coroutine")
-class NativeCoroutinesOnly(Stock):
+class CoroutineObjectsOfPythonOnly(Stock):
     """create_task() refuses a coroutine object that is none of Python's own."""
 
     def create_task(self, coro: Any, **kwargs: Any) -> Task:

@@ -226,7 +226,7 @@ class IgnoresTimeoutsOfAcceptedSockets(_IgnoresTimeouts):
     accepts = True
 
 
-@breaks("tls.unix-server-shutdown")
+@breaks("tls.unix-server-shutdown", "tls.shutdown-timeout")
 class UnixServersWaitForGoodbyes(Stock):
     """create_unix_server() does not pass ssl_shutdown_timeout on."""
 

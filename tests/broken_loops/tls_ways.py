@@ -203,11 +203,3 @@ class GivenSocketsAreAborted(_OfSockets):
 
     def change(self, transport: Any, protocol: Any) -> None:
         transport.close = transport.abort
-
-
-@breaks("tls.shutdown-timeout")
-class UnixServersWaitForGoodbyes(Stock):
-    """create_unix_server() does not pass ssl_shutdown_timeout on."""
-
-    async def create_unix_server(self, *args: Any, ssl_shutdown_timeout: Any = None, **kwargs: Any) -> Any:
-        return await super().create_unix_server(*args, **kwargs)
