@@ -96,9 +96,13 @@ class LooksAtPipesWhenItIsOver(TampersWithChildren):
 class ExitsTwice(TampersWithChildren):
     """process_exited() is called twice for a child without pipes."""
 
-    def patch(self, transport: Any, protocol: Any) -> None:
-        if not any(map(transport.get_pipe_transport, (0, 1, 2))):
-            replaced(protocol, "process_exited", lambda told: (told(), told()))
+    def tamper(self, protocol: Any) -> None:
+        def exited(told: Any) -> None:
+            told()
+            if not any(map(protocol.transport.get_pipe_transport, (0, 1, 2))):
+                told()
+
+        replaced(protocol, "process_exited", exited)
 
 
 @breaks("subprocess.exited-with-code")
