@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import os
 import select
 import socket
@@ -22,7 +21,7 @@ from conformance.kit.certificates import NAME, client_context, server_context
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import PEER_TIMEOUT, drive, listener, shrink_buffers, tcp_pair, unix_listener
 from conformance.kit.protocols import Events
-from conformance.kit.servers import accepted, serving, serving_unix
+from conformance.kit.servers import Service, accepted, serving, serving_unix
 from conformance.kit.threads import Helper, in_thread
 
 Loop = asyncio.AbstractEventLoop
@@ -108,6 +107,8 @@ def secured(
             transport, made, helper = _connected(loop, stack, side, protocol, theirs, arguments)
         elif side in ("server", "unix-server"):
             transport, made, helper = _served(loop, patience, stack, side, protocol, theirs, arguments)
+        elif side.startswith("upgraded"):
+            transport, made, helper = _upgraded(loop, stack, side, protocol, theirs, arguments)
         else:
             transport, made, helper = _given(loop, stack, side, protocol, theirs, arguments)
         with drive(loop, patience, helper) as peer:
@@ -144,20 +145,26 @@ def _served(
 
 
 def _given(loop: Loop, stack: Any, side: str, protocol: Any, theirs: Any, arguments: Any) -> tuple[Any, ...]:
-    """Over a connected socket: given with `ssl`, or given without and upgraded by start_tls()."""
+    """Over a connected socket that is given with `ssl`."""
     sock, peer = stack.enter_context(tcp_pair())
     helper = tls_over(peer, "client" if side in SERVERS else "server", context=theirs)
-    if not side.startswith("upgraded"):
-        give = loop.connect_accepted_socket if side == "wrapped" else loop.create_connection
-        return *loop.run_until_complete(functools.partial(give, protocol, sock=sock)(**arguments)), helper
+    give: Any = loop.connect_accepted_socket if side == "wrapped" else loop.create_connection
+    factory = Service(make=protocol)
+    transport, _ = loop.run_until_complete(give(factory, sock=sock, **arguments))
+    # Not the protocol that is returned: if that is another one, a requirement of its own says so.
+    return transport, factory.protocols[0], helper
 
-    async def upgrade() -> Any:
-        beneath, made = await loop.create_connection(protocol, sock=sock)
-        context, how = arguments.pop("ssl"), {"server_side": side in SERVERS, **arguments}
-        made.transport = await loop.start_tls(beneath, made, context, **how)
-        return made.transport, made
 
-    return *loop.run_until_complete(upgrade()), helper
+def _upgraded(loop: Loop, stack: Any, side: str, protocol: Any, theirs: Any, arguments: Any) -> tuple[Any, ...]:
+    """Over a connection without TLS, upgraded by start_tls()."""
+    sock, peer = stack.enter_context(tcp_pair())
+    beneath, made = loop.run_until_complete(loop.create_connection(protocol, sock=sock))
+    context, how = arguments.pop("ssl"), {"server_side": side in SERVERS, **arguments}
+    upgrading = loop.create_task(loop.start_tls(beneath, made, context, **how))
+    turn(loop)  # it has begun: what a client says before that is no TLS to the loop
+    helper = tls_over(peer, "client" if side in SERVERS else "server", context=theirs)
+    made.transport = loop.run_until_complete(upgrading)
+    return made.transport, made, helper
 
 
 def _path(stack: Any) -> str:
