@@ -26,7 +26,7 @@ NOISE_ARM = "A-A"
 # Seven rounds are the fewest whose 95 % interval need not reach from the lowest to the highest round.
 PACES = {
     "default": Settings(rounds=16, samples=10, target=0.006),
-    "quick": Settings(rounds=7, samples=5, target=0.004, fact_rounds=1, warmups=1),
+    "quick": Settings(rounds=7, samples=5, target=0.003, fact_rounds=1, warmups=1),
     "rigorous": Settings(rounds=40, samples=10, target=0.015),
 }
 
