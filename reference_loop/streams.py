@@ -293,14 +293,5 @@ class StreamTransport(SocketTransport):
 class StreamsMixin(LoopCore):
     """Makes stream transports for `connections.py`, `servers.py` and `tls.py`."""
 
-    def _start_stream(
-        self,
-        sock: socket.socket,
-        protocol: asyncio.BaseProtocol,
-        *,
-        waiter: asyncio.Future[None] | None = None,
-        extra: dict[str, Any] | None = None,
-        server: asyncio.AbstractServer | None = None,
-        context: Context | None = None,
-    ) -> StreamTransport:
-        return StreamTransport(self, sock, protocol, waiter, extra, server, context)
+    def _start_stream(self, sock: socket.socket, protocol: asyncio.BaseProtocol, **how: Any) -> StreamTransport:
+        return StreamTransport(self, sock, protocol, **how)
