@@ -8,10 +8,9 @@ import types
 from typing import Any
 
 from tests.broken_loops import breaks
+from tests.broken_loops.futures import Future, OwnFutures
 from tests.broken_loops.futures_callbacks import of_the_test
-
-Stock = asyncio.SelectorEventLoop
-Task = asyncio.Task[Any]
+from tests.broken_loops.tasks import Stock, Task
 
 
 @breaks("tasks.name")
@@ -38,38 +37,6 @@ class FalseNamesOfFactorysTasks(Stock):
 
     def create_task(self, coro: Any, *, name: Any = None, **kwargs: Any) -> Task:
         return super().create_task(coro, name=(name or None) if self.get_task_factory() is not None else name, **kwargs)
-
-
-@breaks("tasks.loop")
-class TasksNameTheRunningLoop(Stock):
-    """get_loop() of a task returns the running loop, if there is one."""
-
-    def create_task(self, coro: Any, **kwargs: Any) -> Task:
-        class Own(asyncio.Task):  # type: ignore[type-arg]
-            def get_loop(self) -> asyncio.AbstractEventLoop:
-                return asyncio._get_running_loop() or super().get_loop()
-
-        return (
-            super().create_task(coro, **kwargs)
-            if self.get_task_factory() is not None
-            else Own(coro, loop=self, **kwargs)
-        )
-
-
-@breaks("tasks.result")
-class TasksFalseResultsAreNone(Stock):
-    """result() of a task is None if the coroutine returned something false."""
-
-    def create_task(self, coro: Any, **kwargs: Any) -> Task:
-        class Own(asyncio.Task):  # type: ignore[type-arg]
-            def result(self) -> Any:
-                return super().result() or None
-
-        return (
-            super().create_task(coro, **kwargs)
-            if self.get_task_factory() is not None
-            else Own(coro, loop=self, **kwargs)
-        )
 
 
 @breaks("executors.given-executor")
@@ -111,22 +78,6 @@ class RunsForgetTheMessage(Stock):
             return super().run_until_complete(future)
         except asyncio.CancelledError:
             raise asyncio.CancelledError from None
-
-
-@breaks("cancellation.count")
-class DoneTasksHaveNoRequests(Stock):
-    """cancelling() of a task that is done is 0."""
-
-    def create_task(self, coro: Any, **kwargs: Any) -> Task:
-        class Own(asyncio.Task):  # type: ignore[type-arg]
-            def cancelling(self) -> int:
-                return 0 if self.done() else super().cancelling()
-
-        return (
-            super().create_task(coro, **kwargs)
-            if self.get_task_factory() is not None
-            else Own(coro, loop=self, **kwargs)
-        )
 
 
 @breaks("lifecycle.nested-run")
@@ -174,34 +125,28 @@ class RunsAreUnknownTasks(Stock):
 
 
 @breaks("futures.result")
-class FuturesWaitForFutures(Stock):
+class FuturesWaitForFutures(OwnFutures):
     """A future that is given another future as its result is done when that one is."""
 
-    def create_future(self) -> Any:
-        class Own(asyncio.Future):  # type: ignore[type-arg]
-            def set_result(self, result: Any) -> None:
-                if asyncio.isfuture(result):
-                    result.add_done_callback(lambda done: super(Own, self).set_result(done.result()))
-                else:
-                    super().set_result(result)
-
-        return Own(loop=self)
+    class own(Future):
+        def set_result(self, result: Any) -> None:
+            if asyncio.isfuture(result):
+                result.add_done_callback(lambda done: Future.set_result(self, done.result()))
+            else:
+                super().set_result(result)
 
 
 @breaks("futures.result-raises")
-class RaisesWithoutTheCause(Stock):
+class RaisesWithoutTheCause(OwnFutures):
     """result() raises the exception with its cause taken away."""
 
-    def create_future(self) -> Any:
-        class Own(asyncio.Future):  # type: ignore[type-arg]
-            def result(self) -> Any:
-                try:
-                    return super().result()
-                except BaseException as error:
-                    error.__cause__ = None
-                    raise
-
-        return Own(loop=self)
+    class own(Future):
+        def result(self) -> Any:
+            try:
+                return super().result()
+            except BaseException as error:
+                error.__cause__ = None
+                raise
 
 
 @breaks("callbacks.partial")
@@ -306,75 +251,6 @@ class OnlyTheFirstShutdownWaits(Stock):
         if not self.shut:
             self.shut = True
             await super().shutdown_default_executor(*args, **kwargs)
-
-
-@breaks("cancellation.result")
-class CancelledTasksForgetTheMessage(Stock):
-    """exception() of a cancelled task raises a CancelledError without the message."""
-
-    def create_task(self, coro: Any, **kwargs: Any) -> Task:
-        class Own(asyncio.Task):  # type: ignore[type-arg]
-            def exception(self) -> Any:
-                if self.cancelled():
-                    raise asyncio.CancelledError
-                return super().exception()
-
-        return (
-            super().create_task(coro, **kwargs)
-            if self.get_task_factory() is not None
-            else Own(coro, loop=self, **kwargs)
-        )
-
-
-@breaks("cancellation.message")
-class SecondMessagesAreLost(Stock):
-    """The message of a second cancellation of a task is dropped."""
-
-    def create_task(self, coro: Any, **kwargs: Any) -> Task:
-        class Own(asyncio.Task):  # type: ignore[type-arg]
-            def cancel(self, msg: Any = None) -> bool:
-                return super().cancel(None if self.cancelling() else msg)
-
-        return (
-            super().create_task(coro, **kwargs)
-            if self.get_task_factory() is not None
-            else Own(coro, loop=self, **kwargs)
-        )
-
-
-@breaks("tasks.pending")
-class RequestedIsCancelled(Stock):
-    """result() of a task that was asked to be cancelled, and is not done yet, raises CancelledError."""
-
-    def create_task(self, coro: Any, **kwargs: Any) -> Task:
-        class Own(asyncio.Task):  # type: ignore[type-arg]
-            def result(self) -> Any:
-                if self.cancelling() and not self.done():
-                    raise asyncio.CancelledError
-                return super().result()
-
-        return (
-            super().create_task(coro, **kwargs)
-            if self.get_task_factory() is not None
-            else Own(coro, loop=self, **kwargs)
-        )
-
-
-@breaks("tasks.stack-limit")
-class LimitsAboveOneCountFromTheEnd(Stock):
-    """get_stack() returns the newest frames of a traceback, unless the limit is 1."""
-
-    def create_task(self, coro: Any, **kwargs: Any) -> Task:
-        class Own(asyncio.Task):  # type: ignore[type-arg]
-            def get_stack(self, *, limit: int | None = None) -> Any:
-                frames = super().get_stack()
-                return frames if limit is None else frames[:1] if limit == 1 else frames[-limit:]
-
-        return (
-            super().create_task(coro, **kwargs)
-            if self.get_task_factory() is not None
-            else Own(coro, loop=self, **kwargs)
-        )
 
 
 @breaks("lifecycle.base-exception-keeps")

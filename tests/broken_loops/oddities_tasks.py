@@ -232,3 +232,85 @@ class KeywordsArePassedOn(Stock):
         if kwargs:
             return super().call_soon(lambda: callback(*args, **kwargs), context=context)
         return super().call_soon(callback, *args, context=context)
+
+
+@breaks("tasks.loop")
+class TasksNameTheRunningLoop(OwnTasks):
+    """get_loop() of a task returns the running loop, if there is one."""
+
+    chapter = ""
+
+    class own(Task):
+        def get_loop(self) -> asyncio.AbstractEventLoop:
+            return asyncio._get_running_loop() or super().get_loop()
+
+
+@breaks("tasks.result")
+class TasksFalseResultsAreNone(OwnTasks):
+    """result() of a task is None if the coroutine returned something false."""
+
+    chapter = ""
+
+    class own(Task):
+        def result(self) -> Any:
+            return super().result() or None
+
+
+@breaks("cancellation.count")
+class DoneTasksHaveNoRequests(OwnTasks):
+    """cancelling() of a task that is done is 0."""
+
+    chapter = ""
+
+    class own(Task):
+        def cancelling(self) -> int:
+            return 0 if self.done() else super().cancelling()
+
+
+@breaks("cancellation.result")
+class CancelledTasksForgetTheMessage(OwnTasks):
+    """exception() of a cancelled task raises a CancelledError without the message."""
+
+    chapter = ""
+
+    class own(Task):
+        def exception(self) -> Any:
+            if self.cancelled():
+                raise asyncio.CancelledError
+            return super().exception()
+
+
+@breaks("cancellation.message")
+class SecondMessagesAreLost(OwnTasks):
+    """The message of a second cancellation of a task is dropped."""
+
+    chapter = ""
+
+    class own(Task):
+        def cancel(self, msg: Any = None) -> bool:
+            return super().cancel(None if self.cancelling() else msg)
+
+
+@breaks("tasks.pending")
+class RequestedIsCancelled(OwnTasks):
+    """result() of a task that was asked to be cancelled, and is not done yet, raises CancelledError."""
+
+    chapter = ""
+
+    class own(Task):
+        def result(self) -> Any:
+            if self.cancelling() and not self.done():
+                raise asyncio.CancelledError
+            return super().result()
+
+
+@breaks("tasks.stack-limit")
+class LimitsAboveOneCountFromTheEnd(OwnTasks):
+    """get_stack() returns the newest frames of a traceback, unless the limit is 1."""
+
+    chapter = ""
+
+    class own(Task):
+        def get_stack(self, *, limit: int | None = None) -> Any:
+            frames = super().get_stack()
+            return frames if limit is None else frames[:1] if limit == 1 else frames[-limit:]

@@ -10,9 +10,7 @@ from typing import Any
 
 from tests.broken_loops import breaks
 from tests.broken_loops.futures_callbacks import of_the_test
-
-Stock = asyncio.SelectorEventLoop
-Task = asyncio.Task[Any]
+from tests.broken_loops.tasks import OwnTasks, Stock, Task
 
 
 class _Places(Stock):
@@ -203,19 +201,14 @@ class TasksGiveFuturesNoMessage(_Places):
 
 
 @breaks("cancellation.message")
-class DebugTasksGetNoMessage(Stock):
+class DebugTasksGetNoMessage(OwnTasks):
     """In debug mode cancel() of a task ignores the message."""
 
-    def create_task(self, coro: Any, **kwargs: Any) -> Task:
-        class Own(asyncio.Task):  # type: ignore[type-arg]
-            def cancel(self, msg: Any = None) -> bool:
-                return super().cancel(None if self.get_loop().get_debug() else msg)
+    chapter = ""
 
-        return (
-            super().create_task(coro, **kwargs)
-            if self.get_task_factory() is not None
-            else Own(coro, loop=self, **kwargs)
-        )
+    class own(Task):
+        def cancel(self, msg: Any = None) -> bool:
+            return super().cancel(None if self.get_loop().get_debug() else msg)
 
 
 @breaks("executors.given-executor")

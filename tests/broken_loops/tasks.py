@@ -13,7 +13,7 @@ Task = asyncio.Task[Any]
 
 
 def of_chapter(coro: Any, chapter: str = "tasks") -> bool:
-    """Whether the coroutine is written in a battery file of this chapter."""
+    """Whether the coroutine is written in a battery file of this chapter; "" means any."""
     code = getattr(coro, "cr_code", None)
     return code is not None and f"test_{chapter}" in code.co_filename
 
