@@ -11,7 +11,7 @@ import pytest
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import PEER_TIMEOUT, drive, receive_exactly
 from conformance.kit.protocols import Events
-from conformance.kit.servers import accepted, dial, ended, serving
+from conformance.kit.servers import accepted, answers, dial, ended, serving
 from conformance.kit.threads import in_thread
 from conformance.kit.waiting import until
 from conformance.requirement import MUST, SHOULD, requirement
@@ -75,10 +75,7 @@ def test_close_leaves_connections_open(loop: Loop, patience: Patience) -> None:
         protocol = accepted(loop, patience, service)
         service.server.close()
         turn(loop, 3)
-        peer.sendall(b"question")
-        patience.run_until(loop, lambda: protocol.received == b"question", "the data")
-        protocol.transport.write(b"answer")
-        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 6))) == b"answer"
+        answers(loop, patience, protocol, peer)
 
 
 @requirement("servers.close-keeps-quiet-connections", MUST, cite="asyncio-eventloop: Server.close")
@@ -127,10 +124,7 @@ def test_a_connection_may_close_its_server(loop: Loop, patience: Patience) -> No
         with dial(service) as peer:
             protocol = accepted(loop, patience, service)
             assert not service.server.is_serving()
-            peer.sendall(b"question")
-            patience.run_until(loop, lambda: protocol.received == b"question", "the data")
-            protocol.transport.write(b"answer")
-            assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 6))) == b"answer"
+            answers(loop, patience, protocol, peer)
 
 
 @requirement("servers.close-again", SHOULD, cite="asyncio-eventloop: Server.close")

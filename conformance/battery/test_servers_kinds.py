@@ -10,9 +10,9 @@ import pytest
 
 from conformance.kit.certificates import server_context
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import drive, receive_all, receive_exactly
+from conformance.kit.peers import drive, receive_all
 from conformance.kit.secured import tls_over
-from conformance.kit.servers import accepted, dial, ended, serving, serving_unix
+from conformance.kit.servers import accepted, answers, dial, ended, serving, serving_unix
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -38,10 +38,7 @@ def test_close_leaves_connections_of_any_kind_open(loop: Loop, patience: Patienc
         with drive(loop, patience, helper) as peer:
             service.server.close()
             turn(loop, 3)
-            peer.sendall(b"question")
-            patience.run_until(loop, lambda: protocol.received == b"question", "the data")
-            protocol.transport.write(b"answer")
-            assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 6))) == b"answer"
+            answers(loop, patience, protocol, peer)
             protocol.transport.abort()
             turn(loop, 4)
 

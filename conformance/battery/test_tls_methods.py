@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from conformance.battery.test_tls_upgrade import SIDES as UPGRADES
-from conformance.battery.test_tls_upgrade import as_, upgrading
+from conformance.battery.test_tls_upgrade import as_
 from conformance.kit.buffers import Buffers
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_all, receive_exactly
 from conformance.kit.protocols import Events
-from conformance.kit.secured import BIG, CLIENTS, MADE_SIDES, SERVERS, SIDES, secured, tls_over
+from conformance.kit.secured import BIG, CLIENTS, MADE_SIDES, SERVERS, SIDES, secured, tls_over, upgrading
 from conformance.kit.threads import in_thread
 from conformance.kit.ways import WAYS, joined
 from conformance.requirement import MUST, SHOULD, requirement

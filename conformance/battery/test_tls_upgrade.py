@@ -15,7 +15,7 @@ from conformance.kit.certificates import NAME, client_context, server_context
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_exactly, tcp_pair
 from conformance.kit.protocols import Events
-from conformance.kit.secured import tls_over
+from conformance.kit.secured import tls_over, upgrading
 from conformance.kit.threads import in_thread
 from conformance.requirement import MAY, MUST, SHOULD, requirement
 
@@ -40,14 +40,6 @@ def as_(side: str) -> dict[str, Any]:
     if side == "server":
         return {"sslcontext": server_context(), "server_side": True, "server_hostname": None}
     return {}
-
-
-def upgrading(loop: Loop, transport: Any, protocol: Any, **kwargs: Any) -> asyncio.Task[Any]:
-    """start_tls() of a client, which has begun: what the peer sends from now on is for TLS."""
-    arguments = {"sslcontext": client_context(), "server_hostname": NAME, **kwargs}
-    task = loop.create_task(loop.start_tls(transport, protocol, **arguments))
-    turn(loop)
-    return task
 
 
 def upgrade(loop: Loop, transport: Any, protocol: Any, **kwargs: Any) -> Any:

@@ -14,10 +14,9 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import PEER_TIMEOUT, drive, receive_exactly, unix_listener
+from conformance.kit.peers import PEER_TIMEOUT, unix_listener
 from conformance.kit.protocols import Events
-from conformance.kit.servers import Service, accepted, dial, serving_unix, shut
-from conformance.kit.threads import in_thread
+from conformance.kit.servers import Service, accepted, answers, dial, serving_unix, shut
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -30,10 +29,7 @@ def connect(loop: Loop, *args: Any, **kwargs: Any) -> Any:
 def speaks(loop: Loop, patience: Patience, transport: Any, protocol: Events, peer: socket.socket) -> None:
     """Bytes go both ways; then the transport is closed."""
     peer.settimeout(PEER_TIMEOUT)
-    peer.sendall(b"in")
-    patience.run_until(loop, lambda: protocol.received == b"in", "the data")
-    transport.write(b"out")
-    assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 3))) == b"out"
+    answers(loop, patience, protocol, peer)
     transport.close()
     patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import struct
+import tempfile
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from conformance.kit.patience import Patience
 from conformance.kit.threads import Helper
@@ -34,6 +36,25 @@ def unix_listener(path: str | bytes) -> Iterator[socket.socket]:
         listening.bind(path)
         listening.listen()
         yield listening
+
+
+@contextlib.contextmanager
+def socket_path() -> Iterator[str]:
+    """A path for a Unix socket, in a directory that goes at the end."""
+    with tempfile.TemporaryDirectory() as directory:
+        yield os.path.join(directory, "s")
+
+
+def dialled(address: Any, family: int = socket.AF_INET) -> socket.socket:
+    """A blocking socket that is connected to `address`."""
+    peer = socket.socket(family, socket.SOCK_STREAM)
+    peer.settimeout(PEER_TIMEOUT)
+    try:
+        peer.connect(address)
+    except BaseException:
+        peer.close()
+        raise
+    return peer
 
 
 @contextlib.contextmanager

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import select
 import socket
 import ssl
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,7 +17,16 @@ from typing import Any
 from conformance.kit.cases import each
 from conformance.kit.certificates import NAME, client_context, server_context
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import PEER_TIMEOUT, drive, listener, shrink_buffers, tcp_pair, unix_listener
+from conformance.kit.peers import (
+    PEER_TIMEOUT,
+    dialled,
+    drive,
+    listener,
+    shrink_buffers,
+    socket_path,
+    tcp_pair,
+    unix_listener,
+)
 from conformance.kit.protocols import Events
 from conformance.kit.servers import Service, accepted, serving, serving_unix
 from conformance.kit.threads import Helper, in_thread
@@ -48,21 +55,12 @@ def tls_dial(address: Any, context: ssl.SSLContext | None = None, name: str = NA
     """A thread that connects and makes the handshake of a client; the TLS socket."""
 
     def dial() -> ssl.SSLSocket:
-        sock = _to_path(address) if isinstance(address, str) else socket.create_connection(address, PEER_TIMEOUT)
+        over_unix = isinstance(address, str)
+        sock = dialled(address, socket.AF_UNIX) if over_unix else socket.create_connection(address, PEER_TIMEOUT)
         shrink_buffers(sock)
         return _wrapped(sock, context or client_context(), server_hostname=name)
 
     return in_thread(dial)
-
-
-def _to_path(path: str) -> socket.socket:
-    sock = socket.socket(socket.AF_UNIX)
-    try:
-        sock.connect(path)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
 
 
 def tls_over(
@@ -126,7 +124,7 @@ def _connected(loop: Loop, stack: Any, side: str, protocol: Any, theirs: Any, ar
         listening = stack.enter_context(listener())
         opening: Any = loop.create_connection(protocol, *listening.getsockname(), **arguments)
     else:
-        listening = stack.enter_context(unix_listener(_path(stack)))
+        listening = stack.enter_context(unix_listener(stack.enter_context(socket_path())))
         opening = loop.create_unix_connection(protocol, listening.getsockname(), **arguments)
     helper = tls_accept(listening, theirs)
     return *loop.run_until_complete(opening), helper
@@ -136,8 +134,10 @@ def _served(
     loop: Loop, patience: Patience, stack: Any, side: str, protocol: Any, theirs: Any, arguments: Any
 ) -> tuple[Any, ...]:
     """By a server of the loop that accepts the connection."""
-    how = serving(loop, **arguments) if side == "server" else serving_unix(loop, _path(stack), **arguments)
-    service = stack.enter_context(how)
+    if side == "server":
+        service = stack.enter_context(serving(loop, **arguments))
+    else:
+        service = stack.enter_context(serving_unix(loop, stack.enter_context(socket_path()), **arguments))
     service.make = protocol
     helper = tls_dial(service.address, theirs)
     made: Any = accepted(loop, patience, service)
@@ -159,17 +159,19 @@ def _upgraded(loop: Loop, stack: Any, side: str, protocol: Any, theirs: Any, arg
     """Over a connection without TLS, upgraded by start_tls()."""
     sock, peer = stack.enter_context(tcp_pair())
     beneath, made = loop.run_until_complete(loop.create_connection(protocol, sock=sock))
-    context, how = arguments.pop("ssl"), {"server_side": side in SERVERS, **arguments}
-    upgrading = loop.create_task(loop.start_tls(beneath, made, context, **how))
-    turn(loop)  # it has begun: what a client says before that is no TLS to the loop
+    how = {"server_side": True, "server_hostname": None} if side in SERVERS else {}
+    beginning = upgrading(loop, beneath, made, sslcontext=arguments.pop("ssl"), **how, **arguments)
     helper = tls_over(peer, "client" if side in SERVERS else "server", context=theirs)
-    made.transport = loop.run_until_complete(upgrading)
+    made.transport = loop.run_until_complete(beginning)
     return made.transport, made, helper
 
 
-def _path(stack: Any) -> str:
-    """A path for a Unix socket, in a directory that goes at the end."""
-    return os.path.join(stack.enter_context(tempfile.TemporaryDirectory()), "s")
+def upgrading(loop: Loop, transport: Any, protocol: Any, **kwargs: Any) -> asyncio.Task[Any]:
+    """start_tls(), by default of a client, which has begun: what the peer says before that is no TLS to the loop."""
+    arguments = {"sslcontext": client_context(), "server_hostname": NAME, **kwargs}
+    task = loop.create_task(loop.start_tls(transport, protocol, **arguments))
+    turn(loop)
+    return task
 
 
 def _until_closed(loop: Loop, transport: Any, protocol: Any, peer: ssl.SSLSocket) -> Iterator[Any]:

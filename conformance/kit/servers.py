@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import PEER_TIMEOUT
+from conformance.kit.peers import dialled, drive, receive_exactly
 from conformance.kit.protocols import Events
+from conformance.kit.threads import in_thread
 
 
 @dataclass
@@ -77,23 +78,22 @@ def shut(loop: asyncio.AbstractEventLoop, service: Service) -> None:
 
 def dial(service: Service, address: Any = None) -> socket.socket:
     """A plain socket connected to the server's first address, or to `address`."""
-    if address is None:
-        address = service.address
     family = service.server.sockets[0].family if service.server.sockets else socket.AF_INET
-    peer = socket.socket(family, socket.SOCK_STREAM)
-    peer.settimeout(PEER_TIMEOUT)
-    try:
-        peer.connect(address)
-    except BaseException:
-        peer.close()
-        raise
-    return peer
+    return dialled(service.address if address is None else address, family)
 
 
 def accepted(loop: asyncio.AbstractEventLoop, patience: Patience, service: Service, count: int = 1) -> Events:
     """Run the loop until `count` connections were made; the protocol of the last."""
     patience.run_until(loop, lambda: service.made() >= count, f"connection_made() of connection {count}")
     return service.protocols[count - 1]
+
+
+def answers(loop: asyncio.AbstractEventLoop, patience: Patience, protocol: Events, peer: socket.socket) -> None:
+    """Assert that bytes go both ways between a connection on which nothing has come yet and its peer."""
+    peer.sendall(b"question")
+    patience.run_until(loop, lambda: protocol.received == b"question", "the data")
+    protocol.transport.write(b"answer")
+    assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 6))) == b"answer"
 
 
 def create(loop: asyncio.AbstractEventLoop, *args: Any, **kwargs: Any) -> Any:

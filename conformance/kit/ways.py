@@ -9,16 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import os
 import socket
-import tempfile
 from collections.abc import Iterator
 from typing import Any
 
 from conformance.kit.cases import each
 from conformance.kit.connections import accept, opened
 from conformance.kit.patience import Patience
-from conformance.kit.peers import listener, shrink_buffers, tcp_pair, unix_listener
+from conformance.kit.peers import listener, shrink_buffers, socket_path, tcp_pair, unix_listener
 from conformance.kit.protocols import Events
 from conformance.kit.servers import accepted, dial, serving, serving_unix
 
@@ -67,8 +65,7 @@ def _connected(loop: Loop, way: str, made: Any) -> Iterator[tuple[Any, socket.so
             listening = stack.enter_context(listener())
             opening: Any = loop.create_connection(lambda: made, *listening.getsockname())
         else:
-            path = os.path.join(stack.enter_context(tempfile.TemporaryDirectory()), "s")
-            listening = stack.enter_context(unix_listener(path))
+            listening = stack.enter_context(unix_listener(stack.enter_context(socket_path())))
             opening = loop.create_unix_connection(lambda: made, listening.getsockname())
         transport, _ = stack.enter_context(opened(loop, opening))
         yield transport, stack.enter_context(accept(listening))
@@ -80,8 +77,7 @@ def _accepted(loop: Loop, patience: Patience, way: str, made: Any) -> Iterator[t
         if way == "accepted":
             service = stack.enter_context(serving(loop))
         else:
-            path = os.path.join(stack.enter_context(tempfile.TemporaryDirectory()), "s")
-            service = stack.enter_context(serving_unix(loop, path))
+            service = stack.enter_context(serving_unix(loop, stack.enter_context(socket_path())))
         service.make = lambda: made
         peer = stack.enter_context(dial(service))
         yield accepted(loop, patience, service).transport, peer
