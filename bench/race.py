@@ -132,7 +132,7 @@ class _Cell:
         for _ in range(self._samples(started)):
             for arm in self.draw.sample(order, len(order)):
                 if arm.label in started and loops is not None:
-                    sample = self._try(arm, lambda arm=arm: arm.sample(loops, self.patience))  # type: ignore[misc]
+                    sample = self._try(arm, functools.partial(arm.sample, loops, self.patience))
                     if sample is None:
                         del started[arm.label]
                     else:
@@ -140,7 +140,7 @@ class _Cell:
         byes = {}
         for arm in order:
             if arm.label in started and (
-                (bye := self._try(arm, lambda arm=arm: arm.end(self.patience))) is not None  # type: ignore[misc]
+                (bye := self._try(arm, functools.partial(arm.end, self.patience))) is not None
             ):
                 byes[arm.label] = bye
         self.journal.append(
@@ -166,7 +166,7 @@ class _Cell:
     def _facts(self, started: dict[str, dict[str, Any]]) -> None:
         for arm in self.arms:
             if arm.label in started:
-                self._try(arm, lambda arm=arm: arm.wait(self.patience))  # type: ignore[misc]
+                self._try(arm, functools.partial(arm.wait, self.patience))
         facts = {label: message["facts"] for label, message in started.items()}
         self.journal.append(facts={"workload": self.entry.name, "round": self.number, "arms": facts})
 
@@ -195,7 +195,7 @@ class _Cell:
         for arm in [] if self.entry.name in known else list(self.arms):
             if started := self._start([arm], None):
                 loops = started[arm.label]["ready"]["loops"]
-                self._try(arm, lambda arm=arm: arm.end(self.patience))  # type: ignore[misc]
+                self._try(arm, functools.partial(arm.end, self.patience))
                 self.journal.append(loops={"workload": self.entry.name, "loops": loops})
                 break
         return known.get(self.entry.name)
