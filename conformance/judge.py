@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from conformance import trial
+from conformance import hugepages, trial
 from conformance.expectations import Expectations
 from conformance.expectations import load as load_expectations
 from conformance.isolation import Keeper, KeeperDied, Patience
@@ -29,6 +29,8 @@ _GATES = {"must": {Level.MUST}, "should": {Level.MUST, Level.SHOULD}, "none": se
 _FACTORY = "lifecycle.factory"
 _KEEPERS = 16
 """Loops whose keepers live at the same time."""
+_MANY_TRIALS, _FEW_LOOPS = 50, 4
+"""Huge pages take as long as twenty trials save, and 60 MB for each keeper."""
 
 
 class Judge:
@@ -153,6 +155,8 @@ class Judge:
             importlib.import_module(need.name)  # takes longer than the trials of the chapter `ecosystem`
         if any(_draws_programs(item) for item in items):
             importlib.import_module("conformance.schedules.explore").warm_up()
+        if len(items) >= _MANY_TRIALS and len(self._specs) <= _FEW_LOOPS:
+            hugepages.use()
 
     def _order_path(self) -> None:
         """Loops are imported from where the user's path has them: beside the battery lies, perhaps, another version."""
