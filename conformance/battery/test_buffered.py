@@ -9,8 +9,6 @@ from array import array
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import pytest
-
 from conformance.kit.buffers import Buffers
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
@@ -115,9 +113,7 @@ def test_a_buffer_may_be_large(loop: Loop, patience: Patience) -> None:
 
 
 @requirement("buffered.kinds", MUST, cite=GET)
-@pytest.mark.parametrize(
-    "kind", [bytearray, memoryview, lambda buffer: memoryview(buffer)[2:]], ids=["bytearray", "memoryview", "part"]
-)
+@each("kind", [bytearray, memoryview, lambda buffer: memoryview(buffer)[2:]], ids=["bytearray", "memoryview", "part"])
 def test_any_buffer_will_do(loop: Loop, patience: Patience, kind: Callable[[bytearray], Any]) -> None:
     """get_buffer() must return an object implementing the buffer protocol: a bytearray, a memoryview, a part of one.
 
@@ -221,7 +217,7 @@ def test_the_end_closes_the_transport(loop: Loop, patience: Patience, answer: An
 
 
 @requirement("buffered.eof-keeps", MUST, cite=EOF)
-@pytest.mark.parametrize("answer", [True, 1, "yes"])
+@each("answer", [True, 1, "yes"])
 def test_the_end_may_keep_the_transport_open(loop: Loop, patience: Patience, answer: Any) -> None:
     """If eof_received() returns a true value, the protocol may go on writing.
 

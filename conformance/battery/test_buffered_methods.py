@@ -6,10 +6,9 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from conformance.battery.test_buffered import LARGE, connected
 from conformance.kit.buffers import Buffers
+from conformance.kit.cases import each
 from conformance.kit.certificates import NAME, client_context
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_exactly, reset, tcp_pair
@@ -200,7 +199,7 @@ def test_a_buffered_protocol_is_told_of_a_reset(loop: Loop, patience: Patience) 
 
 
 @requirement("buffered.callback-error", SHOULD, cite="asyncio-eventloop: loop.call_exception_handler")
-@pytest.mark.parametrize("name", ["get_buffer", "buffer_updated", "eof_received"])
+@each("name", ["get_buffer", "buffer_updated", "eof_received"])
 def test_an_error_in_a_callback_is_reported(loop: Loop, patience: Patience, name: str, watch: Any) -> None:
     """An exception that a callback of a buffered protocol raises is given to the exception handler.
 
@@ -214,10 +213,11 @@ def test_an_error_in_a_callback_is_reported(loop: Loop, patience: Patience, name
         peer.shutdown(1)
         patience.run_until(loop, lambda: watch.reported, "the report")
         assert isinstance(watch.reported[0]["exception"], ZeroDivisionError)
+    watch.reported.clear()
 
 
 @requirement("buffered.callback-error-ends", SHOULD, cite="asyncio-eventloop: loop.call_exception_handler")
-@pytest.mark.parametrize("name", ["get_buffer", "buffer_updated"])
+@each("name", ["get_buffer", "buffer_updated"])
 def test_an_error_in_a_callback_ends_the_connection(loop: Loop, patience: Patience, name: str, watch: Any) -> None:
     """An exception in get_buffer() or buffer_updated() ends the connection: connection_lost() is called with it.
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
 from conformance.kit.cases import each
 from conformance.kit.oddities import ODD_ARGUMENTS, odd_callables
 from conformance.kit.patience import turn
@@ -225,7 +223,7 @@ def test_a_hundred_thousand_callbacks_run_in_order(loop: Loop) -> None:
 
 
 @requirement("callbacks.by-name", MUST, cite="asyncio-eventloop: Scheduling callbacks")
-@pytest.mark.parametrize("method", ["call_soon", "call_soon_threadsafe"])
+@each("method", ["call_soon", "call_soon_threadsafe"])
 def test_the_callback_may_be_given_by_name(loop: Loop, method: str) -> None:
     """call_soon() and call_soon_threadsafe() take their documented parameter callback by name, too.
 

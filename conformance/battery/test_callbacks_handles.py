@@ -54,7 +54,7 @@ def test_keyword_arguments_are_passed_by_partial(loop: Loop, way: str, arguments
 
 
 @requirement("callbacks.not-cancelled-by-running", MUST, cite="asyncio-eventloop: Handle.cancelled")
-@pytest.mark.parametrize("way", _WAYS)
+@each("way", _WAYS)
 def test_a_callback_that_ran_was_not_cancelled(loop: Loop, way: str) -> None:
     """cancelled() returns False of a handle whose callback was executed, during its execution and afterwards.
 
@@ -67,7 +67,7 @@ def test_a_callback_that_ran_was_not_cancelled(loop: Loop, way: str) -> None:
 
 
 @requirement("callbacks.get-context", MUST, cite="asyncio-eventloop: Handle.get_context", since="3.12")
-@pytest.mark.parametrize("way", _WAYS)
+@each("way", _WAYS)
 def test_a_handle_tells_its_context(loop: Loop, way: str) -> None:
     """get_context() returns the Context object associated with the handle: the one that was given.
 
@@ -80,7 +80,7 @@ def test_a_handle_tells_its_context(loop: Loop, way: str) -> None:
 
 
 @requirement("callbacks.get-context-default", MUST, cite="asyncio-eventloop: Handle.get_context", since="3.12")
-@pytest.mark.parametrize("way", _WAYS)
+@each("way", _WAYS)
 def test_a_handle_tells_the_context_that_it_copied(loop: Loop, way: str) -> None:
     """If no context was given, get_context() returns the Context in which the callback will run.
 

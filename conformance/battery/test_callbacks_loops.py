@@ -130,7 +130,7 @@ def test_callbacks_scheduled_by_the_last_turn_run_at_the_next_start(
 
 
 @requirement("callbacks.closed-loop", MUST, cite="asyncio-eventloop: loop.close")
-@pytest.mark.parametrize("method", ["call_soon", "call_soon_threadsafe"])
+@each("method", ["call_soon", "call_soon_threadsafe"])
 def test_scheduling_on_a_closed_loop_is_an_error(loop: Loop, method: str) -> None:
     """call_soon() and call_soon_threadsafe() raise RuntimeError if called on a loop that's been closed.
 

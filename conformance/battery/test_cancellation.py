@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -98,7 +99,7 @@ def test_cancel_returns_true_if_the_task_is_not_done(loop: Loop, patience: Patie
 
 
 @requirement("cancellation.refused", MUST, cite="asyncio-future: Future.cancel")
-@pytest.mark.parametrize("ending", ["result", "exception", "cancelled"])
+@each("ending", ["result", "exception", "cancelled"])
 def test_cancel_of_a_done_task(loop: Loop, ending: str) -> None:
     """If the task is already done, cancel() returns False and changes nothing.
 
@@ -156,7 +157,7 @@ def test_cancelled_is_true_once_the_coroutine_has_ended(loop: Loop) -> None:
 
 
 @requirement("cancellation.result", MUST, cite="asyncio-task: Task.result")
-@pytest.mark.parametrize("method", ["result", "exception"])
+@each("method", ["result", "exception"])
 def test_a_cancelled_task_has_no_result(loop: Loop, method: str) -> None:
     """If the task has been cancelled, result() and exception() raise CancelledError, with the message of cancel().
 

@@ -128,7 +128,7 @@ def test_the_message_reaches_the_awaiter(loop: Loop) -> None:
 
 
 @requirement("cancellation.result-ready", SHOULD, cite="asyncio-task: Task.cancel")
-@pytest.mark.parametrize("outcome", ["result", "exception"])
+@each("outcome", ["result", "exception"])
 def test_a_request_wins_over_a_result_that_is_ready(loop: Loop, outcome: str) -> None:
     """A task cancelled when its future is done but it has not gone on yet gets the CancelledError, not the outcome.
 

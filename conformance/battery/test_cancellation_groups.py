@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import turn
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -92,7 +93,7 @@ def test_uncancel_of_a_cancelled_task_changes_nothing(loop: Loop) -> None:
 
 
 @requirement("cancellation.uncancel-pending", MUST, cite="asyncio-task: Task.uncancel", since="3.13")
-@pytest.mark.parametrize("requests", [1, 2])
+@each("requests", [1, 2])
 def test_uncancel_takes_a_request_back_that_was_not_delivered(loop: Loop, requests: int) -> None:
     """When the count of requests reaches 0, and not before, a CancelledError not thrown in yet is not thrown any more.
 
@@ -139,7 +140,7 @@ def test_a_task_can_be_cancelled_again(loop: Loop) -> None:
 
 
 @requirement("cancellation.itself", SHOULD, cite="asyncio-task: Task.cancel")
-@pytest.mark.parametrize("awaits", ["sleep", "future", "task"])
+@each("awaits", ["sleep", "future", "task"])
 def test_a_task_can_cancel_itself(loop: Loop, awaits: str) -> None:
     """A task that cancels itself runs on to its next await, where it gets the CancelledError.
 
@@ -168,7 +169,7 @@ def test_a_task_can_cancel_itself(loop: Loop, awaits: str) -> None:
 
 
 @requirement("cancellation.raised", SHOULD, cite="asyncio-exceptions: CancelledError")
-@pytest.mark.parametrize("kind", [asyncio.CancelledError, _Withdrawn])
+@each("kind", [asyncio.CancelledError, _Withdrawn])
 def test_a_coroutine_that_raises_cancelled_error_is_cancelled(loop: Loop, kind: type[BaseException]) -> None:
     """A task whose coroutine raises CancelledError, or a subclass of it, on its own is cancelled.
 
@@ -228,7 +229,7 @@ def test_a_shield_is_cancelled_with_its_task(loop: Loop) -> None:
 
 
 @requirement("cancellation.gather", MUST, cite="asyncio-task: gather")
-@pytest.mark.parametrize("return_exceptions", [False, True])
+@each("return_exceptions", [False, True])
 def test_cancelling_gather_cancels_all(loop: Loop, return_exceptions: bool) -> None:
     """If gather() is cancelled, all submitted awaitables that are not done are cancelled, whatever return_exceptions.
 

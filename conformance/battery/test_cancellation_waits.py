@@ -15,8 +15,7 @@ import threading
 from collections.abc import Coroutine
 from typing import Any
 
-import pytest
-
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience
 from conformance.kit.peers import PEER_TIMEOUT, drive, listener, receive_all, tcp_pair
 from conformance.kit.threads import in_thread
@@ -46,7 +45,7 @@ def test_a_sleep_can_be_cancelled(loop: Loop) -> None:
 
 
 @requirement("cancellation.sock-recv", MUST, cite="asyncio-eventloop: loop.sock_recv")
-@pytest.mark.parametrize("method", ["sock_recv", "sock_recv_into"])
+@each("method", ["sock_recv", "sock_recv_into"])
 def test_a_cancelled_receive_takes_nothing(loop: Loop, method: str) -> None:
     """Cancelling a task that waits in sock_recv() loses no data: what comes afterwards goes to the next call.
 
@@ -160,7 +159,7 @@ def test_waiting_for_an_executor_can_be_cancelled(loop: Loop, patience: Patience
 
 
 @requirement("cancellation.create-connection", MUST, cite="asyncio-eventloop: loop.create_connection")
-@pytest.mark.parametrize("rounds", [0, 1, 2, 5])
+@each("rounds", [0, 1, 2, 5])
 def test_connecting_can_be_cancelled(loop: Loop, patience: Patience, rounds: int) -> None:
     """A task that waits in create_connection() can be cancelled at any time; the socket is closed.
 

@@ -10,8 +10,6 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import tcp_pair
@@ -135,7 +133,7 @@ def test_callbacks_run_in_exactly_the_context_that_is_given(
 
 
 @requirement("context.keyword-only", MUST, cite="asyncio-eventloop: loop.call_soon")
-@pytest.mark.parametrize("way", ["call_soon", "call_soon_threadsafe"])
+@each("way", ["call_soon", "call_soon_threadsafe"])
 def test_context_is_keyword_only(loop: Loop, way: str) -> None:
     """context is keyword-only: a Context among the positional arguments is an argument for the callback.
 

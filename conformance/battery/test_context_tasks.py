@@ -7,8 +7,7 @@ import contextvars
 import socket
 from typing import Any
 
-import pytest
-
+from conformance.kit.cases import each
 from conformance.kit.patience import turn
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
@@ -80,7 +79,7 @@ def test_each_run_begins_with_the_context_of_its_caller(loop: Loop) -> None:
 
 
 @requirement("context.exception-and-return", MUST, cite="PEP 567: contextvars.Context")
-@pytest.mark.parametrize("ending", ["returns", "raises"])
+@each("ending", ["returns", "raises"])
 def test_a_context_is_left_however_a_callback_ends(loop: Loop, watch: Any, ending: str) -> None:
     """The context of a callback is left when the callback returns or raises: it can be entered again by Context.run().
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.coroutines import failing
 from conformance.kit.logs import logged
 from conformance.kit.patience import Patience, turn
@@ -30,9 +31,7 @@ Loop = asyncio.AbstractEventLoop
 
 
 @requirement("debug.default", MUST, cite="asyncio-eventloop: loop.get_debug")
-@pytest.mark.parametrize(
-    "value", [None, "", "1", "0", " ", "false"], ids=["unset", "empty", "1", "0", "blank", "false"]
-)
+@each("value", [None, "", "1", "0", " ", "false"], ids=["unset", "empty", "1", "0", "blank", "false"])
 def test_the_environment_decides(
     make_loop: Callable[[], Loop], monkeypatch: pytest.MonkeyPatch, value: str | None
 ) -> None:
@@ -116,8 +115,8 @@ def test_slow_means_a_tenth_of_a_second(loop: Loop) -> None:
 
 
 @requirement("debug.slow", MUST, cite="asyncio-dev: Debug Mode")
-@pytest.mark.parametrize("limit", [0.002, 0])
-@pytest.mark.parametrize("kind", ["callback", "timer", "task", "descriptor", "that raises"])
+@each("limit", [0.002, 0])
+@each("kind", ["callback", "timer", "task", "descriptor", "that raises"])
 def test_slow_callbacks_are_logged(loop: Loop, kind: str, limit: float, patience: Patience) -> None:
     """In debug mode callbacks that take longer than slow_callback_duration (seconds) are logged; so with task steps.
 
@@ -184,7 +183,7 @@ def test_without_debug_mode_nothing_is_logged(loop: Loop) -> None:
 
 
 @requirement("debug.future-traceback", MUST, cite="asyncio-dev: Detect never-retrieved exceptions")
-@pytest.mark.parametrize("kind", ["future", "task"])
+@each("kind", ["future", "task"])
 def test_lost_exceptions_tell_where_their_future_was_made(loop: Loop, kind: str) -> None:
     """In debug mode the report of an exception that nobody retrieved has the traceback of where it was created.
 

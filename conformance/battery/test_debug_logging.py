@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.threads import in_thread
 from conformance.loops import Factory
@@ -48,7 +49,7 @@ def _fail() -> None:
 
 
 @requirement("debug.logger", MUST, cite="asyncio-dev: §Logging")
-@pytest.mark.parametrize("what", ["error", "slow"])
+@each("what", ["error", "slow"])
 def test_all_logging_is_done_by_the_logger_asyncio(make_loop: Factory, what: str) -> None:
     """All logging is performed via the logger "asyncio".
 
@@ -84,7 +85,7 @@ def test_the_level_of_the_logger_is_obeyed(make_loop: Factory) -> None:
 
 
 @requirement("debug.wrong-thread-callback", MUST, cite="asyncio-dev: Debug Mode")
-@pytest.mark.parametrize("method", ["call_soon", "call_later", "call_at"])
+@each("method", ["call_soon", "call_later", "call_at"])
 def test_what_was_refused_does_not_run(loop: Loop, method: str) -> None:
     """In debug mode a call from a wrong thread raises an exception, and its callback does not run.
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience
 from conformance.kit.waiting import turns
 from conformance.requirement import MUST, SHOULD, requirement
@@ -35,7 +36,7 @@ def block_lookups_of_names(monkeypatch: pytest.MonkeyPatch, patience: Patience) 
 
 
 @requirement("dns.getaddrinfo", MUST, cite=(ASKS, "socket: socket.getaddrinfo"))
-@pytest.mark.parametrize(
+@each(
     ("host", "port"),
     [
         ("127.0.0.1", 80),
@@ -318,7 +319,7 @@ def test_getnameinfo_raises_gaierror_for_a_name(loop: Loop) -> None:
 
 
 @requirement("dns.getnameinfo-ipv6", MUST, cite=(NAMES, "socket: socket.getnameinfo"), needs=("ipv6",))
-@pytest.mark.parametrize("address", [("::1", 80), ("::1", 80, 0), ("::1", 80, 0, 0)], ids=["two", "three", "four"])
+@each("address", [("::1", 80), ("::1", 80, 0), ("::1", 80, 0, 0)], ids=["two", "three", "four"])
 def test_getnameinfo_takes_ipv6_addresses(loop: Loop, address: Any) -> None:
     """getnameinfo() takes an IPv6 address of two, three or four items.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import listener
 from conformance.kit.protocols import Datagrams, Events
@@ -40,9 +41,7 @@ async def _made_by(loop: Loop, way: str, address: tuple[str, int]) -> Any:
     MUST,
     cite=("asyncio-dev: Running Blocking Code", "asyncio-eventloop: loop.create_connection"),
 )
-@pytest.mark.parametrize(
-    "way", ["host", "local_addr", "create_server", "local_addr of datagrams", "remote_addr", "sock_connect"]
-)
+@each("way", ["host", "local_addr", "create_server", "local_addr of datagrams", "remote_addr", "sock_connect"])
 def test_the_loop_runs_while_names_are_looked_up_for_others(
     loop: Loop, patience: Patience, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:

@@ -183,7 +183,7 @@ def test_a_custom_handler_can_defer_to_the_default(loop: Loop) -> None:
 
 
 @requirement("errors.default-any-context", SHOULD, cite="asyncio-eventloop: loop.call_exception_handler")
-@pytest.mark.parametrize("context", [{}, {"message": None}, {"own": object}], ids=["empty", "none", "own key"])
+@each("context", [{}, {"message": None}, {"own": object}], ids=["empty", "none", "own key"])
 def test_the_default_handler_takes_any_context(loop: Loop, context: dict[str, Any]) -> None:
     """default_exception_handler() logs a context that lacks the exception, the message, or has keys of its own.
 
@@ -195,7 +195,7 @@ def test_the_default_handler_takes_any_context(loop: Loop, context: dict[str, An
 
 
 @requirement("errors.handler-raises", MUST, cite="asyncio-eventloop: loop.set_exception_handler")
-@pytest.mark.parametrize("error", [ValueError("of the handler"), asyncio.CancelledError(), _Fatal()], ids=_type_name)
+@each("error", [ValueError("of the handler"), asyncio.CancelledError(), _Fatal()], ids=_type_name)
 def test_a_handler_that_raises_does_not_stop_the_loop(loop: Loop, error: BaseException) -> None:
     """An exception of a custom handler does not leave the loop: it is logged, and the callbacks behind it run.
 
@@ -238,7 +238,7 @@ def test_a_handler_may_schedule(loop: Loop, patience: Patience) -> None:
 
 
 @requirement("errors.handler-exits", SHOULD, cite="gh-66894")
-@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+@each("kind", [SystemExit, KeyboardInterrupt])
 def test_a_handler_can_end_the_program(loop: Loop, kind: type[BaseException]) -> None:
     """SystemExit and KeyboardInterrupt raised by a custom handler come out of the loop.
 
@@ -289,7 +289,7 @@ def test_the_context_of_a_callback_has_its_handle(loop: Loop, seen: list[dict[st
 
 
 @requirement("errors.base-exception", SHOULD, cite="gh-66894")
-@pytest.mark.parametrize(
+@each(
     "error",
     [_Fatal(), asyncio.CancelledError(), GeneratorExit(), StopIteration(), StopAsyncIteration(), BrokenPipeError()],
     ids=_type_name,
@@ -305,6 +305,7 @@ def test_any_other_base_exception_is_reported(loop: Loop, seen: list[dict[str, A
     turn(loop, 2)
     assert trace == ["behind"]
     assert [context["exception"] for context in seen] == [error]
+    seen.clear()
 
 
 @requirement("errors.by-name", MUST, cite="asyncio-eventloop: Error Handling API")

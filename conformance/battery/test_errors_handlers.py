@@ -6,8 +6,7 @@ import asyncio
 import gc
 from typing import Any
 
-import pytest
-
+from conformance.kit.cases import each
 from conformance.kit.logs import logged
 from conformance.kit.patience import turn
 from conformance.kit.protocols import raising
@@ -33,7 +32,7 @@ class _Kept:
 
 
 @requirement("errors.any-callable", MUST, cite="asyncio-eventloop: loop.set_exception_handler")
-@pytest.mark.parametrize("kind", ["method", "false object"])
+@each("kind", ["method", "false object"])
 def test_any_callable_is_a_handler(loop: Loop, kind: str) -> None:
     """handler must be a callable: a method of an object that nobody else keeps, or one whose truth value is false.
 
@@ -52,7 +51,7 @@ def test_any_callable_is_a_handler(loop: Loop, kind: str) -> None:
 
 
 @requirement("errors.every-time", MUST, cite="asyncio-eventloop: loop.default_exception_handler")
-@pytest.mark.parametrize("custom", [True, False], ids=["custom", "default"])
+@each("custom", [True, False], ids=["custom", "default"])
 def test_every_exception_is_reported(loop: Loop, custom: bool) -> None:
     """The handler is called when an exception occurs: each time, also for the same exception of the same callback.
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import tcp_pair
 from conformance.kit.protocols import raising
@@ -76,7 +77,7 @@ _SOURCES: dict[str, Callable[[Loop, Callable[[], object]], Callable[[], object]]
 
 
 @requirement("errors.all-callbacks", MUST, cite="asyncio-eventloop: Error Handling API")
-@pytest.mark.parametrize("source", _SOURCES)
+@each("source", _SOURCES)
 def test_exceptions_of_all_callbacks_are_reported(
     loop: Loop, seen: list[dict[str, Any]], patience: Patience, source: str
 ) -> None:
@@ -89,6 +90,7 @@ def test_exceptions_of_all_callbacks_are_reported(
     turn(loop)
     close()
     assert [context["exception"] for context in seen] == [_ERROR]
+    seen.clear()
 
 
 @requirement("errors.run-until-complete", SHOULD, cite="asyncio-eventloop: loop.run_until_complete")
@@ -220,7 +222,7 @@ def _raise_in_protocol(loop: Loop, patience: Patience, seen: list[Any], method: 
 
 
 @requirement("errors.protocol", MUST, cite="asyncio-eventloop: loop.call_exception_handler")
-@pytest.mark.parametrize("method", ["connection_made", "data_received", "eof_received", "connection_lost"])
+@each("method", ["connection_made", "data_received", "eof_received", "connection_lost"])
 def test_exceptions_of_protocols_are_reported(
     loop: Loop, seen: list[dict[str, Any]], patience: Patience, method: str
 ) -> None:
@@ -230,6 +232,7 @@ def test_exceptions_of_protocols_are_reported(
     """
     _raise_in_protocol(loop, patience, seen, method)
     assert [context["exception"] for context in seen] == [_ERROR]
+    seen.clear()
 
 
 @requirement("errors.protocol-keys", SHOULD, cite="asyncio-eventloop: loop.call_exception_handler")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from conformance.battery.test_executors import CountingExecutor, FalsePool, run
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience
 from conformance.kit.waiting import until
 from conformance.requirement import MUST, SHOULD, requirement
@@ -133,7 +134,7 @@ def test_set_default_executor_sets_what_none_means(loop: Loop, kind: type[Pool])
 
 
 @requirement("executors.set-default-type", MUST, cite="asyncio-eventloop: loop.set_default_executor")
-@pytest.mark.parametrize("executor", [None, "pool", CountingExecutor()], ids=["None", "str", "Executor"])
+@each("executor", [None, "pool", CountingExecutor()], ids=["None", "str", "Executor"])
 def test_the_default_executor_must_be_a_thread_pool(loop: Loop, executor: Any) -> None:
     """executor must be an instance of ThreadPoolExecutor: anything else is a TypeError (since Python 3.11).
 

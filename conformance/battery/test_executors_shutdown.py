@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience
 from conformance.kit.waiting import turns, until
 from conformance.requirement import MUST, SHOULD, requirement
@@ -176,7 +177,7 @@ def test_work_that_its_executor_cancels_is_cancelled(loop: Loop, patience: Patie
 
 
 @requirement("executors.cancel-running", SHOULD, cite="concurrent.futures: concurrent.futures.Future.cancel")
-@pytest.mark.parametrize("fails", [False, True], ids=["result", "exception"])
+@each("fails", [False, True], ids=["result", "exception"])
 def test_the_result_of_work_that_was_cancelled_is_dropped(loop: Loop, patience: Patience, fails: bool) -> None:
     """A function that runs cannot be cancelled: it runs to its end, and what comes of it is dropped in silence.
 

@@ -8,8 +8,6 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from conformance.kit.blocked import KINDS, blocked
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
@@ -24,7 +22,7 @@ CLOSE = "asyncio-protocol: BaseTransport.close"
 ABORT = "asyncio-protocol: WriteTransport.abort"
 REPORTED = "asyncio-dev: Detect never-retrieved exceptions"
 
-kinds = pytest.mark.parametrize("kind", KINDS)
+kinds = each("kind", KINDS)
 
 
 class Reacts(Events):
@@ -65,7 +63,7 @@ def test_closing_while_paused_flushes(loop: Loop, patience: Patience, kind: str)
 
 @requirement("flow.lost-last", MUST, cite="asyncio-protocol: Base Protocol", needs=("unix",))
 @kinds
-@pytest.mark.parametrize("how", ["close", "abort"])
+@each("how", ["close", "abort"])
 def test_no_flow_control_after_connection_lost(loop: Loop, patience: Patience, kind: str, how: str) -> None:
     """After connection_lost(), neither pause_writing() nor resume_writing() is called.
 
@@ -246,6 +244,7 @@ def test_an_exception_in_pause_writing_is_reported(loop: Loop, patience: Patienc
         transport.write(b"data")
         assert [context["exception"] for context in watch.reported] == [error]
         peer.read_until(loop, patience, lambda: peer.received == b"data", "the data")
+    watch.reported.clear()
 
 
 @requirement("flow.failing-resume", SHOULD, cite=REPORTED, needs=("unix",))
@@ -265,6 +264,7 @@ def test_an_exception_in_resume_writing_is_reported(loop: Loop, patience: Patien
         transport.write(b"two")
         peer.read_until(loop, patience, lambda: peer.received == b"one,two", "the data")
         assert not protocol.lost
+    watch.reported.clear()
 
 
 @requirement("flow.another-protocol", SHOULD, cite="asyncio-protocol: BaseTransport.set_protocol", needs=("unix",))

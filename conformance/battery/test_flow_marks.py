@@ -19,7 +19,7 @@ SET = "asyncio-protocol: WriteTransport.set_write_buffer_limits"
 GET = "asyncio-protocol: WriteTransport.get_write_buffer_limits"
 SIZE = "asyncio-protocol: WriteTransport.get_write_buffer_size"
 
-kinds = pytest.mark.parametrize("kind", KINDS)
+kinds = each("kind", KINDS)
 
 
 @requirement("flow.limits", MUST, cite=(GET, SET), needs=("unix",))

@@ -7,8 +7,7 @@ import socket
 import time
 from typing import Any
 
-import pytest
-
+from conformance.kit.cases import each
 from conformance.kit.connections import opened
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import tcp_pair
@@ -70,7 +69,7 @@ def test_pausing_inside_connection_made(loop: Loop, patience: Patience) -> None:
 
 
 @requirement("flow.pause-reading-when-closed", MUST, cite=PAUSE)
-@pytest.mark.parametrize("state", ["closing", "closed"])
+@each("state", ["closing", "closed"])
 def test_pausing_a_closed_transport(loop: Loop, patience: Patience, state: str) -> None:
     """pause_reading() can be called when the transport is already paused or closed.
 
@@ -121,7 +120,7 @@ def test_the_end_that_came_while_paused_is_told_after_resume(loop: Loop, patienc
 
 
 @requirement("flow.pause-and-resume", MUST, cite=RESUME)
-@pytest.mark.parametrize("times", [1, 10])
+@each("times", [1, 10])
 def test_pausing_and_resuming_between_reads(loop: Loop, patience: Patience, times: int) -> None:
     """resume_reading() takes pause_reading() back, also at once and many times: all data is received, in order.
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import pytest
-
 from conformance.kit.buffers import Buffers
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience
 from conformance.kit.peers import drive, receive_exactly
 from conformance.kit.protocols import Events
@@ -34,7 +33,7 @@ class Flowing(Buffers):
 
 @requirement("flow.every-connection", MUST, cite=(PAUSE, RESUME))
 @WAYS
-@pytest.mark.parametrize("make", [Events, Flowing], ids=["streaming", "buffered"])
+@each("make", [Events, Flowing], ids=["streaming", "buffered"])
 def test_every_connection_has_flow_control(loop: Loop, patience: Patience, way: str, make: Any) -> None:
     """Whichever way a connection came about, and whichever kind its protocol is, it is paused, and resumed.
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import pytest
-
 from conformance.kit.blocked import KINDS, PAGE, blocked
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import Events
 from conformance.requirement import MUST, SHOULD, requirement
@@ -18,7 +17,7 @@ PAUSE = "asyncio-protocol: BaseProtocol.pause_writing"
 WRITELINES = "asyncio-protocol: WriteTransport.writelines"
 RESUME = "asyncio-protocol: BaseProtocol.resume_writing"
 
-kinds = pytest.mark.parametrize("kind", KINDS)
+kinds = each("kind", KINDS)
 
 
 def flow_of(protocol: Any) -> list[str]:

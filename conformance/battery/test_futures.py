@@ -92,7 +92,7 @@ def test_a_new_future_is_not_done(loop: Loop) -> None:
 
 
 @requirement("futures.done", MUST, cite="asyncio-future: Future.done")
-@pytest.mark.parametrize("ending", _ENDINGS)
+@each("ending", _ENDINGS)
 def test_a_future_with_an_outcome_is_done(loop: Loop, ending: str) -> None:
     """A future is done if it was cancelled or if it has a result or an exception.
 
@@ -164,7 +164,7 @@ def test_result_of_a_pending_future(loop: Loop) -> None:
 
 
 @requirement("futures.no-timeout", MUST, cite="asyncio-future: Future Object")
-@pytest.mark.parametrize("method", ["result", "exception"])
+@each("method", ["result", "exception"])
 def test_result_takes_no_timeout(loop: Loop, method: str) -> None:
     """result() and exception() do not accept the timeout argument.
 
@@ -228,7 +228,7 @@ def test_exception_of_a_pending_future(loop: Loop) -> None:
 
 
 @requirement("futures.set-result-once", MUST, cite="asyncio-future: Future.set_result")
-@pytest.mark.parametrize("ending", _ENDINGS)
+@each("ending", _ENDINGS)
 def test_set_result_on_a_done_future(loop: Loop, ending: str) -> None:
     """set_result() raises InvalidStateError if the future is already done, and leaves it as it was.
 
@@ -242,7 +242,7 @@ def test_set_result_on_a_done_future(loop: Loop, ending: str) -> None:
 
 
 @requirement("futures.set-exception-once", MUST, cite="asyncio-future: Future.set_exception")
-@pytest.mark.parametrize("ending", _ENDINGS)
+@each("ending", _ENDINGS)
 def test_set_exception_on_a_done_future(loop: Loop, ending: str) -> None:
     """set_exception() raises InvalidStateError if the future is already done, and leaves it as it was.
 
@@ -256,7 +256,7 @@ def test_set_exception_on_a_done_future(loop: Loop, ending: str) -> None:
 
 
 @requirement("futures.set-exception-class", SHOULD, cite="asyncio-future: Future.set_exception")
-@pytest.mark.parametrize("kind", [LookupError, FalseError, GeneratorExit])
+@each("kind", [LookupError, FalseError, GeneratorExit])
 def test_set_exception_with_a_class(loop: Loop, kind: type[BaseException]) -> None:
     """set_exception() makes an instance of an exception class that it is given.
 
@@ -270,7 +270,7 @@ def test_set_exception_with_a_class(loop: Loop, kind: type[BaseException]) -> No
 
 
 @requirement("futures.stop-iteration", SHOULD, cite=("gh-112182", "PEP 479"))
-@pytest.mark.parametrize("given", [StopIteration("set"), StopIteration], ids=["instance", "class"])
+@each("given", [StopIteration("set"), StopIteration], ids=["instance", "class"])
 def test_stop_iteration_does_not_become_the_exception(loop: Loop, given: StopIteration | type[StopIteration]) -> None:
     """A StopIteration is refused with TypeError by set_exception(), or raised to the waiter as RuntimeError from it.
 

@@ -28,7 +28,7 @@ async def _wait(future: Future) -> object:
 
 
 @requirement("futures.await-result", MUST, cite="asyncio-future: Future")
-@pytest.mark.parametrize("value", [None, 0, [], "text", LookupError("a value")], ids=repr)
+@each("value", [None, 0, [], "text", LookupError("a value")], ids=repr)
 def test_await_waits_for_the_result(loop: Loop, value: object) -> None:
     """Coroutines can await on a future until it has a result; the await expression has that value.
 
@@ -224,7 +224,7 @@ def test_wrap_future_passes_an_exception_on(loop: Loop, patience: Patience) -> N
 
 
 @requirement("futures.wrap-future-cancel", SHOULD, cite="asyncio-future: wrap_future")
-@pytest.mark.parametrize("side", ["asyncio", "concurrent"])
+@each("side", ["asyncio", "concurrent"])
 def test_cancelling_one_side_of_a_wrapped_future_cancels_the_other(loop: Loop, patience: Patience, side: str) -> None:
     """Cancelling the asyncio future cancels the wrapped one, and the other way round.
 

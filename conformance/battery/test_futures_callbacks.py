@@ -43,7 +43,7 @@ def test_cancel_of_a_pending_future(loop: Loop) -> None:
 
 
 @requirement("futures.cancel-done", MUST, cite="asyncio-future: Future.cancel")
-@pytest.mark.parametrize("ending", _ENDINGS)
+@each("ending", _ENDINGS)
 def test_cancel_of_a_done_future(loop: Loop, ending: str) -> None:
     """If the future is already done or cancelled, cancel() returns False, and leaves it as it was.
 
@@ -95,7 +95,7 @@ def test_cancel_takes_a_message(loop: Loop, by_name: bool, message: object, plac
 
 
 @requirement("futures.callback", MUST, cite="asyncio-future: Future.add_done_callback")
-@pytest.mark.parametrize("ending", _ENDINGS)
+@each("ending", _ENDINGS)
 def test_the_callback_is_run_when_the_future_is_done(loop: Loop, ending: str) -> None:
     """A done callback is run when the future has a result, an exception or was cancelled.
 
@@ -136,7 +136,7 @@ def test_the_callback_is_called_with_the_future(loop: Loop) -> None:
 
 
 @requirement("futures.callback-not-at-once", MUST, cite="asyncio-future: Future Object")
-@pytest.mark.parametrize("ending", _ENDINGS)
+@each("ending", _ENDINGS)
 def test_callbacks_are_not_called_inside_the_call_that_ends_the_future(loop: Loop, ending: str) -> None:
     """Done callbacks are not called immediately: they are scheduled with loop.call_soon(), in its order.
 
@@ -225,7 +225,7 @@ def test_functools_partial_passes_parameters(loop: Loop) -> None:
 
 
 @requirement("futures.callback-context", MUST, cite="asyncio-future: Future.add_done_callback")
-@pytest.mark.parametrize("when", ["pending", "done"])
+@each("when", ["pending", "done"])
 def test_a_callback_runs_in_the_given_context(loop: Loop, when: str) -> None:
     """The context argument of add_done_callback() specifies the context for the callback to run in.
 
@@ -309,7 +309,7 @@ def test_remove_done_callback_returns_the_number_removed(loop: Loop, times: int)
 
 
 @requirement("futures.exception-never-retrieved", MUST, cite="asyncio-dev: Detect never-retrieved exceptions")
-@pytest.mark.parametrize("callbacks", [0, 2])
+@each("callbacks", [0, 2])
 def test_an_exception_that_nobody_asked_for_is_reported(loop: Loop, watch: Any, callbacks: int) -> None:
     """If an exception was set but the future is never awaited, the exception handler is called when it is collected.
 
@@ -325,10 +325,11 @@ def test_an_exception_that_nobody_asked_for_is_reported(loop: Loop, watch: Any, 
     del future
     gc.collect()
     assert [context.get("exception") for context in watch.reported] == [error]
+    watch.reported.clear()
 
 
 @requirement("futures.exception-retrieved", MUST, cite="asyncio-dev: Detect never-retrieved exceptions")
-@pytest.mark.parametrize("how", ["result", "exception", "await"])
+@each("how", ["result", "exception", "await"])
 def test_an_exception_that_was_retrieved_is_not_reported(loop: Loop, watch: Any, how: str) -> None:
     """An exception that was retrieved by result(), exception() or an await is not reported.
 

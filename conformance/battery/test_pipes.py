@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.pipes import BIG, lost, reading, writing
 from conformance.kit.protocols import Events
@@ -30,7 +31,7 @@ def test_connect_read_pipe_gives_a_pair(loop: Loop) -> None:
 
 
 @requirement("pipes.non-blocking", MUST, cite="asyncio-eventloop: loop.connect_read_pipe")
-@pytest.mark.parametrize("end", [reading, writing], ids=["read", "write"])
+@each("end", [reading, writing], ids=["read", "write"])
 def test_the_pipe_does_not_block_the_loop(loop: Loop, end: Any) -> None:
     """The pipe is set to non-blocking mode.
 
@@ -138,7 +139,7 @@ def test_closing_a_read_pipe_ends_it(loop: Loop, patience: Patience) -> None:
 
 
 @requirement("pipes.extra-info", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
-@pytest.mark.parametrize("end", [reading, writing], ids=["read", "write"])
+@each("end", [reading, writing], ids=["read", "write"])
 def test_the_transport_gives_its_pipe(loop: Loop, end: Any) -> None:
     """get_extra_info('pipe') gives the pipe object.
 
@@ -151,7 +152,7 @@ def test_the_transport_gives_its_pipe(loop: Loop, end: Any) -> None:
 
 
 @requirement("pipes.refuses-files", SHOULD, cite="asyncio-eventloop: loop.connect_read_pipe")
-@pytest.mark.parametrize("name", ["connect_read_pipe", "connect_write_pipe"])
+@each("name", ["connect_read_pipe", "connect_write_pipe"])
 def test_a_regular_file_is_refused(loop: Loop, tmp_path: Any, name: str) -> None:
     """pipe must be a pipe, a socket or a character device: a regular file, which is always ready, raises ValueError.
 

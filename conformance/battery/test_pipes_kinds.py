@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import Events
 from conformance.requirement import MUST, SHOULD, requirement
@@ -39,7 +40,7 @@ _KINDS: dict[str, Callable[[], tuple[Any, Any]]] = {"pipe": _pipe, "sockets": _s
 
 
 @requirement("pipes.kinds", SHOULD, cite="asyncio-eventloop: loop.connect_read_pipe")
-@pytest.mark.parametrize("kind", _KINDS)
+@each("kind", _KINDS)
 def test_pipes_sockets_and_terminals_can_be_connected(loop: Loop, patience: Patience, kind: str) -> None:
     """pipe is a file-like object: a buffered one, a socket or a terminal can be read and written, as sys.stdin is.
 
@@ -61,7 +62,7 @@ def test_pipes_sockets_and_terminals_can_be_connected(loop: Loop, patience: Pati
 
 
 @requirement("pipes.one-protocol", MUST, cite="asyncio-eventloop: loop.connect_read_pipe")
-@pytest.mark.parametrize("name", ["connect_read_pipe", "connect_write_pipe"])
+@each("name", ["connect_read_pipe", "connect_write_pipe"])
 def test_the_factory_is_called_once(loop: Loop, name: str) -> None:
     """protocol is an object instantiated by the protocol_factory, which is called once.
 
@@ -114,7 +115,7 @@ def _read(loop: Loop, protocol: Events) -> tuple[Any, int]:
 
 
 @requirement("pipes.pause-inside", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")
-@pytest.mark.parametrize("where", ["connection_made", "data_received"])
+@each("where", ["connection_made", "data_received"])
 def test_a_callback_may_pause_the_pipe(loop: Loop, patience: Patience, where: str) -> None:
     """After pause_reading() in a callback no data is passed to the protocol until resume_reading() is called.
 
@@ -138,7 +139,7 @@ def test_a_callback_may_pause_the_pipe(loop: Loop, patience: Patience, where: st
 
 
 @requirement("pipes.close-inside", MUST, cite="asyncio-protocol: BaseTransport.close")
-@pytest.mark.parametrize("where", ["connection_made", "data_received"])
+@each("where", ["connection_made", "data_received"])
 def test_a_callback_may_close_the_pipe(loop: Loop, patience: Patience, where: str) -> None:
     """After close() in a callback no more data is received, and connection_lost(None) is called.
 

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_exactly, reset, shrink_buffers, tcp_pair
 from conformance.kit.protocols import Events
@@ -26,7 +25,7 @@ SMALL = bytes(range(200)) * 5
 LARGE = bytes(range(251)) * 6000  # 1.5 MB: more than shrunk buffers take, of a period that no block divides
 MEDIUM = LARGE[:80_000]  # several blocks, and no more than the system takes at once
 # A regular file is sent by os.sendfile(); what is in memory only is read and written.
-KINDS = pytest.mark.parametrize("kind", ["file", "memory"])
+KINDS = each("kind", ["file", "memory"])
 
 
 @contextlib.contextmanager

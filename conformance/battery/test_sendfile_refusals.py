@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from conformance.battery.test_sendfile import LARGE, SMALL, connected, source
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_exactly, tcp_pair
 from conformance.kit.secured import secured
@@ -148,7 +149,7 @@ def test_a_text_file_is_refused_for_a_socket(loop: Loop, tmp_path: Path) -> None
         over_socket(loop, file)
 
 
-WRONG = pytest.mark.parametrize(
+WRONG = each(
     ("offset", "count", "error"),
     [(-1, None, ValueError), (0, 0, ValueError), (0, -1, ValueError), (1.5, None, TypeError), (0, "1", TypeError)],
     ids=["offset-negative", "count-zero", "count-negative", "offset-float", "count-text"],

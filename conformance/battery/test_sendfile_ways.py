@@ -7,9 +7,8 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from conformance.battery.test_sendfile import CITE, LARGE, SMALL, connected, source
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_exactly
 from conformance.kit.secured import secured
@@ -48,7 +47,7 @@ def test_the_default_offset_is_the_start(loop: Loop, patience: Patience, tmp_pat
 
 
 @requirement("sendfile.tls-part", MUST, cite=CITE)
-@pytest.mark.parametrize(("offset", "count"), [(0, None), (300, None), (0, 200), (300, 200), (300, 5000)])
+@each(("offset", "count"), [(0, None), (300, None), (0, 200), (300, 200), (300, 5000)])
 def test_a_part_of_a_file_is_sent_over_tls(
     loop: Loop, patience: Patience, tmp_path: Path, offset: int, count: int | None
 ) -> None:
@@ -66,7 +65,7 @@ def test_a_part_of_a_file_is_sent_over_tls(
 
 
 @requirement("sendfile.paused", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")
-@pytest.mark.parametrize("kind", ["file", "memory", "tls"])
+@each("kind", ["file", "memory", "tls"])
 def test_a_file_does_not_resume_reading(loop: Loop, patience: Patience, tmp_path: Path, kind: str) -> None:
     """A transport whose reading is paused stays so when a file was sent, until resume_reading() is called.
 

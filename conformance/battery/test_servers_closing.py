@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import PEER_TIMEOUT, drive, receive_exactly
 from conformance.kit.protocols import Events
@@ -79,7 +80,7 @@ def test_close_leaves_connections_open(loop: Loop, patience: Patience) -> None:
 
 
 @requirement("servers.close-keeps-quiet-connections", MUST, cite="asyncio-eventloop: Server.close")
-@pytest.mark.parametrize("quiet", ["paused", "half-closed"])
+@each("quiet", ["paused", "half-closed"])
 def test_close_leaves_quiet_connections_open(loop: Loop, patience: Patience, quiet: str) -> None:
     """Connections that do not read, or whose peer has sent all it had, are left open by Server.close() as well.
 
@@ -178,12 +179,12 @@ def test_wait_closed_returns_after_close(loop: Loop, patience: Patience) -> None
         waiting.pop(0).cancel()
         await asyncio.sleep(0)
         server.close()
-        for each in waiting:
-            await ended(each, patience)
+        for task in waiting:
+            await ended(task, patience)
 
-    for each in (scenario, several):
+    for case in (scenario, several):
         with serving(loop) as service:
-            loop.run_until_complete(each(service.server))
+            loop.run_until_complete(case(service.server))
 
 
 @requirement("servers.wait-closed-waits", MUST, cite="gh-79033", since="3.12")
@@ -243,17 +244,17 @@ def test_a_server_is_an_async_context_manager(loop: Loop) -> None:
             server.close()
             await server.wait_closed()
 
-    for each in (scenario, closed_inside):
+    for case in (scenario, closed_inside):
         with serving(loop) as service:
             address = service.address
-            loop.run_until_complete(each(service.server))
+            loop.run_until_complete(case(service.server))
             assert not service.server.is_serving()
             with pytest.raises(ConnectionRefusedError):
                 dial(service, address)
 
 
 @requirement("servers.async-with-error", MUST, cite="asyncio-eventloop: asyncio.Server")
-@pytest.mark.parametrize("error", [LookupError, asyncio.CancelledError])
+@each("error", [LookupError, asyncio.CancelledError])
 def test_a_server_is_closed_however_its_block_ends(loop: Loop, error: type[BaseException]) -> None:
     """A block of async with that raises, or is cancelled, closes the server too, and its exception comes out.
 

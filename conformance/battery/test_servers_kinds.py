@@ -6,8 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-import pytest
-
+from conformance.kit.cases import each
 from conformance.kit.certificates import server_context
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_all
@@ -21,7 +20,7 @@ CLOSE = "asyncio-eventloop: Server.close"
 
 
 @requirement("servers.close-keeps-any-connection", MUST, cite=CLOSE, needs=("unix",))
-@pytest.mark.parametrize("way", ["unix", "tls"])
+@each("way", ["unix", "tls"])
 def test_close_leaves_connections_of_any_kind_open(loop: Loop, patience: Patience, tmp_path: Path, way: str) -> None:
     """Connections over Unix sockets and over TLS are left open by Server.close(), too, and go on both ways.
 
@@ -85,7 +84,7 @@ def test_wait_closed_waits_for_tls_connections(loop: Loop, patience: Patience) -
 
 
 @requirement("servers.close-clients-only", SHOULD, cite="asyncio-eventloop: Server.close_clients", since="3.13")
-@pytest.mark.parametrize("how", ["close_clients", "abort_clients"])
+@each("how", ["close_clients", "abort_clients"])
 def test_closing_clients_does_not_close_the_server(loop: Loop, patience: Patience, how: str) -> None:
     """close_clients() and abort_clients() end the existing connections: the server goes on, and may have none.
 

@@ -49,7 +49,7 @@ def test_every_connection_gets_a_protocol_of_its_own(loop: Loop, patience: Patie
 
 
 @requirement("servers.peername", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
-@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+@each("host", ["127.0.0.1", "0.0.0.0"])
 def test_an_accepted_transport_knows_both_ends(loop: Loop, patience: Patience, host: str) -> None:
     """An accepted transport tells 'peername' and 'sockname' as the socket would: tuples of host and port.
 
@@ -77,7 +77,7 @@ def test_a_burst_of_connections_is_accepted_completely(loop: Loop, patience: Pat
 
 @requirement("servers.backlog", MUST, cite="asyncio-eventloop: loop.create_server", needs=("linux",))
 @each("host", [LOCAL, None, "sock"])
-@pytest.mark.parametrize(
+@each(
     ("given", "queue"),
     [({}, 100), ({"backlog": 7}, 7), ({"backlog": 7, "start_serving": False}, 7), ({"backlog": 0}, 0)],
     ids=["default", "given", "later", "zero"],
@@ -201,7 +201,7 @@ def test_a_host_that_appears_twice_is_bound_once(loop: Loop) -> None:
 
 
 @requirement("servers.host-all", MUST, cite="asyncio-eventloop: loop.create_server")
-@pytest.mark.parametrize("host", [None, ""], ids=["None", "empty"])
+@each("host", [None, ""], ids=["None", "empty"])
 def test_no_host_is_all_interfaces(loop: Loop, patience: Patience, host: Any) -> None:
     """If host is an empty string or None, all interfaces are assumed: one socket per family.
 
@@ -246,7 +246,7 @@ def test_the_port_is_the_one_that_was_asked_for(loop: Loop) -> None:
 
 
 @requirement("servers.port-free", MUST, cite="asyncio-eventloop: loop.create_server")
-@pytest.mark.parametrize("port", [0, None], ids=["zero", "None"])
+@each("port", [0, None], ids=["zero", "None"])
 def test_no_port_is_a_free_one(loop: Loop, port: Any) -> None:
     """If port is 0 or None (the default), a random unused port is selected.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.certificates import server_context
 from conformance.kit.patience import Patience, turn
 from conformance.kit.servers import accepted, dial, ended, serving
@@ -105,8 +106,8 @@ def test_a_server_may_be_made_without_serving(loop: Loop, patience: Patience) ->
 
 
 @requirement("servers.starts-later-everywhere", MUST, cite="asyncio-eventloop: Server.start_serving")
-@pytest.mark.parametrize("start", ["start_serving", "serve_forever"])
-@pytest.mark.parametrize("where", ["all", "sock"])
+@each("start", ["start_serving", "serve_forever"])
+@each("where", ["all", "sock"])
 def test_a_server_that_starts_later_serves_on_every_socket(
     loop: Loop, patience: Patience, where: str, start: str
 ) -> None:
@@ -148,7 +149,7 @@ def test_starting_a_server_again_changes_nothing(loop: Loop, patience: Patience)
 
 
 @requirement("servers.serve-forever", MUST, cite="asyncio-eventloop: Server.serve_forever")
-@pytest.mark.parametrize("started", [False, True], ids=["not-started", "started"])
+@each("started", [False, True], ids=["not-started", "started"])
 def test_serve_forever_serves_until_it_is_cancelled(loop: Loop, patience: Patience, started: bool) -> None:
     """serve_forever() starts accepting connections, also if the server already does, until it is cancelled.
 

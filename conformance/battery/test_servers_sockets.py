@@ -36,7 +36,7 @@ def test_each_interface_has_a_random_port(loop: Loop) -> None:
 
 @requirement("servers.reuse-address", MUST, cite="asyncio-eventloop: loop.create_server")
 @each("host", [LOCAL, None])
-@pytest.mark.parametrize(("value", "expected"), [(None, True), (True, True), (False, False)])
+@each(("value", "expected"), [(None, True), (True, True), (False, False)])
 def test_reuse_address_is_set_by_default(loop: Loop, host: Any, value: bool | None, expected: bool) -> None:
     """reuse_address tells the kernel to reuse a socket in TIME_WAIT; if not specified it is set to True on Unix.
 
@@ -59,7 +59,7 @@ def test_reuse_port_lets_two_servers_share_a_port(loop: Loop) -> None:
 
 
 @requirement("servers.reuse-port-off", MUST, cite="asyncio-eventloop: loop.create_server", needs=("reuse-port",))
-@pytest.mark.parametrize("value", [None, False], ids=["None", "False"])
+@each("value", [None, False], ids=["None", "False"])
 def test_reuse_port_is_off_by_default(loop: Loop, value: bool | None) -> None:
     """Without reuse_port a second server on the same port is an error.
 
@@ -72,7 +72,7 @@ def test_reuse_port_is_off_by_default(loop: Loop, value: bool | None) -> None:
 
 
 @requirement("servers.keep-alive", MUST, cite="asyncio-eventloop: loop.create_server", since="3.13")
-@pytest.mark.parametrize("value", [None, True], ids=["None", "True"])
+@each("value", [None, True], ids=["None", "True"])
 def test_keep_alive_is_set_when_asked_for(loop: Loop, patience: Patience, value: bool | None) -> None:
     """keep_alive set to True keeps connections active by enabling the periodic transmission of messages.
 
@@ -95,7 +95,7 @@ def test_accepted_connections_have_nodelay(loop: Loop, patience: Patience) -> No
 
 
 @requirement("servers.sock", MUST, cite="asyncio-eventloop: loop.create_server")
-@pytest.mark.parametrize("listening", [False, True], ids=["bound", "listening"])
+@each("listening", [False, True], ids=["bound", "listening"])
 def test_a_socket_may_be_given(loop: Loop, patience: Patience, listening: bool) -> None:
     """sock can be specified to use a preexisting socket object, blocking or not, listening or not.
 

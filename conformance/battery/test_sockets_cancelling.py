@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience
 from conformance.kit.peers import PEER_TIMEOUT
 from conformance.kit.waiting import turns
@@ -28,9 +29,9 @@ _CALLS: dict[str, Callable[[Loop, socket.socket], Any]] = {
 def _datagrams() -> tuple[socket.socket, socket.socket]:
     """Two bound UDP sockets, one for the loop, one for the peer."""
     ours, peer = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
-    for each in (ours, peer):
-        each.bind(("127.0.0.1", 0))
-        each.settimeout(PEER_TIMEOUT)
+    for sock in (ours, peer):
+        sock.bind(("127.0.0.1", 0))
+        sock.settimeout(PEER_TIMEOUT)
     ours.setblocking(False)
     return ours, peer
 
@@ -44,7 +45,7 @@ def _datagrams() -> tuple[socket.socket, socket.socket]:
         "asyncio-task: Task.cancel",
     ),
 )
-@pytest.mark.parametrize("call", _CALLS)
+@each("call", _CALLS)
 def test_a_cancelled_call_takes_no_data(loop: Loop, patience: Patience, call: str) -> None:
     """A cancelled sock_recv_into(), sock_recvfrom() or sock_recvfrom_into() takes nothing of what comes later.
 
@@ -83,7 +84,7 @@ def test_sock_recvfrom_into_fills_a_part_of_a_buffer(loop: Loop) -> None:
 
 
 @requirement("sockets.called-again-when-cancelled", SHOULD, cite=("asyncio-eventloop: loop.sock_recv", "gh-74250"))
-@pytest.mark.parametrize("call", ["sock_recv", *_CALLS])
+@each("call", ["sock_recv", *_CALLS])
 def test_the_next_call_may_begin_as_the_last_is_cancelled(loop: Loop, patience: Patience, call: str) -> None:
     """A call may begin in the moment in which the one before it is cancelled: it gets what comes next.
 

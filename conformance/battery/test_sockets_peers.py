@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.connections import accept, closed_port, silent_listener
 from conformance.kit.patience import Patience
 from conformance.kit.peers import PEER_TIMEOUT, listener
@@ -67,7 +68,7 @@ def test_sock_connect_resolves_a_name(loop: Loop) -> None:
 
 
 @requirement("sockets.connect-ipv6", MUST, cite=CONNECT, needs=("ipv6",))
-@pytest.mark.parametrize("items", [2, 4])
+@each("items", [2, 4])
 def test_sock_connect_takes_ipv6_addresses(loop: Loop, items: int) -> None:
     """An IPv6 address may have two items or four.
 
@@ -282,7 +283,7 @@ def test_sock_recvfrom_waits_for_a_datagram(loop: Loop) -> None:
 
 
 @requirement("sockets.recvfrom-into", MUST, cite=RECVFROM_INTO)
-@pytest.mark.parametrize("nbytes", [None, 0, 3, 8])
+@each("nbytes", [None, 0, 3, 8])
 def test_sock_recvfrom_into_fills_the_buffer(loop: Loop, nbytes: int | None) -> None:
     """sock_recvfrom_into() receives up to nbytes of a datagram into buf, by default all; it gives (count, sender).
 
@@ -319,7 +320,7 @@ def test_sock_recvfrom_into_waits_for_a_datagram(loop: Loop) -> None:
 
 
 @requirement("sockets.sendto", MUST, cite=SENDTO)
-@pytest.mark.parametrize(
+@each(
     "data",
     [b"data", b"", bytearray(b"bytearray"), memoryview(b"view")],
     ids=["bytes", "empty", "bytearray", "view"],

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from conformance.battery.test_sockets_streams import BIG, SENDALL, pair
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience
 from conformance.kit.peers import receive_exactly, reset
 from conformance.kit.threads import in_thread
@@ -19,7 +20,7 @@ Loop = asyncio.AbstractEventLoop
 
 
 @requirement("sockets.sendall", MUST, cite=SENDALL)
-@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+@each("kind", [bytes, bytearray, memoryview])
 def test_sock_sendall_sends_bytes_like_objects(loop: Loop, kind: type) -> None:
     """sock_sendall() sends data, any bytes-like object, and returns None on success.
 

@@ -180,7 +180,7 @@ def test_a_socket_may_be_closed_after_a_cancelled_call(loop: Loop, patience: Pat
 
 
 @requirement("sockets.recv-into", MUST, cite=RECV_INTO)
-@pytest.mark.parametrize("kind", ["bytearray", "memoryview", "array"])
+@each("kind", ["bytearray", "memoryview", "array"])
 def test_sock_recv_into_fills_the_buffer(loop: Loop, kind: str) -> None:
     """sock_recv_into() receives data into buf and returns the number of bytes written to it.
 

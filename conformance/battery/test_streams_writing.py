@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_all, receive_exactly, reset, shrink_buffers
 from conformance.kit.streams import BIG, Opened, opened, said_goodbye
@@ -226,7 +227,7 @@ def test_the_writer_gives_its_transport_and_its_information(stream: Opened) -> N
 
 
 @requirement("streams.server", MUST, cite="asyncio-stream: start_server")
-@pytest.mark.parametrize("kind", ["coroutine", "callable"])
+@each("kind", ["coroutine", "callable"])
 def test_start_server_calls_back_with_a_pair(loop: Loop, patience: Patience, kind: str) -> None:
     """client_connected_cb is called whenever a connection is established, with reader and writer; a coroutine function
     is scheduled as a task.

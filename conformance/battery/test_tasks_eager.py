@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -154,7 +155,7 @@ def test_all_tasks_knows_eager_tasks_that_blocked(eager: Loop) -> None:
 
 
 @requirement("tasks.eager-context", MUST, cite="asyncio-eventloop: loop.create_task", since="3.12")
-@pytest.mark.parametrize("given", [False, True], ids=["copy", "given"])
+@each("given", [False, True], ids=["copy", "given"])
 def test_an_eager_task_runs_in_its_own_context(eager: Loop, given: bool) -> None:
     """An eager task runs in a copy of the current context, or in the one that was given, also while it starts.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import turn
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -121,7 +122,7 @@ def test_the_task_is_current_in_every_step(loop: Loop) -> None:
 
 
 @requirement("tasks.left", MUST, cite="asyncio-extending: _leave_task")
-@pytest.mark.parametrize("ending", ["waits", "returns", "raises", "is cancelled"])
+@each("ending", ["waits", "returns", "raises", "is cancelled"])
 def test_no_task_is_current_after_a_step(loop: Loop, ending: str) -> None:
     """The current task is switched back to None just after the step, however that ends.
 

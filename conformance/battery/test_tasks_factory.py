@@ -92,7 +92,7 @@ def test_the_last_factory_is_used(loop: Loop) -> None:
 
 
 @requirement("tasks.factory-callable", SHOULD, cite="asyncio-eventloop: loop.set_task_factory")
-@pytest.mark.parametrize("what", [42, "factory"], ids=repr)
+@each("what", [42, "factory"], ids=repr)
 def test_a_factory_must_be_callable(loop: Loop, what: Any) -> None:
     """If factory is neither None nor callable, set_task_factory() raises TypeError.
 
@@ -118,7 +118,7 @@ def test_a_factory_belongs_to_one_loop(loop: Loop, make_loop: Any) -> None:
 
 
 @requirement("tasks.factory-everywhere", MUST, cite="asyncio-eventloop: loop.set_task_factory")
-@pytest.mark.parametrize("way", ["run_until_complete", "create_task", "ensure_future", "gather", "TaskGroup"])
+@each("way", ["run_until_complete", "create_task", "ensure_future", "gather", "TaskGroup"])
 def test_all_ways_to_a_task_use_the_factory(loop: Loop, way: str) -> None:
     """The task factory makes all tasks of the loop: those of run_until_complete() and of asyncio's functions too.
 

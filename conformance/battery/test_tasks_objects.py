@@ -8,8 +8,7 @@ import contextvars
 import io
 from typing import Any
 
-import pytest
-
+from conformance.kit.cases import each
 from conformance.kit.patience import turn
 from conformance.requirement import MUST, requirement
 
@@ -58,7 +57,7 @@ def _ended(loop: Loop, way: str) -> asyncio.Task[Any]:
 
 
 @requirement("tasks.done", MUST, cite="asyncio-task: Task.done")
-@pytest.mark.parametrize("way", ["result", "exception", "cancelled"])
+@each("way", ["result", "exception", "cancelled"])
 def test_a_task_is_done_however_it_ends(loop: Loop, way: str) -> None:
     """A task is done when the coroutine returned a value, raised an exception, or the task was cancelled.
 
@@ -68,7 +67,7 @@ def test_a_task_is_done_however_it_ends(loop: Loop, way: str) -> None:
 
 
 @requirement("tasks.stack-done", MUST, cite="asyncio-task: Task.get_stack")
-@pytest.mark.parametrize("way", ["result", "cancelled"])
+@each("way", ["result", "cancelled"])
 def test_a_task_that_ended_without_an_exception_has_no_stack(loop: Loop, way: str) -> None:
     """If the coroutine has completed successfully or was cancelled, get_stack() returns an empty list.
 
@@ -127,7 +126,7 @@ def test_print_stack_has_a_limit(loop: Loop) -> None:
 
 
 @requirement("tasks.set-name", MUST, cite="asyncio-task: Task.set_name")
-@pytest.mark.parametrize(
+@each(
     ("value", "name"),
     [("text", "text"), (7, "7"), (0, "0"), ("", ""), ("名" * 100, "名" * 100), (_Named(), "by its own words")],
     ids=["text", "7", "0", "empty", "long", "object"],
@@ -203,7 +202,7 @@ def test_a_callback_that_is_added_to_a_done_task_is_scheduled(loop: Loop) -> Non
 
 
 @requirement("tasks.done-callback-context", MUST, cite="asyncio-task: Task.add_done_callback")
-@pytest.mark.parametrize("waits", [False, True], ids=["new", "waiting"])
+@each("waits", [False, True], ids=["new", "waiting"])
 def test_done_callbacks_of_a_task_have_a_context(loop: Loop, waits: bool) -> None:
     """A callback of a task runs in the context given to add_done_callback(), or else in the one that was current then.
 

@@ -79,7 +79,7 @@ def test_the_exception_is_what_the_coroutine_raised(loop: Loop, kind: str) -> No
 
 
 @requirement("tasks.pending", MUST, cite="asyncio-task: Task.result")
-@pytest.mark.parametrize("method", ["result", "exception"])
+@each("method", ["result", "exception"])
 def test_a_task_that_is_not_done_has_no_result(loop: Loop, method: str) -> None:
     """If the task isn't done yet, result() and exception() raise InvalidStateError, and done() returns False.
 
@@ -188,7 +188,7 @@ def test_a_task_resumes_after_what_was_scheduled_before(loop: Loop) -> None:
 
 
 @requirement("tasks.bad-yield", SHOULD, cite="PEP 3156: Tasks")
-@pytest.mark.parametrize("what", ["no future", 0, ()], ids=repr)
+@each("what", ["no future", 0, ()], ids=repr)
 def test_yielding_what_is_no_future_is_an_error(loop: Loop, what: object) -> None:
     """A coroutine that yields neither None nor a future gets a RuntimeError thrown in.
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience
 from conformance.requirement import MUST, requirement
 
@@ -40,7 +41,7 @@ def test_sleep_returns_its_result_after_the_delay(loop: Loop) -> None:
 
 
 @requirement("tasks.sleep-suspends", MUST, cite="asyncio-task: sleep")
-@pytest.mark.parametrize("delay", [0, -1, 0.0001])
+@each("delay", [0, -1, 0.0001])
 def test_sleep_always_suspends(loop: Loop, delay: float) -> None:
     """sleep() always suspends the current task, allowing other tasks to run, however short the delay.
 
@@ -136,7 +137,7 @@ def test_gather_returns_exceptions(loop: Loop) -> None:
 
 
 @requirement("tasks.wait", MUST, cite="asyncio-task: wait")
-@pytest.mark.parametrize("return_when", ["ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION"])
+@each("return_when", ["ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION"])
 def test_wait_returns_when_it_was_told_to(loop: Loop, return_when: str) -> None:
     """wait() returns the sets of done and pending futures when one, or all, are done, or when one raised.
 
@@ -164,7 +165,7 @@ def test_wait_returns_when_it_was_told_to(loop: Loop, return_when: str) -> None:
 
 
 @requirement("tasks.wait-timeout", MUST, cite="asyncio-task: wait")
-@pytest.mark.parametrize("timeout", [0, 0.002])
+@each("timeout", [0, 0.002])
 def test_wait_does_not_cancel_what_is_late(loop: Loop, timeout: float) -> None:
     """wait() raises no TimeoutError: what isn't done when the timeout occurs is returned as pending, not cancelled.
 
@@ -298,7 +299,7 @@ def test_a_lock_is_fair(loop: Loop) -> None:
 
 
 @requirement("tasks.wakes-all", MUST, cite="asyncio-sync: Event.set")
-@pytest.mark.parametrize("kind", ["event", "condition", "barrier", "semaphore"])
+@each("kind", ["event", "condition", "barrier", "semaphore"])
 def test_all_waiters_are_woken(loop: Loop, kind: str, patience: Patience) -> None:
     """All tasks that wait for an event are awakened at once when it is set; so with conditions, barriers, semaphores.
 

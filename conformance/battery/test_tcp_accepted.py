@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.connections import accept, opened
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import PEER_TIMEOUT, drive, listener, receive_all, receive_exactly, tcp_pair
@@ -65,7 +66,7 @@ def test_connect_accepted_socket_refuses_a_datagram_socket(loop: Loop) -> None:
 
 
 @requirement("tcp.accepted-tls-arguments", SHOULD, cite=ACCEPTED)
-@pytest.mark.parametrize("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])
+@each("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])
 def test_connect_accepted_socket_needs_ssl_for_its_timeouts(loop: Loop, name: str) -> None:
     """ssl_handshake_timeout and ssl_shutdown_timeout without ssl raise ValueError.
 
@@ -77,7 +78,7 @@ def test_connect_accepted_socket_needs_ssl_for_its_timeouts(loop: Loop, name: st
 
 
 @requirement("tcp.connect-made-given", MUST, cite=(CONNECT, ACCEPTED))
-@pytest.mark.parametrize("way", ["create_connection", "connect_accepted_socket"])
+@each("way", ["create_connection", "connect_accepted_socket"])
 def test_connection_made_is_called_first_for_a_given_socket(loop: Loop, way: str) -> None:
     """connection_made() is called before the pair is returned, also if the socket was given and is connected.
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.connections import accept, closed_port, opened, silent_listener
 from conformance.kit.peers import listener
 from conformance.kit.protocols import Events
@@ -157,7 +158,7 @@ def test_all_errors_raises_the_errors_of_every_address(loop: Loop) -> None:
 
 
 @requirement("tcp.connect-local-addr", MUST, cite=CONNECT)
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+@each("host", ["127.0.0.1", "localhost"])
 def test_local_addr_binds_the_socket(loop: Loop, host: str) -> None:
     """local_addr is a (local_host, local_port) pair to bind the socket to, looked up with getaddrinfo().
 
@@ -187,7 +188,7 @@ def test_a_local_addr_that_cannot_be_bound_raises(loop: Loop) -> None:
 
 
 @requirement("tcp.connect-happy-eyeballs", MUST, cite=CONNECT, needs=("ipv6",))
-@pytest.mark.parametrize("delay", [0.002, 0.0, 0])
+@each("delay", [0.002, 0.0, 0])
 def test_happy_eyeballs_starts_the_next_attempt_after_the_delay(loop: Loop, delay: float) -> None:
     """With happy_eyeballs_delay, the next attempt starts in parallel when one has not completed within the delay.
 
@@ -274,7 +275,7 @@ def _winner_of(loop: Loop, monkeypatch: pytest.MonkeyPatch, **how: Any) -> str:
 
 
 @requirement("tcp.connect-interleave", MUST, cite=CONNECT, needs=("ipv6",))
-@pytest.mark.parametrize(("count", "expected"), [(1, "6"), (2, "4b"), (0, "4b")])
+@each(("count", "expected"), [(1, "6"), (2, "4b"), (0, "4b")])
 def test_interleave_reorders_addresses_by_family(
     loop: Loop, monkeypatch: pytest.MonkeyPatch, count: int, expected: str
 ) -> None:

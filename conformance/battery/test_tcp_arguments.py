@@ -128,7 +128,7 @@ def test_a_datagram_socket_is_refused(loop: Loop) -> None:
 
 
 @requirement("tcp.connect-tls-arguments", SHOULD, cite=CONNECT)
-@pytest.mark.parametrize(
+@each(
     "argument",
     [{"server_hostname": "localhost"}, {"ssl_handshake_timeout": 1.0}, {"ssl_shutdown_timeout": 1.0}],
     ids=lambda argument: next(iter(argument)),
@@ -143,7 +143,7 @@ def test_arguments_for_tls_need_ssl(loop: Loop, argument: dict[str, Any]) -> Non
 
 
 @requirement("tcp.connect-tls-needs-a-name", MUST, cite=CONNECT)
-@pytest.mark.parametrize("host", ["", None], ids=["empty", "none"])
+@each("host", ["", None], ids=["empty", "none"])
 def test_tls_without_a_host_needs_a_server_hostname(loop: Loop, host: Any) -> None:
     """If host is empty and ssl is given, there is no default: you must pass a value for server_hostname (ValueError).
 

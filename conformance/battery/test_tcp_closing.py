@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import pytest
-
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_all, reset
@@ -17,7 +15,7 @@ from conformance.kit.ways import TCP_WAYS, WAYS, joined
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
-BEFORE = pytest.mark.parametrize("before", [None, "write_eof", "pause_reading"])
+BEFORE = each("before", [None, "write_eof", "pause_reading"])
 
 
 @requirement("tcp.close-flushes", MUST, cite="asyncio-protocol: BaseTransport.close")
@@ -142,7 +140,7 @@ def test_nothing_is_called_after_connection_lost(loop: Loop, patience: Patience,
 
 
 @requirement("tcp.connection-lost-not-inline", SHOULD, cite="asyncio-protocol: BaseProtocol.connection_lost")
-@pytest.mark.parametrize("method", ["close", "abort"])
+@each("method", ["close", "abort"])
 def test_connection_lost_is_not_called_inside_close(loop: Loop, patience: Patience, method: str) -> None:
     """connection_lost() is called from the loop, not from inside close() or abort().
 
@@ -171,7 +169,7 @@ def test_abort_does_not_wait_for_pending_data(loop: Loop, patience: Patience, wa
 
 @requirement("tcp.abort-while-closing", MUST, cite="asyncio-protocol: WriteTransport.abort")
 @WAYS
-@pytest.mark.parametrize("before", ["close", "write_eof", "pause_reading"])
+@each("before", ["close", "write_eof", "pause_reading"])
 def test_abort_does_not_wait_for_what_was_asked_before(loop: Loop, patience: Patience, way: str, before: str) -> None:
     """abort() does not wait for pending operations: a close() or write_eof() that waits for its data is one.
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.connections import accept, closed_port, opened, silent_listener
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import listener, receive_all, tcp_pair
@@ -92,8 +93,8 @@ def test_connection_made_is_called_before_create_connection_returns(loop: Loop) 
 
 
 @requirement("tcp.connect-host", MUST, cite=CONNECT)
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-@pytest.mark.parametrize("as_text", [False, True], ids=["number", "text"])
+@each("host", ["127.0.0.1", "localhost"])
+@each("as_text", [False, True], ids=["number", "text"])
 def test_create_connection_connects_to_host_and_port(loop: Loop, host: str, as_text: bool) -> None:
     """create_connection() opens a connection to the given host and port, which is looked up: a number, or a service.
 
@@ -161,7 +162,7 @@ def test_the_loop_runs_while_a_connection_is_made(loop: Loop) -> None:
 
 
 @requirement("tcp.connect-cancelled", MUST, cite=("asyncio-task: Task.cancel", "gh-131728"))
-@pytest.mark.parametrize("after", [0, 1, 2, 3, 4])
+@each("after", [0, 1, 2, 3, 4])
 def test_cancelling_a_connection_attempt_leaves_nothing(loop: Loop, after: int) -> None:
     """Cancelled at any point, create_connection() raises CancelledError and leaves no socket open.
 

@@ -6,8 +6,6 @@ import asyncio
 import socket
 from typing import Any
 
-import pytest
-
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_all, receive_exactly
@@ -98,7 +96,7 @@ def test_a_true_eof_received_leaves_the_transport_to_the_protocol(
 
 @requirement("tcp.eof-both-ends", MUST, cite="asyncio-protocol: Protocol.eof_received")
 @WAYS
-@pytest.mark.parametrize("first", ["peer", "transport"])
+@each("first", ["peer", "transport"])
 def test_the_protocol_determines_the_end_of_both_halves(loop: Loop, patience: Patience, way: str, first: str) -> None:
     """If eof_received() returns a true value, the protocol closes the transport, even if both ends will not send more.
 

@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 from typing import Any
 
-import pytest
-
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience
 from conformance.kit.peers import drive, receive_all
 from conformance.kit.protocols import Events
@@ -17,7 +16,7 @@ from conformance.kit.transports import BIG, connected, until_lost
 from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
-WAYS = pytest.mark.parametrize("how", ["close", "abort"])
+WAYS = each("how", ["close", "abort"])
 
 
 class Leaves(Events):
@@ -46,7 +45,7 @@ class ReadsOnce(Leaves):
 
 @requirement("tcp.end-when-made", MUST, cite="asyncio-protocol: BaseTransport.close")
 @WAYS
-@pytest.mark.parametrize("side", ["client", "server"])
+@each("side", ["client", "server"])
 def test_a_protocol_may_end_the_connection_as_it_is_made(loop: Loop, patience: Patience, side: str, how: str) -> None:
     """close() and abort() inside connection_made() end the connection: what was written before close() is sent.
 

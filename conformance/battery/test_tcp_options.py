@@ -6,8 +6,7 @@ import asyncio
 import socket
 from typing import Any
 
-import pytest
-
+from conformance.kit.cases import each
 from conformance.kit.connections import accept, opened
 from conformance.kit.peers import PEER_TIMEOUT, listener, tcp_pair
 from conformance.kit.protocols import Events
@@ -99,7 +98,7 @@ def test_the_protocol_is_made_for_the_connection_and_not_for_attempts(loop: Loop
 
 
 @requirement("tcp.nodelay-everywhere", MUST, cite=(CONNECT, "asyncio-protocol: §Transports"), needs=("ipv6",))
-@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6], ids=["IPv4", "IPv6"])
+@each("family", [socket.AF_INET, socket.AF_INET6], ids=["IPv4", "IPv6"])
 def test_nagles_algorithm_is_off_for_every_tcp_connection(loop: Loop, family: int) -> None:
     """TCP_NODELAY is set by default for all TCP connections: over IPv6, over a given and over an accepted socket.
 
@@ -125,7 +124,7 @@ def test_nagles_algorithm_is_off_for_every_tcp_connection(loop: Loop, family: in
 
 
 @requirement("tcp.false-protocol", MUST, cite=(CONNECT, ACCEPTED))
-@pytest.mark.parametrize("way", ["create_connection", "connect_accepted_socket"])
+@each("way", ["create_connection", "connect_accepted_socket"])
 def test_factories_and_protocols_may_be_false(loop: Loop, way: str) -> None:
     """protocol_factory is any callable that returns a protocol: both may be false, as objects without items are.
 

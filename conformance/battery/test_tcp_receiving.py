@@ -7,8 +7,7 @@ import functools
 import socket
 from typing import Any
 
-import pytest
-
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import Events, raising
 from conformance.kit.threads import in_thread
@@ -163,7 +162,7 @@ def test_pausing_and_resuming_twice_is_harmless(loop: Loop, patience: Patience, 
 
 @requirement("tcp.is-reading", MUST, cite="asyncio-protocol: ReadTransport.is_reading")
 @WAYS
-@pytest.mark.parametrize("how", ["close", "abort"])
+@each("how", ["close", "abort"])
 def test_is_reading_tells_whether_data_is_received(loop: Loop, patience: Patience, way: str, how: str) -> None:
     """is_reading() returns True if the transport is receiving new data, False while paused and once it is ended.
 

@@ -6,8 +6,6 @@ import asyncio
 import socket
 from typing import Any
 
-import pytest
-
 from conformance.kit.cases import each
 from conformance.kit.connections import opened
 from conformance.kit.patience import Patience, turn
@@ -169,7 +167,7 @@ def test_nagles_algorithm_is_off(loop: Loop, patience: Patience, way: str) -> No
 
 
 @requirement("tcp.nodelay-ipv6", MUST, cite="asyncio-eventloop: loop.create_connection", needs=("ipv6",))
-@pytest.mark.parametrize("side", ["client", "server"])
+@each("side", ["client", "server"])
 def test_nagles_algorithm_is_off_for_ipv6(loop: Loop, patience: Patience, side: str) -> None:
     """The socket option TCP_NODELAY is set by default for all TCP connections, those of IPv6 among them.
 
@@ -197,7 +195,7 @@ def test_a_connection_is_an_asyncio_transport(loop: Loop, patience: Patience, wa
 
 
 @requirement("tcp.extra-info-closed", SHOULD, cite="asyncio-protocol: BaseTransport.get_extra_info")
-@pytest.mark.parametrize("name", ["socket", "sockname", "peername", "sslcontext", "of nobody"])
+@each("name", ["socket", "sockname", "peername", "sslcontext", "of nobody"])
 @WAYS
 def test_a_closed_transport_can_be_asked(loop: Loop, patience: Patience, way: str, name: str) -> None:
     """get_extra_info() raises nothing when the transport is closed: it gives what is known, or the default.

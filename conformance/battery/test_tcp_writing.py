@@ -191,7 +191,7 @@ def test_a_tcp_transport_can_write_eof(loop: Loop, patience: Patience, way: str)
 
 
 @requirement("tcp.no-write-after-eof", SHOULD, cite="PEP 3156: Bidirectional Stream Transports")
-@pytest.mark.parametrize("method", ["write", "writelines"])
+@each("method", ["write", "writelines"])
 def test_writing_after_write_eof_is_an_error(loop: Loop, method: str) -> None:
     """After write_eof(), write() and writelines() raise RuntimeError.
 

@@ -10,6 +10,7 @@ import threading
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience
 from conformance.kit.signals import interrupt
 from conformance.kit.threads import in_thread
@@ -82,7 +83,7 @@ def test_calls_made_before_the_loop_runs_are_kept(loop: Loop, patience: Patience
 
 
 @requirement("threads.from-signal-handler", SHOULD, cite="gh-91868")
-@pytest.mark.parametrize("waits", [False, True], ids=["busy", "waiting"])
+@each("waits", [False, True], ids=["busy", "waiting"])
 def test_call_soon_threadsafe_works_in_a_signal_handler(loop: Loop, patience: Patience, waits: bool) -> None:
     """call_soon_threadsafe() may be called by a handler of signal.signal(), which interrupts the loop anywhere.
 

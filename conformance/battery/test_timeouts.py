@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.waiting import turns
 from conformance.requirement import MUST, requirement
 
@@ -40,7 +41,7 @@ def test_a_block_that_takes_too_long_times_out(loop: Loop) -> None:
 
 
 @requirement("timeouts.not-early", MUST, cite="asyncio-task: timeout")
-@pytest.mark.parametrize("delay", [0.002, 0.0105])
+@each("delay", [0.002, 0.0105])
 def test_a_timeout_does_not_come_early(loop: Loop, delay: float) -> None:
     """timeout() limits the time spent waiting to delay seconds: it does not come before they are over.
 
@@ -136,7 +137,7 @@ def test_timeout_at_takes_an_absolute_time(loop: Loop) -> None:
 
 
 @requirement("timeouts.past", MUST, cite="asyncio-task: Timeout.reschedule")
-@pytest.mark.parametrize("delay", [0, -1, -1e9])
+@each("delay", [0, -1, -1e9])
 def test_a_deadline_that_is_over_times_out_at_once(loop: Loop, delay: float) -> None:
     """A deadline that is past, or now, comes in the next iteration of the loop: the first await is interrupted.
 
@@ -173,7 +174,7 @@ def test_expired_tells_whether_the_deadline_was_exceeded(loop: Loop) -> None:
 
 
 @requirement("timeouts.reschedule-later", MUST, cite="asyncio-task: Timeout.reschedule")
-@pytest.mark.parametrize("to_none", [False, True], ids=["later", "never"])
+@each("to_none", [False, True], ids=["later", "never"])
 def test_a_deadline_can_be_put_off(loop: Loop, to_none: bool) -> None:
     """reschedule() puts the deadline off, or removes it with None: the former one does not count any more.
 

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.waiting import turns
 from conformance.requirement import MAY, MUST, requirement
 
@@ -26,7 +27,7 @@ async def _forever() -> None:
 
 
 @requirement("timeouts.wait-for", MUST, cite="asyncio-task: wait_for")
-@pytest.mark.parametrize("timeout", [None, 1000])
+@each("timeout", [None, 1000])
 def test_wait_for_returns_the_result(loop: Loop, timeout: float | None) -> None:
     """wait_for() waits for an awaitable, a coroutine or a future, and returns its result.
 
@@ -43,7 +44,7 @@ def test_wait_for_returns_the_result(loop: Loop, timeout: float | None) -> None:
 
 
 @requirement("timeouts.wait-for-raises", MUST, cite="asyncio-task: wait_for")
-@pytest.mark.parametrize("kind", ["coroutine", "task", "future"])
+@each("kind", ["coroutine", "task", "future"])
 def test_wait_for_cancels_and_raises(loop: Loop, kind: str) -> None:
     """If a timeout occurs, wait_for() cancels what it waits for and raises TimeoutError, not before the time is over.
 
@@ -121,7 +122,7 @@ def test_an_exception_during_the_cancellation_is_propagated(loop: Loop) -> None:
 
 
 @requirement("timeouts.wait-for-no-time", MUST, cite="asyncio-task: wait_for")
-@pytest.mark.parametrize("timeout", [0, -1])
+@each("timeout", [0, -1])
 def test_wait_for_with_no_time(loop: Loop, timeout: float) -> None:
     """With a timeout of 0 or less, the result of a future that is done is returned, any other is cancelled.
 

@@ -34,7 +34,7 @@ def test_call_later_calls_the_callback(loop: Loop, patience: Patience, delay: fl
 
 
 @requirement("timers.at-runs", MUST, cite="asyncio-eventloop: loop.call_at")
-@pytest.mark.parametrize("kind", [int, float])
+@each("kind", [int, float])
 def test_call_at_calls_the_callback(loop: Loop, patience: Patience, kind: Callable[[float], float]) -> None:
     """call_at() schedules the callback at the absolute timestamp when (an int or a float) of loop.time().
 
@@ -119,7 +119,7 @@ def test_call_at_does_not_run_early(loop: Loop) -> None:
 
 
 @requirement("timers.never-inline", MUST, cite="asyncio-eventloop: loop.call_later")
-@pytest.mark.parametrize("delay", [0, -1])
+@each("delay", [0, -1])
 def test_a_timer_that_is_due_does_not_run_on_the_spot(loop: Loop, delay: int) -> None:
     """call_later() schedules: even a callback that is due at once is not called inside call_later().
 
@@ -240,7 +240,7 @@ def test_what_an_infinite_delay_does_is_open(loop: Loop, answer: Any, delay: flo
 
 
 @requirement("timers.none-delay", SHOULD, cite="gh-91539")
-@pytest.mark.parametrize("method", ["call_later", "call_at"])
+@each("method", ["call_later", "call_at"])
 def test_a_deadline_of_none_is_a_type_error(loop: Loop, method: str) -> None:
     """call_later() and call_at() raise TypeError when the delay or deadline is None.
 
@@ -251,7 +251,7 @@ def test_a_deadline_of_none_is_a_type_error(loop: Loop, method: str) -> None:
 
 
 @requirement("timers.closed-loop", MUST, cite="asyncio-eventloop: loop.close")
-@pytest.mark.parametrize("method", ["call_later", "call_at"])
+@each("method", ["call_later", "call_at"])
 def test_setting_a_timer_on_a_closed_loop_is_an_error(loop: Loop, method: str) -> None:
     """call_later() and call_at() raise RuntimeError if called on a loop that's been closed.
 

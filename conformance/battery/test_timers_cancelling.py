@@ -17,7 +17,7 @@ DAY = 24 * 3600.0
 
 
 @requirement("timers.later-handle", MUST, cite=("asyncio-eventloop: loop.call_later", "uvloop#482"))
-@pytest.mark.parametrize("delay", [0, -1, 0.001, 1000])
+@each("delay", [0, -1, 0.001, 1000])
 def test_call_later_returns_a_timer_handle(loop: Loop, delay: float) -> None:
     """call_later() returns an instance of asyncio.TimerHandle, also for a delay that is zero or negative.
 

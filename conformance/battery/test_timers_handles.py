@@ -8,8 +8,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
+from conformance.kit.cases import each
 from conformance.kit.oddities import odd_callables
 from conformance.kit.patience import Patience
 from conformance.requirement import MUST, requirement
@@ -26,7 +25,7 @@ _WAYS: dict[str, Callable[[Loop], Schedule]] = {
 
 
 @requirement("timers.partial", MUST, cite="asyncio-eventloop: loop.call_later")
-@pytest.mark.parametrize("way", _WAYS)
+@each("way", _WAYS)
 def test_keyword_arguments_are_passed_by_partial(loop: Loop, patience: Patience, way: str) -> None:
     """If you want the callback to be called with keyword arguments, use functools.partial().
 
@@ -43,7 +42,7 @@ def test_keyword_arguments_are_passed_by_partial(loop: Loop, patience: Patience,
 
 
 @requirement("timers.any-callable", MUST, cite="asyncio-eventloop: loop.call_later")
-@pytest.mark.parametrize("way", _WAYS)
+@each("way", _WAYS)
 def test_any_callable_can_be_delayed(loop: Loop, patience: Patience, way: str) -> None:
     """A delayed callback is any callable: a function, a method, a class, an object with __call__ that is false.
 
@@ -60,7 +59,7 @@ def test_any_callable_can_be_delayed(loop: Loop, patience: Patience, way: str) -
 
 
 @requirement("timers.cancelled", MUST, cite="asyncio-eventloop: Handle.cancelled")
-@pytest.mark.parametrize("way", _WAYS)
+@each("way", _WAYS)
 def test_a_timer_handle_tells_whether_it_was_cancelled(loop: Loop, way: str) -> None:
     """cancelled() of a timer's handle returns True if the callback was cancelled, and False before.
 
@@ -99,7 +98,7 @@ def test_when_of_a_cancelled_timer(loop: Loop) -> None:
 
 
 @requirement("timers.get-context", MUST, cite="asyncio-eventloop: Handle.get_context", since="3.12")
-@pytest.mark.parametrize("way", _WAYS)
+@each("way", _WAYS)
 def test_a_timer_handle_tells_its_context(loop: Loop, way: str) -> None:
     """get_context() of a timer's handle returns the Context object associated with it: the one that was given.
 
@@ -112,7 +111,7 @@ def test_a_timer_handle_tells_its_context(loop: Loop, way: str) -> None:
 
 
 @requirement("timers.get-context-default", MUST, cite="asyncio-eventloop: Handle.get_context", since="3.12")
-@pytest.mark.parametrize("way", _WAYS)
+@each("way", _WAYS)
 def test_a_timer_handle_tells_the_context_that_it_copied(loop: Loop, way: str) -> None:
     """If no context was given, get_context() returns the Context in which the callback will run.
 

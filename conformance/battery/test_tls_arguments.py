@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.certificates import NAME, client_context, server_context
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, listener, tcp_pair, unix_listener
@@ -251,7 +252,7 @@ def test_an_accepted_socket_has_a_timeout_for_its_end(loop: Loop, patience: Pati
 
 
 @requirement("tls.accepted-timeouts-unused", SHOULD, cite="asyncio-eventloop: loop.connect_accepted_socket")
-@pytest.mark.parametrize("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])
+@each("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])
 def test_timeouts_of_an_accepted_socket_need_tls(loop: Loop, name: str) -> None:
     """The timeouts of connect_accepted_socket() are for TLS: without ssl they are a ValueError.
 

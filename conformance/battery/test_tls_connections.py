@@ -219,8 +219,8 @@ def test_a_connection_whose_handshake_failed_has_finished(loop: Loop, patience: 
 
 
 @requirement("tls.timeout-value", MUST, cite="asyncio-eventloop: loop.create_connection")
-@pytest.mark.parametrize("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])
-@pytest.mark.parametrize("value", [0, -1.0], ids=["zero", "negative"])
+@each("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])
+@each("value", [0, -1.0], ids=["zero", "negative"])
 def test_a_timeout_must_be_positive(loop: Loop, name: str, value: float, watch: Any) -> None:
     """ssl_handshake_timeout and ssl_shutdown_timeout are times in seconds to wait: zero and less are a ValueError.
 
@@ -232,7 +232,7 @@ def test_a_timeout_must_be_positive(loop: Loop, name: str, value: float, watch: 
 
 
 @requirement("tls.timeout-without-tls", SHOULD, cite="asyncio-eventloop: loop.create_connection")
-@pytest.mark.parametrize("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])
+@each("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])
 def test_timeouts_need_tls(loop: Loop, name: str) -> None:
     """The timeouts are for a TLS connection: without ssl they are a ValueError.
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.certificates import NAME, client_context, server_context, trusted_by_default
 from conformance.kit.connections import accept
 from conformance.kit.patience import Patience, turn
@@ -91,7 +92,7 @@ def test_true_with_an_empty_name_checks_none(
 
 
 @requirement("tls.false", MUST, cite=CITE)
-@pytest.mark.parametrize("value", [False, None], ids=["False", "None"])
+@each("value", [False, None], ids=["False", "None"])
 def test_false_is_a_plain_connection(loop: Loop, value: bool | None) -> None:
     """If ssl is not given or is false, a plain TCP transport is created.
 

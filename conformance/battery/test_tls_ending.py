@@ -8,8 +8,7 @@ import socket
 import ssl
 from typing import Any
 
-import pytest
-
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience
 from conformance.kit.peers import drive, receive_all, reset
 from conformance.kit.protocols import Events
@@ -48,7 +47,7 @@ def test_close_flushes_and_says_goodbye(loop: Loop, patience: Patience, side: st
 
 
 @requirement("tls.is-closing", MUST, cite="asyncio-protocol: BaseTransport.is_closing")
-@pytest.mark.parametrize("how", ["close", "abort", "end", "reset"])
+@each("how", ["close", "abort", "end", "reset"])
 @SIDES
 def test_is_closing_tells_of_every_end(loop: Loop, patience: Patience, side: str, how: str) -> None:
     """is_closing() of a TLS transport returns True if it is closing or closed, whoever has closed it.

@@ -163,7 +163,7 @@ def test_a_view_of_wide_items_is_written_whole(loop: Loop, patience: Patience) -
 
 
 @requirement("tls.limits-related", MUST, cite=SET)
-@pytest.mark.parametrize("high", [0, 1, 1000, 1 << 24])
+@each("high", [0, 1, 1000, 1 << 24])
 def test_the_low_watermark_of_tls_follows_the_high_one(loop: Loop, patience: Patience, high: int) -> None:
     """If only one watermark of a TLS transport is given, low is not above high; a high of zero forces low to zero.
 
@@ -181,7 +181,7 @@ def test_the_low_watermark_of_tls_follows_the_high_one(loop: Loop, patience: Pat
 
 
 @requirement("tls.limits-refused", SHOULD, cite=SET)
-@pytest.mark.parametrize("marks", [(10, 20), (-1, None), (10, -1)])
+@each("marks", [(10, 20), (-1, None), (10, -1)])
 def test_impossible_limits_of_tls_are_refused(loop: Loop, patience: Patience, marks: tuple[int, int | None]) -> None:
     """Limits of a TLS transport that are negative, or with low above high, raise ValueError, and nothing changes.
 

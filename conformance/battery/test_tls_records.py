@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.certificates import NAME, client_context, server_context
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import PEER_TIMEOUT, drive, receive_exactly
@@ -159,7 +160,7 @@ def test_writing_nothing_over_tls_changes_nothing(loop: Loop, patience: Patience
 
 
 @requirement("tls.write-rejects-text", SHOULD, cite="asyncio-protocol: WriteTransport.write")
-@pytest.mark.parametrize("data", ["text", 5, None], ids=repr)
+@each("data", ["text", 5, None], ids=repr)
 def test_a_tls_transport_refuses_what_is_no_buffer(loop: Loop, patience: Patience, data: Any) -> None:
     """write() of a TLS transport raises TypeError for what is not bytes-like.
 
@@ -216,7 +217,7 @@ def test_a_closing_tls_connection_can_be_aborted(loop: Loop, patience: Patience)
 
 
 @requirement("tls.lost-not-inline", SHOULD, cite="asyncio-protocol: BaseProtocol.connection_lost")
-@pytest.mark.parametrize("method", ["close", "abort"])
+@each("method", ["close", "abort"])
 def test_a_tls_connection_is_not_lost_inside_close(loop: Loop, patience: Patience, method: str) -> None:
     """connection_lost() of a TLS connection is called from the loop, not from inside close() or abort().
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from conformance.battery.test_tls_upgrade import SIDES, as_, plain, upgrade, upgraded
+from conformance.kit.cases import each
 from conformance.kit.certificates import NAME, client_context
 from conformance.kit.patience import Patience, turn
 from conformance.kit.secured import tls_over
@@ -31,7 +32,7 @@ def answered(sock: socket.socket, words: bytes) -> None:
 
 
 @requirement("tls.start-context-type", SHOULD, cite="asyncio-eventloop: loop.start_tls")
-@pytest.mark.parametrize("context", [None, True], ids=repr)
+@each("context", [None, True], ids=repr)
 def test_an_upgrade_needs_a_context(loop: Loop, context: Any) -> None:
     """sslcontext is an instance of SSLContext: None and True, which say "default" elsewhere, are a TypeError.
 
@@ -145,7 +146,7 @@ def test_an_upgraded_connection_does_not_wait_for_goodbyes(loop: Loop, patience:
 
 
 @requirement("tls.start-timeout-value", MUST, cite="asyncio-eventloop: loop.start_tls")
-@pytest.mark.parametrize("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])
+@each("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])
 def test_a_timeout_of_an_upgrade_must_be_positive(loop: Loop, name: str) -> None:
     """ssl_handshake_timeout and ssl_shutdown_timeout of an upgrade are times to wait: zero is a ValueError.
 

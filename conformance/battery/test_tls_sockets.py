@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.certificates import NAME, client_context, server_context
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, tcp_pair, unix_listener
@@ -22,7 +23,7 @@ from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
-SIDES = pytest.mark.parametrize("side", ["client", "server"])
+SIDES = each("side", ["client", "server"])
 
 
 def close(loop: Loop, transport: Any) -> None:
@@ -124,7 +125,7 @@ def test_a_server_asks_for_a_certificate(loop: Loop, patience: Patience) -> None
 
 
 @requirement("tls.names-of-sockets", MUST, cite="asyncio-eventloop: loop.create_connection", needs=("unix",))
-@pytest.mark.parametrize("way", ["sock", "path", "unix-sock"])
+@each("way", ["sock", "path", "unix-sock"])
 def test_names_are_matched_over_any_socket(
     loop: Loop, patience: Patience, way: str, tmp_path: Path, watch: Any
 ) -> None:

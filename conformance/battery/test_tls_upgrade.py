@@ -9,8 +9,7 @@ import ssl
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
+from conformance.kit.cases import each
 from conformance.kit.certificates import NAME, client_context, server_context
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_exactly, tcp_pair
@@ -20,7 +19,7 @@ from conformance.kit.threads import in_thread
 from conformance.requirement import MAY, MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
-SIDES = pytest.mark.parametrize("side", ["client", "server"])
+SIDES = each("side", ["client", "server"])
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.datagrams import HERE, arrival, blocked_endpoint, endpoint, receive_after_filler, udp_peer
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import Datagrams
@@ -38,7 +39,7 @@ def test_closing_an_endpoint_loses_its_connection(loop: Loop, patience: Patience
 
 
 @requirement("udp.close-again", SHOULD, cite=(CLOSE, LOST))
-@pytest.mark.parametrize("again", ["close", "abort"])
+@each("again", ["close", "abort"])
 def test_closing_an_endpoint_again_is_harmless(loop: Loop, patience: Patience, again: str) -> None:
     """close() and abort() on an endpoint that is closing, or closed, do nothing.
 
@@ -54,7 +55,7 @@ def test_closing_an_endpoint_again_is_harmless(loop: Loop, patience: Patience, a
 
 
 @requirement("udp.close-not-inline", SHOULD, cite=LOST)
-@pytest.mark.parametrize("how", ["close", "abort"])
+@each("how", ["close", "abort"])
 def test_connection_lost_of_an_endpoint_is_not_called_inside_close(loop: Loop, patience: Patience, how: str) -> None:
     """connection_lost() is called by the loop, not inside close() or abort().
 
@@ -67,7 +68,7 @@ def test_connection_lost_of_an_endpoint_is_not_called_inside_close(loop: Loop, p
 
 
 @requirement("udp.close-stops-receiving", MUST, cite=CLOSE)
-@pytest.mark.parametrize("how", ["close", "abort"])
+@each("how", ["close", "abort"])
 def test_a_closed_endpoint_receives_nothing(loop: Loop, patience: Patience, how: str) -> None:
     """No more data will be received after close() or abort(), also not what has already arrived.
 
@@ -204,7 +205,7 @@ def test_aborting_an_endpoint_drops_its_buffer(loop: Loop, patience: Patience, t
 
 
 @requirement("udp.is-closing", MUST, cite="asyncio-protocol: BaseTransport.is_closing")
-@pytest.mark.parametrize("how", ["close", "abort"])
+@each("how", ["close", "abort"])
 def test_is_closing_of_an_endpoint(loop: Loop, patience: Patience, how: str) -> None:
     """is_closing() returns True if the endpoint is closing or is closed, and False before.
 

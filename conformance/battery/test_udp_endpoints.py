@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.datagrams import HERE, arrival, endpoint, udp_peer
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import Datagrams
@@ -84,7 +85,7 @@ def test_connection_made_is_called_before_the_endpoint_is_returned(loop: Loop, p
 
 
 @requirement("udp.local-addr", MUST, cite=ENDPOINT)
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+@each("host", ["127.0.0.1", "localhost"])
 def test_local_addr_binds_the_endpoint(loop: Loop, patience: Patience, host: str) -> None:
     """local_addr, a (host, port) pair that is looked up, is where the endpoint receives.
 
@@ -99,7 +100,7 @@ def test_local_addr_binds_the_endpoint(loop: Loop, patience: Patience, host: str
 
 
 @requirement("udp.remote-addr", MUST, cite=ENDPOINT)
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+@each("host", ["127.0.0.1", "localhost"])
 def test_remote_addr_connects_the_endpoint(loop: Loop, patience: Patience, host: str) -> None:
     """remote_addr, a (host, port) pair that is looked up, is what the socket is connected to.
 

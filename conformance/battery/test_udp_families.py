@@ -8,8 +8,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-import pytest
-
+from conformance.kit.cases import each
 from conformance.kit.datagrams import endpoint, receive_after_filler, udp_peer
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import PEER_TIMEOUT, drive
@@ -29,7 +28,7 @@ def _bound(path: Path) -> socket.socket:
 
 
 @requirement("udp.remote-addr-families", MUST, cite=ENDPOINT, needs=("ipv6", "unix"))
-@pytest.mark.parametrize("family", [socket.AF_INET6, socket.AF_UNIX], ids=["ipv6", "unix"])
+@each("family", [socket.AF_INET6, socket.AF_UNIX], ids=["ipv6", "unix"])
 def test_endpoints_of_any_family_are_connected(loop: Loop, tmp_path: Path, family: int) -> None:
     """remote_addr connects the socket to a remote address, over IPv6 and over a Unix socket, too.
 

@@ -80,7 +80,7 @@ def test_reuse_port_lets_endpoints_share_a_port(loop: Loop) -> None:
 
 
 @requirement("udp.reuse-port-off", MUST, cite=ENDPOINT)
-@pytest.mark.parametrize("given", [{}, {"reuse_port": None}, {"reuse_port": False}], ids=["default", "None", "False"])
+@each("given", [{}, {"reuse_port": None}, {"reuse_port": False}], ids=["default", "None", "False"])
 def test_a_port_is_not_shared_unless_asked_for(loop: Loop, given: dict[str, Any]) -> None:
     """Without reuse_port, the port of an endpoint belongs to it alone: SO_REUSEPORT is not set.
 
@@ -262,7 +262,7 @@ def test_a_failing_factory_closes_the_socket(loop: Loop) -> None:
 
 
 @requirement("udp.cancelled", SHOULD, cite="asyncio-task: Task.cancel")
-@pytest.mark.parametrize("after", [0, 1, 2])
+@each("after", [0, 1, 2])
 def test_cancelling_the_making_of_an_endpoint_leaves_nothing(loop: Loop, after: int) -> None:
     """Cancelled at any point, create_datagram_endpoint() leaves no socket open.
 

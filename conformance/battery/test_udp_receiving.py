@@ -8,8 +8,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-import pytest
-
+from conformance.kit.cases import each
 from conformance.kit.datagrams import HERE, arrival, blocked_endpoint, endpoint, refusing_peer, udp_peer, unix_pair
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import Datagrams, raising
@@ -86,7 +85,7 @@ def test_each_datagram_is_received_by_itself(loop: Loop, patience: Patience) -> 
 
 
 @requirement("udp.received-large", MUST, cite=RECEIVED, needs=("linux",))
-@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_UNIX], ids=["udp", "unix"])
+@each("family", [socket.AF_INET, socket.AF_UNIX], ids=["udp", "unix"])
 def test_a_large_datagram_is_received_whole(
     loop: Loop, patience: Patience, tmp_path: Path, family: socket.AddressFamily
 ) -> None:

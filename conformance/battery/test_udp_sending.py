@@ -35,8 +35,8 @@ def test_sendto_sends_to_the_given_address(loop: Loop, patience: Patience) -> No
 
 
 @requirement("udp.sendto-default", MUST, cite=SENDTO)
-@pytest.mark.parametrize("broadcast", [False, True])
-@pytest.mark.parametrize("arguments", [(), (None,)], ids=["left-out", "None"])
+@each("broadcast", [False, True])
+@each("arguments", [(), (None,)], ids=["left-out", "None"])
 def test_sendto_without_address_sends_to_the_remote_address(
     loop: Loop, patience: Patience, arguments: Any, broadcast: bool
 ) -> None:
@@ -116,7 +116,7 @@ def test_sendto_returns_none(loop: Loop) -> None:
 
 
 @requirement("udp.sendto-accepts-buffers", SHOULD, cite=SENDTO)
-@pytest.mark.parametrize("data", [bytearray(b"data"), memoryview(b"<data>")[1:5]], ids=["bytearray", "memoryview"])
+@each("data", [bytearray(b"data"), memoryview(b"<data>")[1:5]], ids=["bytearray", "memoryview"])
 def test_sendto_accepts_buffers(loop: Loop, patience: Patience, data: Any) -> None:
     """data may be a bytearray or a memoryview, as for write().
 

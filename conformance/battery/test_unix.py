@@ -116,7 +116,7 @@ def test_a_connected_socket_may_be_given(loop: Loop, patience: Patience) -> None
 
 
 @requirement("unix.connect-arguments", MUST, cite="asyncio-eventloop: loop.create_unix_connection", needs=("unix",))
-@pytest.mark.parametrize("given", ["both", "neither"])
+@each("given", ["both", "neither"])
 def test_a_connection_needs_path_or_sock(loop: Loop, tmp_path: Path, given: str) -> None:
     """path is required unless a sock is specified, and both exclude each other: ValueError.
 
@@ -127,7 +127,7 @@ def test_a_connection_needs_path_or_sock(loop: Loop, tmp_path: Path, given: str)
 
 
 @requirement("unix.connect-sock-family", SHOULD, cite="asyncio-eventloop: loop.create_unix_connection", needs=("unix",))
-@pytest.mark.parametrize("family", ["inet", "datagram"])
+@each("family", ["inet", "datagram"])
 def test_a_connection_needs_a_unix_stream_socket(loop: Loop, family: str) -> None:
     """A sock that is no stream socket of AF_UNIX is refused with ValueError.
 
@@ -139,7 +139,7 @@ def test_a_connection_needs_a_unix_stream_socket(loop: Loop, family: str) -> Non
 
 
 @requirement("unix.connect-errors", MUST, cite="exceptions: OSError", needs=("unix",))
-@pytest.mark.parametrize("error", [FileNotFoundError, ConnectionRefusedError])
+@each("error", [FileNotFoundError, ConnectionRefusedError])
 def test_a_failed_connection_is_the_systems_error(loop: Loop, tmp_path: Path, error: type[OSError]) -> None:
     """No socket at the path is FileNotFoundError, and one that nobody listens on ConnectionRefusedError.
 
@@ -212,7 +212,7 @@ def test_a_server_takes_a_socket(loop: Loop, patience: Patience, tmp_path: Path)
 
 
 @requirement("unix.server-arguments", MUST, cite="asyncio-eventloop: loop.create_unix_server", needs=("unix",))
-@pytest.mark.parametrize("given", ["both", "neither"])
+@each("given", ["both", "neither"])
 def test_a_server_needs_path_or_sock(loop: Loop, tmp_path: Path, given: str) -> None:
     """path is required, unless a sock argument is provided, and both exclude each other: ValueError.
 
@@ -289,7 +289,7 @@ def test_the_peer_of_a_unix_socket_can_be_identified(loop: Loop, patience: Patie
 
 
 @requirement("unix.cleanup", MUST, cite="asyncio-eventloop: loop.create_unix_server", since="3.13", needs=("unix",))
-@pytest.mark.parametrize("value", [None, True, False], ids=["default", "True", "False"])
+@each("value", [None, True, False], ids=["default", "True", "False"])
 def test_the_socket_file_is_removed_with_the_server(loop: Loop, tmp_path: Path, value: bool | None) -> None:
     """If cleanup_socket is true (the default) the Unix socket is removed from the filesystem when the server is closed.
 

@@ -7,8 +7,6 @@ import contextlib
 import contextvars
 from typing import Any
 
-import pytest
-
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.threads import running_in_thread
@@ -20,7 +18,7 @@ READ = "asyncio-eventloop: loop.add_reader"
 WRITE = "asyncio-eventloop: loop.add_writer"
 REMOVE = ("asyncio-eventloop: loop.remove_reader", "asyncio-eventloop: loop.remove_writer")
 WATCHING = "PEP 3156: I/O Callbacks"
-both = pytest.mark.parametrize("side", ["reader", "writer"])
+both = each("side", ["reader", "writer"])
 
 
 @requirement("watchers.reader", MUST, cite=READ)

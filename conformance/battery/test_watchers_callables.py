@@ -7,8 +7,6 @@ import socket
 from asyncio import AbstractEventLoop as Loop
 from typing import Any
 
-import pytest
-
 from conformance.kit.cases import each
 from conformance.kit.oddities import ODD_ARGUMENTS
 from conformance.kit.patience import Patience, turn
@@ -18,7 +16,7 @@ _SIDES = ["reader", "writer"]
 
 
 @requirement("watchers.partial", MUST, cite="asyncio-eventloop: loop.add_writer")
-@pytest.mark.parametrize("side", _SIDES)
+@each("side", _SIDES)
 def test_keyword_arguments_are_passed_by_partial(loop: Loop, side: str) -> None:
     """Use functools.partial() to pass keyword arguments to callback.
 
@@ -39,7 +37,7 @@ def test_keyword_arguments_are_passed_by_partial(loop: Loop, side: str) -> None:
 
 
 @requirement("watchers.methods", SHOULD, cite="asyncio-eventloop: loop.add_reader")
-@pytest.mark.parametrize("side", _SIDES)
+@each("side", _SIDES)
 def test_any_callable_will_do(loop: Loop, patience: Patience, side: str) -> None:
     """The callback may be any callable: a bound method of a built-in type, an object with __call__, even a false one.
 
@@ -86,7 +84,7 @@ def test_arguments_are_passed_whatever_they_are(loop: Loop, side: str, arguments
 
 
 @requirement("watchers.replaced-arguments", MUST, cite="asyncio-eventloop: loop.add_reader")
-@pytest.mark.parametrize("side", _SIDES)
+@each("side", _SIDES)
 def test_the_same_callback_can_be_given_other_arguments(loop: Loop, side: str) -> None:
     """When a descriptor is watched again by the same callback, that is invoked with the new arguments.
 

@@ -22,7 +22,7 @@ READ = "asyncio-eventloop: loop.add_reader"
 WRITE = "asyncio-eventloop: loop.add_writer"
 REMOVE = ("asyncio-eventloop: loop.remove_reader", "asyncio-eventloop: loop.remove_writer")
 WATCHING = "PEP 3156: I/O Callbacks"
-both = pytest.mark.parametrize("side", ["reader", "writer"])
+both = each("side", ["reader", "writer"])
 
 
 @requirement("watchers.file-objects", MUST, cite=(READ, "asyncio-platforms: All Platforms", "selectors: Introduction"))
@@ -89,7 +89,7 @@ def test_a_closed_loop_watches_nothing(loop: Loop, side: str) -> None:
 
 
 @requirement("watchers.transports-are-private", SHOULD, cite="gh-4365")
-@pytest.mark.parametrize("method", ["add_reader", "add_writer", "remove_reader", "remove_writer"])
+@each("method", ["add_reader", "add_writer", "remove_reader", "remove_writer"])
 def test_the_descriptor_of_a_transport_is_refused(loop: Loop, method: str) -> None:
     """The descriptor of an open transport can be neither watched nor unwatched: RuntimeError.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.watching import add, remove
 from conformance.requirement import MAY, MUST, requirement
@@ -57,7 +58,7 @@ def test_regular_files_are_not_for_watching(
 
 
 @requirement("watchers.descriptor-zero", MUST, cite="asyncio-eventloop: loop.add_reader")
-@pytest.mark.parametrize("side", ["reader", "writer"])
+@each("side", ["reader", "writer"])
 def test_zero_is_a_descriptor(loop: Loop, patience: Patience, side: str) -> None:
     """The descriptor 0, where programs have their standard input, is watched and removed as any other.
 

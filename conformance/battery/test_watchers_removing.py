@@ -7,8 +7,7 @@ import os
 import socket
 from typing import Any
 
-import pytest
-
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.watching import add, pair, remove
 from conformance.requirement import MUST, SHOULD, requirement
@@ -18,7 +17,7 @@ READ = "asyncio-eventloop: loop.add_reader"
 WRITE = "asyncio-eventloop: loop.add_writer"
 REMOVE = ("asyncio-eventloop: loop.remove_reader", "asyncio-eventloop: loop.remove_writer")
 WATCHING = "PEP 3156: I/O Callbacks"
-both = pytest.mark.parametrize("side", ["reader", "writer"])
+both = each("side", ["reader", "writer"])
 
 
 @requirement("watchers.replaced", MUST, cite=(READ, WRITE, WATCHING))
