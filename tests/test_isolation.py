@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
 import pytest
 
-from conformance import exits
+from conformance import exits, hugepages
 from conformance.verdicts import WRONG
 from tests.harness import run_pytest
 from tests.hostile_loops import CRIMES, UNSEEN
@@ -149,3 +150,13 @@ def test_a_requirement_that_errors_is_said_with_its_reason(tmp_path: Path) -> No
     assert finished.code == exits.SUITE_FAILED, finished.output
     assert "callbacks.fifo (MUST) errored" in finished.output
     assert "expected" not in finished.output
+
+
+def test_huge_pages_leave_memory_as_it_is() -> None:
+    kept = [bytes([number % 256]) * 5000 for number in range(3000)]  # 15 MB, more than a few huge pages
+    hugepages.use()
+    assert all(block == bytes([number % 256]) * 5000 for number, block in enumerate(kept))
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if kept[2999] == bytes([2999 % 256]) * 5000 else 1)
+    assert os.waitpid(child, 0)[1] == 0
