@@ -28,7 +28,7 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, dict[str,
     for _ in range(SUITES):
         out = tmp_path_factory.mktemp("race")
         arguments = ["run", "--loop", STOCK, "-o", str(out), "--margin", "1"]
-        for percent in (5, 10):
+        for percent in (2, 5, 10):
             arguments += ["--loop", f"slow{percent}={STOCK}", "--handicap", f"slow{percent}={percent}%"]
         assert main([*arguments, *WORKLOADS]) == 0
         summary = json.loads((Path(out) / "race.json").read_text())
@@ -53,7 +53,14 @@ def test_a_loop_does_not_differ_from_itself(cells: list[tuple[str, dict[str, Any
 
 @pytest.mark.parametrize(
     ("arm", "sockets", "at_least"),
-    [("slow5", False, 0.9), ("slow5", True, 0.8), ("slow10", False, 1), ("slow10", True, 0.9)],
+    [
+        ("slow2", False, 0.6),
+        ("slow2", True, 0.4),
+        ("slow5", False, 0.9),
+        ("slow5", True, 0.8),
+        ("slow10", False, 1),
+        ("slow10", True, 0.9),
+    ],
 )
 def test_a_handicap_is_found(cells: list[tuple[str, dict[str, Any]]], arm: str, sockets: bool, at_least: float) -> None:
     found, of = share(cells, arm, sockets)
