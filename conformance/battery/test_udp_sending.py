@@ -240,15 +240,16 @@ def test_the_size_of_the_buffer_of_datagrams_is_known(loop: Loop, patience: Pati
     """
     with blocked_endpoint(loop, tmp_path) as (transport, _, peer):
         assert transport.get_write_buffer_size() == 0
-        for _ in range(3):
-            transport.sendto(bytes(100))
-        assert transport.get_write_buffer_size() >= 300
+        for _ in range(200):  # more than the kernel takes at once
+            transport.sendto(bytes(2000))
+        assert transport.get_write_buffer_size() >= 400_000
         peer.setblocking(False)
 
-        def one_more_received() -> bool:
+        def all_sent() -> bool:
             with contextlib.suppress(BlockingIOError):
-                peer.recv(1000)
+                while True:
+                    peer.recv(4096)
             size: int = transport.get_write_buffer_size()
             return size == 0
 
-        patience.run_until(loop, one_more_received, "the buffer's end")
+        patience.run_until(loop, all_sent, "the buffer's end")
