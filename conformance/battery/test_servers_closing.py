@@ -79,6 +79,28 @@ def test_close_leaves_connections_open(loop: Loop, patience: Patience) -> None:
         answers(loop, patience, protocol, peer)
 
 
+@requirement(
+    "servers.serve-forever-keeps-connections",
+    MUST,
+    cite=("asyncio-eventloop: Server.serve_forever", "asyncio-eventloop: Server.close"),
+)
+def test_cancelling_serve_forever_leaves_connections_open(loop: Loop, patience: Patience) -> None:
+    """Cancellation of serve_forever() causes the server to be closed, not its connections: they are left open.
+
+    If this fails: look for a clean-up of serve_forever() that ends more than close() does.
+    """
+    with serving(loop) as service, dial(service) as peer:
+        task = loop.create_task(service.server.serve_forever())
+        protocol = accepted(loop, patience, service)
+        task.cancel()
+        patience.run_until(loop, lambda: not service.server.is_serving(), "the end of the server")
+        turn(loop, 3)
+        answers(loop, patience, protocol, peer)
+        protocol.transport.abort()
+        with pytest.raises(asyncio.CancelledError):
+            loop.run_until_complete(ended(task, patience))
+
+
 @requirement("servers.close-keeps-quiet-connections", MUST, cite="asyncio-eventloop: Server.close")
 @each("quiet", ["paused", "half-closed"])
 def test_close_leaves_quiet_connections_open(loop: Loop, patience: Patience, quiet: str) -> None:

@@ -90,11 +90,18 @@ def test_a_server_serves_at_once_by_default(loop: Loop) -> None:
 def test_a_server_may_be_made_without_serving(loop: Loop, patience: Patience) -> None:
     """With start_serving=False no connection is accepted until start_serving() is awaited.
 
-    If this fails: look for a parameter that is ignored, perhaps by servers over TLS.
+    If this fails: look for a parameter that is ignored, perhaps by servers over TLS, or a start by `async with`.
     """
     with serving(loop, start_serving=False, ssl=server_context()) as service:
         turn(loop, 2)
         assert not service.server.is_serving()
+
+    async def only_entered(server: Any) -> bool:
+        async with server:
+            return bool(server.is_serving())
+
+    with serving(loop, start_serving=False) as service:
+        assert not loop.run_until_complete(only_entered(service.server))
     with serving(loop, start_serving=False) as service:
         with contextlib.suppress(OSError):
             dial(service).close()

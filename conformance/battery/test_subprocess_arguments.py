@@ -101,23 +101,25 @@ def test_fileno_is_all_that_is_needed_of_a_file(loop: Loop, patience: Patience, 
 
 
 @requirement("subprocess.streams-block", MUST, cite="asyncio-eventloop: loop.subprocess_exec")
-def test_the_files_that_are_given_stay_blocking(loop: Loop, patience: Patience) -> None:
-    """What is given for stdin or stdout is connected as it is: a pipe that blocks still does, in the child and here.
+@each("kind", [int, _Descriptor])
+def test_the_files_that_are_given_stay_blocking(loop: Loop, patience: Patience, kind: Any) -> None:
+    """What is given for stdin, stdout or stderr is connected as it is: a pipe that blocks still does, here and there.
 
     If this fails: look for a descriptor that is set to non-blocking mode, which is shared with whoever else has it.
     """
-    (source, fill), (drain, target) = os.pipe(), os.pipe()
+    pipes = [os.pipe() for _ in range(3)]
+    (source, fill), (drain, target), (_, errors) = pipes
+    given = {"stdin": kind(source), "stdout": kind(target), "stderr": kind(errors)}
     try:
-        with spawned(loop, patience, "cat", stdin=source, stdout=target) as (_, protocol):
-            os.close(target)
-            blocking = (os.get_blocking(source), os.get_blocking(drain))
+        with spawned(loop, patience, "cat", **given) as (_, protocol):
+            blocking = [os.get_blocking(end) for end in (source, target, errors)]
             os.write(fill, b"words")
             os.close(fill)
             patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
-        assert (blocking, os.read(drain, 100)) == ((True, True), b"words")
+        assert (blocking, os.read(drain, 100)) == ([True] * 3, b"words")
     finally:
-        os.close(source)
-        os.close(drain)
+        for end in {end for pipe in pipes for end in pipe} - {fill}:
+            os.close(end)
 
 
 @requirement("subprocess.childs-streams-block", MUST, cite="subprocess: Popen")

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from conformance.battery.test_tcp_addresses import both_families
+from conformance.battery.test_tcp_addresses import LONG, both_families
 from conformance.kit.cases import each
-from conformance.kit.connections import closed_port, silent_listener
+from conformance.kit.connections import closed_port, opened, silent_listener
 from conformance.kit.protocols import Events
 from conformance.kit.waiting import assert_waits
 from conformance.requirement import MUST, requirement
@@ -26,6 +26,36 @@ def failure(loop: Loop, host: str | None, port: int, **how: Any) -> Exception:
     with pytest.raises(Exception) as caught:  # noqa: PT011 (its type is what the tests look at)
         loop.run_until_complete(connect(Events, host, port, **how))
     return caught.value
+
+
+@requirement("tcp.connect-happy-eyeballs-delay", MUST, cite=CONNECT, needs=("ipv6",))
+@each("answering", [True, False])
+def test_happy_eyeballs_waits_for_the_delay(loop: Loop, answering: bool) -> None:
+    """The next attempt does not start before the delay is over, whether or not the first address answers meanwhile.
+
+    If this fails: look for attempts that are all started at once, or a delay in milliseconds.
+    """
+    with both_families() as (first, second):
+        second.setblocking(False)
+        family, port = first.family, first.getsockname()[1]
+
+        def opening() -> Any:
+            return loop.create_connection(Events, None, port, happy_eyeballs_delay=LONG)  # type: ignore[call-overload]
+
+        if answering:
+            with opened(loop, opening()) as (transport, _):
+                assert transport.get_extra_info("peername") == first.getsockname()
+        else:
+            first.close()
+            with silent_listener(family, port):
+                connecting = loop.create_task(opening())
+                loop.run_until_complete(asyncio.sleep(0.02))
+                assert_waits(connecting)
+                connecting.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    loop.run_until_complete(connecting)
+        with pytest.raises(BlockingIOError):
+            second.accept()
 
 
 @requirement("tcp.connect-happy-eyeballs-parallel", MUST, cite=CONNECT, needs=("ipv6",))

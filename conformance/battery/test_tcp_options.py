@@ -71,11 +71,13 @@ def test_an_ipv6_socket_is_bound_to_its_local_addr(loop: Loop) -> None:
 
     If this fails: look for a local address that is looked up, or bound, as AF_INET only.
     """
-    local = ("::1", _free_port(socket.AF_INET6, "::1"))
-    with listener(socket.AF_INET6) as listening:
-        opening = loop.create_connection(Events, *listening.getsockname()[:2], local_addr=local)
-        with opened(loop, opening), accept(listening) as peer:
-            assert peer.getpeername()[:2] == local
+    for host in ("::1", None):
+        port = _free_port(socket.AF_INET6, "::1")
+        with listener(socket.AF_INET6) as listening:
+            address = listening.getsockname()[:2]
+            opening = loop.create_connection(Events, *address, local_addr=(host, port))  # type: ignore[call-overload]
+            with opened(loop, opening), accept(listening) as peer:
+                assert peer.getpeername()[:2] == ("::1", port)
 
 
 @requirement("tcp.connect-factory-once", MUST, cite=CONNECT, needs=("ipv6",))

@@ -190,13 +190,17 @@ def test_an_endpoint_goes_on_after_an_error(loop: Loop, patience: Patience) -> N
 
 
 @requirement("udp.error-of-sending", MUST, cite=ERROR)
-def test_error_received_gets_the_errors_of_sendto(loop: Loop, patience: Patience) -> None:
+@each("refused", [(bytes(70_000), None), (b"to no port", ("127.0.0.1", 0)), (b"to all", ("<broadcast>", 9))])
+def test_error_received_gets_the_errors_of_sendto(loop: Loop, patience: Patience, refused: Any) -> None:
     """error_received() is called with the OSError of a send operation, as of a datagram that is too long.
+
+    The others are sent to a port that there is not, and to the broadcast address, which was not allowed.
 
     If this fails: look for an error that comes out of sendto(), or closes the transport.
     """
+    data, addr = refused
     with udp_peer() as peer, endpoint(loop) as (transport, protocol):
-        transport.sendto(bytes(70_000), peer.getsockname())
+        transport.sendto(data, addr or peer.getsockname())
         patience.run_until(loop, lambda: protocol.errors, "error_received()")
         assert isinstance(protocol.errors[0], OSError)
         transport.sendto(b"shorter", peer.getsockname())

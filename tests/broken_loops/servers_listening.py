@@ -210,6 +210,15 @@ class NoHostIsTheLoopback(ChangesServers):
             where[0] = "127.0.0.1"
 
 
+@breaks("servers.host-all")
+class NoHostIsAllOfIpv4(ChangesServers):
+    """With an empty host the server listens on the interfaces of IPv4 only."""
+
+    def changed(self, where: list[Any], kwargs: dict[str, Any]) -> None:
+        if where == ["", 0]:
+            where[0] = "0.0.0.0"
+
+
 @breaks("servers.families-apart")
 class HasNoIpv6(ChangesServers):
     """Without a host only IPv4 is served if a port is given."""

@@ -127,6 +127,16 @@ class ServesTlsAtOnce(Stock):
         return await super().create_server(*args, **kwargs)
 
 
+@breaks("servers.starts-later")
+class ServesWhenEntered(_Wraps):
+    """`async with` of a server that does not serve yet starts it."""
+
+    class wrapper(_Wrapped):
+        async def __aenter__(self) -> Any:
+            await self.server.start_serving()
+            return self
+
+
 @breaks("servers.start-idempotent")
 class StartsTwice(_Wraps):
     """start_serving() can be called twice."""
@@ -178,6 +188,33 @@ class ServesAfterTheCancellation(_Wraps):
 
         def close(self) -> None:
             self.server.close()
+
+
+@breaks("servers.serve-forever-keeps-connections")
+class DropsItsClientsWhenCancelled(Stock):
+    """The cancellation of serve_forever() aborts the connections of the server."""
+
+    async def create_server(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        made: list[Any] = []
+
+        def factory() -> Any:
+            made.append(protocol_factory())
+            return made[-1]
+
+        server = await super().create_server(factory, *args, **kwargs)
+        serve_forever = server.serve_forever
+
+        async def serve() -> None:
+            try:
+                await asyncio.shield(serving := asyncio.ensure_future(serve_forever()))
+            except asyncio.CancelledError:
+                for protocol in made:
+                    protocol.transport.abort()
+                serving.cancel()
+                await serving
+
+        server.serve_forever = serve
+        return server
 
 
 @breaks("servers.serve-forever-once")

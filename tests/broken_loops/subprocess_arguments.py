@@ -97,6 +97,16 @@ class GivenFilesDoNotBlock(_Starts):
                 os.set_blocking(stream, False)
 
 
+@breaks("subprocess.streams-block")
+class GivenOutputDoesNotBlock(_Starts):
+    """A file object given for stdout is set to non-blocking mode."""
+
+    def keywords(self, kwargs: dict[str, Any], shell: bool) -> None:
+        stdout = kwargs.get("stdout")
+        if hasattr(stdout, "fileno"):
+            os.set_blocking(stdout.fileno(), False)
+
+
 @breaks("subprocess.childs-streams-block")
 class ChildrenDoNotBlock(_Starts):
     """The child's end of the pipe of standard error is set to non-blocking mode."""

@@ -29,6 +29,14 @@ class ForgetsTheFamilyOfAConnection(_Connects):
         return {**how, "family": 0} if host == "127.0.0.1" else how
 
 
+@breaks("tcp.connect-family")
+class KnowsTheFamilyOfLocalhost(_Connects):
+    """The family is not looked at if the host is localhost."""
+
+    def changed(self, host: Any, how: dict[str, Any]) -> dict[str, Any]:
+        return {**how, "family": 0} if host == "localhost" else how
+
+
 @breaks("tcp.connect-proto")
 class ForgetsTheProtocolOfAConnection(_Connects):
     """The protocol is not passed to the resolver."""
@@ -117,6 +125,17 @@ class BindsToNumericAddressesOnly(_Connects):
         return how
 
 
+@breaks("tcp.connect-local-addr", "tcp.connect-local-addr-ipv6")
+class BindsToNoNothing(_Connects):
+    """A local address whose host is None is not looked up."""
+
+    def changed(self, host: Any, how: dict[str, Any]) -> dict[str, Any]:
+        local = how.get("local_addr")
+        if local and local[0] is None:
+            raise TypeError("the local host must be a string")
+        return how
+
+
 @breaks("tcp.connect-local-addr-in-use")
 class IgnoresAFailedBind(EventLoop):
     """A socket that cannot be bound connects from any port."""
@@ -142,6 +161,15 @@ class StartsAllAtOnce(_Connects):
 
     def changed(self, host: Any, how: dict[str, Any]) -> dict[str, Any]:
         return {**how, "happy_eyeballs_delay": 0.0} if "happy_eyeballs_delay" in how and host is None else how
+
+
+@breaks("tcp.connect-happy-eyeballs-delay")
+class DoesNotWaitForTheSilent(asyncio.SelectorEventLoop):
+    """The next attempt starts as soon as one does not complete at once."""
+
+    async def create_connection(self, *args: Any, happy_eyeballs_delay: float | None = None, **how: Any) -> Any:
+        delay = None if happy_eyeballs_delay is None else 0.0
+        return await super().create_connection(*args, happy_eyeballs_delay=delay, **how)
 
 
 class _Races(EventLoop):

@@ -137,6 +137,15 @@ class WantsAnAddress(Endpoints):
             raise ValueError("local_addr or remote_addr is needed")
 
 
+@breaks("udp.family")
+class IsOfIpv4WithoutAnAddress(Endpoints):
+    """An endpoint without any address is one of IPv4, also if the family is that of IPv6."""
+
+    def change(self, how: dict[str, Any]) -> None:
+        if how["local_addr"] is None and how["remote_addr"] is None and how.get("family") == socket.AF_INET6:
+            how["family"] = socket.AF_INET
+
+
 @breaks("udp.family-filters")
 class KnowsTheFamilyBetter(Endpoints):
     """The family of a numeric local_addr is taken from the address."""

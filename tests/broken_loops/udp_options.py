@@ -51,6 +51,15 @@ class IgnoresOldKeywords(Endpoints):
         how.pop("reuse_address", None)
 
 
+@breaks("udp.reuse-address-removed")
+class RefusesOldKeywordsThatAreTrue(Endpoints):
+    """reuse_address=False is accepted, as it was before the parameter was removed."""
+
+    def change(self, how: dict[str, Any]) -> None:
+        if how.get("reuse_address") is False:
+            del how["reuse_address"]
+
+
 @breaks("udp.reuse-port")
 class IgnoresReusePortOfEndpoints(Endpoints):
     """reuse_port is accepted and ignored."""

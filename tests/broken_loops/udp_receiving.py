@@ -57,6 +57,15 @@ class RemembersTheFirstSender(_Hands):
             return data, address if len(self.senders) < 3 else self.senders[0]
 
 
+@breaks("udp.unix")
+class NamesAreStrings(_Hands):
+    """The abstract name of a sender is handed over as the text after its leading zero."""
+
+    class Endpoint(_Hands.Endpoint):
+        def changed(self, data: Any, address: Any) -> tuple[Any, Any]:
+            return data, address.decode()[1:] if isinstance(address, bytes) else address
+
+
 class _Reads(OverDatagrams):
     """Changes what an endpoint reads from its socket, by `received`, which returns None for nothing.
 
@@ -162,6 +171,27 @@ class DropsLongDatagrams(_Reads):
         def sendto(self, data: Any, addr: Any = None) -> None:
             if len(data) <= 65507:
                 super().sendto(data, addr)
+
+
+@breaks("udp.error-of-sending")
+class SendsToNoPortInSilence(OverDatagrams):
+    """A datagram to port 0 is dropped in silence."""
+
+    class Endpoint(DatagramTransport):
+        def sendto(self, data: Any, addr: Any = None) -> None:
+            if addr is None or addr[1] != 0:
+                super().sendto(data, addr)
+
+
+@breaks("udp.error-of-sending")
+class KnowsNoBroadcast(OverDatagrams):
+    """The name of the broadcast address is refused at once, as no address."""
+
+    class Endpoint(DatagramTransport):
+        def sendto(self, data: Any, addr: Any = None) -> None:
+            if isinstance(addr, tuple) and addr[0] == "<broadcast>":
+                raise ValueError("not an address")
+            super().sendto(data, addr)
 
 
 @breaks("udp.error-is-not-the-end")

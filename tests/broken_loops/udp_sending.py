@@ -196,3 +196,14 @@ class CountsHeadersOnce(OverDatagrams):
             self._buffer_size += 8 * (waiting - len(self._buffer))
             if self._sock is None or self._sock.family != socket.AF_UNIX:
                 self._buffer_size = 0
+
+
+@breaks("udp.write-buffer-size")
+class CountsEveryTry(OverDatagrams):
+    """A datagram that must wait again is counted again."""
+
+    class Endpoint(DatagramTransport):
+        def _write_ready(self) -> None:
+            super()._write_ready()
+            if self._buffer:
+                self._buffer_size += 8
