@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.connections import accept, opened
 from conformance.kit.peers import PEER_TIMEOUT, listener, tcp_pair
 from conformance.kit.protocols import Events
@@ -40,16 +41,19 @@ def _free_port(family: int, host: str) -> int:
 
 
 @requirement("tcp.connect-local-host", MUST, cite=CONNECT, needs=("linux",))
-def test_the_socket_is_bound_to_the_local_host(loop: Loop) -> None:
-    """local_addr binds the socket to its local_host, too, and not to its local_port only.
+@each("any_port", [False, True])
+def test_the_socket_is_bound_to_the_local_host(loop: Loop, any_port: bool) -> None:
+    """local_addr binds the socket to its local_host, too, and not to its local_port only, which may be 0.
 
-    If this fails: look for a bind to any address with the port.
+    If this fails: look for a bind to any address with the port, or for a port that counts as not given.
     """
-    local = ("127.0.0.2", _free_port(socket.AF_INET, "127.0.0.2"))
+    local = ("127.0.0.2", 0 if any_port else _free_port(socket.AF_INET, "127.0.0.2"))
     with listener() as listening:
         opening = loop.create_connection(Events, *listening.getsockname(), local_addr=local)
         with opened(loop, opening), accept(listening) as peer:
-            assert peer.getpeername() == local
+            host, port = peer.getpeername()
+            assert host == local[0]
+            assert port == local[1] or any_port
 
 
 @requirement("tcp.connect-local-addr-race", MUST, cite=CONNECT)
