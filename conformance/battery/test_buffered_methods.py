@@ -57,6 +57,25 @@ def test_a_transport_can_go_over_to_streaming(loop: Loop, patience: Patience) ->
         transport.set_protocol(first)
 
 
+@requirement("buffered.streaming-stays", MUST, cite="asyncio-protocol: Protocol")
+def test_a_streaming_protocol_may_have_a_get_buffer(loop: Loop, patience: Patience) -> None:
+    """A subclass of asyncio.Protocol is a streaming protocol, also if it has methods of its own named get_buffer().
+
+    If this fails: look for a protocol that is taken for a buffered one because of an attribute.
+    """
+
+    class Streaming(Events):
+        get_buffer = buffer_updated = raising(AssertionError("called by the loop"))
+
+    with connected(loop, Streaming()) as (transport, first, peer):
+        for protocol in (first, Streaming()):
+            transport.set_protocol(protocol)
+            peer.sendall(b"data")
+            patience.run_until(loop, lambda: protocol.received, "data_received()")  # noqa: B023
+            assert protocol.received == b"data"
+        transport.set_protocol(first)
+
+
 @requirement("buffered.switch-in-callback", MUST, cite=SET)
 def test_a_protocol_can_hand_over_to_buffers(loop: Loop, patience: Patience) -> None:
     """set_protocol() may be called in data_received(): a handshake is read there, and what follows into buffers.

@@ -8,11 +8,11 @@ from typing import Any
 from conformance.kit.buffers import Buffers
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience
-from conformance.kit.peers import drive, receive_exactly
+from conformance.kit.peers import drive, receive_exactly, reset
 from conformance.kit.protocols import Events
 from conformance.kit.threads import in_thread
-from conformance.kit.transports import BIG
-from conformance.kit.ways import WAYS, joined
+from conformance.kit.transports import BIG, until_lost
+from conformance.kit.ways import TCP_WAYS, WAYS, joined
 from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -65,3 +65,18 @@ def test_limits_can_be_set_when_the_connection_is_made(loop: Loop, patience: Pat
         transport.write(BIG)
         assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, len(BIG)))) == BIG
         assert protocol.names == ["connection_made"]
+
+
+@requirement("flow.lost-while-paused", MUST, cite="asyncio-protocol: BaseProtocol.connection_lost")
+@TCP_WAYS
+def test_a_paused_protocol_is_told_of_a_lost_connection(loop: Loop, patience: Patience, way: str) -> None:
+    """connection_lost() is called with the exception of a lost connection also while writing is paused.
+
+    If this fails: look for an end that waits for a buffer to drain, or for resume_writing().
+    """
+    with joined(loop, patience, way) as (transport, protocol, peer):
+        transport.write(BIG)
+        patience.run_until(loop, lambda: "pause_writing" in protocol.names, "pause_writing()")
+        reset(peer)
+        until_lost(loop, patience, protocol)
+        assert isinstance(protocol.reason, ConnectionError)

@@ -186,10 +186,10 @@ def test_a_low_watermark_of_zero_resumes_when_the_buffer_is_empty(loop: Loop, pa
             sizes.append(self.transport.get_write_buffer_size())
 
     with blocked(loop, kind, Measures()) as (transport, _, peer):
-        transport.set_write_buffer_limits(high=1000, low=0)
+        transport.set_write_buffer_limits(high=800_000, low=0)
         for _ in range(40):
-            transport.write(bytes(5000))
-        peer.read_until(loop, patience, lambda: len(peer.received) == 200_000, "all of the data")
+            transport.write(bytes(25_000))
+        peer.read_until(loop, patience, lambda: len(peer.received) == 1_000_000, "all of the data")
         patience.run_until(loop, lambda: sizes, "resume_writing()")
         assert sizes == [0]
 

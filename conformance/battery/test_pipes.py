@@ -111,12 +111,17 @@ def test_pausing_and_resuming_again_has_no_effect(loop: Loop, patience: Patience
     If this fails: look for an error, or for a count of pauses.
     """
     with reading(loop) as (transport, protocol, _, end):
-        transport.pause_reading()
-        transport.pause_reading()
         transport.resume_reading()
+        transport.pause_reading()
+        transport.pause_reading()
         transport.resume_reading()
         os.write(end.number, b"data")
         patience.run_until(loop, lambda: protocol.received == b"data", "the data")
+        transport.resume_reading()
+        transport.pause_reading()
+        os.write(end.number, b"more")
+        turn(loop, 20)
+        assert protocol.received == b"data"
 
 
 @requirement("pipes.close-read", MUST, cite="asyncio-protocol: BaseTransport.close")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+from typing import Any
 
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive
-from conformance.kit.pipes import BIG, lost, writing
+from conformance.kit.pipes import BIG, lost, reading, writing
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -181,3 +182,25 @@ def test_an_idle_writer_notices_that_its_reader_is_gone(loop: Loop, patience: Pa
         turn(loop, 2)
         end.close()
         lost(loop, patience, protocol)
+
+
+@requirement("pipes.is-closing", MUST, cite="asyncio-protocol: BaseTransport.is_closing")
+@each("how", ["close", "abort", "the other end"])
+@each("end", [reading, writing])
+def test_the_end_of_a_pipe_is_closing_and_closed(loop: Loop, patience: Patience, end: Any, how: str) -> None:
+    """is_closing() of either end of a pipe returns True if it is closing or is closed, and not before.
+
+    If this fails: look for an answer that depends on a file which is gone when the pipe is closed.
+    """
+    with end(loop) as (transport, protocol, _, other):
+        if how == "abort" and end is reading:
+            return  # a ReadTransport has none
+        assert transport.is_closing() is False
+        if how == "the other end":
+            other.close()
+        else:
+            getattr(transport, how)()
+            assert transport.is_closing() is True
+        lost(loop, patience, protocol)
+        turn(loop, 2)
+        assert transport.is_closing() is True

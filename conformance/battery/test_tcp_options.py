@@ -39,16 +39,19 @@ def _free_port(family: int, host: str) -> int:
 
 
 @requirement("tcp.connect-local-host", MUST, cite=CONNECT, needs=("linux",))
-def test_the_socket_is_bound_to_the_local_host(loop: Loop) -> None:
-    """local_addr binds the socket to its local_host, too, and not to its local_port only.
+@each("any_port", [False, True])
+def test_the_socket_is_bound_to_the_local_host(loop: Loop, any_port: bool) -> None:
+    """local_addr binds the socket to its local_host, too, and not to its local_port only, which may be 0.
 
-    If this fails: look for a bind to any address with the port.
+    If this fails: look for a bind to any address with the port, or for a port that counts as not given.
     """
-    local = ("127.0.0.2", _free_port(socket.AF_INET, "127.0.0.2"))
+    local = ("127.0.0.2", 0 if any_port else _free_port(socket.AF_INET, "127.0.0.2"))
     with listener() as listening:
         opening = loop.create_connection(Events, *listening.getsockname(), local_addr=local)
         with opened(loop, opening), accept(listening) as peer:
-            assert peer.getpeername() == local
+            host, port = peer.getpeername()
+            assert host == local[0]
+            assert port == local[1] or any_port
 
 
 @requirement("tcp.connect-local-addr-race", MUST, cite=CONNECT)
@@ -74,8 +77,8 @@ def test_an_ipv6_socket_is_bound_to_its_local_addr(loop: Loop) -> None:
     for host in ("::1", None):
         port = _free_port(socket.AF_INET6, "::1")
         with listener(socket.AF_INET6) as listening:
-            address = listening.getsockname()[:2]
-            opening = loop.create_connection(Events, *address, local_addr=(host, port))  # type: ignore[call-overload]
+            local: Any = (host, port)
+            opening = loop.create_connection(Events, *listening.getsockname()[:2], local_addr=local)
             with opened(loop, opening), accept(listening) as peer:
                 assert peer.getpeername()[:2] == ("::1", port)
 

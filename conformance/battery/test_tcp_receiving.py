@@ -181,12 +181,17 @@ def test_is_reading_tells_whether_data_is_received(loop: Loop, patience: Patienc
 
 
 @requirement("tcp.reading-while-closing", SHOULD, cite="asyncio-protocol: ReadTransport.resume_reading")
-def test_pausing_a_closing_transport_is_harmless(loop: Loop) -> None:
-    """pause_reading() and resume_reading() do nothing on a transport that is closing.
+@each("paused", [False, True])
+@each("written", [b"", BIG])
+def test_pausing_a_closing_transport_is_harmless(loop: Loop, paused: bool, written: bytes) -> None:
+    """pause_reading() and resume_reading() do nothing on a transport that is closing, also if it was paused before.
 
     If this fails: look for a descriptor that is registered again after close().
     """
     with connected(loop) as (transport, protocol, peer):
+        transport.write(written)
+        if paused:
+            transport.pause_reading()
         transport.close()
         transport.pause_reading()
         transport.resume_reading()

@@ -11,11 +11,12 @@ from conformance.kit.connections import opened
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import Events
 from conformance.kit.servers import accepted, dial, serving
-from conformance.kit.transports import connected, until_lost
+from conformance.kit.transports import BIG, connected, until_lost
 from conformance.kit.ways import TCP_WAYS, WAYS, joined
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
+SET_PROTOCOL = "asyncio-protocol: BaseTransport.set_protocol"
 
 
 @requirement("tcp.connection-made-once", MUST, cite="asyncio-protocol: BaseProtocol.connection_made")
@@ -32,7 +33,7 @@ def test_connection_made_is_called_once_with_the_transport(loop: Loop, patience:
         assert protocol.calls[0] == ("connection_made", transport)
 
 
-@requirement("tcp.set-protocol", MUST, cite="asyncio-protocol: BaseTransport.set_protocol")
+@requirement("tcp.set-protocol", MUST, cite=SET_PROTOCOL)
 @WAYS
 def test_set_protocol_hands_the_connection_over(loop: Loop, patience: Patience, way: str) -> None:
     """set_protocol() sets a new protocol, which gets what comes from then on, and get_protocol() returns it.
@@ -50,6 +51,26 @@ def test_set_protocol_hands_the_connection_over(loop: Loop, patience: Patience, 
         assert first.names == ["connection_made"]
         assert second.names[0] == "data_received"
         assert second.names[-2:] == ["eof_received", "connection_lost"]
+
+
+@requirement("tcp.set-protocol-while-closing", MUST, cite=SET_PROTOCOL)
+@WAYS
+def test_a_closing_transport_has_a_protocol(loop: Loop, patience: Patience, way: str) -> None:
+    """While a transport is closing, get_protocol() returns its protocol, and one that is set then is told of the end.
+
+    If this fails: look for a protocol that close() lets go of, or keeps for connection_lost().
+    """
+    with joined(loop, patience, way) as (transport, first, _peer):
+        transport.write(BIG)  # keeps the transport open while it is closing
+        transport.close()
+        assert transport.get_protocol() is first
+        second = Events()
+        transport.set_protocol(second)
+        assert transport.get_protocol() is second
+        transport.abort()
+        until_lost(loop, patience, second)
+        assert first.names[0] == "connection_made"
+        assert not first.lost
 
 
 @requirement("tcp.set-protocol-while-paused", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")

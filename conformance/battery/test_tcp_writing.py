@@ -182,11 +182,13 @@ def test_write_eof_closes_the_writing_half_only(loop: Loop, patience: Patience, 
 @requirement("tcp.can-write-eof", MUST, cite="asyncio-protocol: WriteTransport.can_write_eof")
 @WAYS
 def test_a_tcp_transport_can_write_eof(loop: Loop, patience: Patience, way: str) -> None:
-    """can_write_eof() returns True for a transport that supports write_eof(), as TCP does.
+    """can_write_eof() returns True for a transport that supports write_eof(), as TCP does, also when it was called.
 
-    If this fails: look for a default that was never overridden.
+    If this fails: look for a default that was never overridden, or an answer to whether there is still a half to end.
     """
     with joined(loop, patience, way) as (transport, _, _):
+        assert transport.can_write_eof() is True
+        transport.write_eof()
         assert transport.can_write_eof() is True
 
 

@@ -33,7 +33,9 @@ def test_true_trusts_what_the_machine_trusts(
 ) -> None:
     """If ssl is True, the context of ssl.create_default_context() is used: it trusts the authorities of the machine.
 
-    If this fails: look for a context that nobody gave authorities.
+    It is what the transport tells as 'sslcontext'.
+
+    If this fails: look for a context that nobody gave authorities, or for True told in its place.
     """
     monkeypatch.setenv("SSL_CERT_FILE", trusted_by_default(tmp_path))
     with listener() as listening:
@@ -41,8 +43,11 @@ def test_true_trusts_what_the_machine_trusts(
         opening = loop.create_connection(Events, *listening.getsockname(), ssl=True, server_hostname=NAME)
         transport, _ = loop.run_until_complete(opening)
         with drive(loop, patience, helper):
+            context = transport.get_extra_info("sslcontext")
             transport.abort()
             turn(loop, 4)
+    assert isinstance(context, ssl.SSLContext)
+    assert context.verify_mode is ssl.CERT_REQUIRED
 
 
 @requirement("tls.default-context-checks", MUST, cite=CITE, needs=("unix",))

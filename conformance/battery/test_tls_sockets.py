@@ -17,7 +17,7 @@ from conformance.kit.certificates import NAME, client_context, server_context
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, tcp_pair, unix_listener
 from conformance.kit.protocols import Events
-from conformance.kit.secured import secured, tls_accept, tls_over
+from conformance.kit.secured import CLIENTS, secured, tls_accept, tls_over
 from conformance.kit.servers import Service, accepted, shut
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, requirement
@@ -190,3 +190,21 @@ def test_one_protocol_is_made_for_a_tls_connection(loop: Loop, patience: Patienc
 
     with secured(loop, patience, side, protocol=factory) as (_, protocol, _):
         assert made == [protocol]
+
+
+@requirement(
+    "tls.peercert-unverified",
+    MUST,
+    cite=("asyncio-protocol: BaseTransport.get_extra_info", "ssl: ssl.SSLSocket.getpeercert"),
+)
+@each("side", CLIENTS)
+def test_a_certificate_that_was_not_validated_is_an_empty_dictionary(loop: Loop, patience: Patience, side: str) -> None:
+    """'peercert' is the result of getpeercert(), an empty dictionary, if the certificate was not validated.
+
+    If this fails: look for a value that is false and counts as none, or a certificate read by other means.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with secured(loop, patience, side, ours=context) as (transport, _, _):
+        assert transport.get_extra_info("peercert", "default") == {}

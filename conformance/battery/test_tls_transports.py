@@ -18,9 +18,10 @@ from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
+INFO = "asyncio-protocol: BaseTransport.get_extra_info"
 
 
-@requirement("tls.peercert", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
+@requirement("tls.peercert", MUST, cite=INFO)
 @SIDES
 def test_the_peers_certificate_is_told(loop: Loop, patience: Patience, side: str) -> None:
     """'peercert' is the peer certificate, the result of getpeercert(): None if a server was shown none.
@@ -36,7 +37,7 @@ def test_the_peers_certificate_is_told(loop: Loop, patience: Patience, side: str
             assert told["subjectAltName"] == (("DNS", "localhost"),)
 
 
-@requirement("tls.cipher", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
+@requirement("tls.cipher", MUST, cite=INFO)
 @SIDES
 def test_the_cipher_is_told(loop: Loop, patience: Patience, side: str) -> None:
     """'cipher' is a three-value tuple: the name of the cipher, the version of the protocol, the number of secret bits.
@@ -47,7 +48,7 @@ def test_the_cipher_is_told(loop: Loop, patience: Patience, side: str) -> None:
         assert transport.get_extra_info("cipher") == peer.cipher()
 
 
-@requirement("tls.compression", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
+@requirement("tls.compression", MUST, cite=INFO)
 @SIDES
 def test_the_compression_is_told(loop: Loop, patience: Patience, side: str) -> None:
     """'compression' is the compression algorithm as a string, or None if the connection isn't compressed.
@@ -58,7 +59,7 @@ def test_the_compression_is_told(loop: Loop, patience: Patience, side: str) -> N
         assert transport.get_extra_info("compression", "unknown") == peer.compression()
 
 
-@requirement("tls.sslcontext", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
+@requirement("tls.sslcontext", MUST, cite=INFO)
 @SIDES
 def test_the_context_is_told(loop: Loop, patience: Patience, side: str) -> None:
     """'sslcontext' is the ssl.SSLContext instance, the one that was given.
@@ -70,7 +71,7 @@ def test_the_context_is_told(loop: Loop, patience: Patience, side: str) -> None:
         assert transport.get_extra_info("sslcontext") is context
 
 
-@requirement("tls.ssl-object", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
+@requirement("tls.ssl-object", MUST, cite=INFO)
 @SIDES
 def test_the_tls_object_is_told(loop: Loop, patience: Patience, side: str) -> None:
     """'ssl_object' is the ssl.SSLObject or ssl.SSLSocket instance.
@@ -83,7 +84,7 @@ def test_the_tls_object_is_told(loop: Loop, patience: Patience, side: str) -> No
         assert (tls.version(), tls.server_side) == (peer.version(), side in SERVERS)
 
 
-@requirement("tls.socket-info", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
+@requirement("tls.socket-info", MUST, cite=INFO)
 @SIDES
 def test_the_socket_beneath_is_told(loop: Loop, patience: Patience, side: str) -> None:
     """'socket', 'sockname' and 'peername' are told by a TLS transport too.

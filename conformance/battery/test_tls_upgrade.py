@@ -202,7 +202,10 @@ def test_an_upgraded_transport_tells_of_the_socket(loop: Loop, patience: Patienc
 def test_tls_over_tls(loop: Loop, patience: Patience) -> None:
     """A TLS transport can be upgraded once more, as a client does that speaks HTTPS through an HTTPS proxy.
 
-    If this fails: look for start_tls() that takes nothing but plain socket transports.
+    What it tells, as 'ssl_object' and 'sslcontext', is of the connection within.
+
+    If this fails: look for start_tls() that takes nothing but plain socket transports, or for questions that are passed
+    on to the transport beneath.
     """
     with upgraded(loop, patience) as (outer, protocol, peer, _):
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -222,7 +225,10 @@ def test_tls_over_tls(loop: Loop, patience: Patience) -> None:
                 incoming.write(peer.recv(65536))
 
         helper = in_thread(answer)
-        transport = upgrade(loop, outer, protocol)
+        context = client_context()
+        transport = upgrade(loop, outer, protocol, sslcontext=context)
+        assert transport.get_extra_info("sslcontext") is context
+        assert transport.get_extra_info("ssl_object") is not outer.get_extra_info("ssl_object")
         transport.write(b"in a tunnel")
         assert drive(loop, patience, helper) == b"in a tunnel"[:10]
         transport.abort()

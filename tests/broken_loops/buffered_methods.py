@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from reference_loop.streams import StreamTransport
 from tests.broken_loops import breaks
 from tests.broken_loops.buffered import TampersWithBuffers
+from tests.broken_loops.over_streams import OverStreams
 from tests.broken_loops.subprocess_transport import replaced
 
 Stock = asyncio.SelectorEventLoop
@@ -44,6 +46,28 @@ class StaysBuffered(_Switches):
     def switched(self, switch: Any, old: Any, new: Any) -> None:
         if has_buffers(new) or not has_buffers(old):
             switch(new)
+
+
+@breaks("buffered.streaming-stays")
+class LooksForGetBuffer(OverStreams):
+    """Whatever has a get_buffer() is a buffered protocol."""
+
+    class Stream(StreamTransport):
+        def set_protocol(self, protocol: Any) -> None:
+            super().set_protocol(protocol)
+            self._buffered_protocol = hasattr(protocol, "get_buffer")
+
+
+@breaks("buffered.streaming-stays")
+class LooksForGetBufferLater(OverStreams):
+    """Whatever has a get_buffer() is a buffered protocol, when it is not the transport's first."""
+
+    class Stream(StreamTransport):
+        def set_protocol(self, protocol: Any) -> None:
+            first = not hasattr(self, "_buffered_protocol")
+            super().set_protocol(protocol)
+            if not first:
+                self._buffered_protocol = hasattr(protocol, "get_buffer")
 
 
 @breaks("buffered.switch-in-callback")

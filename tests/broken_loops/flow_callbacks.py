@@ -199,3 +199,15 @@ class ResumesWhatWasAborted(OverStreams):
         def abort(self) -> None:
             super().abort()
             self._buffer_shrank()
+
+
+@breaks("flow.lost-while-paused")
+class WaitsForRoomBeforeTheEnd(OverStreams):
+    """A connection that is lost while writing is paused is lost in silence."""
+
+    class Stream(StreamTransport):
+        def _call_connection_lost(self, exc: BaseException | None) -> None:
+            if exc is not None and self._flow.paused:
+                self._release()
+            else:
+                super()._call_connection_lost(exc)

@@ -119,13 +119,13 @@ class ResumesWhenEmpty(OverFlow):
 
 @breaks("flow.zero-low-resumes")
 class TakesZeroForALittle(OverFlow):
-    """A low watermark of zero counts as the high one."""
+    """A low watermark of zero counts as half the high one."""
 
     class Flow(WriteFlow):
         __slots__ = ()
 
         def may_resume(self, size: int) -> bool:
-            return super().may_resume(0 if self.low == 0 and size <= 150_000 else size)
+            return super().may_resume(0 if self.low == 0 and size <= self.high // 2 else size)
 
 
 @breaks("flow.paired")

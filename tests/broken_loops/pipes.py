@@ -130,15 +130,60 @@ class PipesAreNotPaused(TampersWithPipes):
 
 @breaks("pipes.pause-again")
 class CountsPipePauses(TampersWithPipes):
-    """Two pauses need two resumes; a third resume is an error."""
+    """Two pauses need two resumes."""
 
     def patch_reader(self, transport: Any, protocol: Any) -> None:
+        pauses: list[None] = []
+
         def pause(pause: Any) -> None:
-            if not transport.is_reading():
-                raise RuntimeError("the pipe is paused")
+            pauses.append(None)
             pause()
 
+        def resume(resume: Any) -> None:
+            del pauses[-1:]
+            if not pauses:
+                resume()
+
         replaced(transport, "pause_reading", pause)
+        replaced(transport, "resume_reading", resume)
+
+
+@breaks("pipes.pause-again")
+class ResumesPipesInAdvance(TampersWithPipes):
+    """A resume of a pipe that is not paused makes up for the next pause."""
+
+    def patch_reader(self, transport: Any, protocol: Any) -> None:
+        ahead: list[None] = []
+
+        def pause(pause: Any) -> None:
+            if ahead:
+                ahead.clear()
+            else:
+                pause()
+
+        def resume(resume: Any) -> None:
+            if transport.is_reading():
+                ahead.append(None)
+            resume()
+
+        replaced(transport, "pause_reading", pause)
+        replaced(transport, "resume_reading", resume)
+
+
+@breaks("pipes.is-closing")
+class PipesAreClosingUntilTheyAre(TampersWithPipes):
+    """is_closing() of a write pipe is false again when connection_lost() was called."""
+
+    def patch_writer(self, transport: Any, protocol: Any) -> None:
+        replaced(transport, "is_closing", lambda is_closing: is_closing() and not protocol.lost)
+
+
+@breaks("pipes.is-closing")
+class ReadPipesNeverClose(TampersWithPipes):
+    """is_closing() of a read pipe is false."""
+
+    def patch_reader(self, transport: Any, protocol: Any) -> None:
+        transport.is_closing = lambda: False
 
 
 @breaks("pipes.close-read")

@@ -180,6 +180,15 @@ class SaysItCannotWriteEof(OverStreams):
             return False
 
 
+@breaks("tcp.can-write-eof")
+class WritesOneEof(OverStreams):
+    """can_write_eof() returns False when write_eof() was called."""
+
+    class Stream(StreamTransport):
+        def can_write_eof(self) -> bool:
+            return not self._eof_written
+
+
 @breaks("tcp.no-write-after-eof")
 class DropsLateWrites(OverStreams):
     """What is written after write_eof() is dropped in silence."""

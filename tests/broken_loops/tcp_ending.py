@@ -293,6 +293,50 @@ class KeepsItsFirstProtocol(OverStreams):
             return self.shown
 
 
+@breaks("tcp.reading-while-closing")
+class ReadsOnThoughItIsClosing(OverStreams):
+    """resume_reading() reads again when the transport was paused before close(), and has something to flush."""
+
+    class Stream(StreamTransport):
+        held = False
+
+        def pause_reading(self) -> None:
+            self.held = self.held or not self._closing
+            super().pause_reading()
+
+        def resume_reading(self) -> None:
+            if self._closing and self.held and self._buffer:
+                self._reading = True
+                self._loop._poller.set_reader(self._fd, self._loop._handle(self._read_ready, (), self._context))
+            else:
+                super().resume_reading()
+
+
+@breaks("tcp.set-protocol-while-closing")
+class TellsWhoClosed(OverStreams):
+    """connection_lost() is called on the protocol that the transport had when close() was called."""
+
+    class Stream(StreamTransport):
+        closer: Any = None
+
+        def close(self) -> None:
+            self.closer = self.closer or self._protocol
+            super().close()
+
+        def _call_connection_lost(self, exc: BaseException | None) -> None:
+            self._protocol = self.closer or self._protocol
+            super()._call_connection_lost(exc)
+
+
+@breaks("tcp.set-protocol-while-closing")
+class LetsGoOfItsProtocol(OverStreams):
+    """get_protocol() of a transport that is closing returns None."""
+
+    class Stream(StreamTransport):
+        def get_protocol(self) -> Any:
+            return None if self._closing else super().get_protocol()
+
+
 @breaks("tcp.failing-data-received")
 class SwallowsExceptionsOfDataReceived(OverStreams):
     """An exception in data_received() is forgotten."""

@@ -26,6 +26,15 @@ class BindsThePortOnly(Stock):
         return await super().create_connection(*args, local_addr=local_addr, **how)
 
 
+@breaks("tcp.connect-local-host")
+class BindsToPortsOnly(Stock):
+    """A local_addr whose port is 0 counts as none."""
+
+    async def create_connection(self, *args: Any, local_addr: Any = None, **how: Any) -> Any:
+        local_addr = local_addr if local_addr and local_addr[1] else None
+        return await super().create_connection(*args, local_addr=local_addr, **how)
+
+
 @breaks("tcp.connect-local-addr-race")
 class RacesFromAnywhere(Stock):
     """local_addr is forgotten if addresses race."""

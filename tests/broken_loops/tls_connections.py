@@ -176,6 +176,19 @@ class AnnouncesWhatItRefuses(Stock):
             raise
 
 
+@breaks("tls.refused-not-announced")
+class EndsWhatItRefuses(Stock):
+    """A failed handshake is told as the end of a connection that was not announced."""
+
+    async def create_connection(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        protocol = protocol_factory()
+        try:
+            return await super().create_connection(lambda: protocol, *args, **kwargs)
+        except ssl.SSLError as error:
+            protocol.connection_lost(error)
+            raise
+
+
 @breaks("tls.server-goes-on")
 class EndsWithTheFirstHandshake(Stock):
     """A server whose first handshake fails announces nobody any more."""

@@ -7,6 +7,7 @@ import ssl
 from typing import Any
 
 from tests.broken_loops import breaks
+from tests.broken_loops.subprocess_transport import replaced
 
 Stock = asyncio.SelectorEventLoop
 
@@ -29,6 +30,21 @@ class TrustsNobody(_Connects):
     def change(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if kwargs.get("ssl") is True and kwargs.get("server_hostname"):
             kwargs["ssl"] = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+@breaks("tls.default-context-trusts")
+class TellsTrueForAContext(Stock):
+    """The 'sslcontext' of a connection with ssl=True is True."""
+
+    async def create_connection(self, *args: Any, **kwargs: Any) -> Any:
+        transport, protocol = await super().create_connection(*args, **kwargs)
+        if kwargs.get("ssl") is True:
+
+            def info(info: Any, name: str, default: Any = None) -> Any:
+                return True if name == "sslcontext" else info(name, default)
+
+            replaced(transport, "get_extra_info", info)
+        return transport, protocol
 
 
 @breaks("tls.default-context-checks")

@@ -62,6 +62,14 @@ class ServersOfTlsReverseLines(_OfServers):
         replaced(transport, "writelines", lambda writelines, lines: writelines(list(lines)[::-1]))
 
 
+@breaks("tls.buffer-size")
+class ServersOfTlsHaveNoBuffer(_OfServers):
+    """get_write_buffer_size() of a server's TLS transport is zero."""
+
+    def change(self, transport: Any) -> None:
+        transport.get_write_buffer_size = lambda: 0
+
+
 @breaks("tls.write-eof")
 class ServersOfTlsHaveHalves(_OfServers):
     """can_write_eof() of a server's TLS transport says True."""

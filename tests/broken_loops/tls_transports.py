@@ -28,6 +28,16 @@ class _TellsOtherwise(TampersWithTls):
         replaced(transport, "get_extra_info", info)
 
 
+@breaks("tls.peercert-unverified")
+class AnEmptyCertificateIsNone(_TellsOtherwise):
+    """'peercert' is None for a certificate that was not validated."""
+
+    name = "peercert"
+
+    def told(self, value: Any) -> Any:
+        return value or None
+
+
 @breaks("tls.peercert")
 class CertificatesAreBinary(_TellsOtherwise):
     """'peercert' is the certificate in binary form, if there is one."""

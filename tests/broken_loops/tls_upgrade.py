@@ -145,6 +145,20 @@ class UpgradesOnce(Stock):
         return await super().start_tls(transport, protocol, sslcontext, **kwargs)
 
 
+@breaks("tls.start-over-tls")
+class TellsOfTheTunnel(Stock):
+    """TLS within TLS tells of the TLS beneath."""
+
+    async def start_tls(self, transport: Any, protocol: Any, sslcontext: Any, **kwargs: Any) -> Any:
+        made = await super().start_tls(transport, protocol, sslcontext, **kwargs)
+
+        def info(info: Any, name: str, default: Any = None) -> Any:
+            return transport.get_extra_info(name) or info(name, default)
+
+        replaced(made, "get_extra_info", info)
+        return made
+
+
 @breaks("tls.start-closing")
 class RefusesClosingTransports(Stock):
     """A transport that is closing is an error."""

@@ -133,6 +133,14 @@ class UpgradesAreOpen(_OfUpgrades):
         transport.is_closing = lambda: False
 
 
+@breaks("tls.buffer-size")
+class PathsHaveNoBuffer(_OfPaths):
+    """get_write_buffer_size() of a TLS connection to a path is zero."""
+
+    def change(self, transport: Any, protocol: Any) -> None:
+        transport.get_write_buffer_size = lambda: 0
+
+
 @breaks("tls.buffer-limits")
 class PathsHaveNoLimits(_OfPaths):
     """Limits of a TLS client of a Unix server are not set."""
