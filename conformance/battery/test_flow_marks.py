@@ -95,10 +95,12 @@ def test_the_low_watermark_follows_the_high_one(loop: Loop, kind: str, high: int
     If this fails: look for a low watermark that stays what it was, above the new high one.
     """
     with blocked(loop, kind) as (transport, _, _):
-        transport.set_write_buffer_limits(high=high)
-        low, now = transport.get_write_buffer_limits()
-        assert now == high
-        assert 0 <= low <= high
+        for before in (None, 1 << 25):
+            transport.set_write_buffer_limits(high=before, low=before)
+            transport.set_write_buffer_limits(high=high)
+            low, now = transport.get_write_buffer_limits()
+            assert now == high
+            assert 0 <= low <= high
 
 
 @requirement("flow.high-by-default", MUST, cite=SET, needs=("unix",))
@@ -107,13 +109,15 @@ def test_the_low_watermark_follows_the_high_one(loop: Loop, kind: str, high: int
 def test_the_high_watermark_follows_the_low_one(loop: Loop, kind: str, low: int) -> None:
     """If only the low watermark is given, the high one defaults to a value that is not below it.
 
-    If this fails: look for a low watermark that is refused because of a default.
+    If this fails: look for a low watermark that is refused because of a default, or of the high one set before.
     """
     with blocked(loop, kind) as (transport, _, _):
-        transport.set_write_buffer_limits(low=low)
-        now, high = transport.get_write_buffer_limits()
-        assert now == low
-        assert high >= low
+        for before in (None, 0):
+            transport.set_write_buffer_limits(high=before, low=before)
+            transport.set_write_buffer_limits(low=low)
+            now, high = transport.get_write_buffer_limits()
+            assert now == low
+            assert high >= low
 
 
 @requirement("flow.zero-high-forces-low", MUST, cite=SET, needs=("unix",))

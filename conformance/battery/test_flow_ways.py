@@ -68,15 +68,21 @@ def test_limits_can_be_set_when_the_connection_is_made(loop: Loop, patience: Pat
 
 
 @requirement("flow.lost-while-paused", MUST, cite="asyncio-protocol: BaseProtocol.connection_lost")
+@each("closing", [False, True])
 @TCP_WAYS
-def test_a_paused_protocol_is_told_of_a_lost_connection(loop: Loop, patience: Patience, way: str) -> None:
-    """connection_lost() is called with the exception of a lost connection also while writing is paused.
+def test_a_paused_protocol_is_told_of_a_lost_connection(
+    loop: Loop, patience: Patience, way: str, closing: bool
+) -> None:
+    """connection_lost() is called when the peer resets a connection whose buffer is full, also if it is closing.
 
-    If this fails: look for an end that waits for a buffer to drain, or for resume_writing().
+    If this fails: look for an end that waits for a buffer to drain, or for resume_writing(), or for an error that is
+    passed over because the transport is closing.
     """
     with joined(loop, patience, way) as (transport, protocol, peer):
         transport.write(BIG)
         patience.run_until(loop, lambda: "pause_writing" in protocol.names, "pause_writing()")
+        if closing:
+            transport.close()
         reset(peer)
         until_lost(loop, patience, protocol)
-        assert isinstance(protocol.reason, ConnectionError)
+        assert isinstance(protocol.reason, ConnectionError) or closing

@@ -87,13 +87,16 @@ def test_no_data_is_received_after_abort(loop: Loop, patience: Patience, way: st
 
 
 @requirement("tcp.close-reports-none", MUST, cite="asyncio-protocol: BaseTransport.close")
+@each("before", [None, "write_eof", "pause_reading"])
 @WAYS
-def test_close_ends_with_connection_lost_none(loop: Loop, patience: Patience, way: str) -> None:
+def test_close_ends_with_connection_lost_none(loop: Loop, patience: Patience, way: str, before: str | None) -> None:
     """After close(), connection_lost() is called with None once buffered data is flushed.
 
-    If this fails: look for an exception made up for an orderly close.
+    If this fails: look for an exception made up for an orderly close, or for one that waits for the peer.
     """
     with joined(loop, patience, way) as (transport, protocol, _):
+        if before:
+            getattr(transport, before)()
         transport.close()
         until_lost(loop, patience, protocol)
         assert protocol.reason is None

@@ -8,11 +8,13 @@ from typing import Any
 
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience
-from conformance.kit.peers import drive, receive_all
+from conformance.kit.peers import drive, receive_all, receive_exactly
 from conformance.kit.protocols import Events
 from conformance.kit.servers import accepted, dial, serving
 from conformance.kit.threads import in_thread
 from conformance.kit.transports import BIG, connected, until_lost
+from conformance.kit.ways import WAYS as EVERY_WAY
+from conformance.kit.ways import joined
 from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -65,6 +67,24 @@ def test_a_protocol_may_end_the_connection_as_it_is_made(loop: Loop, patience: P
         assert protocol.reason is None
         if how == "close":
             assert drive(loop, patience, reading) == b"bye"
+
+
+@requirement("tcp.write-when-made", MUST, cite="asyncio-protocol: BaseProtocol.connection_made")
+@EVERY_WAY
+def test_a_protocol_may_write_as_the_connection_is_made(loop: Loop, patience: Patience, way: str) -> None:
+    """What a protocol writes inside connection_made() is sent, whichever way the connection came about.
+
+    If this fails: look for a transport that can be written to only when connection_made() has returned.
+    """
+
+    class Greets(Events):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            transport.write(b"hello, ")
+            transport.writelines([b"pe", b"er"])
+
+    with joined(loop, patience, way, Greets()) as (_, _, peer):
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 11))) == b"hello, peer"
 
 
 @requirement("tcp.end-when-read", MUST, cite="asyncio-protocol: BaseTransport.close")

@@ -164,17 +164,19 @@ def test_empty_pieces_do_not_hold_up_the_end(
 
 
 @requirement("tcp.write-eof-half-closes", MUST, cite="asyncio-protocol: WriteTransport.write_eof")
+@each("data", [b"", BIG])
 @WAYS
-def test_write_eof_closes_the_writing_half_only(loop: Loop, patience: Patience, way: str) -> None:
+def test_write_eof_closes_the_writing_half_only(loop: Loop, patience: Patience, way: str, data: bytes) -> None:
     """write_eof() closes the write end after flushing all buffered data; data may still be received.
 
-    If this fails: look for a shutdown of both directions, or one that overtakes buffered data.
+    If this fails: look for a shutdown of both directions, or one that overtakes buffered data, or waits for some.
     """
     with joined(loop, patience, way) as (transport, protocol, peer):
-        transport.write(BIG)
-        transport.write(b"the end")
+        if data:
+            transport.write(data)
+            transport.write(data[:7])
         transport.write_eof()
-        assert drive(loop, patience, in_thread(lambda: receive_all(peer))) == BIG + b"the end"
+        assert drive(loop, patience, in_thread(lambda: receive_all(peer))) == data + data[:7]
         peer.sendall(b"still here")
         patience.run_until(loop, lambda: protocol.received == b"still here", "data after write_eof()")
 

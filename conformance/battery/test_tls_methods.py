@@ -266,15 +266,31 @@ def test_a_connection_of_any_kind_can_be_upgraded(loop: Loop, patience: Patience
 def test_reading_into_buffers_over_tls_can_be_paused(loop: Loop, patience: Patience, side: str) -> None:
     """A protocol with buffers gets no data over TLS while reading is paused, and is told of the peer's end.
 
-    If this fails: look for a read path of buffers that does not ask whether reading is paused, or for an empty update.
+    If this fails: look for a read path of buffers that does not ask whether reading is paused, or asks before the
+    first of many buffers only; or for an empty update.
     """
-    with secured(loop, patience, side, protocol=Buffers) as (transport, protocol, peer):
+
+    class Pauses(Buffers):
+        def buffer_updated(self, nbytes: int) -> None:
+            super().buffer_updated(nbytes)
+            if self.size == 10:
+                self.transport.pause_reading()
+
+    with secured(loop, patience, side, protocol=Pauses) as (transport, protocol, peer):
         transport.pause_reading()
         peer.sendall(b"data")
         turn(loop, 20)
         assert protocol.updates == []
         transport.resume_reading()
         patience.run_until(loop, lambda: protocol.received == b"data", "the data")
+        protocol.size = 10
+        peer.sendall(b"more than is asked for")
+        patience.run_until(loop, lambda: len(protocol.received) > 4, "the first buffer")
+        turn(loop, 20)
+        assert protocol.received == b"datamore than "
+        protocol.size = 20
+        transport.resume_reading()
+        patience.run_until(loop, lambda: protocol.received == b"datamore than is asked for", "the rest")
         helper = in_thread(peer.unwrap)
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
         helper.result().close()

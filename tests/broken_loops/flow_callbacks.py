@@ -211,3 +211,21 @@ class WaitsForRoomBeforeTheEnd(OverStreams):
                 self._release()
             else:
                 super()._call_connection_lost(exc)
+
+
+@breaks("flow.lost-while-paused")
+class ForgetsErrorsOfWhatIsClosing(OverStreams):
+    """An error that ends a closing transport is kept from its protocol."""
+
+    class Stream(StreamTransport):
+        def _call_connection_lost(self, exc: BaseException | None) -> None:
+            if exc is not None and self.errors_are_late:
+                self._release()
+            else:
+                super()._call_connection_lost(exc)
+
+        errors_are_late = False
+
+        def close(self) -> None:
+            self.errors_are_late = True
+            super().close()

@@ -144,6 +144,34 @@ class StoresBeforeItCompares(OverStreams):
                 raise
 
 
+@breaks("flow.low-by-default")
+class KeepsTheLowWatermark(OverStreams):
+    """The low watermark stays what it was set to when only the high one is set again, also above it."""
+
+    class Stream(StreamTransport):
+        former: int | None = None
+
+        def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+            super().set_write_buffer_limits(high, low)
+            if high is not None and low is None and self.former is not None:
+                self._flow.low = self.former
+            self.former = low
+
+
+@breaks("flow.high-by-default")
+class KeepsTheHighWatermark(OverStreams):
+    """The high watermark stays what it was set to when only the low one is set again."""
+
+    class Stream(StreamTransport):
+        former: int | None = None
+
+        def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+            if high is None and low is not None:
+                high = self.former
+            super().set_write_buffer_limits(high, low)
+            self.former = high
+
+
 @breaks("flow.limits-of-each")
 class SharesLimits(OverStreams):
     """Limits are those of all stream transports of the loop."""

@@ -180,6 +180,22 @@ class SaysItCannotWriteEof(OverStreams):
             return False
 
 
+@breaks("tcp.write-eof-half-closes")
+class EndsNothingUnwritten(OverStreams):
+    """write_eof() does nothing on a transport that nothing was written to."""
+
+    class Stream(StreamTransport):
+        written = False
+
+        def write(self, data: Any) -> None:
+            self.written = True
+            super().write(data)
+
+        def write_eof(self) -> None:
+            if self.written:
+                super().write_eof()
+
+
 @breaks("tcp.can-write-eof")
 class WritesOneEof(OverStreams):
     """can_write_eof() returns False when write_eof() was called."""

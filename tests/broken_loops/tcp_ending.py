@@ -35,6 +35,16 @@ class ReadsWhileItFlushes(OverStreams):
 
 
 @breaks("tcp.close-reports-none")
+class WaitsForTheOtherHalf(OverStreams):
+    """close() after write_eof() of a transport with an empty buffer waits for the peer's end."""
+
+    class Stream(StreamTransport):
+        def close(self) -> None:
+            if not self._eof_written or self._buffer:
+                super().close()
+
+
+@breaks("tcp.close-reports-none")
 class CloseIsAnError(OverStreams):
     """connection_lost() gets an exception after close(), unless the peer has ended the stream before."""
 

@@ -42,6 +42,17 @@ class PausesAfterWhatWaits(_ReadsOnceMore):
             super().pause_reading()
 
 
+@breaks("tcp.set-protocol")
+class GivesWhatWaitsToTheFirst(_ReadsOnceMore):
+    """What waits already when set_protocol() is called goes to the protocol before."""
+
+    class Stream(_ReadsOnceMore.Stream):
+        def set_protocol(self, protocol: Any) -> None:
+            if hasattr(self, "_buffered_protocol") and self.is_reading():
+                self.read_once_more()
+            super().set_protocol(protocol)
+
+
 @breaks("tcp.close-stops-receiving")
 class ClosesAfterWhatWaits(_ReadsOnceMore):
     """What waits already is received after close()."""

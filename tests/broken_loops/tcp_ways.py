@@ -80,6 +80,27 @@ class AcceptedConnectionsKeepTheirProtocol(OverAccepted):
                 super().set_protocol(protocol)
 
 
+@breaks("tcp.write-when-made")
+class UnixServersAreNotGreeted(OverSome):
+    """What is written inside connection_made() of a connection that a Unix server has accepted is lost."""
+
+    @staticmethod
+    def odd(sock: socket.socket, server: Any) -> bool:
+        return sock.family == socket.AF_UNIX and server is not None
+
+    class Stream(StreamTransport):
+        mute = False
+
+        def _begin(self, waiter: Any) -> None:
+            self.mute = True
+            super()._begin(waiter)
+            self.mute = False
+
+        def write(self, data: Any) -> None:
+            if not self.mute:
+                super().write(data)
+
+
 @breaks("tcp.abort-drops", "tcp.abort-while-closing")
 class UnixConnectionsAreNotAborted(OverUnix):
     """abort() of a connection over a Unix socket waits for what is buffered."""

@@ -70,6 +70,14 @@ class ServersOfTlsHaveNoBuffer(_OfServers):
         transport.get_write_buffer_size = lambda: 0
 
 
+@breaks("tls.buffered-pause")
+class TlsPausesBetweenReads(_OfServers):
+    """pause_reading() of a server's TLS transport holds from the next turn on: what is decrypted comes before."""
+
+    def change(self, transport: Any) -> None:
+        replaced(transport, "pause_reading", self.call_soon)
+
+
 @breaks("tls.write-eof")
 class ServersOfTlsHaveHalves(_OfServers):
     """can_write_eof() of a server's TLS transport says True."""
