@@ -10,23 +10,12 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.children import ChildEvents, finish, spawned
+from conformance.kit.children import ChildEvents, ended, finish, spawned
 from conformance.kit.patience import Patience
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 DEVNULL = asyncio.subprocess.DEVNULL
-
-
-def ended(loop: Loop, patience: Patience, starting: Any) -> ChildEvents:
-    """The protocol of what is being started, when it has ended."""
-    transport, protocol = loop.run_until_complete(starting)
-    try:
-        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
-    finally:
-        transport.close()
-    made: ChildEvents = protocol
-    return made
 
 
 @requirement("subprocess.argv-name", MUST, cite="asyncio-eventloop: loop.subprocess_exec", needs=("linux",))
@@ -101,14 +90,15 @@ def test_fileno_is_all_that_is_needed_of_a_file(loop: Loop, patience: Patience, 
 
 
 @requirement("subprocess.streams-block", MUST, cite="asyncio-eventloop: loop.subprocess_exec")
-def test_the_files_that_are_given_stay_blocking(loop: Loop, patience: Patience) -> None:
+@each("kind", [int, _Descriptor])
+def test_the_files_that_are_given_stay_blocking(loop: Loop, patience: Patience, kind: Any) -> None:
     """What is given for stdin or stdout is connected as it is: a pipe that blocks still does, in the child and here.
 
     If this fails: look for a descriptor that is set to non-blocking mode, which is shared with whoever else has it.
     """
     (source, fill), (drain, target) = os.pipe(), os.pipe()
     try:
-        with spawned(loop, patience, "cat", stdin=source, stdout=target) as (_, protocol):
+        with spawned(loop, patience, "cat", stdin=kind(source), stdout=kind(target)) as (_, protocol):
             os.close(target)
             blocking = (os.get_blocking(source), os.get_blocking(drain))
             os.write(fill, b"words")
