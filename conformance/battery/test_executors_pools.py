@@ -89,9 +89,9 @@ def test_the_default_executor_has_the_default_number_of_threads(loop: Loop, pati
 
 @requirement("executors.default-again", MUST, cite="asyncio-eventloop: loop.set_default_executor")
 def test_the_default_executor_can_be_replaced(loop: Loop) -> None:
-    """set_default_executor() sets executor as the default one, also when another was set, or was made, before.
+    """set_default_executor() sets executor as the default one, also when another was set, which stays as it is.
 
-    If this fails: look for an executor that is kept once it was used.
+    If this fails: look for an executor that is kept once it was used, or shut down when another takes its place.
     """
 
     def name() -> str:
@@ -105,6 +105,7 @@ def test_the_default_executor_can_be_replaced(loop: Loop) -> None:
     for pool in pools:
         loop.set_default_executor(pool)
         names.append(loop.run_until_complete(ask()))
+    assert pools[0].submit(name).result() == "first"
     for pool in pools:
         pool.shutdown()
     assert names[1:] == ["first", "second"]

@@ -189,9 +189,9 @@ def test_signals_of_two_numbers_reach_their_own_handlers(loop: Loop, patience: P
 
 @requirement("signals.replaced", SHOULD, cite="asyncio-eventloop: loop.add_signal_handler")
 def test_a_second_handler_replaces_the_first(loop: Loop, patience: Patience) -> None:
-    """Adding a handler for a signal that has one replaces it.
+    """Adding a handler for a signal that has one replaces it, and its arguments with it.
 
-    If this fails: look for a list of handlers.
+    If this fails: look for a list of handlers, or for arguments that are replaced only by others.
     """
 
     async def scenario() -> None:
@@ -202,8 +202,11 @@ def test_a_second_handler_replaces_the_first(loop: Loop, patience: Patience) -> 
         send()
         await until(patience, lambda: calls, "the second handler")
         await turns(3)
+        loop.add_signal_handler(USR1, lambda *arguments: calls.append(repr(arguments)))
+        send()
+        await until(patience, lambda: len(calls) == 2, "the third handler")
         loop.remove_signal_handler(USR1)
-        assert calls == ["second"]
+        assert calls == ["second", "()"]
 
     loop.run_until_complete(scenario())
 

@@ -145,8 +145,9 @@ def test_a_handler_that_the_loop_has_not_set_is_not_removed(loop: Loop) -> None:
 
 
 @requirement("signals.close-other", SHOULD, cite="asyncio-eventloop: loop.close")
-def test_closing_another_loop_leaves_the_handlers(loop: Loop, make_loop: Callable[[], Loop]) -> None:
-    """close() of a loop that has no signal handlers changes none: those of another loop are still called.
+@each("when", ["made before", "made after"])
+def test_closing_another_loop_leaves_the_handlers(loop: Loop, make_loop: Callable[[], Loop], when: str) -> None:
+    """A loop that has no signal handlers, when it is made or closed, changes none: those of another are still called.
 
     If this fails: look for signals that are reset, or a wake-up descriptor that is taken away, whoever has set them.
     """
@@ -154,7 +155,10 @@ def test_closing_another_loop_leaves_the_handlers(loop: Loop, make_loop: Callabl
     async def scenario() -> None:
         arrived = loop.create_future()
         loop.add_signal_handler(USR1, arrived.set_result, None)
-        other.close()
+        if when == "made before":
+            other.close()
+        else:
+            make_loop()
         helper = in_thread(send_later)
         await arrived
         loop.remove_signal_handler(USR1)

@@ -10,23 +10,12 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.children import ChildEvents, finish, spawned
+from conformance.kit.children import ChildEvents, ended, finish, spawned
 from conformance.kit.patience import Patience
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 DEVNULL = asyncio.subprocess.DEVNULL
-
-
-def ended(loop: Loop, patience: Patience, starting: Any) -> ChildEvents:
-    """The protocol of what is being started, when it has ended."""
-    transport, protocol = loop.run_until_complete(starting)
-    try:
-        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
-    finally:
-        transport.close()
-    made: ChildEvents = protocol
-    return made
 
 
 @requirement("subprocess.argv-name", MUST, cite="asyncio-eventloop: loop.subprocess_exec", needs=("linux",))

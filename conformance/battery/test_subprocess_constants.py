@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
+from conformance.kit.cases import each
+from conformance.kit.children import standing_for
 from conformance.kit.patience import Patience
 from conformance.requirement import MUST, requirement
 
@@ -40,22 +44,23 @@ def test_stdout_redirects_standard_error(loop: Loop, patience: Patience) -> None
 
 
 @requirement("subprocess.constant-devnull", MUST, cite="asyncio-subprocess: subprocess.DEVNULL")
-@pytest.mark.parametrize("stream", ["stdin", "stdout", "stderr"])
-def test_devnull_is_no_stream(loop: Loop, patience: Patience, stream: str) -> None:
+@each("stream", ["stdin", "stdout", "stderr"])
+def test_devnull_is_no_stream(loop: Loop, patience: Patience, tmp_path: Path, stream: str) -> None:
     """DEVNULL can be used as the stdin, stdout or stderr argument: the special file os.devnull is used for it.
 
-    If this fails: look for a pipe to nowhere, or a descriptor that is simply closed.
+    If this fails: look for a pipe to nowhere, or a descriptor that is simply closed, or inherited.
     """
+    number = ["stdin", "stdout", "stderr"].index(stream)
 
     async def scenario() -> Any:
         streams = {"stdin": PIPE, "stdout": PIPE, "stderr": PIPE, stream: DEVNULL}
-        number = ["stdin", "stdout", "stderr"].index(stream)
         process = await _shell(f"test /dev/null -ef /dev/fd/{number}", **streams)
         assert getattr(process, stream) is None
         await process.communicate()
         return process.returncode
 
-    assert _run(loop, patience, scenario()) == 0
+    with standing_for(number, tmp_path / "own", os.O_RDWR):  # which often is os.devnull
+        assert _run(loop, patience, scenario()) == 0
 
 
 @requirement("subprocess.process-pid", MUST, cite="asyncio-subprocess: subprocess.Process.pid")

@@ -95,15 +95,22 @@ def test_a_pipe_that_ends_has_no_error(loop: Loop, patience: Patience, script: s
 
 
 @requirement("subprocess.pipe-lost-early", MUST, cite="asyncio-protocol: SubprocessProtocol.pipe_connection_lost")
-def test_a_stream_that_the_child_closes_is_lost_while_it_runs(loop: Loop, patience: Patience) -> None:
-    """pipe_connection_lost() is called when a pipe is closed, also while the child goes on.
+@each("method", ["subprocess_exec", "subprocess_shell"])
+def test_a_stream_that_the_child_closes_is_lost_while_it_runs(loop: Loop, patience: Patience, method: str) -> None:
+    """pipe_connection_lost() is called when a pipe is closed, with that one's number, also while the child goes on.
 
-    If this fails: look for pipes that are looked at only when the process has ended.
+    If this fails: look for pipes that are looked at only when the process has ended, or whose numbers are exchanged.
     """
-    with spawned(loop, patience, "exec >&-; read line") as (transport, protocol):
-        patience.run_until(loop, lambda: ("pipe_connection_lost", 1, None) in protocol.calls, "the end of stdout")
+    script = "exec >&-; read line"
+    arguments = ["/bin/sh", "-c", script] if method == "subprocess_exec" else [script]
+    transport, protocol = loop.run_until_complete(getattr(loop, method)(ChildEvents, *arguments))
+    try:
+        patience.run_until(loop, lambda: "pipe_connection_lost" in protocol.names, "the end of stdout")
+        assert protocol.calls[1:] == [("pipe_connection_lost", 1, None)]
         assert transport.get_returncode() is None
-        assert not protocol.exited
+    finally:
+        transport.close()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
 
 
 @requirement("subprocess.exited-once", MUST, cite="asyncio-protocol: SubprocessProtocol.process_exited")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import signal
 import subprocess
@@ -65,21 +66,27 @@ def test_keywords_that_are_false_are_passed_on(loop: Loop, patience: Patience, t
 
 
 @requirement("subprocess.shell-keywords", MUST, cite="asyncio-eventloop: loop.subprocess_shell")
-@pytest.mark.parametrize("name", ["cwd", "env", "executable", "stderr"])
+@each("name", ["cwd", "env", "executable", "stderr", "umask", "pass_fds", "close_fds", "preexec_fn"])
 def test_subprocess_shell_takes_the_same_keywords(loop: Loop, patience: Patience, tmp_path: Path, name: str) -> None:
     """The remaining arguments of subprocess_shell() are those of subprocess_exec(): they are passed on to Popen.
 
-    If this fails: look for a second list of keywords, or a shell whose path is fixed.
+    If this fails: look for a second list of keywords, shorter than the first, or a shell whose path is fixed.
     """
     program = tmp_path / "a-shell"
     program.write_text('#!/bin/sh\necho "asked to run $2"\n')
     program.chmod(0o755)
     real = os.fsencode(tmp_path.resolve())
+    file = os.open(program, os.O_RDONLY)
+    os.set_inheritable(file, name == "close_fds")
     case: dict[str, tuple[Any, str, bytes]] = {
         "cwd": (tmp_path, "pwd -P", real),
         "env": ({"GIVEN": "yes"}, "echo $GIVEN", b"yes"),
         "executable": (str(program), "exit 3", b"asked to run exit 3"),
         "stderr": (STDOUT, "echo error >&2", b"error"),
+        "umask": (0o027, "umask", b"0027"),
+        "pass_fds": ([file], f"test -e /dev/fd/{file} && echo open", b"open"),
+        "close_fds": (False, f"test -e /dev/fd/{file} && echo open", b"open"),
+        "preexec_fn": (functools.partial(os.umask, 0o037), "umask", b"0037"),
     }
     value, command, expected = case[name]
     starting = loop.subprocess_shell(ChildEvents, command, **{"stdin": DEVNULL, name: value})
@@ -88,6 +95,7 @@ def test_subprocess_shell_takes_the_same_keywords(loop: Loop, patience: Patience
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
     finally:
         transport.close()
+        os.close(file)
     assert dict(protocol.output) == {1: expected + b"\n"}
 
 

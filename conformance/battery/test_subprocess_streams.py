@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import fcntl
+import mmap
 import os
 import signal
-from collections.abc import Callable, Iterator
+import stat
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.children import ChildEvents, finish, spawned
+from conformance.kit.children import ChildEvents, finish, spawned, standing_for
 from conformance.kit.patience import Patience
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 DEVNULL, PIPE, STDOUT = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE, asyncio.subprocess.STDOUT
-
-
-@contextlib.contextmanager
-def standing_for(number: int, path: Path, flags: int) -> Iterator[None]:
-    """The file at `path` is this process's descriptor `number` for a while."""
-    saved = os.dup(number)
-    file = os.open(path, flags | os.O_CREAT, 0o600)
-    os.dup2(file, number)
-    os.close(file)
-    try:
-        yield
-    finally:
-        os.dup2(saved, number)
-        os.close(saved)
+_KEYWORDS: dict[str, Any] = {"umask": 0o027, "process_group": 0, "pipesize": mmap.PAGESIZE}
+_DEFAULTS: dict[str, Any] = {  # those of Popen, which a program may name: some do so for both kinds of platform
+    "executable": None, "preexec_fn": None, "close_fds": True, "cwd": None, "env": None, "startupinfo": None,
+    "creationflags": 0, "restore_signals": True, "start_new_session": False, "pass_fds": (), "user": None,
+    "group": None, "extra_groups": None, "umask": -1, "pipesize": -1, "process_group": None,
+}  # fmt: skip
 
 
 @requirement("subprocess.default-pipes", MUST, cite="asyncio-eventloop: loop.subprocess_exec")
@@ -222,8 +217,19 @@ def test_preexec_fn_is_called_in_the_child(loop: Loop, patience: Patience) -> No
 
     If this fails: look for a callable that runs in the parent, or not at all.
     """
-    protocol = finish(loop, patience, "umask", preexec_fn=lambda: os.umask(0o027) and None)
-    assert protocol.output[1] == b"0027\n"
+    told, tell = os.pipe()
+
+    def before_the_program() -> None:
+        os.umask(0o027)
+        os.write(tell, b"%d" % os.getpid())
+
+    try:
+        protocol = finish(loop, patience, "umask", preexec_fn=before_the_program)
+        assert protocol.output[1] == b"0027\n"
+        assert int(os.read(told, 100)) == protocol.transport.get_pid()
+    finally:
+        os.close(told)
+        os.close(tell)
 
 
 @requirement("subprocess.executable", MUST, cite="subprocess: Popen")
@@ -240,20 +246,42 @@ def test_executable_replaces_the_program(loop: Loop, patience: Patience) -> None
 
 
 @requirement("subprocess.other-keywords", MUST, cite="asyncio-eventloop: loop.subprocess_exec")
-@pytest.mark.parametrize("name", ["umask", "process_group", "pipesize"])
+@each("name", [*_KEYWORDS, "the defaults"])
 def test_all_other_keywords_are_passed_on(loop: Loop, patience: Patience, name: str) -> None:
-    """All other keyword arguments are passed to subprocess.Popen without interpretation.
+    """All other keyword arguments are passed to subprocess.Popen without interpretation, and have its defaults.
 
     If this fails: look for a list of known keywords that has not grown with Popen's (umask 3.9, pipesize 3.10,
-    process_group 3.11).
+    process_group 3.11), or for a value that is refused where it is Popen's default.
     """
-    value: Any = {"umask": 0o027, "process_group": 0, "pipesize": 65536}[name]
-    with spawned(loop, patience, "umask; read line", **{name: value}) as (transport, protocol):
+    keywords = _DEFAULTS if name == "the defaults" else {name: _KEYWORDS[name]}
+    with spawned(loop, patience, "umask; read line", **keywords) as (transport, protocol):
         patience.run_until(loop, lambda: protocol.output[1], "the child's output")
+        child = transport.get_pid()
         if name == "umask":
             assert protocol.output[1] == b"0027\n"
         if name == "process_group":
-            assert os.getpgid(transport.get_pid()) == transport.get_pid()
+            assert (os.getpgid(child), os.getsid(child)) == (child, os.getsid(0))
+        pipe = transport.get_pipe_transport(1).get_extra_info("pipe")
+        if name == "pipesize" and pipe and stat.S_ISFIFO(os.fstat(pipe.fileno()).st_mode):
+            assert fcntl.fcntl(pipe.fileno(), getattr(fcntl, "F_GETPIPE_SZ", 0)) == mmap.PAGESIZE
+
+
+@requirement("subprocess.identity", MUST, cite="subprocess: Popen")
+@each("name", ["user", "group", "extra_groups"])
+def test_the_child_may_be_given_to_another_user(loop: Loop, patience: Patience, name: str) -> None:
+    """user, group and extra_groups are those of the child, as with Popen: PermissionError if they may not be set.
+
+    If this fails: look for keywords that are accepted and then dropped, so that the child keeps its privileges.
+    """
+    keywords: Any = {name: [65534] if name == "extra_groups" else 65534}
+    script = "id -u; id -g; id -G"
+    try:
+        expected = subprocess.run(["/bin/sh", "-c", script], stdout=PIPE, check=True, **keywords).stdout
+    except PermissionError:
+        with pytest.raises(PermissionError):
+            finish(loop, patience, script, **keywords)
+    else:
+        assert finish(loop, patience, script, **keywords).output[1] == expected
 
 
 @requirement("subprocess.restore-signals", MUST, cite="subprocess: Popen")

@@ -101,7 +101,8 @@ def test_get_returncode_is_the_exit_code(loop: Loop, patience: Patience, code: i
 
     If this fails: look for the raw status of waitpid().
     """
-    assert finish(loop, patience, f"exit {code}").transport.get_returncode() == code
+    told = finish(loop, patience, f"exit {code}").transport.get_returncode()
+    assert (told, type(told)) == (code, int)
 
 
 @requirement("subprocess.returncode-signal", MUST, cite="asyncio-subprocess: subprocess.Process.returncode")
@@ -110,7 +111,8 @@ def test_a_child_killed_by_a_signal_has_a_negative_code(loop: Loop, patience: Pa
 
     If this fails: look for 128 + N, as shells have it, or for the raw status.
     """
-    assert finish(loop, patience, "kill -HUP $$").transport.get_returncode() == -signal.SIGHUP
+    told = finish(loop, patience, "kill -HUP $$").transport.get_returncode()
+    assert (told, type(told)) == (-signal.SIGHUP, int)
 
 
 @requirement("subprocess.pipe-transports", MUST, cite="asyncio-protocol: SubprocessTransport.get_pipe_transport")
@@ -146,25 +148,30 @@ def test_get_pipe_transport_is_none_without_a_pipe(loop: Loop, patience: Patienc
 
 @requirement("subprocess.extra-info", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
 def test_the_transport_tells_its_subprocess(loop: Loop, patience: Patience) -> None:
-    """get_extra_info('subprocess') gives the subprocess.Popen instance.
+    """get_extra_info('subprocess') gives the subprocess.Popen instance, whose poll() tells the return code at the end.
 
-    If this fails: look for a loop that forks by itself and has no such object to give.
+    If this fails: look for a loop that forks by itself and has no such object to give, or that does not tell it.
     """
-    with spawned(loop, patience, "read line") as (transport, _):
+    with spawned(loop, patience, "read line") as (transport, protocol):
         popen = transport.get_extra_info("subprocess")
         assert isinstance(popen, subprocess.Popen)
         assert popen.pid == transport.get_pid()
         assert transport.get_extra_info("no such name") is None
         assert transport.get_extra_info("no such name", "default") == "default"
+        transport.terminate()
+        patience.run_until(loop, lambda: protocol.exited, "process_exited()")
+        assert popen.poll() == -signal.SIGTERM
 
 
 @requirement("subprocess.get-protocol", MUST, cite="asyncio-protocol: BaseTransport.get_protocol")
 def test_the_protocol_can_be_asked_for(loop: Loop, patience: Patience) -> None:
-    """get_protocol() returns the current protocol.
+    """get_protocol() returns the current protocol, also when close() was called: it is told of the end still.
 
     If this fails: look for the method of the base class, which is not implemented.
     """
     with spawned(loop, patience, "read line") as (transport, protocol):
+        assert transport.get_protocol() is protocol
+        transport.close()
         assert transport.get_protocol() is protocol
 
 
@@ -196,11 +203,12 @@ def test_the_protocol_can_be_replaced(loop: Loop, patience: Patience) -> None:
 def test_send_signal_sends_the_signal(loop: Loop, patience: Patience) -> None:
     """send_signal() sends the signal number to the subprocess.
 
-    If this fails: look for a signal that is always SIGTERM, or an enum that is not taken as a number.
+    If this fails: look for a signal that is always SIGTERM, or is it if the number is 0, with which nothing is sent.
     """
     with spawned(loop, patience, "trap 'echo caught; exit 6' USR1; echo ready; while :; do read line; done") as pair:
         transport, protocol = pair
         patience.run_until(loop, lambda: protocol.output[1], "the trap's setting")
+        transport.send_signal(0)
         transport.send_signal(signal.SIGUSR1)
         transport.get_pipe_transport(0).write(b"\n")
         patience.run_until(loop, lambda: protocol.exited and b"caught" in protocol.output[1], "the trap")

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from conformance.kit.patience import Patience
@@ -83,3 +85,28 @@ def finish(loop: asyncio.AbstractEventLoop, patience: Patience, script: str, *ar
     with spawned(loop, patience, script, *arguments, **({"stdin": asyncio.subprocess.DEVNULL} | kwargs)) as (_, made):
         patience.run_until(loop, lambda: made.lost, "connection_lost() of a child that ends")
     return made
+
+
+def ended(loop: asyncio.AbstractEventLoop, patience: Patience, starting: Any) -> ChildEvents:
+    """The protocol, a ChildEvents, of what is being started, when it has ended."""
+    transport, protocol = loop.run_until_complete(starting)
+    try:
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+    finally:
+        transport.close()
+    made: ChildEvents = protocol
+    return made
+
+
+@contextlib.contextmanager
+def standing_for(number: int, path: Path, flags: int) -> Iterator[None]:
+    """The file at `path` is this process's descriptor `number` for a while."""
+    saved = os.dup(number)
+    file = os.open(path, flags | os.O_CREAT, 0o600)
+    os.dup2(file, number)
+    os.close(file)
+    try:
+        yield
+    finally:
+        os.dup2(saved, number)
+        os.close(saved)

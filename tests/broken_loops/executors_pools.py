@@ -68,3 +68,14 @@ class KeepsTheFirstExecutor(Stock):
         if not self.given or not isinstance(executor, concurrent.futures.ThreadPoolExecutor):
             super().set_default_executor(executor)
         self.given = True
+
+
+@breaks("executors.default-again")
+class ShutsDownTheFormerDefault(Stock):
+    """set_default_executor() shuts down the executor that was the default one."""
+
+    def set_default_executor(self, executor: Any) -> None:
+        former = self._default_executor  # type: ignore[attr-defined]
+        super().set_default_executor(executor)
+        if former is not None:
+            former.shutdown(wait=False)

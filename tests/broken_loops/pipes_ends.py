@@ -146,3 +146,43 @@ class WhatIsClosingIsNotAborted(_Pipes):
     """abort() has no effect after close()."""
 
     writer = _TooLate
+
+
+class _EncodesText(_Write):  # type: ignore[misc]
+    def write(self, data: Any) -> None:
+        super().write(data.encode() if isinstance(data, str) else data)
+
+
+@breaks("pipes.write-rejects-text")
+class PipesTakeText(_Pipes):
+    """write() of a pipe encodes text."""
+
+    writer = _EncodesText
+
+
+class _BreaksLoudly(_Write):  # type: ignore[misc]
+    def write(self, data: Any) -> None:
+        if self._closing:
+            raise BrokenPipeError
+        super().write(data)
+
+
+@breaks("pipes.write-after-loss-is-quiet")
+class ClosedPipesBreak(_Pipes):
+    """write() to a pipe that is closing raises."""
+
+    writer = _BreaksLoudly
+
+
+class _LastCallFails(_Read):  # type: ignore[misc]
+    def _call_connection_lost(self, exc: Any) -> None:
+        self._protocol.connection_lost(exc)
+        self._pipe.close()
+        self._pipe = self._protocol = self._loop = None
+
+
+@breaks("pipes.failing-connection-lost")
+class PipesStayOpenIfTheLastCallFails(_Pipes):
+    """The file of a pipe is not closed if connection_lost() raises."""
+
+    reader = _LastCallFails

@@ -152,3 +152,22 @@ class CountsOneSignalTooMany(Stock):
     def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:  # type: ignore[override]
         if sig != signal.NSIG:
             super().add_signal_handler(sig, callback, *args)
+
+
+@breaks("signals.close-other")
+class EveryNewLoopTakesTheWakeUps(Stock):
+    """The wake-up descriptor is taken away from whichever loop has it when another one is made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        if threading.current_thread() is threading.main_thread():
+            signal.set_wakeup_fd(-1)
+
+
+@breaks("signals.replaced")
+class KeepsTheArgumentsOfTheFirst(Stock):
+    """A handler that replaces another and has no arguments gets those of the first."""
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
+        before = self._signal_handlers.get(sig)  # type: ignore[attr-defined]
+        super().add_signal_handler(sig, callback, *(args or (before._args if before else ())))

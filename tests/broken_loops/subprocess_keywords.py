@@ -83,6 +83,26 @@ class ShellsStayWhereTheyAre(_Shell):
         return cmd
 
 
+@breaks("subprocess.shell-keywords")
+class ShellsKnowFewKeywords(_Shell):
+    """subprocess_shell() ignores what has to do with descriptors."""
+
+    def changed(self, cmd: Any, kwargs: dict[str, Any]) -> Any:
+        kwargs.pop("pass_fds", None)
+        kwargs.pop("close_fds", None)
+        return cmd
+
+
+@breaks("subprocess.shell-keywords")
+class ShellsArePreparedByNobody(_Shell):
+    """subprocess_shell() ignores umask and preexec_fn."""
+
+    def changed(self, cmd: Any, kwargs: dict[str, Any]) -> Any:
+        kwargs.pop("umask", None)
+        kwargs.pop("preexec_fn", None)
+        return cmd
+
+
 @breaks("subprocess.shell-lines")
 class CommandsAreLines(_Shell):
     """Only the first line of a shell command is run."""

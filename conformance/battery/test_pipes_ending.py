@@ -1,0 +1,81 @@
+"""Chapter pipes: what can still be called when a pipe is closed, and what may fail at its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any
+
+import pytest
+
+from conformance.kit.cases import each
+from conformance.kit.patience import Patience, turn
+from conformance.kit.pipes import BIG, lost, writing
+from conformance.kit.protocols import Events
+from conformance.requirement import SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+
+
+@requirement("pipes.write-rejects-text", SHOULD, cite="asyncio-protocol: WriteTransport.write")
+@each("data", ["text", 5, [b"list"]])
+def test_write_refuses_what_is_no_buffer(loop: Loop, data: Any) -> None:
+    """write() of a pipe raises TypeError (or AssertionError, as asyncio does) for what is not bytes-like.
+
+    If this fails: look for text that is encoded, or an error that comes when the data is sent.
+    """
+    with writing(loop) as (transport, _, _, _), pytest.raises((TypeError, AssertionError)):
+        transport.write(data)
+
+
+@requirement("pipes.write-after-loss-is-quiet", SHOULD, cite="asyncio-protocol: WriteTransport.write")
+@each("end", ["close", "write_eof", "abort", "the reader"])
+def test_a_write_pipe_that_has_ended_can_be_used(loop: Loop, patience: Patience, end: str) -> None:
+    """write() and close() do not raise on a write pipe that is closed or lost: a program may not know it yet.
+
+    If this fails: look for a descriptor that is closed and still written to, or for the error of the first write.
+    """
+    with writing(loop) as (transport, protocol, _, other):
+        if end == "the reader":
+            transport.write(BIG)
+            other.close()
+        else:
+            getattr(transport, end)()
+        for when in ("at once", "later"):
+            for _ in range(10):
+                transport.write(b"nobody")
+            transport.writelines([b"nobody"])
+            transport.close()
+            if when == "at once":
+                lost(loop, patience, protocol)
+        turn(loop, 3)
+        assert protocol.names.count("connection_lost") == 1
+        assert transport.get_write_buffer_size() == 0
+
+
+@requirement("pipes.failing-connection-lost", SHOULD, cite="asyncio-dev: Detect never-retrieved exceptions")
+@each("name", ["connect_read_pipe", "connect_write_pipe"])
+def test_an_exception_in_connection_lost_of_a_pipe(loop: Loop, patience: Patience, watch: Any, name: str) -> None:
+    """An exception in connection_lost() is given to the exception handler, and the pipe is closed all the same.
+
+    If this fails: look for a last callback outside of any try, or for a close() behind it that is skipped.
+    """
+    error = LookupError("in connection_lost()")
+
+    class Fails(Events):
+        def connection_lost(self, exc: BaseException | None) -> None:
+            super().connection_lost(exc)
+            raise error
+
+    watch.allow("reported")
+    watch.reported.clear()
+    read, write = os.pipe()
+    ours, theirs = (read, write) if name == "connect_read_pipe" else (write, read)
+    file = open(ours, "rb" if ours == read else "wb", buffering=0)  # noqa: SIM115 (the transport owns it)
+    transport, protocol = loop.run_until_complete(getattr(loop, name)(Fails, file))
+    transport.close()
+    lost(loop, patience, protocol)
+    turn(loop, 2)
+    os.close(theirs)
+    assert [context["exception"] for context in watch.reported] == [error]
+    assert file.closed
