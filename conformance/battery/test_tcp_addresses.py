@@ -169,7 +169,7 @@ def test_local_addr_binds_the_socket(loop: Loop, host: str | None) -> None:
         reserved.bind(("127.0.0.1", 0))
         port = reserved.getsockname()[1]
         reserved.close()
-        opening = loop.create_connection(Events, *listening.getsockname(), local_addr=(host, port))
+        opening = loop.create_connection(Events, *listening.getsockname(), local_addr=(host, port))  # type: ignore[arg-type]
         with opened(loop, opening) as (transport, _), accept(listening) as peer:
             assert peer.getpeername() == ("127.0.0.1", port)
             assert transport.get_extra_info("sockname") == ("127.0.0.1", port)

@@ -76,7 +76,7 @@ def test_an_ipv6_socket_is_bound_to_its_local_addr(loop: Loop) -> None:
         port = _free_port(socket.AF_INET6, "::1")
         with listener(socket.AF_INET6) as listening:
             address = listening.getsockname()[:2]
-            opening = loop.create_connection(Events, *address, local_addr=(host, port))  # type: ignore[call-overload]
+            opening = loop.create_connection(Events, *address, local_addr=(host, port))  # type: ignore[arg-type]
             with opened(loop, opening), accept(listening) as peer:
                 assert peer.getpeername()[:2] == ("::1", port)
 
