@@ -80,3 +80,41 @@ def test_the_loop_runs_while_names_are_looked_up_for_others(
         made.close()
         turn(loop, 3)
     assert False not in released
+
+
+@requirement(
+    "dns.getnameinfo-does-not-block",
+    MUST,
+    cite=("asyncio-eventloop: loop.getnameinfo", "asyncio-dev: Running Blocking Code"),
+)
+def test_the_loop_runs_while_an_address_is_looked_up(
+    loop: Loop, patience: Patience, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """getnameinfo() is asynchronous: callbacks run while the name of an address is looked up.
+
+    If this fails: look for the system's resolver called in the thread of the loop.
+    """
+    release = threading.Event()
+    trace: list[str] = []
+
+    def slow(*_: Any) -> tuple[str, str]:
+        trace.append("asked")
+        release.wait(patience.seconds / 4)
+        return "name", "service"
+
+    def ran() -> None:
+        trace.append("ran")
+        release.set()
+
+    async def main() -> None:
+        task = asyncio.ensure_future(loop.getnameinfo(("127.0.0.1", 80)))
+        task.add_done_callback(lambda _: trace.append("looked up"))
+        loop.call_soon(loop.call_soon, ran)
+        await task
+
+    monkeypatch.setattr(socket, "getnameinfo", slow)
+    try:
+        loop.run_until_complete(main())
+    finally:
+        release.set()
+    assert "ran" in trace[: trace.index("looked up")] or "asked" not in trace

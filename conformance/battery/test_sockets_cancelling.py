@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.patience import Patience
+from conformance.kit.connections import silent_listener
+from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import PEER_TIMEOUT
-from conformance.kit.waiting import turns
+from conformance.kit.waiting import assert_waits, turns
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -81,6 +82,28 @@ def test_sock_recvfrom_into_fills_a_part_of_a_buffer(loop: Loop) -> None:
             answer = loop.run_until_complete(loop.sock_recvfrom_into(ours, memoryview(whole)[4:], nbytes))
             assert answer == (expected, peer.getsockname())
     assert whole == bytes(4) + b"datagram" + bytes(4)
+
+
+@requirement(
+    "sockets.connect-cancelled",
+    SHOULD,
+    cite=("asyncio-eventloop: loop.sock_connect", "asyncio-task: Task Cancellation", "uvloop#378"),
+)
+def test_a_cancelled_connect_lets_go_of_the_socket(loop: Loop) -> None:
+    """A cancelled sock_connect() lets go of the socket, which stays open: nothing waits for it any more.
+
+    If this fails: look for a writer that stays registered, and tells of a connection that nobody waits for.
+    """
+    with silent_listener() as address, socket.socket() as ours:
+        ours.setblocking(False)
+        connecting = loop.create_task(loop.sock_connect(ours, address))
+        turn(loop, 3)
+        assert_waits(connecting)
+        connecting.cancel()
+        turn(loop, 3)
+        assert connecting.cancelled()
+        assert loop.remove_writer(ours) is False
+        assert ours.fileno() != -1
 
 
 @requirement("sockets.called-again-when-cancelled", SHOULD, cite=("asyncio-eventloop: loop.sock_recv", "gh-74250"))

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import socket
 from typing import Any
 
 from conformance.kit.cases import each
+from conformance.kit.connections import opened
 from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import tcp_pair
 from conformance.kit.protocols import Events, raising
+from conformance.kit.servers import accepted, dial, serving
 from conformance.kit.threads import in_thread
 from conformance.kit.transports import BIG, connected, until_lost
 from conformance.kit.ways import WAYS, joined
@@ -34,6 +38,27 @@ def test_data_arrives_completely_and_in_order(loop: Loop, patience: Patience, wa
         patience.run_until(loop, lambda: len(protocol.received) >= len(BIG), "the last byte")
         helper.result()
         assert protocol.received == BIG
+
+
+@requirement("tcp.data-before-made", MUST, cite="asyncio-protocol: Protocol.data_received")
+@each("way", ["sock", "wrapped", "accepted"])
+def test_what_came_before_the_transport_is_received(loop: Loop, patience: Patience, way: str) -> None:
+    """data_received() gets what the peer sent before there was a transport, over sockets that are given as well.
+
+    If this fails: look for a socket that is emptied, or whose state of before is forgotten, when it is taken over.
+    """
+    with contextlib.ExitStack() as stack:
+        if way == "accepted":
+            service = stack.enter_context(serving(loop))
+            stack.enter_context(dial(service)).sendall(b"early")
+            protocol = accepted(loop, patience, service)
+        else:
+            ours, peer = stack.enter_context(tcp_pair())
+            peer.sendall(b"early")
+            give: Any = loop.connect_accepted_socket if way == "wrapped" else loop.create_connection
+            protocol = stack.enter_context(opened(loop, give(Events, sock=ours)))[1]
+        patience.run_until(loop, lambda: protocol.received, "data_received()")
+        assert protocol.received == b"early"
 
 
 @requirement("tcp.data-is-bytes", MUST, cite="asyncio-protocol: Protocol.data_received")

@@ -120,15 +120,18 @@ def test_remote_addr_connects_the_endpoint(loop: Loop, patience: Patience, host:
 def test_an_endpoint_may_be_bound_and_connected(loop: Loop, patience: Patience) -> None:
     """With local_addr and remote_addr, the socket is bound to the one and connected to the other.
 
-    If this fails: look for two look-ups whose answers are confused.
+    If this fails: look for two look-ups whose answers are confused, or for a local_addr of another family.
     """
-    with (
-        udp_peer() as peer,
-        endpoint(loop, local_addr=HERE, remote_addr=peer.getsockname()) as (transport, _),
-    ):
-        transport.sendto(b"hello")
-        assert arrival(loop, patience, peer) == (b"hello", transport.get_extra_info("sockname"))
-        assert transport.get_extra_info("peername") == peer.getsockname()
+    for family, local in ((socket.AF_INET, HERE), (socket.AF_INET, (None, 0)), (socket.AF_INET6, (None, 0))):
+        if family == socket.AF_INET6 and not need_named("ipv6").present():
+            continue
+        with (
+            udp_peer(family) as peer,
+            endpoint(loop, local_addr=local, remote_addr=peer.getsockname()[:2]) as (transport, _),
+        ):
+            transport.sendto(b"hello")
+            assert arrival(loop, patience, peer) == (b"hello", transport.get_extra_info("sockname"))
+            assert transport.get_extra_info("peername") == peer.getsockname()
 
 
 @requirement("udp.connected-filters", MUST, cite=(ENDPOINT, "socket: socket.socket.connect"))

@@ -78,3 +78,11 @@ class LooksUpWhereSocketsConnect(Stock):
         if sock.family == socket.AF_INET:
             address = _looked_up(address, sock.family, sock.type)
         await super().sock_connect(sock, address)
+
+
+@breaks("dns.getnameinfo-does-not-block")
+class LooksAddressesUpAtOnce(Stock):
+    """getnameinfo() calls the resolver in the thread of the loop."""
+
+    async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> tuple[str, str]:
+        return socket.getnameinfo(sockaddr, flags)

@@ -48,3 +48,13 @@ class CleansUpATurnLater(Stock):
         except asyncio.CancelledError:
             self.call_soon(self.remove_reader, sock.fileno())
             raise
+
+
+@breaks("sockets.connect-cancelled")
+class ConnectsAllTheSame(Stock):
+    """A cancelled sock_connect() goes on in the background."""
+
+    async def sock_connect(self, sock: Any, address: Any) -> None:
+        connecting = asyncio.ensure_future(super().sock_connect(sock, address))
+        connecting.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await asyncio.shield(connecting)

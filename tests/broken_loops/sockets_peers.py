@@ -210,6 +210,14 @@ class GivesUpFillingBuffers(Stock):
             receiving.cancel()
 
 
+@breaks("sockets.recvfrom-into-waits")
+class FillsAllOfTheBuffer(Stock):
+    """nbytes is forgotten if sock_recvfrom_into() has to wait."""
+
+    def _sock_recvfrom_into(self, fut: Any, sock: Any, buf: Any, nbytes: int) -> None:
+        super()._sock_recvfrom_into(fut, sock, buf, len(buf))  # type: ignore[misc]  # no stub tells of it
+
+
 @breaks("sockets.sendto")
 class ReturnsNoneForADatagram(Stock):
     """sock_sendto() returns None for an empty datagram."""

@@ -56,6 +56,20 @@ class GivesUpAfterFiveTurns(EventLoop):
             receiving.cancel()
 
 
+@breaks("sockets.recv-waits")
+class WaitsForBytearrays(EventLoop):
+    """sock_recv() returns a bytearray if it has waited."""
+
+    async def sock_recv(self, sock: Any, nbytes: int) -> Any:
+        receiving = asyncio.ensure_future(super().sock_recv(sock, nbytes))
+        try:
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            return await receiving if receiving.done() else bytearray(await receiving)
+        finally:
+            receiving.cancel()
+
+
 @breaks("sockets.recv-end")
 class RaisesAtTheEnd(EventLoop):
     """The second time that sock_recv() finds the end of a stream, it raises."""
@@ -298,3 +312,13 @@ class TellsHowMuchWasSent(Stock):
     async def sock_sendall(self, sock: Any, data: Any) -> Any:
         await super().sock_sendall(sock, data)
         return len(data) if len(data) > 100_000 else None
+
+
+@breaks("sockets.both-directions")
+class DropsTheReaderWithTheWriter(asyncio.SelectorEventLoop):
+    """sock_sendall() that has waited stops whatever else waits for the socket."""
+
+    async def sock_sendall(self, sock: Any, data: Any) -> None:
+        await super().sock_sendall(sock, data)
+        if len(data) > 1000:
+            self.remove_reader(sock)

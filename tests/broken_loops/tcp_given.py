@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import Callable
@@ -141,3 +142,15 @@ class MissesWhatIsGone(Stock):
 
         replaced(server, "close", close)
         return server
+
+
+@breaks("tcp.data-before-made")
+class BeginsWithAnEmptySocket(asyncio.SelectorEventLoop):
+    """What waits in a socket that is given is thrown away."""
+
+    async def create_connection(self, *args: Any, sock: Any = None, ssl: Any = None, **how: Any) -> Any:
+        if sock is not None and not ssl:
+            sock.setblocking(False)
+            with contextlib.suppress(OSError):
+                sock.recv(65536)
+        return await super().create_connection(*args, sock=sock, ssl=ssl, **how)

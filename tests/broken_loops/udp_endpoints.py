@@ -105,6 +105,19 @@ class ForgetsTheLocalAddress(Endpoints):
             how |= {"family": socket.AF_INET, "allow_broadcast": True}
 
 
+@breaks("udp.both-addresses")
+class TakesTheFirstLocalAddress(EventLoop):
+    """The family of an endpoint is that of the first address that local_addr stands for."""
+
+    async def create_datagram_endpoint(  # type: ignore[override]  # the other arguments, as they were given
+        self, protocol_factory: Callable[[], Any], local_addr: Any = None, remote_addr: Any = None, **how: Any
+    ) -> Any:
+        if local_addr and remote_addr and local_addr[0] is None:
+            infos = await self.getaddrinfo(*local_addr, type=socket.SOCK_DGRAM)
+            how["family"] = infos[0][0]
+        return await super().create_datagram_endpoint(protocol_factory, local_addr, remote_addr, **how)
+
+
 @breaks("udp.connected-filters", "udp.both-addresses")
 class TakesFromStrangers(Endpoints):
     """A bound endpoint is not connected to remote_addr, and receives from everybody."""

@@ -216,6 +216,16 @@ class RunsWhatWasRemoved(_Slots):
         return super().remove_reader(fd)
 
 
+@breaks("watchers.remove-while-ready")
+class RunsTheWriterThatWasRemoved(_Slots):
+    """A writer that is removed runs once more if it was due."""
+
+    def remove_writer(self, fd: Any) -> bool:
+        if not self.is_closed():
+            self.forget(self._poller._writers, number_of(fd))
+        return super().remove_writer(fd)
+
+
 @breaks("watchers.both-sides")
 class CallsTheReaderForTheWriter(EventLoop):
     """Where there is a writer, its event counts as the reader's too."""
