@@ -7,6 +7,7 @@ import contextlib
 import os
 import shlex
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -146,3 +147,21 @@ def test_input_that_nobody_reads_is_a_broken_pipe(loop: Loop, patience: Patience
         name, fd, exc = next(call for call in protocol.calls if call[0] == "pipe_connection_lost")
         assert (name, fd) == ("pipe_connection_lost", 0)
         assert isinstance(exc, (BrokenPipeError, ConnectionResetError))
+
+
+@requirement("subprocess.identity", MUST, cite="subprocess: Popen")
+@each("name", ["user", "group", "extra_groups"])
+def test_the_child_may_be_given_to_another_user(loop: Loop, patience: Patience, name: str) -> None:
+    """user, group and extra_groups are those of the child, as with Popen: PermissionError if they may not be set.
+
+    If this fails: look for keywords that are accepted and then dropped, so that the child keeps its privileges.
+    """
+    keywords: Any = {name: [65534] if name == "extra_groups" else 65534}
+    script = "id -u; id -g; id -G"
+    try:
+        expected = subprocess.run(["/bin/sh", "-c", script], stdout=PIPE, check=True, **keywords).stdout
+    except PermissionError:
+        with pytest.raises(PermissionError):
+            finish(loop, patience, script, **keywords)
+    else:
+        assert finish(loop, patience, script, **keywords).output[1] == expected

@@ -8,7 +8,6 @@ import mmap
 import os
 import signal
 import stat
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -264,24 +263,6 @@ def test_all_other_keywords_are_passed_on(loop: Loop, patience: Patience, name: 
         pipe = transport.get_pipe_transport(1).get_extra_info("pipe")
         if name == "pipesize" and pipe and stat.S_ISFIFO(os.fstat(pipe.fileno()).st_mode):
             assert fcntl.fcntl(pipe.fileno(), getattr(fcntl, "F_GETPIPE_SZ", 0)) == mmap.PAGESIZE
-
-
-@requirement("subprocess.identity", MUST, cite="subprocess: Popen")
-@each("name", ["user", "group", "extra_groups"])
-def test_the_child_may_be_given_to_another_user(loop: Loop, patience: Patience, name: str) -> None:
-    """user, group and extra_groups are those of the child, as with Popen: PermissionError if they may not be set.
-
-    If this fails: look for keywords that are accepted and then dropped, so that the child keeps its privileges.
-    """
-    keywords: Any = {name: [65534] if name == "extra_groups" else 65534}
-    script = "id -u; id -g; id -G"
-    try:
-        expected = subprocess.run(["/bin/sh", "-c", script], stdout=PIPE, check=True, **keywords).stdout
-    except PermissionError:
-        with pytest.raises(PermissionError):
-            finish(loop, patience, script, **keywords)
-    else:
-        assert finish(loop, patience, script, **keywords).output[1] == expected
 
 
 @requirement("subprocess.restore-signals", MUST, cite="subprocess: Popen")
