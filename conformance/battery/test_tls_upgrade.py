@@ -12,7 +12,7 @@ from typing import Any
 from conformance.kit.cases import each
 from conformance.kit.certificates import NAME, client_context, server_context
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import drive, receive_exactly, tcp_pair
+from conformance.kit.peers import drive, receive_exactly, shrink_buffers, tcp_pair
 from conformance.kit.protocols import Events
 from conformance.kit.secured import tls_over, upgrading
 from conformance.kit.threads import in_thread
@@ -146,8 +146,10 @@ def test_what_was_written_before_an_upgrade_goes_first(loop: Loop, patience: Pat
 
     If this fails: look for a buffer that the upgrade drops, encrypts or overtakes.
     """
-    words = bytes(300_000)
+    words = bytes(1_000_000)  # more than the kernel takes at once
     with plain(loop) as (beneath, protocol, sock):
+        shrink_buffers(sock, beneath.get_extra_info("socket"))
+        beneath.set_write_buffer_limits(high=2 * len(words))  # nobody is paused: that is not asked here
         beneath.write(words)
 
         def answer() -> ssl.SSLSocket:

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from tests.broken_loops import breaks
+from tests.broken_loops.over_streams import OverStreams
 from tests.broken_loops.subprocess_transport import replaced
 
 Stock = asyncio.SelectorEventLoop
@@ -88,7 +89,7 @@ class UpgradesPastTheBuffer(Stock):
         waiting: list[bytes] = []
 
         def write(write: Any, data: Any) -> None:
-            if len(data) == 300_000:
+            if len(data) == 1_000_000:
                 waiting.append(data)
             else:
                 write(data)
@@ -96,6 +97,16 @@ class UpgradesPastTheBuffer(Stock):
         if not kwargs.get("ssl"):
             replaced(transport, "write", write)
         return transport, protocol
+
+
+@breaks("tls.start-flushes-before")
+class UpgradesWithoutTheBuffer(OverStreams):
+    """What is still buffered when a connection is upgraded is dropped."""
+
+    async def start_tls(self, transport: Any, *args: Any, **kwargs: Any) -> Any:
+        transport._buffer.clear()
+        transport._buffer_size = 0
+        return await super().start_tls(transport, *args, **kwargs)
 
 
 @breaks("tls.start-paused")
