@@ -102,7 +102,7 @@ def test_a_cancelled_connect_lets_go_of_the_socket(loop: Loop) -> None:
         connecting.cancel()
         turn(loop, 3)
         assert connecting.cancelled()
-        assert loop.remove_writer(ours) is False
+        assert not loop.remove_writer(ours)
         assert ours.fileno() != -1
 
 
