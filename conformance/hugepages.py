@@ -10,6 +10,8 @@ import contextlib
 import ctypes
 from collections.abc import Iterator
 
+from conformance.keeping import libc
+
 _SIZE = 2 << 20
 _MADV_COLLAPSE = 25
 
@@ -21,7 +23,7 @@ def use() -> None:
     on; where it does not, or has no huge page to give, all stays as it is.
     """
     with contextlib.suppress(OSError, AttributeError):
-        madvise = ctypes.CDLL(None).madvise
+        madvise = libc().madvise
         for start, end in list(_spans()):
             madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), _MADV_COLLAPSE)
 

@@ -52,7 +52,7 @@ def keep(connection: socket.socket, serve: Callable[[str], Job], prepare: Callab
             prepare()
         # Here rather than in each child: half a millisecond each, and one for the codec of every host name.
         with contextlib.suppress(OSError):
-            _libc()
+            libc()
         "localhost".encode("idna")
         # Objects made so far are never collected here: collecting would copy every page that they live on.
         gc.collect()
@@ -215,7 +215,8 @@ def _be_the_child(serve: Callable[[str], Job], request: str, patience: float, wr
 
 
 @functools.cache
-def _libc() -> ctypes.CDLL:
+def libc() -> ctypes.CDLL:
+    """The C library of this process. Raises OSError where it cannot be had."""
     return ctypes.CDLL(None)
 
 
@@ -223,7 +224,7 @@ def _die_with_the_keeper() -> None:
     """A loop that kills its parent must not live on as an orphan. Linux only; elsewhere it ends with its test."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
-            _libc().prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            libc().prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _limit_memory() -> None:
