@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import Any
 
 import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
-from conformance.kit.pipes import BIG, lost, writing
-from conformance.kit.protocols import Events
+from conformance.kit.pipes import BIG, lost, reading, writing
+from conformance.kit.protocols import FailsAtTheEnd
 from conformance.requirement import SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -54,28 +53,18 @@ def test_a_write_pipe_that_has_ended_can_be_used(loop: Loop, patience: Patience,
 
 
 @requirement("pipes.failing-connection-lost", SHOULD, cite="asyncio-dev: Detect never-retrieved exceptions")
-@each("name", ["connect_read_pipe", "connect_write_pipe"])
-def test_an_exception_in_connection_lost_of_a_pipe(loop: Loop, patience: Patience, watch: Any, name: str) -> None:
+@each("end", [reading, writing])
+def test_an_exception_in_connection_lost_of_a_pipe(loop: Loop, patience: Patience, watch: Any, end: Any) -> None:
     """An exception in connection_lost() is given to the exception handler, and the pipe is closed all the same.
 
     If this fails: look for a last callback outside of any try, or for a close() behind it that is skipped.
     """
     error = LookupError("in connection_lost()")
-
-    class Fails(Events):
-        def connection_lost(self, exc: BaseException | None) -> None:
-            super().connection_lost(exc)
-            raise error
-
     watch.allow("reported")
     watch.reported.clear()
-    read, write = os.pipe()
-    ours, theirs = (read, write) if name == "connect_read_pipe" else (write, read)
-    file = open(ours, "rb" if ours == read else "wb", buffering=0)  # noqa: SIM115 (the transport owns it)
-    transport, protocol = loop.run_until_complete(getattr(loop, name)(Fails, file))
-    transport.close()
-    lost(loop, patience, protocol)
-    turn(loop, 2)
-    os.close(theirs)
+    with end(loop, FailsAtTheEnd(error)) as (transport, protocol, file, _):
+        transport.close()
+        lost(loop, patience, protocol)
+        turn(loop, 2)
     assert [context["exception"] for context in watch.reported] == [error]
     assert file.closed

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.children import ChildEvents, finish, spawned
+from conformance.kit.children import ChildEvents, finish, spawned, standing_for
 from conformance.kit.patience import Patience
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -196,17 +196,12 @@ def test_stdout_without_a_pipe_takes_stderr_along(loop: Loop, patience: Patience
 
     If this fails: look for STDOUT that is understood only beside a pipe.
     """
-    saved = os.dup(1)
-    file = os.open(tmp_path / "out", os.O_WRONLY | os.O_CREAT, 0o600)
-    os.dup2(file, 1)
-    try:
-        with spawned(loop, patience, "test /dev/fd/1 -ef /dev/fd/2 || exit 1; echo error >&2",
-                     stdin=DEVNULL, stdout=stdout, stderr=STDOUT) as (transport, protocol):  # fmt: skip
-            patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
-    finally:
-        os.dup2(saved, 1)
-        os.close(saved)
-        os.close(file)
+    with (
+        standing_for(1, tmp_path / "out", os.O_WRONLY),
+        spawned(loop, patience, "test /dev/fd/1 -ef /dev/fd/2 || exit 1; echo error >&2",
+                stdin=DEVNULL, stdout=stdout, stderr=STDOUT) as (transport, protocol),
+    ):  # fmt: skip
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
     assert transport.get_returncode() == 0
     assert (tmp_path / "out").read_text() == ("error\n" if stdout is None else "")
     assert not protocol.output

@@ -8,7 +8,7 @@ from typing import Any
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_all, reset
-from conformance.kit.protocols import Events
+from conformance.kit.protocols import Events, FailsAtTheEnd
 from conformance.kit.threads import in_thread
 from conformance.kit.transports import BIG, connected, until_lost
 from conformance.kit.ways import TCP_WAYS, WAYS, joined
@@ -282,15 +282,9 @@ def test_an_exception_in_connection_lost_is_reported(loop: Loop, patience: Patie
     If this fails: look for a last callback outside of any try, or for a close() behind it that is skipped.
     """
     error = LookupError("in connection_lost()")
-
-    class Fails(Events):
-        def connection_lost(self, exc: BaseException | None) -> None:
-            super().connection_lost(exc)
-            raise error
-
     watch.allow("reported")
     watch.reported.clear()
-    with joined(loop, patience, way, Fails()) as (transport, protocol, peer):
+    with joined(loop, patience, way, FailsAtTheEnd(error)) as (transport, protocol, peer):
         transport.close()
         until_lost(loop, patience, protocol)
         assert receive_all(peer) == b""

@@ -54,11 +54,13 @@ def reading(loop: Loop, protocol: Any = None) -> Iterator[tuple[Any, Any, Any, E
 
 
 @contextlib.contextmanager
-def writing(loop: Loop) -> Iterator[tuple[Any, Any, Any, End]]:
+def writing(loop: Loop, protocol: Any = None) -> Iterator[tuple[Any, Any, Any, End]]:
     """(transport, protocol, file, other end) of a pipe that the loop writes to; aborted at the end."""
     theirs, ours = os.pipe()
     file, end = open(ours, "wb", buffering=0), End(theirs)  # noqa: SIM115 (the transport owns it)
-    transport, made = loop.run_until_complete(loop.connect_write_pipe(Events, file))
+    transport, made = loop.run_until_complete(
+        loop.connect_write_pipe(lambda: Events() if protocol is None else protocol, file)
+    )
     try:
         yield transport, made, file, end
     finally:

@@ -88,6 +88,18 @@ class Datagrams(asyncio.DatagramProtocol):
         self.names.append("connection_lost")
 
 
+class FailsAtTheEnd(Events):
+    """Raises `error` in connection_lost(), which it keeps as any."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self._error = error
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        raise self._error
+
+
 def raising(error: BaseException) -> Callable[..., Any]:
     """A callback that raises `error`, whatever it is called with."""
 
