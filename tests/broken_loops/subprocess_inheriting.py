@@ -7,304 +7,258 @@ import os
 import shutil
 import signal
 import subprocess
-from asyncio import unix_events
 from typing import Any
-from unittest import mock
 
 from tests.broken_loops import breaks
+from tests.broken_loops.subprocess_keywords import Keywords, Shell
+from tests.broken_loops.subprocess_transport import TampersWithChildren, replaced
 
 Stock = asyncio.SelectorEventLoop
-_Child: Any = unix_events._UnixSubprocessTransport  # type: ignore[attr-defined]  # what is broken is the stock loop's own
 _AT_IMPORT = dict(os.environ)
 
 
-class _Starts(Stock):
-    """Changes what every child is started with: `given` are all the arguments of subprocess.Popen."""
-
-    def changed(self, args: list[Any], given: dict[str, Any]) -> None:
-        raise NotImplementedError
-
-    async def subprocess_exec(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
-        program = list(args)
-        self.changed(program, kwargs)
-        return await super().subprocess_exec(protocol_factory, *program, **kwargs)
-
-
-class _Shells(Stock):
-    """Changes what every shell command is started with."""
-
-    def changed(self, given: dict[str, Any]) -> None:
-        raise NotImplementedError
-
-    async def subprocess_shell(self, protocol_factory: Any, cmd: Any, **kwargs: Any) -> Any:
-        self.changed(kwargs)
-        return await super().subprocess_shell(protocol_factory, cmd, **kwargs)
-
-
 @breaks("subprocess.shell-streams")
-class ShellsWriteToTheTerminal(_Shells):
+class ShellsWriteToTheTerminal(Shell):
     """stdout=DEVNULL of a shell command is taken for None."""
 
-    def changed(self, given: dict[str, Any]) -> None:
-        if given.get("stdout") == subprocess.DEVNULL:
-            given["stdout"] = None
+    def changed(self, cmd: Any, kwargs: dict[str, Any]) -> Any:
+        if kwargs.get("stdout") == subprocess.DEVNULL:
+            kwargs["stdout"] = None
+        return cmd
 
 
 @breaks("subprocess.shell-streams")
-class ShellsKeepTheirErrors(_Shells):
+class ShellsKeepTheirErrors(Shell):
     """stderr=STDOUT of a shell command means nothing if stdout is None."""
 
-    def changed(self, given: dict[str, Any]) -> None:
-        if given.get("stderr") == subprocess.STDOUT and given.get("stdout", 0) is None:
-            given["stderr"] = None
+    def changed(self, cmd: Any, kwargs: dict[str, Any]) -> Any:
+        if kwargs.get("stderr") == subprocess.STDOUT and kwargs.get("stdout", 0) is None:
+            kwargs["stderr"] = None
+        return cmd
 
 
 @breaks("subprocess.shell-streams")
-class ShellsReadTheTerminal(_Shells):
+class ShellsReadTheTerminal(Shell):
     """stdin=DEVNULL of a shell command is taken for None."""
 
-    def changed(self, given: dict[str, Any]) -> None:
-        if given.get("stdin") == subprocess.DEVNULL:
-            given["stdin"] = None
+    def changed(self, cmd: Any, kwargs: dict[str, Any]) -> Any:
+        if kwargs.get("stdin") == subprocess.DEVNULL:
+            kwargs["stdin"] = None
+        return cmd
 
 
 @breaks("subprocess.constant-devnull")
-class DevnullIsInherited(_Starts):
+class DevnullIsInherited(Keywords):
     """stdin=DEVNULL is taken for None, which often is the same."""
 
-    def changed(self, args: list[Any], given: dict[str, Any]) -> None:
-        if given.get("stdin") == subprocess.DEVNULL:
-            given["stdin"] = None
+    def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
+        if kwargs.get("stdin") == subprocess.DEVNULL:
+            kwargs["stdin"] = None
 
 
 @breaks("subprocess.inherits")
-class ChildrenLeadGroups(_Starts):
+class ChildrenLeadGroups(Keywords):
     """Every child leads a process group of its own."""
 
-    def changed(self, args: list[Any], given: dict[str, Any]) -> None:
-        if not given.get("start_new_session") and given.get("process_group") is None:
-            given["process_group"] = 0
+    def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
+        if not kwargs.get("start_new_session") and kwargs.get("process_group") is None:
+            kwargs["process_group"] = 0
 
 
 @breaks("subprocess.inherits")
-class ChildrenHaveAUsualUmask(_Starts):
+class ChildrenHaveAUsualUmask(Keywords):
     """Without umask the mask of a child is 022."""
 
-    def changed(self, args: list[Any], given: dict[str, Any]) -> None:
-        given.setdefault("umask", 0o022)
+    def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
+        kwargs.setdefault("umask", 0o022)
 
 
 @breaks("subprocess.inherits")
-class ShellsStartAtTheRoot(_Shells):
+class ShellsStartAtTheRoot(Shell):
     """Without cwd a shell command runs in the root directory."""
 
-    def changed(self, given: dict[str, Any]) -> None:
-        if given.get("cwd") is None:
-            given["cwd"] = "/"
+    def changed(self, cmd: Any, kwargs: dict[str, Any]) -> Any:
+        if kwargs.get("cwd") is None:
+            kwargs["cwd"] = "/"
+        return cmd
 
 
 @breaks("subprocess.inherits")
-class ShellsHaveAnOldEnvironment(_Shells):
+class ShellsHaveAnOldEnvironment(Shell):
     """Without env a shell command has the environment that was when the loop was imported."""
 
-    def changed(self, given: dict[str, Any]) -> None:
-        if given.get("env") is None:
-            given["env"] = _AT_IMPORT
+    def changed(self, cmd: Any, kwargs: dict[str, Any]) -> Any:
+        if kwargs.get("env") is None:
+            kwargs["env"] = _AT_IMPORT
+        return cmd
 
 
 @breaks("subprocess.inherits")
-class EmptyVariablesAreDropped(_Shells):
+class EmptyVariablesAreDropped(Shell):
     """A shell command gets no variable whose value is empty."""
 
-    def changed(self, given: dict[str, Any]) -> None:
-        env = given.get("env")
-        given["env"] = {name: value for name, value in (os.environ if env is None else env).items() if value}
+    def changed(self, cmd: Any, kwargs: dict[str, Any]) -> Any:
+        env = kwargs.get("env")
+        kwargs["env"] = {name: value for name, value in (os.environ if env is None else env).items() if value}
+        return cmd
 
 
 @breaks("subprocess.default-actions")
-class ProtectsItsChildren(_Starts):
+class ProtectsItsChildren(Keywords):
     """Every child ignores SIGINT, so that Ctrl-C ends the parent only."""
 
-    def changed(self, args: list[Any], given: dict[str, Any]) -> None:
-        function = given.get("preexec_fn")
+    def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
+        function = kwargs.get("preexec_fn")
 
         def prepare() -> None:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             if function is not None:
                 function()
 
-        given["preexec_fn"] = prepare
+        kwargs["preexec_fn"] = prepare
 
 
 @breaks("subprocess.path-and-directory")
-class SearchesThePathOfTheParent(_Starts):
+class SearchesThePathOfTheParent(Keywords):
     """A program is searched with this process's PATH, whatever env has."""
 
-    def changed(self, args: list[Any], given: dict[str, Any]) -> None:
-        if isinstance(args[0], str) and os.sep not in args[0] and not given.get("executable"):
-            given["executable"] = shutil.which(args[0])
+    def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
+        if isinstance(args[0], str) and os.sep not in args[0] and not kwargs.get("executable"):
+            kwargs["executable"] = shutil.which(args[0])
 
 
 @breaks("subprocess.path-and-directory")
-class SearchesTheDirectoryOfTheChild(_Starts):
+class SearchesTheDirectoryOfTheChild(Keywords):
     """A program that is not on the PATH is taken from the directory cwd."""
 
-    def changed(self, args: list[Any], given: dict[str, Any]) -> None:
-        if given.get("cwd") and isinstance(args[0], str) and os.sep not in args[0]:
-            path = (given.get("env") or os.environ).get("PATH")
+    def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
+        if kwargs.get("cwd") and isinstance(args[0], str) and os.sep not in args[0]:
+            path = (kwargs.get("env") or os.environ).get("PATH")
             if shutil.which(args[0], path=path) is None:
-                given["executable"] = os.path.join(os.fsdecode(given["cwd"]), args[0])
+                kwargs["executable"] = os.path.join(os.fsdecode(kwargs["cwd"]), args[0])
 
 
 @breaks("subprocess.other-keywords")
-class RefusesKeywordsOfWindows(_Starts):
+class RefusesKeywordsOfWindows(Keywords):
     """Keywords that have a meaning on Windows only are refused, also with their defaults."""
 
-    def changed(self, args: list[Any], given: dict[str, Any]) -> None:
-        if "startupinfo" in given or "creationflags" in given:
+    def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
+        if "startupinfo" in kwargs or "creationflags" in kwargs:
             raise TypeError("these are for Windows")
 
 
 @breaks("subprocess.other-keywords")
-class PipesHaveTheirUsualSize(_Starts):
+class PipesHaveTheirUsualSize(Keywords):
     """pipesize is accepted and ignored."""
 
-    def changed(self, args: list[Any], given: dict[str, Any]) -> None:
-        given.pop("pipesize", None)
+    def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
+        kwargs.pop("pipesize", None)
 
 
 @breaks("subprocess.other-keywords")
-class GroupsAreSessions(_Starts):
+class GroupsAreSessions(Keywords):
     """process_group makes a session, too."""
 
-    def changed(self, args: list[Any], given: dict[str, Any]) -> None:
-        if given.get("process_group") is not None:
-            given.update(process_group=None, start_new_session=True)
+    def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
+        if kwargs.get("process_group") is not None:
+            kwargs.update(process_group=None, start_new_session=True)
 
 
 @breaks("subprocess.identity")
-class ChildrenKeepTheirPrivileges(_Starts):
+class ChildrenKeepTheirPrivileges(Keywords):
     """user, group and extra_groups are accepted and ignored."""
 
-    def changed(self, args: list[Any], given: dict[str, Any]) -> None:
+    def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
         for name in ("user", "group", "extra_groups"):
-            given.pop(name, None)
+            kwargs.pop(name, None)
 
 
 @breaks("subprocess.preexec-fn")
-class PreparesHere(_Starts):
+class PreparesHere(Keywords):
     """preexec_fn is called in this process, before the fork."""
 
-    def changed(self, args: list[Any], given: dict[str, Any]) -> None:
-        function = given.pop("preexec_fn", None)
+    def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
+        function = kwargs.pop("preexec_fn", None)
         if function is not None:
             function()
 
 
 @breaks("subprocess.streams-block")
-class FilesBecomeNonBlocking(_Starts):
+class FilesBecomeNonBlocking(Keywords):
     """A file object that is given for a stream is set to non-blocking mode."""
 
-    def changed(self, args: list[Any], given: dict[str, Any]) -> None:
+    def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
         for name in ("stdin", "stdout", "stderr"):
-            if hasattr(given.get(name), "fileno"):
-                os.set_blocking(given[name].fileno(), False)
-
-
-class _Own(Stock):
-    """Makes transports of its own for children."""
-
-    child: Any = _Child
-
-    async def _make_subprocess_transport(self, *args: Any, **kwargs: Any) -> Any:
-        with mock.patch.object(unix_events, "_UnixSubprocessTransport", self.child):
-            return await super()._make_subprocess_transport(*args, **kwargs)  # type: ignore[misc]
-
-
-class _NoReason(_Child):  # type: ignore[misc]
-    def _pipe_connection_lost(self, fd: int, exc: Any) -> None:
-        super()._pipe_connection_lost(fd, None)
+            if hasattr(kwargs.get(name), "fileno"):
+                os.set_blocking(kwargs[name].fileno(), False)
 
 
 @breaks("subprocess.stdin-lost-reason")
-class PipesOfChildrenHaveNoReason(_Own):
+class PipesOfChildrenHaveNoReason(TampersWithChildren):
     """exc of pipe_connection_lost() is always None."""
 
-    child = _NoReason
-
-
-class _FloatCodes(_Child):  # type: ignore[misc]
-    def get_returncode(self) -> Any:
-        code = super().get_returncode()
-        return float(code) if code is not None and code < 0 else code
+    def tamper(self, protocol: Any) -> None:
+        replaced(protocol, "pipe_connection_lost", lambda lost, fd, exc: lost(fd, None))
 
 
 @breaks("subprocess.returncode-signal")
-class CodesOfSignalsAreFloats(_Own):
+class CodesOfSignalsAreFloats(TampersWithChildren):
     """The return code of a child that a signal has ended is a float."""
 
-    child = _FloatCodes
+    def patch(self, transport: Any, protocol: Any) -> None:
+        def code(get: Any) -> Any:
+            return float(get()) if (get() or 0) < 0 else get()
 
-
-class _FalseCodes(_Child):  # type: ignore[misc]
-    def get_returncode(self) -> Any:
-        code = super().get_returncode()
-        return False if code == 0 else code
+        replaced(transport, "get_returncode", code)
 
 
 @breaks("subprocess.returncode")
-class SuccessIsFalse(_Own):
+class SuccessIsFalse(TampersWithChildren):
     """The return code of a child that has succeeded is False."""
 
-    child = _FalseCodes
-
-
-class _PopenUntold(_Child):  # type: ignore[misc]
-    def _process_exited(self, returncode: int) -> None:
-        popen = self._proc
-        super()._process_exited(returncode)
-        popen.returncode = None
+    def patch(self, transport: Any, protocol: Any) -> None:
+        replaced(transport, "get_returncode", lambda get: False if get() == 0 else get())
 
 
 @breaks("subprocess.extra-info")
-class PopenIsNotTold(_Own):
+class PopenIsNotTold(TampersWithChildren):
     """The Popen object of a child is not told of its return code, which somebody else has waited for."""
 
-    child = _PopenUntold
+    def patch(self, transport: Any, protocol: Any) -> None:
+        popen = transport.get_extra_info("subprocess")
 
+        def exited(process_exited: Any, returncode: int) -> None:
+            process_exited(returncode)
+            popen.returncode = None
 
-class _NoProtocolLeft(_Child):  # type: ignore[misc]
-    def get_protocol(self) -> Any:
-        return None if self._closed else super().get_protocol()
+        replaced(transport, "_process_exited", exited)
 
 
 @breaks("subprocess.get-protocol")
-class ClosedChildrenHaveNoProtocol(_Own):
+class ClosedChildrenHaveNoProtocol(TampersWithChildren):
     """get_protocol() of a transport that is closing is None, though its protocol is still to be called."""
 
-    child = _NoProtocolLeft
-
-
-class _Exchanges(_Child):  # type: ignore[misc]
-    def _pipe_connection_lost(self, fd: int, exc: Any) -> None:
-        shell = isinstance(self._proc.args, str)
-        super()._pipe_connection_lost(3 - fd if shell and fd and len(self._pipes) == 3 else fd, exc)
+    def patch(self, transport: Any, protocol: Any) -> None:
+        replaced(transport, "get_protocol", lambda get: None if transport.is_closing() else get())
 
 
 @breaks("subprocess.pipe-lost-early")
-class EndsOfAShellAreExchanged(_Own):
+class EndsOfAShellAreExchanged(Stock):
     """The ends of stdout and stderr of a shell command are told with each other's number."""
 
-    child = _Exchanges
+    async def subprocess_shell(self, protocol_factory: Any, cmd: Any, **kwargs: Any) -> Any:
+        def exchanged() -> Any:
+            protocol = protocol_factory()
+            if not {"stdin", "stdout", "stderr"} & kwargs.keys():  # all three are pipes
+                replaced(protocol, "pipe_connection_lost", lambda lost, fd, exc: lost(3 - fd if fd else fd, exc))
+            return protocol
 
-
-class _ZeroEnds(_Child):  # type: ignore[misc]
-    def send_signal(self, signal: int) -> None:
-        super().send_signal(signal or 15)
+        return await super().subprocess_shell(exchanged, cmd, **kwargs)
 
 
 @breaks("subprocess.send-signal")
-class ZeroIsNoSignal(_Own):
+class ZeroIsNoSignal(TampersWithChildren):
     """send_signal(0) sends SIGTERM."""
 
-    child = _ZeroEnds
+    def patch(self, transport: Any, protocol: Any) -> None:
+        replaced(transport, "send_signal", lambda send, number: send(number or signal.SIGTERM))

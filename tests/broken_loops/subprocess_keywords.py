@@ -14,7 +14,7 @@ from tests.broken_loops import breaks
 Stock = asyncio.SelectorEventLoop
 
 
-class _Keywords(Stock):
+class Keywords(Stock):
     """Changes the arguments of every child."""
 
     def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
@@ -26,7 +26,7 @@ class _Keywords(Stock):
         return await super().subprocess_exec(protocol_factory, *given, **kwargs)
 
 
-class _Shell(Stock):
+class Shell(Stock):
     """Changes the arguments of shell commands."""
 
     def changed(self, cmd: Any, kwargs: dict[str, Any]) -> Any:
@@ -38,7 +38,7 @@ class _Shell(Stock):
 
 
 @breaks("subprocess.env-mapping")
-class AnEmptyEnvironmentIsNone(_Keywords):
+class AnEmptyEnvironmentIsNone(Keywords):
     """env={} is taken for None."""
 
     def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
@@ -46,7 +46,7 @@ class AnEmptyEnvironmentIsNone(_Keywords):
 
 
 @breaks("subprocess.env-mapping")
-class TheEnvironmentMustBeADict(_Keywords):
+class TheEnvironmentMustBeADict(Keywords):
     """env must be a dict."""
 
     def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
@@ -55,7 +55,7 @@ class TheEnvironmentMustBeADict(_Keywords):
 
 
 @breaks("subprocess.false-keywords")
-class FalseKeywordsAreDefaults(_Keywords):
+class FalseKeywordsAreDefaults(Keywords):
     """Keywords whose value is false are not passed on."""
 
     def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
@@ -65,7 +65,7 @@ class FalseKeywordsAreDefaults(_Keywords):
 
 
 @breaks("subprocess.shell-keywords")
-class TheShellIsFixed(_Shell):
+class TheShellIsFixed(Shell):
     """subprocess_shell() ignores executable."""
 
     def changed(self, cmd: Any, kwargs: dict[str, Any]) -> Any:
@@ -74,7 +74,7 @@ class TheShellIsFixed(_Shell):
 
 
 @breaks("subprocess.shell-keywords")
-class ShellsStayWhereTheyAre(_Shell):
+class ShellsStayWhereTheyAre(Shell):
     """subprocess_shell() ignores cwd and env."""
 
     def changed(self, cmd: Any, kwargs: dict[str, Any]) -> Any:
@@ -84,7 +84,7 @@ class ShellsStayWhereTheyAre(_Shell):
 
 
 @breaks("subprocess.shell-keywords")
-class ShellsKnowFewKeywords(_Shell):
+class ShellsKnowFewKeywords(Shell):
     """subprocess_shell() ignores what has to do with descriptors."""
 
     def changed(self, cmd: Any, kwargs: dict[str, Any]) -> Any:
@@ -94,7 +94,7 @@ class ShellsKnowFewKeywords(_Shell):
 
 
 @breaks("subprocess.shell-keywords")
-class ShellsArePreparedByNobody(_Shell):
+class ShellsArePreparedByNobody(Shell):
     """subprocess_shell() ignores umask and preexec_fn."""
 
     def changed(self, cmd: Any, kwargs: dict[str, Any]) -> Any:
@@ -104,7 +104,7 @@ class ShellsArePreparedByNobody(_Shell):
 
 
 @breaks("subprocess.shell-lines")
-class CommandsAreLines(_Shell):
+class CommandsAreLines(Shell):
     """Only the first line of a shell command is run."""
 
     def changed(self, cmd: Any, kwargs: dict[str, Any]) -> Any:
@@ -112,7 +112,7 @@ class CommandsAreLines(_Shell):
 
 
 @breaks("subprocess.null-byte")
-class StringsEndAtNull(_Keywords):
+class StringsEndAtNull(Keywords):
     """An argument ends at its first null byte."""
 
     def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
@@ -120,7 +120,7 @@ class StringsEndAtNull(_Keywords):
 
 
 @breaks("subprocess.exec-type")
-class ArgumentsAreMadeStrings(_Keywords):
+class ArgumentsAreMadeStrings(Keywords):
     """Arguments that are no strings are made such."""
 
     def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
@@ -128,7 +128,7 @@ class ArgumentsAreMadeStrings(_Keywords):
 
 
 @breaks("subprocess.preexec-error")
-class PreexecMayFail(_Keywords):
+class PreexecMayFail(Keywords):
     """An exception of preexec_fn is dropped in the child."""
 
     def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
@@ -143,7 +143,7 @@ class PreexecMayFail(_Keywords):
 
 
 @breaks("subprocess.file-position")
-class WindsFilesBack(_Keywords):
+class WindsFilesBack(Keywords):
     """A file as standard stream is used from its beginning."""
 
     def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
@@ -166,7 +166,7 @@ class ClosesTheFileOfStdin(Stock):
 
 
 @breaks("subprocess.file-like")
-class FilesAreOfTheModuleIo(_Keywords):
+class FilesAreOfTheModuleIo(Keywords):
     """A standard stream must be an object of the module io."""
 
     def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
@@ -176,7 +176,7 @@ class FilesAreOfTheModuleIo(_Keywords):
 
 
 @breaks("subprocess.stderr-follows")
-class StderrStaysWhereItIs(_Keywords):
+class StderrStaysWhereItIs(Keywords):
     """stderr=STDOUT means nothing if stdout is None."""
 
     def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
