@@ -2,8 +2,10 @@
 
 `python -m tests.broken_loops.table` rewrites `conformance/proofs.json` (requirement → the loops that prove it, which
 reports show) and `docs/broken-loops.md` (broken loop → requirements failed). `--proofs-only` runs nothing and
-writes the first from the declarations alone; `--others N` asks each loop the chapters that it breaks and N
-requirements of other chapters, where there is no time for a thousand requirements on each of a thousand loops.
+writes the first from the declarations alone. A thousand requirements on each of two thousand loops take hours:
+`--others N` asks each loop the chapters that it breaks and N requirements of other chapters, `--sample N` draws N
+loops, asks those everything and writes no page, and `--work DIR` keeps what each loop failed, so that a run goes on
+where another ended.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from tests.harness import ROOT, run_pytest
 PROOFS = ROOT / "conformance" / "proofs.json"
 PAGE = ROOT / "docs" / "broken-loops.md"
 _BATCH = 12
+_STOCK = "stock"
 
 
 def proofs() -> dict[str, list[dict[str, str]]]:
@@ -41,11 +44,11 @@ def proofs_text() -> str:
     return json.dumps(proofs(), indent=1, ensure_ascii=False) + "\n"
 
 
-def batches(loops: list[BrokenLoop]) -> list[list[BrokenLoop]]:
-    """Loops that break the same chapters together, a dozen at a time."""
+def batches(loops: list[BrokenLoop], others: int | None) -> list[list[BrokenLoop]]:
+    """A dozen loops at a time: any, if they are asked everything, else such as break the same chapters."""
     alike: dict[tuple[str, ...], list[BrokenLoop]] = defaultdict(list)
     for loop in loops:
-        alike[tuple(sorted({id.partition(".")[0] for id in loop.breaks}))].append(loop)
+        alike[() if others is None else tuple(sorted({id.partition(".")[0] for id in loop.breaks}))].append(loop)
     return [group[i : i + _BATCH] for group in alike.values() for i in range(0, len(group), _BATCH)]
 
 
@@ -58,17 +61,14 @@ def asked(loops: list[BrokenLoop], others: int | None, draw: random.Random) -> l
     return [*(f"{chapter}.*" for chapter in sorted(chapters)), *draw.sample(rest, min(others, len(rest)))]
 
 
-def failed_by(loops: list[BrokenLoop], ids: list[str], stock_fails: set[str], directory: Path) -> dict[str, list[str]]:
-    """Name of each loop → ids that it fails beyond those that the stock loop fails."""
-    file = directory / f"{loops[0].name}.jsonl"
-    specs = [f"--loop={loop.spec}" for loop in loops]
-    finished = run_pytest("-q", "-n", "2", f"--loop-results={file}", *specs, *ids, patience=4, timeout=7200)
+def failed_by(specs: dict[str, str], ids: list[str], directory: Path) -> dict[str, set[str]]:
+    """Name of each loop → ids that it fails."""
+    file = directory / f"{next(iter(specs))}.jsonl"
+    arguments = [f"--loop={spec}" for spec in specs.values()]
+    finished = run_pytest("-q", "-n", "2", f"--loop-results={file}", *arguments, *ids, patience=4, timeout=7200)
     if finished.run is None or not finished.run.complete:
         sys.exit(f"the battery did not finish:\n{finished.output[-3000:]}")
-    return {
-        loop.name: sorted(id for id, v in finished.verdicts(loop.name).items() if v in WRONG and id not in stock_fails)
-        for loop in loops
-    }
+    return {name: {id for id, verdict in finished.verdicts(name).items() if verdict in WRONG} for name in specs}
 
 
 def page(failed: dict[str, list[str]], others: int | None) -> str:
@@ -94,32 +94,65 @@ def page(failed: dict[str, list[str]], others: int | None) -> str:
     return "\n".join(lines) + "\n"
 
 
+class Kept:
+    """What each loop failed so far, a JSON line each in the directory given, or in none."""
+
+    def __init__(self, directory: Path | None) -> None:
+        self.failed: dict[str, list[str]] = {}
+        self._file = directory and directory / "failed.jsonl"
+        if directory:
+            directory.mkdir(parents=True, exist_ok=True)
+        if self._file and self._file.exists():
+            for line in self._file.read_text(encoding="utf-8").splitlines():
+                self.failed |= json.loads(line)
+
+    def add(self, failed: dict[str, list[str]]) -> None:
+        self.failed |= failed
+        if self._file:
+            with self._file.open("a", encoding="utf-8") as file:
+                file.writelines(json.dumps({name: ids}) + "\n" for name, ids in failed.items())
+
+
+def ask(loops: list[BrokenLoop], others: int | None, draw: random.Random, kept: Kept) -> None:
+    """Ask every loop that `kept` does not hold, a batch at a time."""
+    started = time.monotonic()
+    left = [loop for loop in loops if loop.name not in kept.failed]
+    done = 0
+    with tempfile.TemporaryDirectory() as directory:
+        stock_fails = failed_by({_STOCK: f"{_STOCK}=asyncio:SelectorEventLoop"}, [], Path(directory))[_STOCK]
+        for batch in batches(left, others):
+            failed = failed_by({loop.name: loop.spec for loop in batch}, asked(batch, others, draw), Path(directory))
+            kept.add({name: sorted(ids - stock_fails) for name, ids in failed.items()})
+            done += len(batch)
+            minutes = (time.monotonic() - started) / done * (len(left) - done) / 60
+            print(f"{done} of {len(left)} broken loops, about {minutes:.0f} min left", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--proofs-only", action="store_true", help="write conformance/proofs.json and run nothing")
     parser.add_argument("--others", type=int, metavar="N", help="ask each loop its chapters and N ids of others")
+    parser.add_argument("--sample", type=int, metavar="N", help="ask N loops, drawn, and write no page")
     parser.add_argument("--seed", type=int, default=1, help="draws those N (default: 1)")
+    parser.add_argument("--work", type=Path, metavar="DIR", help="keep what was measured in this directory, and go on")
     options = parser.parse_args()
     PROOFS.write_text(proofs_text(), encoding="utf-8")
     if options.proofs_only:
         return
     loops = [loop for loop in every() if loop.applies]
-    started = time.monotonic()
-    failed: dict[str, list[str]] = {}
-    with tempfile.TemporaryDirectory() as directory:
-        stock = run_pytest(
-            "-q", "-n", "2", "--loop=stock=asyncio:SelectorEventLoop", f"--loop-results={directory}/stock.jsonl"
-        )
-        stock_fails = {id for id, v in stock.verdicts("stock").items() if v in WRONG}
-        draw = random.Random(options.seed)
-        for batch in batches(loops):
-            failed |= failed_by(batch, asked(batch, options.others, draw), stock_fails, Path(directory))
-            left = (time.monotonic() - started) / len(failed) * (len(loops) - len(failed))
-            print(f"{len(failed)} of {len(loops)} broken loops, about {left / 60:.0f} min left", flush=True)
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(page(failed, options.others), encoding="utf-8")
+    draw = random.Random(options.seed)
+    if options.sample is not None:
+        loops = draw.sample(loops, min(options.sample, len(loops)))
+    kept = Kept(options.work)
+    ask(loops, options.others, draw, kept)
+    failed = {loop.name: kept.failed[loop.name] for loop in loops}
+    spread = [len(ids) for ids in failed.values()]
+    print(f"{len(failed)} broken loops fail {statistics.median(spread):g} in the median, {max(spread)} at most")
+    if options.sample is None:
+        PAGE.parent.mkdir(exist_ok=True)
+        PAGE.write_text(page(failed, options.others), encoding="utf-8")
+        print(f"wrote {PROOFS} and {PAGE}")
     survivors = [loop for loop in loops if not set(loop.breaks) & set(failed[loop.name])]
-    print(f"median spread {statistics.median(len(ids) for ids in failed.values()):g}; wrote {PROOFS} and {PAGE}")
     for loop in survivors:
         print(f"not caught: {loop.name} should fail {', '.join(loop.breaks)}")
     sys.exit(bool(survivors))
