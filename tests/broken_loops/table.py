@@ -29,6 +29,8 @@ PROOFS = ROOT / "conformance" / "proofs.json"
 PAGE = ROOT / "docs" / "broken-loops.md"
 _BATCH = 12
 _STOCK = "stock"
+_APART = ("ecosystem",)
+"""What is no part of the whole battery."""
 
 
 def proofs() -> dict[str, list[dict[str, str]]]:
@@ -44,21 +46,26 @@ def proofs_text() -> str:
     return json.dumps(proofs(), indent=1, ensure_ascii=False) + "\n"
 
 
+def broken_chapters(loop: BrokenLoop) -> tuple[str, ...]:
+    return tuple(sorted({id.partition(".")[0] for id in loop.breaks}))
+
+
 def batches(loops: list[BrokenLoop], others: int | None) -> list[list[BrokenLoop]]:
-    """A dozen loops at a time: any, if they are asked everything, else such as break the same chapters."""
+    """A dozen loops at a time: such as break the same chapters, or, if those are asked everything, any."""
     alike: dict[tuple[str, ...], list[BrokenLoop]] = defaultdict(list)
     for loop in loops:
-        alike[() if others is None else tuple(sorted({id.partition(".")[0] for id in loop.breaks}))].append(loop)
+        chapters = broken_chapters(loop)
+        alike[chapters if others is not None or chapters == _APART else ()].append(loop)
     return [group[i : i + _BATCH] for group in alike.values() for i in range(0, len(group), _BATCH)]
 
 
 def asked(loops: list[BrokenLoop], others: int | None, draw: random.Random) -> list[str]:
     """What a batch is asked: the chapters that it breaks and so many ids of others; nothing named is everything."""
-    if others is None:
+    chapters = broken_chapters(loops[0])
+    if others is None and chapters != _APART:
         return []
-    chapters = {id.partition(".")[0] for loop in loops for id in loop.breaks}
-    rest = [r.id for r in catalogue.load().values() if r.chapter not in chapters and r.chapter != "ecosystem"]
-    return [*(f"{chapter}.*" for chapter in sorted(chapters)), *draw.sample(rest, min(others, len(rest)))]
+    rest = [r.id for r in catalogue.load().values() if r.chapter not in (*chapters, *_APART)]
+    return [*(f"{chapter}.*" for chapter in chapters), *draw.sample(rest, min(others or 0, len(rest)))]
 
 
 def failed_by(specs: dict[str, str], ids: list[str], directory: Path) -> dict[str, set[str]]:
