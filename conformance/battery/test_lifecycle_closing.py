@@ -65,6 +65,7 @@ def test_closing_twice_is_harmless(loop: Loop) -> None:
     """
     turn(loop)
     loop.run_until_complete(loop.run_in_executor(None, int))
+    loop.run_until_complete(loop.shutdown_default_executor())
     for _ in range(3):
         loop.close()
     assert loop.is_closed()
