@@ -162,6 +162,12 @@ def test_callbacks_scheduled_by_the_last_turn_run_at_the_next_start(
         turn(loop)
     patience.run_until(loop, lambda: trace, "what was scheduled")
     assert trace == ["later"]
+    future = loop.create_future()
+    future.add_done_callback(lambda _: outer())
+    trace.clear()
+    loop.call_soon(future.set_result, None)
+    loop.run_until_complete(future)
+    patience.run_until(loop, lambda: trace, "what was scheduled by the last turn of run_until_complete()")
 
 
 @requirement("callbacks.closed-loop", MUST, cite="asyncio-eventloop: loop.close")

@@ -90,6 +90,9 @@ def test_set_debug_sets_the_mode(loop: Loop) -> None:
         turn(loop)
         seen.append(loop.get_debug())
     assert seen == [True, False, False, False, True, True, True, False, False]
+    loop.set_debug(True)
+    loop.run_until_complete(asyncio.sleep(0))
+    assert loop.get_debug() is in_thread(loop.get_debug).result() is True
     assert {type(each) for each in seen} == {bool}
 
 

@@ -55,6 +55,7 @@ def test_is_closed_tells_whether_the_loop_was_closed(loop: Loop) -> None:
     assert loop.is_closed() is False
     loop.close()
     assert loop.is_closed() is True
+    assert in_thread(loop.is_closed).result() is True
 
 
 @requirement("lifecycle.close-idempotent", MUST, cite="asyncio-eventloop: loop.close")

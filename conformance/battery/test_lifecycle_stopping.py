@@ -225,7 +225,7 @@ def test_a_loop_without_timers_waits_and_can_be_woken(loop: Loop, patience: Pati
 
 @requirement("lifecycle.stop-from-nested-task", MUST, cite="asyncio-eventloop: loop.stop")
 def test_tasks_survive_a_stop(loop: Loop) -> None:
-    """A task that was waiting when the loop stopped goes on when it runs again.
+    """A task that was waiting when the loop stopped, however it did, goes on when it runs again.
 
     If this fails: look for a stop that cancels, or forgets, what waits.
     """
@@ -235,6 +235,11 @@ def test_tasks_survive_a_stop(loop: Loop) -> None:
         return await future
 
     task = loop.create_task(wait())
+    turn(loop, 3)
+    assert loop.run_until_complete(value_of()) == "value"
+    loop.call_soon(raising(SystemExit()))
+    with pytest.raises(SystemExit):
+        loop.run_forever()
     turn(loop, 3)
     assert not task.done()
     future.set_result("awaited")
