@@ -47,7 +47,9 @@ class ErrorsMixin(LoopCore):
                 lines.append(f"{key}: {_STACKS[key]} created at (most recent call last):\n{stack}")
             elif key not in ("message", "exception"):
                 lines.append(f"{key}: {context[key]!r}")
-        logger.error("\n".join(lines), exc_info=context.get("exception"))
+        error = context.get("exception")
+        # Not the exception alone: the logger would leave one out whose truth value is false.
+        logger.error("\n".join(lines), exc_info=None if error is None else (type(error), error, error.__traceback__))
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Hand a context to the handler (asyncio-eventloop: loop.call_exception_handler).

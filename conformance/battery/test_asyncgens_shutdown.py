@@ -120,6 +120,7 @@ def test_shutdown_asyncgens_can_be_awaited_in_the_run_that_started_them(loop: Lo
     If this fails: look for a shutdown that works between runs only.
     """
     trace: list[str] = []
+    loop.set_debug(True)  # in which mode, too
 
     async def main() -> None:
         generators = [count(trace), count(trace)]

@@ -116,6 +116,16 @@ def test_cancelling_again_has_no_effect(loop: Loop) -> None:
     assert trace == ["executed"] + ["waiting"] * 3
     assert not any(handle.cancelled() for handle in waiting)
 
+    def itself(number: int) -> None:
+        handles[number].cancel()
+        trace.append("itself")
+
+    trace.clear()
+    handles = [loop.call_soon(itself, 0), loop.call_at(loop.time(), itself, 1), loop.call_soon_threadsafe(itself, 2)]
+    loop.call_at(loop.time() + 0.001, loop.stop)
+    loop.run_forever()
+    assert trace == ["itself"] * 3
+
 
 @requirement("callbacks.cancelled", MUST, cite="asyncio-eventloop: Handle.cancelled")
 def test_cancelled_tells_whether_the_callback_was_cancelled(loop: Loop) -> None:

@@ -69,14 +69,17 @@ def test_a_callback_that_ran_was_not_cancelled(loop: Loop, way: str) -> None:
 @requirement("callbacks.get-context", MUST, cite="asyncio-eventloop: Handle.get_context", since="3.12")
 @each("way", _WAYS)
 def test_a_handle_tells_its_context(loop: Loop, way: str) -> None:
-    """get_context() returns the Context object associated with the handle: the one that was given.
+    """get_context() returns the Context object associated with the handle: the one given, also once it ran, or won't.
 
-    If this fails: look for a handle that keeps a copy, or None.
+    If this fails: look for a handle that keeps a copy, or that forgets the context with the callback.
     """
     context = contextvars.copy_context()
-    handle: Any = getattr(loop, way)(lambda: None, context=context)
-    assert handle.get_context() is context
+    ran, cancelled = (getattr(loop, way)(lambda: None, context=context) for _ in range(2))
+    assert ran.get_context() is context
+    cancelled.cancel()
     turn(loop)
+    assert ran.get_context() is context
+    assert cancelled.get_context() is context
 
 
 @requirement("callbacks.get-context-default", MUST, cite="asyncio-eventloop: Handle.get_context", since="3.12")

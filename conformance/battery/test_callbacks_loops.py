@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 from typing import Any
 
@@ -17,12 +18,15 @@ Loop = asyncio.AbstractEventLoop
 
 
 @requirement("callbacks.error-isolated", MUST, cite="asyncio-dev: Detect never-retrieved exceptions")
-def test_an_exception_in_a_callback_does_not_stop_the_others(loop: Loop, watch: Any) -> None:
+@each("debug", [False, True])
+def test_an_exception_in_a_callback_does_not_stop_the_others(loop: Loop, watch: Any, debug: bool) -> None:
     """A callback that raises is reported; the callbacks behind it run in the same order as ever.
 
     If this fails: look for an exception that leaves the loop of ready callbacks.
     """
     watch.allow("reported")
+    watch.reported.clear()
+    loop.set_debug(debug)
     trace: list[int] = []
     for number in range(3):
         loop.call_soon(trace.append, number)
@@ -30,6 +34,37 @@ def test_an_exception_in_a_callback_does_not_stop_the_others(loop: Loop, watch: 
     turn(loop)
     assert trace == [0, 1, 2]
     assert len(watch.reported) == 3
+
+
+@requirement("callbacks.from-finalizer", SHOULD, cite="asyncio-eventloop: loop.call_soon")
+@each("released", ["when it ran", "with its handle", "with its timer"])
+def test_a_finalizer_can_schedule(loop: Loop, patience: Patience, released: str) -> None:
+    """A callback can be scheduled wherever Python code runs, also by __del__() of an argument that the loop lets go.
+
+    If this fails: look for a lock, or a borrowed queue, that is held while the loop drops what a callback has held.
+    """
+    trace: list[str] = []
+
+    class Argument:
+        def __del__(self) -> None:
+            loop.call_soon(trace.append, "callback")
+            loop.call_later(0, trace.append, "timer")
+            loop.call_soon_threadsafe(trace.append, "from a thread")
+
+    if released == "when it ran":
+        loop.call_soon(lambda _: None, Argument())
+    elif released == "with its handle":
+        loop.call_soon(lambda _: None, Argument()).cancel()
+    else:
+        loop.call_later(0.001, lambda _: None, Argument()).cancel()
+        loop.run_until_complete(asyncio.sleep(0.002))
+
+    def happened() -> bool:
+        gc.collect()
+        return len(trace) >= 3
+
+    patience.run_until(loop, happened, "what the finaliser has scheduled")
+    assert sorted(trace) == ["callback", "from a thread", "timer"]
 
 
 @requirement("callbacks.fairness-io", SHOULD, cite="PEP 3156: Basic Callbacks")
@@ -127,15 +162,23 @@ def test_callbacks_scheduled_by_the_last_turn_run_at_the_next_start(
         turn(loop)
     patience.run_until(loop, lambda: trace, "what was scheduled")
     assert trace == ["later"]
+    future = loop.create_future()
+    future.add_done_callback(lambda _: outer())
+    trace.clear()
+    loop.call_soon(future.set_result, None)
+    loop.run_until_complete(future)
+    patience.run_until(loop, lambda: trace, "what was scheduled by the last turn of run_until_complete()")
 
 
 @requirement("callbacks.closed-loop", MUST, cite="asyncio-eventloop: loop.close")
 @each("method", ["call_soon", "call_soon_threadsafe"])
-def test_scheduling_on_a_closed_loop_is_an_error(loop: Loop, method: str) -> None:
+@each("debug", [False, True])
+def test_scheduling_on_a_closed_loop_is_an_error(loop: Loop, method: str, debug: bool) -> None:
     """call_soon() and call_soon_threadsafe() raise RuntimeError if called on a loop that's been closed.
 
     If this fails: look for a callback that is queued for a loop that can never run it.
     """
+    loop.set_debug(debug)
     loop.close()
     with pytest.raises(RuntimeError):
         getattr(loop, method)(lambda: None)

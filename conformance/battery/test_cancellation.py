@@ -163,12 +163,15 @@ def test_a_cancelled_task_has_no_result(loop: Loop, method: str) -> None:
 
     If this fails: look for the exception of the coroutine, kept as any other, or for one that is made anew.
     """
-    task, _future = waiting_task(loop)
-    task.cancel("message")
+    waiting, future = waiting_task(loop)
+    tasks = [waiting, loop.create_task(wait_for_it(future))]  # the second has not begun
+    for task in tasks:
+        task.cancel("message")
     turn(loop, 3)
-    with pytest.raises(asyncio.CancelledError) as caught:
-        getattr(task, method)()
-    assert caught.value.args == ("message",)
+    for task in tasks:
+        with pytest.raises(asyncio.CancelledError) as caught:
+            getattr(task, method)()
+        assert caught.value.args == ("message",)
 
 
 @requirement("cancellation.swallowed", MUST, cite="asyncio-task: Task.cancel")

@@ -185,3 +185,9 @@ def test_run_until_complete_raises_cancelled_error(loop: Loop) -> None:
         loop.run_until_complete(task)
     assert caught.value.args == ("message",)
     assert not loop.is_running()
+    future = loop.create_future()
+    loop.call_soon(future.cancel, "another")
+    for _ in range(2):
+        with pytest.raises(asyncio.CancelledError) as caught:
+            loop.run_until_complete(future)
+        assert caught.value.args == ("another",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import os
 import signal
 import socket
@@ -11,10 +12,11 @@ from collections.abc import Callable
 from typing import Any
 
 from conformance.kit.cases import each
+from conformance.kit.coroutines import failing
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import tcp_pair
 from conformance.kit.places import PLACES, at
-from conformance.kit.protocols import Events
+from conformance.kit.protocols import Events, raising
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -25,6 +27,7 @@ _WAYS: dict[str, Callable[[Loop], Schedule]] = {
     "call_soon": lambda loop: loop.call_soon,
     "call_soon_threadsafe": lambda loop: loop.call_soon_threadsafe,
     "call_later": lambda loop: lambda *args, **kwargs: loop.call_later(0, *args, **kwargs),
+    "call_later with a delay": lambda loop: lambda *args, **kwargs: loop.call_later(0.001, *args, **kwargs),
     "call_at": lambda loop: lambda *args, **kwargs: loop.call_at(loop.time(), *args, **kwargs),
 }
 
@@ -344,7 +347,8 @@ def test_protocol_callbacks_see_the_context_of_the_connecting_task(loop: Loop, p
 
 
 @requirement("context.exception-handler", MUST, cite="asyncio-eventloop: loop.set_exception_handler", since="3.12")
-def test_the_exception_handler_runs_in_the_context_of_the_task(loop: Loop) -> None:
+@each("behalf", ["handle", "timer", "task"])
+def test_the_exception_handler_runs_in_the_context_of_the_task(loop: Loop, patience: Patience, behalf: str) -> None:
     """If the handler is called on behalf of a Task or Handle, it is run in the contextvars.Context of it.
 
     If this fails: look for what Python 3.12 added to call_exception_handler().
@@ -352,11 +356,16 @@ def test_the_exception_handler_runs_in_the_context_of_the_task(loop: Loop) -> No
     seen: list[str] = []
     loop.set_exception_handler(lambda _loop, _context: _ask(seen))
     context = contextvars.copy_context()
-    context.run(VARIABLE.set, "of the handle")
-
-    def fail() -> None:
-        raise LookupError
-
-    loop.call_soon(fail, context=context)
-    turn(loop, 2)
-    assert seen == ["of the handle"]
+    context.run(VARIABLE.set, f"of the {behalf}")
+    fail = raising(LookupError())
+    if behalf == "task":  # whose exception nobody retrieves
+        task: asyncio.Task[None] = loop.create_task(failing(), context=context)
+        loop.run_until_complete(asyncio.wait([task]))
+        del task
+        gc.collect()
+    elif behalf == "timer":
+        loop.call_later(0.001, fail, context=context)
+    else:
+        loop.call_soon(fail, context=context)
+    patience.run_until(loop, lambda: seen, "the call of the handler")
+    assert seen == [f"of the {behalf}"]

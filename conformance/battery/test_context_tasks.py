@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from conformance.kit.cases import each
-from conformance.kit.patience import turn
+from conformance.kit.patience import Patience, turn
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -38,6 +39,42 @@ def test_a_task_copies_the_context_when_it_is_made(loop: Loop) -> None:
     task = loop.create_task(_ask())
     VARIABLE.reset(token)
     assert loop.run_until_complete(task) == "at the creation"
+
+
+_TAKERS: dict[str, Callable[[Loop, Callable[..., None]], object]] = {
+    "call_soon": lambda loop, ask: loop.call_soon(ask, context=None),
+    "call_soon_threadsafe": lambda loop, ask: loop.call_soon_threadsafe(ask, context=None),
+    "call_later": lambda loop, ask: loop.call_later(0, ask, context=None),
+    "call_at": lambda loop, ask: loop.call_at(loop.time(), ask, context=None),
+    "add_done_callback": lambda loop, ask: _done(loop).add_done_callback(ask, context=None),
+    "create_task": lambda loop, ask: loop.create_task(_call(ask), context=None),
+}
+
+
+def _done(loop: Loop) -> asyncio.Future[Any]:
+    future = loop.create_future()
+    future.set_result(None)
+    return future
+
+
+async def _call(ask: Callable[..., None]) -> None:
+    ask()
+
+
+@requirement("context.none-given", MUST, cite="asyncio-eventloop: loop.call_soon")
+@each("way", _TAKERS)
+def test_none_is_no_context(loop: Loop, patience: Patience, way: str) -> None:
+    """context is None by default: who gives None gives no context, and the current one is used.
+
+    If this fails: look for a test of whether the keyword was given, where the question is whether it is None.
+    """
+    seen: list[str] = []
+    token = VARIABLE.set("current")
+    kept = _TAKERS[way](loop, lambda *_: seen.append(VARIABLE.get()))
+    VARIABLE.reset(token)
+    patience.run_until(loop, lambda: seen, "the callback")
+    del kept
+    assert seen == ["current"]
 
 
 @requirement("context.siblings", MUST, cite="PEP 567: asyncio")

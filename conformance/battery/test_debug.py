@@ -90,6 +90,9 @@ def test_set_debug_sets_the_mode(loop: Loop) -> None:
         turn(loop)
         seen.append(loop.get_debug())
     assert seen == [True, False, False, False, True, True, True, False, False]
+    loop.set_debug(True)
+    loop.run_until_complete(asyncio.sleep(0))
+    assert loop.get_debug() is in_thread(loop.get_debug).result() is True
     assert {type(each) for each in seen} == {bool}
 
 
@@ -207,7 +210,7 @@ def test_lost_exceptions_tell_where_their_future_was_made(loop: Loop, kind: str)
 
 
 @requirement("debug.handle-traceback", SHOULD, cite="asyncio-eventloop: loop.call_exception_handler")
-def test_the_report_of_a_callback_tells_who_scheduled_it(loop: Loop) -> None:
+def test_the_report_of_a_callback_tells_who_scheduled_it(loop: Loop, patience: Patience) -> None:
     """In debug mode the context of a callback that raised has the key source_traceback: where it was scheduled.
 
     If this fails: look for handles that keep no traceback.
@@ -215,10 +218,15 @@ def test_the_report_of_a_callback_tells_who_scheduled_it(loop: Loop) -> None:
     seen: list[dict[str, Any]] = []
     loop.set_debug(True)
     loop.set_exception_handler(lambda _loop, context: seen.append(context))
-    loop.call_soon(raising(LookupError()))
-    turn(loop, 2)
-    names = [frame.name for frame in seen[0].get("source_traceback") or ()]
-    assert "test_the_report_of_a_callback_tells_who_scheduled_it" in names
+    fail = raising(LookupError())
+    loop.call_soon(fail)
+    loop.call_soon_threadsafe(fail)
+    loop.call_later(0.001, fail)
+    loop.call_at(loop.time(), fail)
+    patience.run_until(loop, lambda: len(seen) == 4, "the reports")
+    for context in seen:
+        names = [frame.name for frame in context.get("source_traceback") or ()]
+        assert "test_the_report_of_a_callback_tells_who_scheduled_it" in names
 
 
 @requirement("debug.threadsafe", MUST, cite="asyncio-dev: Debug Mode")

@@ -151,3 +151,5 @@ def test_slow_callback_duration_can_be_set_while_the_loop_runs(make_loop: Factor
         patience.run_until(loop, lambda: len(marks) == 2, "the callbacks")
     assert marks[0] == 0
     assert marks[1] > 0
+    loop.run_until_complete(asyncio.sleep(0))
+    assert loop.slow_callback_duration == 0.001

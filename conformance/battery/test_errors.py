@@ -15,6 +15,7 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.logs import logged
+from conformance.kit.oddities import FalseError
 from conformance.kit.patience import Patience, turn
 from conformance.kit.places import PLACES, at
 from conformance.kit.protocols import raising
@@ -260,7 +261,7 @@ def test_an_exception_of_a_callback_is_reported(loop: Loop, place: str) -> None:
     If this fails: look for an exception printed at the border of the foreign language, or made anew, or for a run that
     is about to stop and leaves it.
     """
-    error = LookupError("of the callback")
+    error = FalseError("of the callback")
     seen: list[dict[str, Any]] = []
 
     def work() -> None:
@@ -279,25 +280,37 @@ def test_an_exception_of_a_callback_is_reported(loop: Loop, place: str) -> None:
 
 @requirement("errors.handle", SHOULD, cite="asyncio-eventloop: loop.call_exception_handler")
 def test_the_context_of_a_callback_has_its_handle(loop: Loop, seen: list[dict[str, Any]]) -> None:
-    """The context of a callback that raised has the key handle: the Handle that call_soon() returned.
+    """The context of a callback that raised has the key handle: the Handle that call_soon() and the others returned.
 
     If this fails: look for callbacks kept without their handles.
     """
-    handle = loop.call_soon(raising(LookupError()))
-    turn(loop, 2)
-    assert seen[0]["handle"] is handle
+    fail = raising(LookupError())
+    for handle in (loop.call_soon(fail), loop.call_soon_threadsafe(fail), loop.call_at(loop.time(), fail)):
+        loop.call_later(0.001, loop.stop)
+        loop.run_forever()
+        assert any(context["handle"] is handle for context in seen)
 
 
 @requirement("errors.base-exception", SHOULD, cite="gh-66894")
 @each(
     "error",
-    [_Fatal(), asyncio.CancelledError(), GeneratorExit(), StopIteration(), StopAsyncIteration(), BrokenPipeError()],
+    [
+        _Fatal(),
+        asyncio.CancelledError(),
+        GeneratorExit(),
+        StopIteration(),
+        StopAsyncIteration(),
+        BrokenPipeError(),
+        ExceptionGroup("group", [LookupError()]),
+        BaseExceptionGroup("group", [KeyboardInterrupt(), SystemExit()]),
+    ],
     ids=_type_name,
 )
 def test_any_other_base_exception_is_reported(loop: Loop, seen: list[dict[str, Any]], error: BaseException) -> None:
     """A BaseException that is neither SystemExit nor KeyboardInterrupt is reported, and the loop goes on.
 
-    If this fails: look for a check for Exception where the two are meant, or types that mean something elsewhere.
+    If this fails: look for a check for Exception where the two are meant, types that mean something elsewhere, or an
+    exception group that is taken apart.
     """
     trace: list[str] = []
     loop.call_soon(raising(error))

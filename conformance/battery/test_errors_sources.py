@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
+from conformance.kit.coroutines import failing, value_of
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import tcp_pair
 from conformance.kit.protocols import raising
@@ -93,6 +94,26 @@ def test_exceptions_of_all_callbacks_are_reported(
     seen.clear()
 
 
+@requirement("errors.exits-leave", SHOULD, cite="gh-66894")
+@each("source", _SOURCES)
+def test_exits_of_all_callbacks_leave_the_loop(loop: Loop, watch: Any, source: str) -> None:
+    """SystemExit that a callback of a timer, a thread, a descriptor or a signal raises comes out of the loop, as any.
+
+    If this fails: look for sources whose callbacks have a catch of their own. Servers end themselves in this way when
+    SIGTERM comes.
+    """
+    watch.allow("signal")  # what remove_signal_handler() leaves behind is another requirement
+    error = SystemExit(3)
+    loop.set_exception_handler(lambda _loop, _context: loop.stop())  # where it does not belong
+    close = _SOURCES[source](loop, raising(error))
+    with pytest.raises(SystemExit) as caught:
+        loop.run_forever()
+    close()
+    assert caught.value is error
+    assert not loop.is_running()
+    assert loop.run_until_complete(value_of()) == "value"
+
+
 @requirement("errors.run-until-complete", SHOULD, cite="asyncio-eventloop: loop.run_until_complete")
 def test_an_exception_that_run_until_complete_raises_is_not_reported(loop: Loop, seen: list[dict[str, Any]]) -> None:
     """An exception that run_until_complete() raises is not reported to the handler, too.
@@ -140,6 +161,30 @@ def test_the_context_of_a_lost_exception_has_the_future(loop: Loop, seen: list[d
     gc.collect()
     assert asyncio.isfuture(seen[0]["future"])
     assert seen[0]["future"].exception() is _ERROR
+
+
+@requirement("errors.lost-after-close", SHOULD, cite="asyncio-dev: Detect never-retrieved exceptions")
+@each("kind", ["future", "task"])
+def test_a_lost_exception_is_reported_after_the_loop_was_closed(make_loop: Callable[[], Loop], kind: str) -> None:
+    """An exception that nobody retrieved is reported when its future is collected, also once the loop was closed.
+
+    If this fails: look for a handler that close() takes away, or a check for a closed loop in the report.
+    Most of what asyncio.run() leaves behind is collected so late.
+    """
+    contexts: list[dict[str, Any]] = []
+    loop = make_loop()
+    loop.set_exception_handler(lambda _loop, context: contexts.append(context))
+    if kind == "future":
+        lost: asyncio.Future[Any] = loop.create_future()
+        lost.set_exception(LookupError("lost"))
+    else:
+        lost = loop.create_task(failing())
+        loop.run_until_complete(asyncio.wait([lost]))
+    loop.close()
+    assert contexts == []
+    del lost
+    gc.collect()
+    assert [type(context["exception"]) for context in contexts] == [LookupError]
 
 
 @requirement("errors.task-retrieved", MUST, cite="asyncio-dev: Detect never-retrieved exceptions")

@@ -62,6 +62,19 @@ def test_the_default_executor_stays_the_default(loop: Loop) -> None:
     assert (len(set(names)), names[0].startswith("chosen")) == (1, True)
 
 
+@requirement("executors.default-stays", SHOULD, cite="asyncio-eventloop: loop.run_in_executor")
+def test_the_default_executor_is_made_once(loop: Loop) -> None:
+    """The default executor that run_in_executor() has made is used from then on, in later runs too: its threads stay.
+
+    If this fails: look for an executor that is made for each call or for each run. None has as many threads as there
+    are calls here.
+    """
+    calls = 100
+    threads = {loop.run_until_complete(loop.run_in_executor(None, threading.current_thread)) for _ in range(calls)}
+    loop.run_until_complete(loop.shutdown_default_executor())
+    assert len(threads) < calls
+
+
 @requirement("executors.process-default", MUST, cite="asyncio-eventloop: loop.set_default_executor")
 def test_the_default_executor_is_no_process_pool(loop: Loop) -> None:
     """executor must be an instance of ThreadPoolExecutor: a ProcessPoolExecutor is a TypeError (since Python 3.11).
@@ -73,11 +86,12 @@ def test_the_default_executor_is_no_process_pool(loop: Loop) -> None:
 
 
 @requirement("executors.shutdown-in-time", MUST, cite="asyncio-eventloop: loop.shutdown_default_executor", since="3.12")
-@pytest.mark.parametrize("way", ["by position", "by name"])
+@pytest.mark.parametrize("way", ["by position", "by name", "none"])
 def test_shutdown_gives_the_executor_its_time(loop: Loop, patience: Patience, way: str) -> None:
-    """timeout is in seconds: an executor that has joined its threads by then was waited for, without a warning.
+    """timeout is in seconds, None for ever: an executor that has joined by then was waited for, without a warning.
 
-    If this fails: look for a time that is taken for milliseconds, or a wait that ends at once.
+    If this fails: look for a time that is taken for milliseconds, a wait that ends at once, or a None that is
+    taken for 0.
     """
     ended: list[int] = []
 
@@ -87,11 +101,11 @@ def test_shutdown_gives_the_executor_its_time(loop: Loop, patience: Patience, wa
 
     async def scenario() -> None:
         future = loop.run_in_executor(None, work)
-        limit = patience.seconds
+        limit = None if way == "none" else patience.seconds
         shutdown: Any = loop.shutdown_default_executor
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            await (shutdown(limit) if way == "by position" else shutdown(timeout=limit))
+            await (shutdown(timeout=limit) if way == "by name" else shutdown(limit))
         assert ended == [1]
         await future
 

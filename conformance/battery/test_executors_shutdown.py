@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
+import warnings
 from typing import Any
 
 import pytest
@@ -291,6 +292,32 @@ def test_shutdown_of_an_unused_executor_returns(loop: Loop) -> None:
     async def scenario() -> None:
         await loop.shutdown_default_executor()
         await loop.shutdown_default_executor()
+
+    loop.run_until_complete(scenario())
+
+
+@requirement(
+    "executors.timed-out-refuses", MUST, cite="asyncio-eventloop: loop.shutdown_default_executor", since="3.12"
+)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_shutdown_that_gave_up_is_one_all_the_same(loop: Loop, patience: Patience) -> None:
+    """After a call that its timeout ended, too, run_in_executor() with the default executor raises RuntimeError.
+
+    If this fails: look for a mark of the shutdown that is set only when all threads were joined.
+    """
+    released = threading.Event()
+
+    async def scenario() -> None:
+        future = loop.run_in_executor(None, released.wait, patience.seconds)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                await loop.shutdown_default_executor(timeout=0.001)  # type: ignore[call-arg]  # 3.12
+            with pytest.raises(RuntimeError):
+                await loop.run_in_executor(None, int)
+        finally:
+            released.set()
+        await future
 
     loop.run_until_complete(scenario())
 

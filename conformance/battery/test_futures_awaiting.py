@@ -28,12 +28,15 @@ async def _wait(future: Future) -> object:
 
 
 @requirement("futures.await-result", MUST, cite="asyncio-future: Future")
-@each("value", [None, 0, [], "text", LookupError("a value")], ids=repr)
-def test_await_waits_for_the_result(loop: Loop, value: object) -> None:
+@each("value", [None, 0, [], "text", (), (None,), (1, 2), LookupError("a value"), StopIteration(1)], ids=repr)
+@each("debug", [False, True])
+def test_await_waits_for_the_result(loop: Loop, value: object, debug: bool) -> None:
     """Coroutines can await on a future until it has a result; the await expression has that value.
 
-    If this fails: look for an iterator of the future's own that returns another object, or sends it in.
+    If this fails: look for an iterator of the future's own that returns another object, or sends it in, or makes a
+    StopIteration of the parts of a tuple.
     """
+    loop.set_debug(debug)
     future = loop.create_future()
     loop.call_soon(loop.call_soon, future.set_result, value)
     assert loop.run_until_complete(_wait(future)) is value

@@ -11,6 +11,7 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.coroutines import value_of
 from conformance.kit.oddities import FalseError
+from conformance.kit.protocols import raising
 from conformance.loops import Factory
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -19,6 +20,10 @@ Loop = asyncio.AbstractEventLoop
 
 class _Base(BaseException):
     """Not an Exception, and none of those that a loop lets through."""
+
+
+class _Future(asyncio.Future[Any]):
+    """A future of somebody else."""
 
 
 class _Wide(Exception):
@@ -53,12 +58,15 @@ def test_a_loop_is_an_abstract_event_loop(loop: Loop) -> None:
 
 
 @requirement("lifecycle.result", MUST, cite="asyncio-eventloop: loop.run_until_complete")
-def test_run_until_complete_returns_the_result(loop: Loop) -> None:
+@each("debug", [False, True])
+def test_run_until_complete_returns_the_result(loop: Loop, debug: bool) -> None:
     """run_until_complete() runs until the future has completed and returns its result.
 
     If this fails: look for a result that is copied, converted or lost, or a special case for what is false.
     """
-    for value in (object(), None, False, 0, "", [], LookupError("returned, not raised"), LookupError):
+    loop.set_debug(debug)
+    tuples = ((), (None,), (1, 2))  # from which an exception is made, if that is how a result travels, with its parts
+    for value in (object(), None, False, 0, "", [], *tuples, LookupError("returned, not raised"), LookupError):
         assert loop.run_until_complete(value_of(value)) is value
         future = loop.create_future()
         loop.call_soon(future.set_result, value)
@@ -93,9 +101,9 @@ def test_run_until_complete_takes_a_future(loop: Loop) -> None:
 
     If this fails: look for a code path that accepts coroutines only.
     """
-    future = loop.create_future()
-    loop.call_soon(future.set_result, 42)
-    assert loop.run_until_complete(future) == 42
+    for future in (loop.create_future(), asyncio.Future(loop=loop), _Future(loop=loop)):
+        loop.call_soon(future.set_result, 42)
+        assert loop.run_until_complete(future) == 42
     cancelled = loop.create_future()
     loop.call_soon(cancelled.cancel)
     with pytest.raises(asyncio.CancelledError):
@@ -148,8 +156,12 @@ def test_run_until_complete_refuses_a_future_of_another_loop(make_loop: Factory)
     If this fails: look for a future that is waited for by a loop that will never complete it.
     """
     mine, other = make_loop(), make_loop()
-    with pytest.raises(ValueError):  # noqa: PT011 (no message is part of the contract)
-        mine.run_until_complete(other.create_future())
+    done, task = other.create_future(), other.create_task(value_of())
+    done.set_result("done")
+    for future in (other.create_future(), done, task):
+        with pytest.raises(ValueError):  # noqa: PT011 (no message is part of the contract)
+            mine.run_until_complete(future)
+    assert other.run_until_complete(task) == "value"
 
 
 @requirement("lifecycle.stopped-before-done", SHOULD, cite="asyncio-eventloop: loop.run_until_complete")
@@ -164,15 +176,28 @@ def test_stopping_before_the_future_is_done_is_an_error(loop: Loop) -> None:
         loop.run_until_complete(future)
 
 
+@requirement("lifecycle.stopped-when-done", SHOULD, cite="asyncio-eventloop: loop.run_until_complete")
+def test_a_stop_does_not_hide_a_result(loop: Loop) -> None:
+    """run_until_complete() returns the result if the future is done, also if stop() was called in the same turn.
+
+    If this fails: look for a test of why the run ended that comes before the one of whether the future is done.
+    """
+    future = loop.create_future()
+    loop.call_soon(future.set_result, "value")
+    loop.call_soon(loop.stop)
+    assert loop.run_until_complete(future) == "value"
+
+
 @requirement("lifecycle.left-future", MUST, cite="asyncio-eventloop: loop.run_forever")
-def test_a_future_that_one_run_left_does_not_end_the_next(loop: Loop) -> None:
-    """run_forever() runs until stop() is called: a future that an earlier run was stopped before does not end it.
+@each("left", ["stop", "exit"])
+def test_a_future_that_one_run_left_does_not_end_the_next(loop: Loop, left: str) -> None:
+    """run_forever() runs until stop() is called: a future that an earlier run was left before does not end it.
 
     If this fails: look for the callback that run_until_complete() adds to the future, and leaves there.
     """
     future = loop.create_future()
-    loop.call_soon(loop.stop)
-    with contextlib.suppress(RuntimeError):
+    loop.call_soon(loop.stop if left == "stop" else raising(SystemExit()))
+    with contextlib.suppress(RuntimeError, SystemExit):
         loop.run_until_complete(future)
     trace: list[str] = []
 

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.coroutines import failing, value_of
 from conformance.kit.patience import turn
 from conformance.kit.threads import in_thread
@@ -54,6 +55,7 @@ def test_is_closed_tells_whether_the_loop_was_closed(loop: Loop) -> None:
     assert loop.is_closed() is False
     loop.close()
     assert loop.is_closed() is True
+    assert in_thread(loop.is_closed).result() is True
 
 
 @requirement("lifecycle.close-idempotent", MUST, cite="asyncio-eventloop: loop.close")
@@ -62,13 +64,17 @@ def test_closing_twice_is_harmless(loop: Loop) -> None:
 
     If this fails: look for resources that are released twice.
     """
-    loop.close()
-    loop.close()
+    turn(loop)
+    loop.run_until_complete(loop.run_in_executor(None, int))
+    loop.run_until_complete(loop.shutdown_default_executor())
+    for _ in range(3):
+        loop.close()
     assert loop.is_closed()
 
 
 @requirement("lifecycle.close-while-running", MUST, cite="asyncio-eventloop: loop.close")
-def test_a_running_loop_cannot_be_closed(loop: Loop) -> None:
+@each("debug", [False, True])
+def test_a_running_loop_cannot_be_closed(loop: Loop, debug: bool) -> None:
     """The loop must not be running when close() is called, in whichever thread: RuntimeError, and the loop goes on.
 
     If this fails: look for a close() that frees what the running loop still uses.
@@ -87,6 +93,7 @@ def test_a_running_loop_cannot_be_closed(loop: Loop) -> None:
     async def close_in_task() -> None:
         close()
 
+    loop.set_debug(debug)
     loop.call_soon(close)
     loop.call_soon(close_elsewhere)
     turn(loop, 2)
@@ -105,9 +112,9 @@ def test_a_closed_loop_cannot_run(loop: Loop, method: str) -> None:
     future, done = loop.create_future(), loop.create_future()
     done.set_result("before")
     loop.close()
-    for each in (future, done):
+    for awaited in (future, done):
         with pytest.raises(RuntimeError):
-            loop.run_forever() if method == "run_forever" else loop.run_until_complete(each)
+            loop.run_forever() if method == "run_forever" else loop.run_until_complete(awaited)
     assert loop.is_closed()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import socket
 import time
@@ -199,7 +200,7 @@ def test_stop_before_run_forever_runs_what_io_has_scheduled(loop: Loop, side: st
 
 
 @requirement("lifecycle.close-clears", MUST, cite="asyncio-eventloop: loop.close")
-@pytest.mark.parametrize("queue", ["ready", "timers"])
+@pytest.mark.parametrize("queue", ["ready", "timers", "threads"])
 def test_close_clears_the_queues(loop: Loop, queue: str) -> None:
     """close() clears all queues: what pending callbacks hold is let go, although the loop object lives on.
 
@@ -208,6 +209,8 @@ def test_close_clears_the_queues(loop: Loop, queue: str) -> None:
     thing = _Thing()
     if queue == "ready":
         loop.call_soon(thing.callback)
+    elif queue == "threads":
+        in_thread(functools.partial(loop.call_soon_threadsafe, thing.callback)).result()
     else:
         loop.call_later(3600, thing.callback)
     gone = weakref.ref(thing)

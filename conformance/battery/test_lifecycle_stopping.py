@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -115,6 +116,15 @@ def test_a_stop_ends_one_run_only(loop: Loop) -> None:
     loop.call_soon(loop.stop)
     loop.run_forever()
     assert loop.run_until_complete(value_of()) == "value"
+    for _ in range(2):
+        loop.stop()
+    loop.run_forever()
+    assert loop.run_until_complete(value_of()) == "value"
+    loop.call_soon(loop.stop)
+    loop.call_soon(raising(SystemExit()))
+    with pytest.raises(SystemExit):
+        loop.run_forever()
+    assert loop.run_until_complete(value_of()) == "value"
 
 
 @requirement("lifecycle.restart", MUST, cite="asyncio-eventloop: loop.run_forever")
@@ -130,12 +140,14 @@ def test_a_stopped_loop_can_run_again(loop: Loop) -> None:
 
 @requirement("lifecycle.base-exception-leaves", SHOULD, cite="gh-66894")
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), _Quit()], ids=lambda error: type(error).__name__)
-def test_exits_leave_the_loop_through_a_callback(loop: Loop, error: BaseException) -> None:
+@each("debug", [False, True])
+def test_exits_leave_the_loop_through_a_callback(loop: Loop, error: BaseException, debug: bool) -> None:
     """SystemExit and KeyboardInterrupt that a callback raises come out of run_forever(); the loop can run again.
 
     If this fails: look for a catch-all around callbacks, for a test of the exact type, which leaves subclasses inside,
     or for a loop that believes it is still running.
     """
+    loop.set_debug(debug)
     loop.call_soon(raising(error))
     with pytest.raises(type(error)) as caught:
         loop.run_forever()
@@ -163,6 +175,15 @@ def test_an_exit_leaves_the_callbacks_behind_it_for_the_next_run(
     turn(loop)
     patience.run_until(loop, lambda: "delayed" in trace, "the delayed callback")
     assert [each for each in trace if each != "delayed"] == ["before", "behind"]
+    trace.clear()
+    start = loop.time()
+    loop.call_at(start, raising(error))
+    for number in range(1, 4):
+        loop.call_at(start + number * 1e-5, trace.append, "due with it")
+    time.sleep(0.001)
+    with pytest.raises(type(error)):
+        loop.run_forever()
+    patience.run_until(loop, lambda: len(trace) == 3, "the timers that were due with the one that left")
 
 
 @requirement("lifecycle.base-exception-leaves-task", SHOULD, cite=("gh-66894", "uvloop#337"))
@@ -204,7 +225,7 @@ def test_a_loop_without_timers_waits_and_can_be_woken(loop: Loop, patience: Pati
 
 @requirement("lifecycle.stop-from-nested-task", MUST, cite="asyncio-eventloop: loop.stop")
 def test_tasks_survive_a_stop(loop: Loop) -> None:
-    """A task that was waiting when the loop stopped goes on when it runs again.
+    """A task that was waiting when the loop stopped, however it did, goes on when it runs again.
 
     If this fails: look for a stop that cancels, or forgets, what waits.
     """
@@ -214,6 +235,11 @@ def test_tasks_survive_a_stop(loop: Loop) -> None:
         return await future
 
     task = loop.create_task(wait())
+    turn(loop, 3)
+    assert loop.run_until_complete(value_of()) == "value"
+    loop.call_soon(raising(SystemExit()))
+    with pytest.raises(SystemExit):
+        loop.run_forever()
     turn(loop, 3)
     assert not task.done()
     future.set_result("awaited")

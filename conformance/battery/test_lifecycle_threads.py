@@ -162,13 +162,21 @@ def test_get_event_loop_is_the_running_loop(loop: Loop) -> None:
 def test_a_loop_runs_in_another_thread_than_the_main_one(make_loop: Factory) -> None:
     """An event loop runs in a thread (typically the main thread), but any thread can make, run and close one.
 
-    If this fails: look for signal handling, or another thing of the main thread, in the start of every run.
+    If this fails: look for signal handling, or another thing of the main thread, in the start of every run, or for
+    timers that are made of signals.
     """
 
     def work() -> object:
         loop = make_loop()
+
+        async def main() -> object:
+            await asyncio.sleep(0.001)
+            assert await loop.run_in_executor(None, int, "42") == 42  # whose end wakes the loop
+            await loop.shutdown_default_executor()
+            return await value_of()
+
         try:
-            return loop.run_until_complete(value_of())
+            return loop.run_until_complete(main())
         finally:
             loop.close()
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
+from conformance.kit.oddities import ODD_ARGUMENTS
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import raising
 from conformance.kit.signals import interrupt, send, send_later
@@ -57,19 +59,26 @@ def test_a_signal_wakes_a_loop_that_waits(loop: Loop) -> None:
 
 
 @requirement("signals.arguments", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
-def test_the_callback_gets_its_arguments_and_no_others(loop: Loop, patience: Patience) -> None:
+@each("arguments", ODD_ARGUMENTS)
+@each("debug", [False, True])
+def test_the_callback_gets_its_arguments_and_no_others(
+    loop: Loop, patience: Patience, arguments: tuple[object, ...], debug: bool
+) -> None:
     """add_signal_handler(signum, callback, *args) calls the callback with args, without signal number or frame.
 
-    If this fails: look for the arguments of signal.signal() passed through.
+    If this fails: look for the arguments of signal.signal() passed through, or others unpacked or dropped.
     """
+
+    loop.set_debug(debug)
 
     async def scenario() -> None:
         seen: list[tuple[object, ...]] = []
-        loop.add_signal_handler(USR1, lambda *args: seen.append(args), "a", 2)
+        loop.add_signal_handler(USR1, lambda *args: seen.append(args), *arguments)
         send()
         await until(patience, lambda: seen, "the signal handler")
         loop.remove_signal_handler(USR1)
-        assert seen == [("a", 2)]
+        assert len(seen) == 1
+        assert all(a is b for a, b in zip(seen[0], arguments, strict=True))
 
     loop.run_until_complete(scenario())
 

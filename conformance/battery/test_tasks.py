@@ -40,6 +40,8 @@ _NAMES: dict[object, str] = {
     "": "",
     0: "0",
     "名" * 100: "名" * 100,
+    "one\0two": "one\0two",
+    "\ud800 alone": "\ud800 alone",
     _Named(): "by its own words",
 }
 """What may be given as a name → the name that it becomes."""

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
+from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -43,13 +44,16 @@ def test_there_is_no_factory_by_default(loop: Loop) -> None:
 
 @requirement("tasks.get-factory", MUST, cite="asyncio-eventloop: loop.get_task_factory")
 def test_get_task_factory_returns_what_was_set(loop: Loop) -> None:
-    """get_task_factory() returns the task factory that was set, the very object.
+    """get_task_factory() returns the task factory that was set, the very object, after a run and in any thread too.
 
     If this fails: look for a wrapper round the factory.
     """
     factory = Counting()
     loop.set_task_factory(factory)
     assert loop.get_task_factory() is factory
+    assert loop.run_until_complete(_answer()) == "value"
+    assert loop.get_task_factory() is factory
+    assert in_thread(loop.get_task_factory).result() is factory
 
     class Empty(Counting):
         def __len__(self) -> int:

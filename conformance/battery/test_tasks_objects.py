@@ -128,8 +128,17 @@ def test_print_stack_has_a_limit(loop: Loop) -> None:
 @requirement("tasks.set-name", MUST, cite="asyncio-task: Task.set_name")
 @each(
     ("value", "name"),
-    [("text", "text"), (7, "7"), (0, "0"), ("", ""), ("名" * 100, "名" * 100), (_Named(), "by its own words")],
-    ids=["text", "7", "0", "empty", "long", "object"],
+    [
+        ("text", "text"),
+        (7, "7"),
+        (0, "0"),
+        ("", ""),
+        ("名" * 100, "名" * 100),
+        (_Named(), "by its own words"),
+        ("one\0two", "one\0two"),
+        ("\ud800 alone", "\ud800 alone"),
+    ],
+    ids=["text", "7", "0", "empty", "long", "object", "with a zero", "with half a character"],
 )
 def test_set_name_takes_any_object(loop: Loop, value: Any, name: str) -> None:
     """The value argument of set_name() can be any object, which is then converted to a string.

@@ -21,8 +21,12 @@ Loop = asyncio.AbstractEventLoop
 DAY = 24 * 3600.0
 
 
+class _Seconds(float):
+    """A number of a class of its own, as those of other libraries are."""
+
+
 @requirement("timers.later-runs", MUST, cite="asyncio-eventloop: loop.call_later")
-@each("delay", [0, 0.0, 0.001, 1e-9])
+@each("delay", [0, 0.0, 0.001, 1e-9, _Seconds(0.001), False])
 def test_call_later_calls_the_callback(loop: Loop, patience: Patience, delay: float) -> None:
     """call_later() schedules the callback to be called after delay seconds, which can be an int or a float.
 
@@ -34,7 +38,7 @@ def test_call_later_calls_the_callback(loop: Loop, patience: Patience, delay: fl
 
 
 @requirement("timers.at-runs", MUST, cite="asyncio-eventloop: loop.call_at")
-@each("kind", [int, float])
+@each("kind", [int, float, _Seconds])
 def test_call_at_calls_the_callback(loop: Loop, patience: Patience, kind: Callable[[float], float]) -> None:
     """call_at() schedules the callback at the absolute timestamp when (an int or a float) of loop.time().
 

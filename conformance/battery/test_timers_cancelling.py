@@ -57,13 +57,13 @@ def test_when_is_the_deadline_of_call_at(loop: Loop, place: str) -> None:
 
 
 @requirement("timers.when-later", MUST, cite="asyncio-eventloop: TimerHandle.when")
-@each("delay", [1000.0, 1000, 1.75, 0.25, 100_000.5, 30 * DAY, 60 * DAY])
+@each("delay", [1000.0, 1000, 1.75, 0.25, 100_000.5, 30 * DAY, 60 * DAY, 0, 0.0001])
 @each("place", PLACES)
 def test_when_of_call_later_uses_the_time_reference_of_the_loop(loop: Loop, delay: float, place: str) -> None:
     """TimerHandle.when() is an absolute timestamp with the same time reference as loop.time(), for call_later() too.
 
-    If this fails: look for a when() that returns the delay, time by another clock, another unit for an int, or
-    milliseconds in 32 bits, which are over after 25 or 50 days.
+    If this fails: look for a when() that returns the delay, time by another clock, another unit for an int,
+    milliseconds in 32 bits, which are over after 25 or 50 days, or a callback without a delay that is no timer.
     """
     before = loop.time()
     handle = at(place, loop, lambda: loop.call_later(delay, lambda: None))

@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from conformance.kit.cases import each
 from conformance.kit.oddities import odd_callables
@@ -86,8 +86,8 @@ def test_a_timer_that_ran_was_not_cancelled(loop: Loop, patience: Patience) -> N
 
 
 @requirement("timers.when-cancelled", MUST, cite="asyncio-eventloop: TimerHandle.when")
-def test_when_of_a_cancelled_timer(loop: Loop) -> None:
-    """when() returns the scheduled callback time also after the callback was cancelled.
+def test_when_of_a_timer_that_is_over(loop: Loop) -> None:
+    """when() returns the scheduled callback time also after the callback was cancelled, while it runs and afterwards.
 
     If this fails: look for a deadline that is reset when the timer is taken out.
     """
@@ -95,19 +95,33 @@ def test_when_of_a_cancelled_timer(loop: Loop) -> None:
     when = handle.when()
     handle.cancel()
     assert handle.when() == when
+    seen: list[float] = []
+
+    def callback() -> None:
+        seen.append(due.when())
+        loop.stop()
+
+    due = loop.call_later(0.001, callback)
+    when = due.when()
+    loop.run_forever()
+    assert [*seen, due.when()] == [when] * 2
 
 
 @requirement("timers.get-context", MUST, cite="asyncio-eventloop: Handle.get_context", since="3.12")
 @each("way", _WAYS)
 def test_a_timer_handle_tells_its_context(loop: Loop, way: str) -> None:
-    """get_context() of a timer's handle returns the Context object associated with it: the one that was given.
+    """get_context() of a timer's handle returns the Context associated with it: the one given, also once it ran.
 
-    If this fails: look for a handle that keeps a copy, or None.
+    If this fails: look for a handle that keeps a copy, or that forgets the context with the callback.
     """
     context = contextvars.copy_context()
-    handle: Any = _WAYS[way](loop)(lambda: None, context=context)
-    assert handle.get_context() is context
-    handle.cancel()
+    ran, cancelled = (_WAYS[way](loop)(lambda: None, context=context) for _ in range(2))
+    assert cast(Any, ran).get_context() is context
+    cancelled.cancel()
+    loop.call_later(0.002, loop.stop)
+    loop.run_forever()
+    assert cast(Any, ran).get_context() is context
+    assert cast(Any, cancelled).get_context() is context
 
 
 @requirement("timers.get-context-default", MUST, cite="asyncio-eventloop: Handle.get_context", since="3.12")

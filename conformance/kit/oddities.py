@@ -22,6 +22,7 @@ ODD_ARGUMENTS: tuple[tuple[object, ...], ...] = (
     (False, 0, ""),
     tuple(range(10)),
     tuple(range(100)),
+    tuple(range(1000)),
 )
 """Arguments that should arrive as they are: few, many, false, and single ones that could be taken for all of them."""
 
