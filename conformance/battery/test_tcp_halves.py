@@ -79,10 +79,10 @@ def test_a_half_closed_transport_can_be_aborted(
 
 
 @requirement("tcp.write-eof-inside", MUST, cite="asyncio-protocol: WriteTransport.write_eof")
-@each("where", ["connection_made", "data_received"])
+@each("where", ["connection_made", "data_received", "eof_received"])
 @WAYS
 def test_a_protocol_may_end_its_half_inside_a_callback(loop: Loop, patience: Patience, way: str, where: str) -> None:
-    """write_eof() inside connection_made() or data_received() closes the write end after what was written there.
+    """write_eof() inside a callback of the protocol closes the write end, after what was written there.
 
     If this fails: look for an end that is noted before the transport is ready to write, or overwritten after that.
     """
@@ -104,12 +104,44 @@ def test_a_protocol_may_end_its_half_inside_a_callback(loop: Loop, patience: Pat
             super().data_received(data)
             self.say("data_received")
 
-    with joined(loop, patience, way, Ends()) as (_, protocol, peer):
+        def eof_received(self) -> bool:
+            self.say("eof_received")
+            return super().eof_received()
+
+    with joined(loop, patience, way, Ends(keep_open=True)) as (_, protocol, peer):
         if where == "data_received":
             peer.sendall(b"x")
+        elif where == "eof_received":
+            peer.shutdown(socket.SHUT_WR)
         assert drive(loop, patience, in_thread(lambda: receive_all(peer))) == b"bye"
-        peer.sendall(b"still here")
-        patience.run_until(loop, lambda: protocol.received.endswith(b"still here"), "data after write_eof()")
+        if where != "eof_received":
+            peer.sendall(b"still here")
+            patience.run_until(loop, lambda: protocol.received.endswith(b"still here"), "data after write_eof()")
+
+
+@requirement("tcp.end-inside-eof-received", MUST, cite="asyncio-protocol: Protocol.eof_received")
+@each("how", ["close", "abort"])
+@each("answer", [True, False])
+@WAYS
+def test_a_protocol_may_end_inside_eof_received(
+    loop: Loop, patience: Patience, way: str, answer: bool, how: str
+) -> None:
+    """A protocol may close or abort the transport inside eof_received(), whatever that returns: it ends, once.
+
+    If this fails: look for an answer that is obeyed though the transport has ended meanwhile.
+    """
+
+    class Ends(Events):
+        def eof_received(self) -> bool:
+            getattr(self.transport, how)()
+            return super().eof_received()
+
+    with joined(loop, patience, way, Ends(keep_open=answer)) as (_, protocol, peer):
+        peer.shutdown(socket.SHUT_WR)
+        until_lost(loop, patience, protocol)
+        turn(loop, 3)
+        assert protocol.names == ["connection_made", "eof_received", "connection_lost"]
+        assert protocol.reason is None
 
 
 @requirement("tcp.pause-after-the-end", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")
@@ -152,3 +184,42 @@ def test_a_new_protocol_is_told_of_any_end(loop: Loop, patience: Patience, how: 
         assert second.names == ["connection_lost"]
         assert (second.reason is not None) is (how == "reset")
         assert first.names == ["connection_made"]
+
+
+@requirement("tcp.set-protocol-inside", MUST, cite="asyncio-protocol: BaseTransport.set_protocol")
+@each("where", ["connection_made", "data_received", "eof_received"])
+@WAYS
+def test_a_protocol_may_hand_over_inside_a_callback(loop: Loop, patience: Patience, way: str, where: str) -> None:
+    """set_protocol() inside connection_made(), data_received() or eof_received() holds: what follows is the new one's.
+
+    If this fails: look for a protocol that is written back when its callback has returned.
+    """
+    second = Events()
+
+    class HandsOver(Events):
+        def hand_over(self, place: str) -> None:
+            if place == where:
+                self.transport.set_protocol(second)
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self.hand_over("connection_made")
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self.hand_over("data_received")
+
+        def eof_received(self) -> bool:
+            self.hand_over("eof_received")
+            return super().eof_received()
+
+    told = ["connection_made", "data_received", "eof_received", "connection_lost"]
+    first = HandsOver()
+    with joined(loop, patience, way, first) as (transport, _, peer):
+        peer.sendall(b"data")
+        patience.run_until(loop, lambda: first.received or second.received, "the data")
+        assert transport.get_protocol() is (first if where == "eof_received" else second)
+        peer.shutdown(socket.SHUT_WR)
+        until_lost(loop, patience, second)
+        assert first.names + second.names == told
+        assert first.names[-1] == where

@@ -9,6 +9,7 @@ from reference_loop import EventLoop
 from reference_loop.streams import StreamTransport
 from tests.broken_loops import breaks
 from tests.broken_loops.over_streams import OverStreams
+from tests.broken_loops.tcp_ways import OverIpv6, OverUnix
 
 
 @breaks("tcp.is-closing-halves")
@@ -181,3 +182,74 @@ class KnowsThreeKindsOfBuffers(OverStreams):
             protocol.get_buffer = checked
             super()._read_into_buffer()
             del protocol.get_buffer
+
+
+@breaks("tcp.write-accepts-buffers")
+class UnixConnectionsTakeBytes(OverUnix):
+    """write() of a connection over a Unix socket takes bytes only."""
+
+    class Stream(StreamTransport):
+        def write(self, data: Any) -> None:
+            if not isinstance(data, bytes):
+                raise TypeError("bytes are expected")
+            super().write(data)
+
+
+@breaks("tcp.write-of-nothing")
+class AnEmptyBufferIsTheEnd(OverStreams):
+    """write() of an empty bytearray closes the transport."""
+
+    class Stream(StreamTransport):
+        def write(self, data: Any) -> None:
+            if not data and not isinstance(data, bytes):
+                self.close()
+            else:
+                super().write(data)
+
+
+@breaks("tcp.close-flushes")
+class AbortsIpv6(OverIpv6):
+    """close() of a connection of IPv6 is abort()."""
+
+    class Stream(StreamTransport):
+        def close(self) -> None:
+            self.abort()
+
+
+@breaks("tcp.end-inside-eof-received")
+class NoAbortInsideTheEnd(OverStreams):
+    """abort() inside eof_received() is forgotten."""
+
+    class Stream(StreamTransport):
+        inside = False
+
+        def _receive_eof(self) -> None:
+            self.inside = True
+            super()._receive_eof()
+            self.inside = False
+
+        def abort(self) -> None:
+            if not self.inside:
+                super().abort()
+
+
+@breaks("tcp.set-protocol-inside")
+class BeginsWithTheFirst(OverStreams):
+    """A protocol that is set inside connection_made() is replaced by the one before it."""
+
+    class Stream(StreamTransport):
+        def _begin(self, waiter: Any) -> None:
+            first = self._protocol
+            super()._begin(waiter)
+            self.set_protocol(first)
+
+
+@breaks("tcp.set-protocol-inside")
+class EndsWithTheFirst(OverStreams):
+    """A protocol that is set inside eof_received() is replaced by the one before it."""
+
+    class Stream(StreamTransport):
+        def _receive_eof(self) -> None:
+            first = self._protocol
+            super()._receive_eof()
+            self._protocol = first
