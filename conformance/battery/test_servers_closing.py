@@ -63,6 +63,7 @@ def test_a_closed_server_has_no_sockets(loop: Loop) -> None:
     If this fails: look for sockets that are still told after they were closed.
     """
     with serving(loop) as service:
+        assert service.server.sockets
         service.server.close()
         assert not service.server.sockets
 
@@ -237,7 +238,8 @@ def test_wait_closed_waits_for_connections(
     """wait_closed() waits until the close() method completes and all active connections have finished.
 
     If this fails: look for a wait for the listening socket, or for the first connection only, for waiters that close()
-    wakes whatever there is, or for a connection that counts as finished while it flushes its buffer.
+    wakes whatever there is, for a connection that counts as finished while it flushes its buffer, or for a wait that
+    ends the connections when it is cancelled.
     """
 
     async def scenario(service: Any) -> None:
@@ -249,8 +251,12 @@ def test_wait_closed_waits_for_connections(
             service.server.close()
             if called == "after close":
                 waiter = asyncio.ensure_future(service.server.wait_closed())
+            impatient = asyncio.ensure_future(service.server.wait_closed())
             await asyncio.sleep(0.002)
+            impatient.cancel()  # as wait_for() does
+            await turns(3)
             assert not waiter.done()
+            assert not any(protocol.transport.is_closing() for protocol in service.protocols)
             one.close()
             await until(patience, lambda: any(protocol.lost for protocol in service.protocols), "the first end")
             await turns(3)
@@ -272,13 +278,15 @@ def test_wait_closed_waits_for_connections(
 def test_a_server_is_an_async_context_manager(loop: Loop) -> None:
     """async with gives the server itself, and guarantees that it is closed and accepts nothing when the block is done.
 
-    If this fails: look for __aexit__() that waits and does not close.
+    If this fails: look for __aexit__() that waits and does not close, or closes in a later turn.
     """
 
     async def scenario(server: Any) -> None:
         async with server as same:
             assert same is server
             assert server.is_serving()
+        assert not server.is_serving()
+        assert not server.sockets
 
     async def closed_inside(server: Any) -> None:
         async with server:

@@ -37,7 +37,7 @@ def test_each_interface_has_a_random_port(loop: Loop) -> None:
 
 
 @requirement("servers.reuse-address", MUST, cite="asyncio-eventloop: loop.create_server")
-@each("host", [LOCAL, None])
+@each("host", [LOCAL, None, [LOCAL]])
 @each(("value", "expected"), [(None, True), (True, True), (False, False)])
 def test_reuse_address_is_set_by_default(loop: Loop, host: Any, value: bool | None, expected: bool) -> None:
     """reuse_address tells the kernel to reuse a socket in TIME_WAIT; if not specified it is set to True on Unix.
@@ -56,8 +56,9 @@ def test_reuse_port_lets_two_servers_share_a_port(loop: Loop) -> None:
     """
     with serving(loop, reuse_port=True) as one, serving(loop, LOCAL, one.port, reuse_port=True) as two:
         assert one.port == two.port
-    with serving(loop, None, reuse_port=True) as everywhere:
-        assert all(option(sock, socket.SO_REUSEPORT) for sock in everywhere.server.sockets)
+    for host in (None, [LOCAL]):
+        with serving(loop, host, reuse_port=True) as everywhere:
+            assert all(option(sock, socket.SO_REUSEPORT) for sock in everywhere.server.sockets)
 
 
 @requirement("servers.reuse-port-off", MUST, cite="asyncio-eventloop: loop.create_server", needs=("reuse-port",))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import socket
 from typing import Any
 
@@ -124,3 +125,74 @@ class EverywhereIsEveryFamily(Stock):
         if host is None and kwargs.get("family") == socket.AF_INET6:
             kwargs.pop("family")
         return await super().create_server(protocol_factory, host, port, **kwargs)
+
+
+@breaks("servers.close-empties-sockets")
+class RemembersItsSockets(OverServers):
+    """sockets are those that were there when they were asked for first."""
+
+    class server(Server):
+        @property
+        def sockets(self) -> Any:
+            return self.__dict__.setdefault("told", super().sockets)
+
+
+@breaks("servers.async-with")
+class BlocksCloseLater(OverServers):
+    """The end of an async with has the server closed in the next turn."""
+
+    class server(Server):
+        async def __aexit__(self, *exc: Any) -> None:
+            self._loop.call_soon(self.close)
+
+
+@breaks("servers.wait-closed-connections", since="3.12")
+class TheImpatientEndTheRest(OverServers):
+    """A wait_closed() that is cancelled aborts the connections."""
+
+    class server(Server):
+        async def wait_closed(self) -> None:
+            try:
+                await super().wait_closed()
+            except asyncio.CancelledError:
+                self.abort_clients()
+                raise
+
+
+@breaks("servers.starts-later")
+class TlsStartsNever(OverServers):
+    """start_serving() of a server over TLS does nothing."""
+
+    class server(Server):
+        async def start_serving(self) -> None:
+            if self._ssl_context is None:
+                await super().start_serving()
+
+
+@breaks("servers.reuse-address", "servers.reuse-port", "servers.flags")
+class SequencesHaveNoOptions(Stock):
+    """flags, reuse_address and reuse_port are ignored if host is a sequence."""
+
+    async def create_server(self, protocol_factory: Any, host: Any = None, port: Any = None, **kwargs: Any) -> Any:
+        if isinstance(host, list):
+            for name in ("flags", "reuse_address", "reuse_port"):
+                kwargs.pop(name, None)
+        return await super().create_server(protocol_factory, host, port, **kwargs)
+
+
+@breaks("unix.protocol-factory")
+class OneProtocolForAPath(Stock):
+    """All connections of a Unix server have one protocol."""
+
+    async def create_unix_server(self, protocol_factory: Any, path: Any = None, **kwargs: Any) -> Any:
+        return await super().create_unix_server(functools.cache(protocol_factory), path, **kwargs)
+
+
+@breaks("unix.wait-closed", since="3.12")
+class NobodyWaitsForAPath(OverServers):
+    """wait_closed() of a Unix server returns before close()."""
+
+    class server(Server):
+        async def wait_closed(self) -> None:
+            if not self.sockets or self.sockets[0].family != socket.AF_UNIX:
+                await super().wait_closed()
