@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from typing import Any
 from conformance.battery.test_sendfile import CITE, LARGE, SMALL, connected, source
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import drive, receive_exactly, tcp_pair
+from conformance.kit.peers import drive, receive_exactly, shrink_buffers, tcp_pair
 from conformance.kit.secured import secured
 from conformance.kit.threads import in_thread
+from conformance.kit.waiting import assert_waits
 from conformance.kit.ways import WAYS, joined
 from conformance.requirement import MUST, requirement
 
@@ -128,3 +130,28 @@ def test_a_file_may_be_open_for_writing_too(loop: Loop, patience: Patience, tmp_
         with tcp_pair() as (ours, peer):
             assert loop.run_until_complete(loop.sock_sendfile(ours, file)) == len(SMALL)
             assert receive_exactly(peer, len(SMALL)) == SMALL
+
+
+@requirement("sendfile.several", MUST, cite=(CITE, SOCK))
+@each("how", ["sendfile", "sock_sendfile"])
+def test_files_are_sent_side_by_side(loop: Loop, patience: Patience, tmp_path: Path, how: str) -> None:
+    """A file that waits for its peer keeps no other file from being sent to another.
+
+    If this fails: look for a lock, a buffer or a thread that all files share.
+    """
+    with contextlib.ExitStack() as stack:
+        slow, quick = stack.enter_context(source("file", tmp_path, LARGE)), io.BytesIO(SMALL)
+        if how == "sendfile":
+            (one, _, _), (other, _, peer) = (stack.enter_context(connected(loop)) for _ in range(2))
+        else:
+            (one, slow_peer), (other, peer) = (stack.enter_context(tcp_pair()) for _ in range(2))
+            shrink_buffers(one, slow_peer)
+        waiting = loop.create_task(getattr(loop, how)(one, slow))
+        turn(loop, 3)
+        sending = asyncio.wait_for(getattr(loop, how)(other, quick), patience.seconds)
+        assert loop.run_until_complete(sending) == len(SMALL)
+        assert receive_exactly(peer, len(SMALL)) == SMALL
+        turn(loop, 2)
+        assert_waits(waiting)
+        waiting.cancel()
+        turn(loop, 3)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from conformance.kit.cases import each
+from conformance.kit.connections import silent_listener
 from conformance.kit.datagrams import udp_peer
 from conformance.kit.patience import Patience
 from conformance.kit.peers import dialled, listener, tcp_pair
@@ -70,3 +71,25 @@ def test_calls_on_several_sockets_wait_side_by_side(loop: Loop, patience: Patien
         one, _ = _ours(stack, method)
         other, end = _ours(stack, method)
         loop.run_until_complete(scenario(one, other, end))
+
+
+@requirement("sockets.connect-several", MUST, cite="asyncio-eventloop: loop.sock_connect")
+def test_connections_of_several_sockets_are_made_side_by_side(loop: Loop, patience: Patience) -> None:
+    """A sock_connect() that is under way keeps no other socket from being connected.
+
+    If this fails: look for a lock, or a thread, that all connections share.
+    """
+
+    async def scenario(one: socket.socket, silent: Any, other: socket.socket, address: Any) -> None:
+        waiting = asyncio.ensure_future(loop.sock_connect(one, silent))
+        await turns(3)
+        await asyncio.wait_for(loop.sock_connect(other, address), patience.seconds)
+        assert_waits(waiting)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+
+    with silent_listener() as silent, listener() as listening, socket.socket() as one, socket.socket() as other:
+        one.setblocking(False)
+        other.setblocking(False)
+        loop.run_until_complete(scenario(one, silent, other, listening.getsockname()))
+        assert other.getpeername() == listening.getsockname()

@@ -52,6 +52,33 @@ class SendsInTurn(_OneAtATime):
             await super().sock_sendall(sock, data)
 
 
+@breaks("sockets.connect-several")
+class ConnectsSocketsInTurn(_OneAtATime):
+    """sock_connect() waits for the one before it, on whichever socket that is."""
+
+    async def sock_connect(self, sock: socket.socket, address: Any) -> None:
+        async with self.turn:
+            await super().sock_connect(sock, address)
+
+
+@breaks("sendfile.several")
+class SendsFilesInTurn(_OneAtATime):
+    """sendfile() waits for the file before it, whoever that is for."""
+
+    async def sendfile(self, transport: Any, file: Any, *args: Any, **kwargs: Any) -> int:
+        async with self.turn:
+            return await super().sendfile(transport, file, *args, **kwargs)
+
+
+@breaks("sendfile.several")
+class SocketsGetFilesInTurn(_OneAtATime):
+    """sock_sendfile() waits for the file before it, whoever that is for."""
+
+    async def sock_sendfile(self, sock: socket.socket, file: Any, *args: Any, **kwargs: Any) -> int:
+        async with self.turn:
+            return await super().sock_sendfile(sock, file, *args, **kwargs)
+
+
 @breaks("servers.several")
 class TheNewestFactory(Stock):
     """The protocols of all servers are made by the factory of the newest."""
