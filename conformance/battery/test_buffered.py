@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
+import mmap
 import socket
 from array import array
 from collections.abc import Callable, Iterator
@@ -113,7 +115,17 @@ def test_a_buffer_may_be_large(loop: Loop, patience: Patience) -> None:
 
 
 @requirement("buffered.kinds", MUST, cite=GET)
-@each("kind", [bytearray, memoryview, lambda buffer: memoryview(buffer)[2:]], ids=["bytearray", "memoryview", "part"])
+@each(
+    "kind",
+    [
+        bytearray,
+        memoryview,
+        lambda buffer: memoryview(buffer)[2:],
+        lambda buffer: (ctypes.c_char * len(buffer))(),
+        lambda buffer: mmap.mmap(-1, len(buffer)),
+    ],
+    ids=["bytearray", "memoryview", "part", "ctypes", "mmap"],
+)
 def test_any_buffer_will_do(loop: Loop, patience: Patience, kind: Callable[[bytearray], Any]) -> None:
     """get_buffer() must return an object implementing the buffer protocol: a bytearray, a memoryview, a part of one.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 from conformance.kit.buffers import Buffers
@@ -86,3 +87,25 @@ def test_a_paused_protocol_is_told_of_a_lost_connection(
         reset(peer)
         until_lost(loop, patience, protocol)
         assert isinstance(protocol.reason, ConnectionError) or closing
+
+
+@requirement("flow.halves-independent", MUST, cite=(PAUSE, RESUME))
+@each("when", ["pause_reading", "end", "write_eof"])
+def test_flow_control_does_not_depend_on_reading(loop: Loop, patience: Patience, when: str) -> None:
+    """Writing is paused and resumed though reading is paused, the peer has sent its end, or write_eof() was called.
+
+    If this fails: look for one flag, or one watcher, for both directions, or for an end that is taken for close().
+    """
+    with joined(loop, patience, "sock", Events(keep_open=True)) as (transport, protocol, peer):
+        if when == "pause_reading":
+            transport.pause_reading()
+        elif when == "end":
+            peer.shutdown(socket.SHUT_WR)
+            patience.run_until(loop, lambda: "eof_received" in protocol.names, "eof_received()")
+        transport.write(BIG)
+        patience.run_until(loop, lambda: "pause_writing" in protocol.names, "pause_writing()")
+        if when == "write_eof":
+            transport.write_eof()
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, len(BIG)))) == BIG
+        patience.run_until(loop, lambda: "resume_writing" in protocol.names, "resume_writing()")
+        assert [name for name in protocol.names if name.endswith("_writing")] == ["pause_writing", "resume_writing"]

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from conformance.battery.test_sendfile import CITE, LARGE, SMALL, connected, source
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import drive, receive_exactly
+from conformance.kit.peers import drive, receive_exactly, shrink_buffers, tcp_pair
 from conformance.kit.secured import secured
 from conformance.kit.threads import in_thread
+from conformance.kit.waiting import assert_waits
 from conformance.kit.ways import WAYS, joined
 from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
+SOCK = "asyncio-eventloop: loop.sock_sendfile"
 
 
 @requirement("sendfile.ways", MUST, cite=CITE)
@@ -86,3 +90,68 @@ def test_a_file_does_not_resume_reading(loop: Loop, patience: Patience, tmp_path
         assert protocol.received == b""
         transport.resume_reading()
         patience.run_until(loop, lambda: protocol.received == b"data", "the data after resume_reading()")
+
+
+@requirement("sendfile.sock-from-the-start", MUST, cite=SOCK)
+def test_the_default_offset_for_a_socket_is_the_start(loop: Loop, tmp_path: Path) -> None:
+    """offset of sock_sendfile(), 0 by default, is from where the file is read, wherever its position is.
+
+    If this fails: look for an offset of 0 taken for "not given", so that the file is read from its own position.
+    """
+    with tcp_pair() as (ours, peer), source("file", tmp_path, SMALL) as file:
+        for arguments in ((), (0,)):
+            file.seek(400)
+            assert loop.run_until_complete(loop.sock_sendfile(ours, file, *arguments)) == len(SMALL)
+            assert receive_exactly(peer, len(SMALL)) == SMALL
+
+
+@requirement("sendfile.modes", MUST, cite=(CITE, SOCK))
+@each("opened", ["rb", "r+b", "w+b", "unbuffered", "temporary"])
+def test_a_file_may_be_open_for_writing_too(loop: Loop, patience: Patience, tmp_path: Path, opened: str) -> None:
+    """file must be a regular file object opened in binary mode, which may be for writing, too, or without a buffer.
+
+    If this fails: look for a comparison of the mode with "rb".
+    """
+    path = tmp_path / "file"
+    path.write_bytes(SMALL)
+    with contextlib.ExitStack() as stack:
+        if opened == "temporary":
+            file: Any = stack.enter_context(tempfile.TemporaryFile())
+        elif opened == "unbuffered":
+            file = stack.enter_context(open(path, "rb", buffering=0))
+        else:
+            file = stack.enter_context(open(path, opened))
+        if opened in ("w+b", "temporary"):
+            file.write(SMALL)
+            file.flush()
+        with connected(loop) as (transport, _, peer):
+            assert loop.run_until_complete(loop.sendfile(transport, file)) == len(SMALL)
+            assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, len(SMALL)))) == SMALL
+        with tcp_pair() as (ours, peer):
+            assert loop.run_until_complete(loop.sock_sendfile(ours, file)) == len(SMALL)
+            assert receive_exactly(peer, len(SMALL)) == SMALL
+
+
+@requirement("sendfile.several", MUST, cite=(CITE, SOCK))
+@each("how", ["sendfile", "sock_sendfile"])
+def test_files_are_sent_side_by_side(loop: Loop, patience: Patience, tmp_path: Path, how: str) -> None:
+    """A file that waits for its peer keeps no other file from being sent to another.
+
+    If this fails: look for a lock, a buffer or a thread that all files share.
+    """
+    with contextlib.ExitStack() as stack:
+        slow, quick = stack.enter_context(source("file", tmp_path, LARGE)), io.BytesIO(SMALL)
+        if how == "sendfile":
+            (one, _, _), (other, _, peer) = (stack.enter_context(connected(loop)) for _ in range(2))
+        else:
+            (one, slow_peer), (other, peer) = (stack.enter_context(tcp_pair()) for _ in range(2))
+            shrink_buffers(one, slow_peer)
+        waiting = loop.create_task(getattr(loop, how)(one, slow))
+        turn(loop, 3)
+        sending = asyncio.wait_for(getattr(loop, how)(other, quick), patience.seconds)
+        assert loop.run_until_complete(sending) == len(SMALL)
+        assert receive_exactly(peer, len(SMALL)) == SMALL
+        turn(loop, 2)
+        assert_waits(waiting)
+        waiting.cancel()
+        turn(loop, 3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +13,9 @@ from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import PEER_TIMEOUT, drive, receive_exactly
 from conformance.kit.protocols import Events
-from conformance.kit.servers import accepted, answers, dial, ended, serving
+from conformance.kit.servers import accepted, answers, dial, ended, serving, serving_unix
 from conformance.kit.threads import in_thread
-from conformance.kit.waiting import until
+from conformance.kit.waiting import turns, until
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -62,6 +63,7 @@ def test_a_closed_server_has_no_sockets(loop: Loop) -> None:
     If this fails: look for sockets that are still told after they were closed.
     """
     with serving(loop) as service:
+        assert service.server.sockets
         service.server.close()
         assert not service.server.sockets
 
@@ -228,24 +230,47 @@ def test_wait_closed_waits_for_close(loop: Loop, patience: Patience) -> None:
 
 
 @requirement("servers.wait-closed-connections", MUST, cite="asyncio-eventloop: Server.wait_closed", since="3.12")
-def test_wait_closed_waits_for_connections(loop: Loop, patience: Patience) -> None:
+@each("called", ["before close", "after close"])
+@each("way", ["tcp", "unix"])
+def test_wait_closed_waits_for_connections(
+    loop: Loop, patience: Patience, tmp_path: Path, called: str, way: str
+) -> None:
     """wait_closed() waits until the close() method completes and all active connections have finished.
 
-    If this fails: look for a wait for the listening socket only.
+    If this fails: look for a wait for the listening socket, or for the first connection only, for waiters that close()
+    wakes whatever there is, for a connection that counts as finished while it flushes its buffer, or for a wait that
+    ends the connections when it is cancelled.
     """
 
     async def scenario(service: Any) -> None:
-        with dial(service) as peer:
-            await until(patience, service.made, "the connection")
+        with dial(service) as one, dial(service) as two:
+            await until(patience, lambda: service.made() == 2, "the connections")
+            if called == "before close":
+                waiter = asyncio.ensure_future(service.server.wait_closed())
+                await asyncio.sleep(0)
             service.server.close()
-            waiter = asyncio.ensure_future(service.server.wait_closed())
+            if called == "after close":
+                waiter = asyncio.ensure_future(service.server.wait_closed())
+            impatient = asyncio.ensure_future(service.server.wait_closed())
             await asyncio.sleep(0.002)
+            impatient.cancel()  # as wait_for() does
+            await turns(3)
             assert not waiter.done()
-            peer.close()
+            assert not any(protocol.transport.is_closing() for protocol in service.protocols)
+            one.close()
+            await until(patience, lambda: any(protocol.lost for protocol in service.protocols), "the first end")
+            await turns(3)
+            assert not waiter.done()
+            (last,) = [protocol for protocol in service.protocols if not protocol.lost]
+            last.transport.write(bytes(8 << 20))  # more than the system takes
+            last.transport.close()
+            await turns(3)
+            assert not waiter.done()
+            two.close()
             await ended(waiter, patience)
-            assert service.protocols[0].lost
+            assert last.lost
 
-    with serving(loop) as service:
+    with serving(loop) if way == "tcp" else serving_unix(loop, str(tmp_path / called)) as service:
         loop.run_until_complete(scenario(service))
 
 
@@ -253,13 +278,15 @@ def test_wait_closed_waits_for_connections(loop: Loop, patience: Patience) -> No
 def test_a_server_is_an_async_context_manager(loop: Loop) -> None:
     """async with gives the server itself, and guarantees that it is closed and accepts nothing when the block is done.
 
-    If this fails: look for __aexit__() that waits and does not close.
+    If this fails: look for __aexit__() that waits and does not close, or closes in a later turn.
     """
 
     async def scenario(server: Any) -> None:
         async with server as same:
             assert same is server
             assert server.is_serving()
+        assert not server.is_serving()
+        assert not server.sockets
 
     async def closed_inside(server: Any) -> None:
         async with server:

@@ -1,4 +1,4 @@
-"""Chapter servers: servers over TLS and over Unix sockets, and servers whose clients are closed by them."""
+"""Chapter servers: servers over TLS and over Unix sockets, and what is left of them when they end."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from conformance.kit.cases import each
 from conformance.kit.certificates import server_context
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import drive, receive_all
+from conformance.kit.peers import drive
 from conformance.kit.secured import tls_over
 from conformance.kit.servers import accepted, answers, dial, ended, serving, serving_unix
 from conformance.kit.threads import in_thread
-from conformance.requirement import MUST, SHOULD, requirement
+from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
 CLOSE = "asyncio-eventloop: Server.close"
@@ -81,54 +81,3 @@ def test_wait_closed_waits_for_tls_connections(loop: Loop, patience: Patience) -
             protocol.transport.abort()
             loop.run_until_complete(ended(waiting, patience))
             assert protocol.lost
-
-
-@requirement("servers.close-clients-only", SHOULD, cite="asyncio-eventloop: Server.close_clients", since="3.13")
-@each("how", ["close_clients", "abort_clients"])
-def test_closing_clients_does_not_close_the_server(loop: Loop, patience: Patience, how: str) -> None:
-    """close_clients() and abort_clients() end the existing connections: the server goes on, and may have none.
-
-    If this fails: look for a close of everything, or an error if there is nothing to close.
-    """
-    with serving(loop) as service:
-        end = getattr(service.server, how)
-        end()
-        with dial(service):
-            protocol = accepted(loop, patience, service)
-            end()
-            patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
-        end()
-        assert service.server.is_serving()
-        with dial(service):
-            assert not accepted(loop, patience, service, 2).transport.is_closing()
-
-
-@requirement("servers.close-clients", MUST, cite="asyncio-eventloop: Server.close_clients", since="3.13")
-def test_close_clients_closes_every_connection(loop: Loop, patience: Patience) -> None:
-    """close_clients() calls close() on the transports of all incoming connections: what was written is still sent.
-
-    If this fails: look for a server that does not know its connections, or that aborts them.
-    """
-    data = bytes(20_000_000)  # more than the system takes
-    with serving(loop) as service, dial(service) as one, dial(service) as two:
-        for protocol in (accepted(loop, patience, service, 2), service.protocols[0]):
-            protocol.transport.write(data)
-        service.server.close()
-        service.server.close_clients()
-        for peer in (one, two):
-            assert drive(loop, patience, in_thread(lambda peer=peer: receive_all(peer))) == data  # type: ignore[misc]
-
-
-@requirement("servers.abort-clients", MUST, cite="asyncio-eventloop: Server.abort_clients", since="3.13")
-def test_abort_clients_aborts_every_connection(loop: Loop, patience: Patience) -> None:
-    """abort_clients() closes all connections immediately, without waiting for pending operations to complete.
-
-    If this fails: look for a close that waits for the buffer to drain.
-    """
-    with serving(loop) as service, dial(service), dial(service):
-        accepted(loop, patience, service, 2)
-        for protocol in service.protocols:
-            protocol.transport.write(bytes(20_000_000))
-        service.server.close()
-        service.server.abort_clients()
-        patience.run_until(loop, lambda: all(p.lost for p in service.protocols), "every connection_lost()")

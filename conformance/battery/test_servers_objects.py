@@ -95,6 +95,8 @@ def test_a_server_may_be_made_without_serving(loop: Loop, patience: Patience) ->
     with serving(loop, start_serving=False, ssl=server_context()) as service:
         turn(loop, 2)
         assert not service.server.is_serving()
+        loop.run_until_complete(service.server.start_serving())
+        assert service.server.is_serving()
 
     async def only_entered(server: Any) -> bool:
         async with server:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,9 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.datagrams import refusing_peer, udp_peer, unix_pair
-from conformance.kit.peers import PEER_TIMEOUT, listener, reset, tcp_pair
+from conformance.kit.descriptors import HIGH, many_allowed
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import PEER_TIMEOUT, listener, receive_exactly, reset, tcp_pair
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -198,3 +201,43 @@ def test_a_closed_socket_is_refused(loop: Loop, method: str) -> None:
     sock.close()
     with pytest.raises((OSError, ValueError)):
         loop.run_until_complete(getattr(loop, method)(sock, *arguments[method]))
+
+
+@requirement("sockets.high-numbers", MUST, cite=(RECV, SENDALL), needs=("linux",))
+def test_sockets_of_high_numbers_work(loop: Loop, patience: Patience) -> None:
+    """The descriptor of sock may have any number that the system gives, also one of more than a thousand.
+
+    If this fails: look for select(), which ends at 1024, or for a table of a fixed size.
+    """
+    with many_allowed(), tcp_pair() as (ours, peer):
+        high = fcntl.fcntl(ours.fileno(), fcntl.F_DUPFD_CLOEXEC, HIGH)
+        with socket.socket(fileno=high) as sock:
+            sock.setblocking(False)
+            waiting = loop.create_task(loop.sock_recv(sock, 100))
+            turn(loop, 2)
+            peer.sendall(b"data")
+            assert loop.run_until_complete(asyncio.wait_for(waiting, patience.seconds)) == b"data"
+            loop.run_until_complete(loop.sock_sendall(sock, b"answer"))
+            assert receive_exactly(peer, 6) == b"answer"
+
+
+@requirement("sockets.left-as-they-were", SHOULD, cite=(CONNECT, RECV, "asyncio-eventloop: loop.sock_accept"))
+def test_sockets_stay_open_and_non_blocking(loop: Loop) -> None:
+    """sock must be a non-blocking socket, and stays one, and open: each call leaves it to the next as it found it.
+
+    If this fails: look for a mode that is changed for the time of a call, or a socket that is closed with its wrapper.
+    """
+    with listener() as listening, nonblocking(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        listening.setblocking(False)
+
+        async def scenario() -> None:
+            await loop.sock_connect(sock, listening.getsockname())
+            peer, _ = await loop.sock_accept(listening)
+            with peer:
+                await loop.sock_sendall(sock, b"data")
+                await loop.sock_recv(peer, 2)
+                await loop.sock_recv_into(peer, bytearray(2))
+                for each in (sock, listening, peer):
+                    assert (each.fileno() >= 0, each.getblocking()) == (True, False)
+
+        loop.run_until_complete(scenario())

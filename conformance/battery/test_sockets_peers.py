@@ -83,14 +83,16 @@ def test_sock_connect_takes_ipv6_addresses(loop: Loop, items: int) -> None:
 def test_sock_connect_takes_the_path_of_a_unix_socket(loop: Loop, tmp_path: Path) -> None:
     """sock_connect() is an asynchronous version of socket.connect(): a Unix socket is connected to a path.
 
-    If this fails: look for an address that must be a tuple.
+    If this fails: look for an address that must be a tuple, or a str.
     """
     path = str(tmp_path / "s")
-    with socket.socket(socket.AF_UNIX) as listening, client(socket.AF_UNIX) as sock:
+    with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(path)
         listening.listen()
-        loop.run_until_complete(loop.sock_connect(sock, path))
-        assert sock.getpeername() == path
+        for spelled in (path, path.encode()):
+            with client(socket.AF_UNIX) as sock:
+                loop.run_until_complete(loop.sock_connect(sock, spelled))
+                assert sock.getpeername() == path
 
 
 @requirement("sockets.connect-refused", MUST, cite=(CONNECT, "exceptions: ConnectionRefusedError"))
@@ -326,8 +328,8 @@ def test_sock_recvfrom_into_waits_for_a_datagram(loop: Loop) -> None:
 @requirement("sockets.sendto", MUST, cite=SENDTO)
 @each(
     "data",
-    [b"data", b"", bytearray(b"bytearray"), memoryview(b"view")],
-    ids=["bytes", "empty", "bytearray", "view"],
+    [b"data", b"", bytearray(b"bytearray"), memoryview(b"view"), memoryview(b"wide").cast("H")],
+    ids=["bytes", "empty", "bytearray", "view", "wide items"],
 )
 def test_sock_sendto_sends_a_datagram(loop: Loop, data: Any) -> None:
     """sock_sendto() sends one datagram, also an empty one, to address, and returns the number of bytes sent.
@@ -335,7 +337,7 @@ def test_sock_sendto_sends_a_datagram(loop: Loop, data: Any) -> None:
     If this fails: look for None returned as by sock_sendall(), or an empty datagram that is not sent.
     """
     with datagrams() as (ours, peer):
-        assert loop.run_until_complete(loop.sock_sendto(ours, data, peer.getsockname())) == len(data)
+        assert loop.run_until_complete(loop.sock_sendto(ours, data, peer.getsockname())) == len(bytes(data))
         assert peer.recvfrom(100) == (bytes(data), ours.getsockname())
 
 

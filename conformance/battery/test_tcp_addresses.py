@@ -268,9 +268,11 @@ def test_interleave_reorders_addresses_by_family(
 ) -> None:
     """interleave, if positive, is the First Address Family Count: after so many of the first, families take turns.
 
-    If this fails: look for a keyword that is accepted and ignored, or a count that is taken as a boolean.
+    If this fails: look for a keyword that is accepted and ignored, or a count that is taken as a boolean, perhaps only
+    if there is a happy_eyeballs_delay.
     """
     assert _winner_of(loop, monkeypatch, interleave=count) == expected
+    assert _winner_of(loop, monkeypatch, interleave=count, happy_eyeballs_delay=3.0) == expected
 
 
 @requirement("tcp.connect-interleave-default", MUST, cite=CONNECT, needs=("ipv6",))

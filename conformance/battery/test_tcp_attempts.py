@@ -12,8 +12,10 @@ import pytest
 from conformance.battery.test_tcp_addresses import LONG, both_families
 from conformance.kit.cases import each
 from conformance.kit.connections import closed_port, opened, silent_listener
+from conformance.kit.patience import Patience
+from conformance.kit.peers import listener
 from conformance.kit.protocols import Events
-from conformance.kit.waiting import assert_waits
+from conformance.kit.waiting import assert_waits, until
 from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -104,3 +106,24 @@ def test_the_messages_of_several_errors_are_combined(loop: Loop, how: dict[str, 
     assert isinstance(error, OSError)
     messages = {str(each) for each in group.exceptions}
     assert [message for message in messages if message not in str(error)] == []
+
+
+@requirement("tcp.connect-several", MUST, cite="asyncio-eventloop: loop.create_connection")
+def test_connections_are_made_side_by_side(loop: Loop, patience: Patience) -> None:
+    """create_connection() works in the background: one that is under way keeps no other from being made.
+
+    If this fails: look for a lock, or a connecting socket, of which the loop has one.
+    """
+
+    async def scenario(silent: Any, address: Any) -> None:
+        waiting = asyncio.ensure_future(loop.create_connection(Events, *silent))
+        await asyncio.sleep(0.002)
+        transport, protocol = await asyncio.wait_for(loop.create_connection(Events, *address), patience.seconds)
+        assert not waiting.done()
+        waiting.cancel()
+        transport.abort()
+        await asyncio.wait([waiting])
+        await until(patience, lambda: protocol.lost, "connection_lost()")
+
+    with silent_listener() as silent, listener() as listening:
+        loop.run_until_complete(scenario(silent, listening.getsockname()))

@@ -46,12 +46,13 @@ def test_write_buffers_what_the_kernel_does_not_take(loop: Loop, patience: Patie
 
 @requirement("tcp.write-accepts-buffers", MUST, cite="PEP 3156: Bidirectional Stream Transports")
 @each("kind", [bytes, bytearray, memoryview, Word, wide])
-def test_write_takes_bytes_like_objects(loop: Loop, patience: Patience, kind: Callable[[bytes], Any]) -> None:
+@WAYS
+def test_write_takes_bytes_like_objects(loop: Loop, patience: Patience, way: str, kind: Callable[[bytes], Any]) -> None:
     """write() accepts bytes, bytearray and memoryview objects, of a subclass or of wider items, too.
 
     If this fails: look for a fast path that knows only bytes, or takes len() of a buffer for its size.
     """
-    with connected(loop) as (transport, _, peer):
+    with joined(loop, patience, way) as (transport, _, peer):
         transport.write(kind(b"like bytes"))
         assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 10))) == b"like bytes"
 
@@ -69,14 +70,15 @@ def test_write_refuses_what_is_no_buffer(loop: Loop, data: Any) -> None:
 
 @requirement("tcp.write-of-nothing", SHOULD, cite="asyncio-protocol: WriteTransport.write")
 def test_writing_nothing_changes_nothing(loop: Loop, patience: Patience) -> None:
-    """write(b"") sends nothing, and does not end the connection.
+    """write(b"") sends nothing, and does not end the connection; nor does an empty buffer of another kind.
 
     If this fails: look for a zero-length send, which some systems and TLS layers take for the end of the stream.
     """
     with connected(loop) as (transport, protocol, peer):
         transport.write(b"")
         transport.write(b"x")
-        transport.write(b"")
+        for nothing in (b"", bytearray(), memoryview(b"")):
+            transport.write(nothing)
         assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 1))) == b"x"
         assert not protocol.lost
 

@@ -219,6 +219,22 @@ def test_is_closing_of_an_endpoint(loop: Loop, patience: Patience, how: str) -> 
         assert transport.is_closing() is True
 
 
+@requirement("udp.is-closing-while-flushing", MUST, cite="asyncio-protocol: BaseTransport.is_closing", needs=("unix",))
+def test_an_endpoint_that_flushes_is_closing(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """is_closing() returns True from close() on, though datagrams have yet to be sent.
+
+    If this fails: look for a flag that is set when the buffer is empty.
+    """
+    with blocked_endpoint(loop, tmp_path) as (transport, protocol, peer):
+        transport.sendto(b"waits")
+        transport.close()
+        turn(loop, 3)
+        assert not protocol.lost
+        assert transport.is_closing() is True
+        receiving = in_thread(lambda: receive_after_filler(peer, 1))
+        patience.run_until(loop, lambda: protocol.lost and not receiving.is_alive(), "the end")
+
+
 @requirement("udp.set-protocol", MUST, cite="asyncio-protocol: BaseTransport.set_protocol")
 def test_set_protocol_hands_an_endpoint_over(loop: Loop, patience: Patience) -> None:
     """set_protocol() sets a new protocol, which receives from then on, and get_protocol() returns it.

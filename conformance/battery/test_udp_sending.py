@@ -117,11 +117,20 @@ def test_sendto_returns_none(loop: Loop) -> None:
 
 
 @requirement("udp.sendto-accepts-buffers", SHOULD, cite=SENDTO)
-@each("data", [bytearray(b"data"), memoryview(b"<data>")[1:5]], ids=["bytearray", "memoryview"])
+@each(
+    "data",
+    [
+        bytearray(b"data"),
+        memoryview(b"<data>")[1:5],
+        memoryview(b"data").cast("H"),
+        type("Bytes", (bytes,), {})(b"data"),
+    ],
+    ids=["bytearray", "memoryview", "wide items", "subclass of bytes"],
+)
 def test_sendto_accepts_buffers(loop: Loop, patience: Patience, data: Any) -> None:
     """data may be a bytearray or a memoryview, as for write().
 
-    If this fails: look for a check for exactly bytes, or a view whose offset is lost.
+    If this fails: look for a check for exactly bytes, a view whose offset is lost, or a length in items.
     """
     with udp_peer() as peer, endpoint(loop) as (transport, _):
         transport.sendto(data, peer.getsockname())
@@ -199,10 +208,15 @@ def test_buffered_datagrams_are_copies(loop: Loop, patience: Patience, tmp_path:
 
 @requirement("udp.sendto-inside-callbacks", MUST, cite=SENDTO)
 def test_sendto_may_be_called_inside_datagram_received(loop: Loop, patience: Patience) -> None:
-    """A protocol may answer inside datagram_received(), as the documentation's echo server does.
+    """A protocol may answer inside datagram_received(), and begin inside connection_made(), as the documentation's do.
 
-    If this fails: look for a transport that is locked while it calls its protocol.
+    If this fails: look for a transport that is locked while it calls its protocol, or not ready when it is told of.
     """
+
+    class Greets(Datagrams):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            transport.sendto(b"hello")
 
     class Echo(Datagrams):
         def datagram_received(self, data: bytes, addr: Any) -> None:
@@ -213,6 +227,8 @@ def test_sendto_may_be_called_inside_datagram_received(loop: Loop, patience: Pat
         for number in range(5):
             peer.sendto(b"%d" % number, transport.get_extra_info("sockname"))
         assert [arrival(loop, patience, peer)[0] for _ in range(5)] == [b"0", b"1", b"2", b"3", b"4"]
+    with udp_peer() as peer, endpoint(loop, remote_addr=peer.getsockname(), protocol=Greets()):
+        assert arrival(loop, patience, peer)[0] == b"hello"
 
 
 @requirement("udp.pause-writing", SHOULD, cite="asyncio-protocol: BaseProtocol.pause_writing", needs=("unix",))
@@ -253,3 +269,18 @@ def test_the_size_of_the_buffer_of_datagrams_is_known(loop: Loop, patience: Pati
             return size == 0
 
         patience.run_until(loop, all_sent, "the buffer's end")
+
+
+@requirement("udp.buffered-headers", MUST, cite=SENDTO, since="3.13", needs=("unix",))
+def test_empty_datagrams_fill_the_buffer(loop: Loop, tmp_path: Path) -> None:
+    """The buffer size for flow control accounts for the datagram header: many empty datagrams are told to pause, too.
+
+    If this fails: look for a size that counts data alone: a sender of empty datagrams is never told to pause.
+    """
+    with blocked_endpoint(loop, tmp_path) as (transport, protocol, _):
+        for _ in range(100_000):
+            transport.sendto(b"")
+        turn(loop, 2)
+        assert protocol.names == ["connection_made", "pause_writing"]
+        transport.abort()
+        turn(loop, 2)

@@ -114,11 +114,13 @@ def test_a_server_may_be_made_without_serving(loop: Loop, patience: Patience, tm
 def test_backlog_of_a_unix_server_is_passed_to_listen(loop: Loop, tmp_path: Path, given: int | None) -> None:
     """backlog is the maximum number of queued connections passed to listen() (100 by default), for a Unix server too.
 
-    If this fails: look for a number of the loop's own, or for a 0 taken for none.
+    If this fails: look for a number of the loop's own, or for a 0 taken for none, perhaps by start_serving().
     """
     arguments = {} if given is None else {"backlog": given}
-    with serving_unix(loop, str(tmp_path / "s"), **arguments) as service:
-        assert backlog_of(service.server.sockets[0].fileno()) == (100 if given is None else given)
+    for path, at_once in ((tmp_path / "s", True), (tmp_path / "later", False)):
+        with serving_unix(loop, str(path), start_serving=at_once, **arguments) as service:
+            loop.run_until_complete(service.server.start_serving())
+            assert backlog_of(service.server.sockets[0].fileno()) == (100 if given is None else given)
 
 
 @requirement("unix.false-protocol", MUST, cite=(CONNECT, SERVE), needs=("unix",))

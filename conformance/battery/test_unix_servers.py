@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from conformance.kit.patience import Patience
+from conformance.kit.patience import Patience, turn
 from conformance.kit.servers import accepted, dial, ended, serving_unix
 from conformance.requirement import MUST, requirement
 
@@ -63,3 +63,38 @@ def test_a_unix_server_serves_until_it_is_cancelled(loop: Loop, patience: Patien
         loop.run_until_complete(end(task))
         assert not service.server.is_serving()
         assert not service.server.sockets
+
+
+@requirement("unix.protocol-factory", MUST, cite="asyncio-eventloop: loop.create_unix_server", needs=("unix",))
+def test_every_unix_connection_gets_a_protocol_of_its_own(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """protocol_factory of a Unix server is called once for each connection, and not before one comes.
+
+    If this fails: look for a protocol that is made when the server is, or shared between connections.
+    """
+    with serving_unix(loop, str(tmp_path / "s")) as service:
+        turn(loop)
+        assert service.protocols == []
+        with dial(service) as one, dial(service) as two:
+            accepted(loop, patience, service, 2)
+            one.sendall(b"one")
+            two.sendall(b"two")
+            patience.run_until(loop, lambda: all(protocol.received for protocol in service.protocols), "the data")
+            assert sorted(bytes(protocol.received) for protocol in service.protocols) == [b"one", b"two"]
+
+
+@requirement("unix.wait-closed", MUST, cite="asyncio-eventloop: Server.wait_closed", since="3.12", needs=("unix",))
+def test_wait_closed_of_a_unix_server_waits(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """wait_closed() of a Unix server that is not closed waits until it is.
+
+    If this fails: look for a wait that ends at once because there is no connection.
+    """
+
+    async def scenario(server: Any) -> None:
+        waiter = asyncio.ensure_future(server.wait_closed())
+        await asyncio.sleep(0.002)
+        assert not waiter.done()
+        server.close()
+        await ended(waiter, patience)
+
+    with serving_unix(loop, str(tmp_path / "s")) as service:
+        loop.run_until_complete(scenario(service.server))

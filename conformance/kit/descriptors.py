@@ -1,15 +1,17 @@
-"""Running out of file descriptors, and what the kernel tells of one that listens."""
+"""Running out of file descriptors, those of high numbers, and what the kernel tells of one that listens."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import socket
 import struct
 from collections.abc import Iterator
 
 import pytest
 
+HIGH = 1100  # beyond FD_SETSIZE, where select() ends
 # Of netlink.h, sock_diag.h and unix_diag.h of Linux; the attribute that is asked for stands right behind the answer.
 _SOCK_DIAG, _SOCK_DIAG_BY_FAMILY, _ANY, _RQLEN = 4, 20, 0xFFFFFFFF, 0x10
 _HEADER = 16
@@ -29,6 +31,19 @@ def none_left() -> Iterator[None]:
     finally:
         for descriptor in held:
             os.close(descriptor)
+
+
+@contextlib.contextmanager
+def many_allowed() -> Iterator[None]:
+    """In this block, the process can have descriptors of numbers above `HIGH`. Skips where the system says no."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if before[1] != resource.RLIM_INFINITY and before[1] <= HIGH + 100:
+        pytest.skip(f"a process may have no more than {before[1]} descriptors here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(before[0], HIGH + 100), before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def backlog_of(listening: int) -> int:

@@ -13,6 +13,7 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
+from conformance.environment import need_named
 from conformance.kit.cases import each
 from conformance.kit.connections import accept, opened
 from conformance.kit.patience import Patience
@@ -24,8 +25,9 @@ Loop = asyncio.AbstractEventLoop
 Joined = Iterator[tuple[Any, Any, socket.socket]]
 
 TCP = ("sock", "host", "accepted", "wrapped")
+IPV6 = ("ipv6",) if need_named("ipv6").present() else ()
 UNIX = ("unix", "unix-accepted") if hasattr(socket, "AF_UNIX") else ()
-WAYS = each("way", TCP + UNIX)
+WAYS = each("way", TCP + IPV6 + UNIX)
 TCP_WAYS = each("way", TCP)
 
 
@@ -34,7 +36,8 @@ def joined(loop: Loop, patience: Patience, way: str, protocol: Any = None) -> Jo
     """(transport, protocol, peer) of an open connection, with buffers that fill soon; closed at the end.
 
     `way` is one of `WAYS`: a connected socket given to create_connection(), a host; a connection that a server has
-    accepted, one that was accepted outside of the loop; a path, a connection that a server has accepted there.
+    accepted, one that was accepted outside of the loop; a host of IPv6; a path, a connection that a server has accepted
+    there.
     """
     made = Events() if protocol is None else protocol
     if way in ("accepted", "unix-accepted"):
@@ -61,9 +64,9 @@ def _given(loop: Loop, way: str, made: Any) -> Iterator[tuple[Any, socket.socket
 @contextlib.contextmanager
 def _connected(loop: Loop, way: str, made: Any) -> Iterator[tuple[Any, socket.socket]]:
     with contextlib.ExitStack() as stack:
-        if way == "host":
-            listening = stack.enter_context(listener())
-            opening: Any = loop.create_connection(lambda: made, *listening.getsockname())
+        if way in ("host", "ipv6"):
+            listening = stack.enter_context(listener(socket.AF_INET if way == "host" else socket.AF_INET6))
+            opening: Any = loop.create_connection(lambda: made, *listening.getsockname()[:2])
         else:
             listening = stack.enter_context(unix_listener(stack.enter_context(socket_path())))
             opening = loop.create_unix_connection(lambda: made, listening.getsockname())

@@ -1,0 +1,40 @@
+"""Chapter dns: what else callers rely on: the order of an answer, and that it is theirs."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+from conformance.kit.cases import each
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+ASKS = "asyncio-eventloop: loop.getaddrinfo"
+
+
+@requirement("dns.getaddrinfo-order", MUST, cite=(ASKS, "asyncio-eventloop: loop.create_connection"))
+@each(
+    ("host", "hints"),
+    [("127.0.0.1", {}), (None, {}), (None, {"type": socket.SOCK_STREAM}), (None, {"flags": socket.AI_PASSIVE})],
+    ids=["numeric", "no host", "no host, streams", "passive"],
+)
+def test_the_order_of_an_answer_is_kept(loop: Loop, host: Any, hints: dict[str, Any]) -> None:
+    """The answer is in the order of socket.getaddrinfo(), in which the addresses are to be tried.
+
+    If this fails: look for an answer that is sorted, or for families that are asked one by one.
+    """
+    assert loop.run_until_complete(loop.getaddrinfo(host, 80, **hints)) == socket.getaddrinfo(host, 80, **hints)
+
+
+@requirement("dns.getaddrinfo-own-answer", SHOULD, cite=ASKS)
+def test_an_answer_belongs_to_who_asked(loop: Loop) -> None:
+    """Who asked may change the list that he was given: whoever asks next gets the whole answer.
+
+    If this fails: look for a cache that hands out what it keeps.
+    """
+    expected = socket.getaddrinfo("127.0.0.1", 80)
+    for _ in range(2):
+        found = loop.run_until_complete(loop.getaddrinfo("127.0.0.1", 80))
+        assert found == expected
+        found.clear()

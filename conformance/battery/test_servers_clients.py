@@ -1,0 +1,140 @@
+"""Chapter servers: close_clients() and abort_clients(), by which a server ends its connections."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from pathlib import Path
+from typing import Any
+
+from conformance.kit.cases import each
+from conformance.kit.certificates import server_context
+from conformance.kit.connections import opened
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import drive, receive_all, receive_exactly, tcp_pair
+from conformance.kit.protocols import Events
+from conformance.kit.secured import tls_over
+from conformance.kit.servers import accepted, dial, serving, serving_unix
+from conformance.kit.threads import in_thread
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+ENDS = ("asyncio-eventloop: Server.close_clients", "asyncio-eventloop: Server.abort_clients")
+
+
+@requirement("servers.close-clients-only", SHOULD, cite="asyncio-eventloop: Server.close_clients", since="3.13")
+@each("how", ["close_clients", "abort_clients"])
+def test_closing_clients_does_not_close_the_server(loop: Loop, patience: Patience, how: str) -> None:
+    """close_clients() and abort_clients() end the existing connections: the server goes on, and may have none.
+
+    If this fails: look for a close of everything, or an error if there is nothing to close.
+    """
+    with serving(loop) as service:
+        end = getattr(service.server, how)
+        end()
+        with dial(service):
+            protocol = accepted(loop, patience, service)
+            end()
+            patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        end()
+        assert service.server.is_serving()
+        with dial(service):
+            assert not accepted(loop, patience, service, 2).transport.is_closing()
+
+
+@requirement("servers.close-clients", MUST, cite="asyncio-eventloop: Server.close_clients", since="3.13")
+def test_close_clients_closes_every_connection(loop: Loop, patience: Patience) -> None:
+    """close_clients() calls close() on the transports of all incoming connections: what was written is still sent.
+
+    If this fails: look for a server that does not know its connections, or that aborts them.
+    """
+    data = bytes(20_000_000)  # more than the system takes
+    with serving(loop) as service, dial(service) as one, dial(service) as two:
+        for protocol in (accepted(loop, patience, service, 2), service.protocols[0]):
+            protocol.transport.write(data)
+        service.server.close()
+        service.server.close_clients()
+        for peer in (one, two):
+            assert drive(loop, patience, in_thread(lambda peer=peer: receive_all(peer))) == data  # type: ignore[misc]
+
+
+@requirement("servers.abort-clients", MUST, cite="asyncio-eventloop: Server.abort_clients", since="3.13")
+def test_abort_clients_aborts_every_connection(loop: Loop, patience: Patience) -> None:
+    """abort_clients() closes all connections immediately, without waiting for pending operations to complete.
+
+    If this fails: look for a close that waits for the buffer to drain, a connection that is passed over because it is
+    closing, or an abort() that comes in a later turn.
+    """
+    with serving(loop) as service, dial(service), dial(service):
+        accepted(loop, patience, service, 2)
+        for protocol in service.protocols:
+            protocol.transport.write(bytes(20_000_000))
+        service.protocols[0].transport.close()
+        service.server.close()
+        service.server.abort_clients()
+        assert all(protocol.transport.is_closing() for protocol in service.protocols)
+        patience.run_until(loop, lambda: all(p.lost for p in service.protocols), "every connection_lost()")
+
+
+@requirement("servers.clients-of-each", MUST, cite=ENDS, since="3.13")
+@each("how", ["close_clients", "abort_clients"])
+def test_a_server_ends_its_own_connections(loop: Loop, patience: Patience, how: str) -> None:
+    """close_clients() and abort_clients() end the incoming connections of that server, and no other connection.
+
+    If this fails: look for a list of all connections that the loop has.
+    """
+    with (
+        serving(loop) as service,
+        serving(loop) as another,
+        dial(service),
+        dial(another) as theirs,
+        tcp_pair() as (ours, peer),
+        opened(loop, loop.create_connection(Events, sock=ours)) as (outgoing, _),
+    ):
+        protocol = accepted(loop, patience, service)
+        left = accepted(loop, patience, another).transport
+        getattr(service.server, how)()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        for transport, end in ((left, theirs), (outgoing, peer)):
+            assert not transport.is_closing()
+            transport.write(b"answer")
+            assert receive_exactly(end, 6) == b"answer"  # so few bytes leave at once
+
+
+@requirement("servers.clients-of-any-kind", MUST, cite=ENDS, since="3.13", needs=("unix",))
+@each("how", ["close_clients", "abort_clients"])
+@each("kind", ["paused", "half-closed", "unix", "tls"])
+def test_a_server_ends_connections_of_any_kind(
+    loop: Loop, patience: Patience, tmp_path: Path, kind: str, how: str
+) -> None:
+    """close_clients() and abort_clients() end all incoming connections: quiet ones, those of Unix sockets and of TLS.
+
+    If this fails: look for connections that are ended by their reader, or that only a TCP server counts.
+    """
+    over_unix, over_tls = kind == "unix", kind == "tls"
+    making = serving_unix(loop, str(tmp_path / how)) if over_unix else None
+    with making or serving(loop, ssl=server_context() if over_tls else None) as service:
+        service.make = lambda: Events(keep_open=not over_tls)  # which has no halves
+        with dial(service) as sock:
+            helper: Any = tls_over(sock, "client") if over_tls else in_thread(lambda: sock)
+            protocol = accepted(loop, patience, service)
+            with drive(loop, patience, helper) as peer:
+                if kind == "paused":
+                    protocol.transport.pause_reading()
+                elif kind == "half-closed":
+                    peer.shutdown(socket.SHUT_WR)
+                    patience.run_until(loop, lambda: "eof_received" in protocol.names, "eof_received()")
+                turn(loop, 2)
+                assert not protocol.lost
+                getattr(service.server, how)()
+                drive(loop, patience, in_thread(lambda: _see_the_end(peer)))
+                patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+
+
+def _see_the_end(peer: socket.socket) -> None:
+    """Wait for the other end to close, and close: over TLS, close() waits for that."""
+    with contextlib.suppress(ssl.SSLEOFError, ConnectionError):
+        assert peer.recv(1) == b""
+    peer.close()

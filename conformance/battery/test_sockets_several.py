@@ -1,0 +1,95 @@
+"""Chapter sockets: calls on several sockets, which wait side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from conformance.kit.cases import each
+from conformance.kit.connections import silent_listener
+from conformance.kit.datagrams import udp_peer
+from conformance.kit.patience import Patience
+from conformance.kit.peers import dialled, listener, tcp_pair
+from conformance.kit.waiting import assert_waits, turns
+from conformance.requirement import MUST, requirement
+
+Loop = asyncio.AbstractEventLoop
+_CALLS: dict[str, Callable[[Loop, socket.socket], Any]] = {
+    "sock_recv": lambda loop, sock: loop.sock_recv(sock, 10),
+    "sock_recv_into": lambda loop, sock: loop.sock_recv_into(sock, bytearray(10)),
+    "sock_recvfrom": lambda loop, sock: loop.sock_recvfrom(sock, 10),
+    "sock_recvfrom_into": lambda loop, sock: loop.sock_recvfrom_into(sock, bytearray(10)),
+    "sock_accept": lambda loop, sock: loop.sock_accept(sock),
+    "sock_sendall": lambda loop, sock: loop.sock_sendall(sock, bytes(8 << 20)),
+}
+
+
+def _ours(stack: contextlib.ExitStack, method: str) -> tuple[socket.socket, Callable[[], object]]:
+    """A socket on which this call waits, and what ends its waiting."""
+    if method == "sock_accept":
+        sock = stack.enter_context(listener())
+        end: Any = lambda: stack.enter_context(dialled(sock.getsockname()))  # noqa: E731 (one of three)
+    elif "from" in method:
+        sock, peer = stack.enter_context(udp_peer()), stack.enter_context(udp_peer())
+        end = lambda: peer.sendto(b"data", sock.getsockname())  # noqa: E731
+    else:
+        sock, peer = stack.enter_context(tcp_pair())
+        end = peer.close if method == "sock_sendall" else lambda: peer.sendall(b"data")
+    sock.setblocking(False)
+    return sock, end
+
+
+@requirement("sockets.several", MUST, cite="asyncio-eventloop: Working with socket objects directly")
+@each("method", list(_CALLS))
+def test_calls_on_several_sockets_wait_side_by_side(loop: Loop, patience: Patience, method: str) -> None:
+    """A call that waits for one socket keeps no call on another from being done: the sock_ methods are asynchronous.
+
+    If this fails: look for a lock, a buffer or a thread that all calls share.
+    """
+
+    async def scenario(one: socket.socket, other: socket.socket, end: Callable[[], object]) -> None:
+        waiting = asyncio.ensure_future(_CALLS[method](loop, one))
+        second = asyncio.ensure_future(_CALLS[method](loop, other))
+        await turns(3)
+        end()
+        done, _ = await asyncio.wait([waiting, second], timeout=patience.seconds, return_when="FIRST_COMPLETED")
+        assert_waits(waiting)
+        waiting.cancel()
+        await turns(3)
+        assert done == {second}, "the second call waits for the first"
+        if method == "sock_sendall":
+            assert isinstance(second.exception(), OSError)
+        else:
+            result = second.result()
+        if method == "sock_accept":
+            result[0].close()
+
+    with contextlib.ExitStack() as stack:
+        one, _ = _ours(stack, method)
+        other, end = _ours(stack, method)
+        loop.run_until_complete(scenario(one, other, end))
+
+
+@requirement("sockets.connect-several", MUST, cite="asyncio-eventloop: loop.sock_connect")
+def test_connections_of_several_sockets_are_made_side_by_side(loop: Loop, patience: Patience) -> None:
+    """A sock_connect() that is under way keeps no other socket from being connected.
+
+    If this fails: look for a lock, or a thread, that all connections share.
+    """
+
+    async def scenario(one: socket.socket, silent: Any, other: socket.socket, address: Any) -> None:
+        waiting = asyncio.ensure_future(loop.sock_connect(one, silent))
+        await turns(3)
+        await asyncio.wait_for(loop.sock_connect(other, address), patience.seconds)
+        assert_waits(waiting)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+
+    with silent_listener() as silent, listener() as listening, socket.socket() as one, socket.socket() as other:
+        one.setblocking(False)
+        other.setblocking(False)
+        loop.run_until_complete(scenario(one, silent, other, listening.getsockname()))
+        assert other.getpeername() == listening.getsockname()

@@ -1,0 +1,225 @@
+"""Chapter tcp: a transport one half of which is closed, or which is closing while something waits to be sent."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+from conformance.kit.cases import each
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import drive, receive_all, reset
+from conformance.kit.protocols import Events
+from conformance.kit.threads import in_thread
+from conformance.kit.transports import BIG, connected, until_lost
+from conformance.kit.ways import WAYS, joined
+from conformance.requirement import MUST, requirement
+
+Loop = asyncio.AbstractEventLoop
+
+
+def _half_closed(loop: Loop, patience: Patience, half: str, transport: Any, protocol: Events, peer: Any) -> None:
+    """Close the writing half, or have the peer close the other, and let the loop see to it."""
+    if half == "ours":
+        transport.write_eof()
+        turn(loop, 3)
+    else:
+        peer.shutdown(socket.SHUT_WR)
+        patience.run_until(loop, lambda: "eof_received" in protocol.names, "eof_received()")
+
+
+@requirement("tcp.is-closing-halves", MUST, cite="asyncio-protocol: BaseTransport.is_closing")
+@each("half", ["ours", "theirs"])
+@WAYS
+def test_a_half_closed_transport_is_not_closing(loop: Loop, patience: Patience, way: str, half: str) -> None:
+    """is_closing() is False while one half only is closed: by write_eof(), or by a peer whom eof_received() outlives.
+
+    If this fails: look for an end of one direction that is noted as the end of the transport.
+    """
+    with joined(loop, patience, way, Events(keep_open=True)) as (transport, protocol, peer):
+        _half_closed(loop, patience, half, transport, protocol, peer)
+        assert transport.is_closing() is False
+
+
+@requirement("tcp.is-closing-while-flushing", MUST, cite="asyncio-protocol: BaseTransport.is_closing")
+@WAYS
+def test_a_transport_that_flushes_is_closing(loop: Loop, patience: Patience, way: str) -> None:
+    """is_closing() returns True from close() on, though buffered data has yet to be flushed.
+
+    If this fails: look for a flag that is set when the buffer is empty.
+    """
+    with joined(loop, patience, way) as (transport, protocol, _peer):
+        transport.write(BIG)
+        transport.close()
+        assert transport.is_closing() is True
+        turn(loop, 3)
+        assert not protocol.lost
+        assert transport.is_closing() is True
+
+
+@requirement("tcp.abort-half-closed", MUST, cite="asyncio-protocol: WriteTransport.abort")
+@each("data", [b"", BIG], ids=["nothing-waits", "data-waits"])
+@each("half", ["ours", "theirs"])
+@WAYS
+def test_a_half_closed_transport_can_be_aborted(
+    loop: Loop, patience: Patience, way: str, half: str, data: bytes
+) -> None:
+    """abort() closes a transport immediately also if one half is closed, by write_eof() or by the peer.
+
+    If this fails: look for an abort() that leaves the end to a shutdown, or to what waits to be sent.
+    """
+    with joined(loop, patience, way, Events(keep_open=True)) as (transport, protocol, peer):
+        if data:
+            transport.write(data)
+        _half_closed(loop, patience, half, transport, protocol, peer)
+        assert not protocol.lost
+        transport.abort()
+        until_lost(loop, patience, protocol)
+        assert protocol.reason is None
+
+
+@requirement("tcp.write-eof-inside", MUST, cite="asyncio-protocol: WriteTransport.write_eof")
+@each("where", ["connection_made", "data_received", "eof_received"])
+@WAYS
+def test_a_protocol_may_end_its_half_inside_a_callback(loop: Loop, patience: Patience, way: str, where: str) -> None:
+    """write_eof() inside a callback of the protocol closes the write end, after what was written there.
+
+    If this fails: look for an end that is noted before the transport is ready to write, or overwritten after that.
+    """
+
+    class Ends(Events):
+        said = False
+
+        def say(self, place: str) -> None:
+            if place == where and not self.said:
+                self.said = True
+                self.transport.write(b"bye")
+                self.transport.write_eof()
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self.say("connection_made")
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self.say("data_received")
+
+        def eof_received(self) -> bool:
+            self.say("eof_received")
+            return super().eof_received()
+
+    with joined(loop, patience, way, Ends(keep_open=True)) as (_, protocol, peer):
+        if where == "data_received":
+            peer.sendall(b"x")
+        elif where == "eof_received":
+            peer.shutdown(socket.SHUT_WR)
+        assert drive(loop, patience, in_thread(lambda: receive_all(peer))) == b"bye"
+        if where != "eof_received":
+            peer.sendall(b"still here")
+            patience.run_until(loop, lambda: protocol.received.endswith(b"still here"), "data after write_eof()")
+
+
+@requirement("tcp.end-inside-eof-received", MUST, cite="asyncio-protocol: Protocol.eof_received")
+@each("how", ["close", "abort"])
+@each("answer", [True, False])
+@WAYS
+def test_a_protocol_may_end_inside_eof_received(
+    loop: Loop, patience: Patience, way: str, answer: bool, how: str
+) -> None:
+    """A protocol may close or abort the transport inside eof_received(), whatever that returns: it ends, once.
+
+    If this fails: look for an answer that is obeyed though the transport has ended meanwhile.
+    """
+
+    class Ends(Events):
+        def eof_received(self) -> bool:
+            getattr(self.transport, how)()
+            return super().eof_received()
+
+    with joined(loop, patience, way, Ends(keep_open=answer)) as (_, protocol, peer):
+        peer.shutdown(socket.SHUT_WR)
+        until_lost(loop, patience, protocol)
+        turn(loop, 3)
+        assert protocol.names == ["connection_made", "eof_received", "connection_lost"]
+        assert protocol.reason is None
+
+
+@requirement("tcp.pause-after-the-end", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")
+@WAYS
+def test_reading_may_be_paused_after_the_end(loop: Loop, patience: Patience, way: str) -> None:
+    """pause_reading() and resume_reading() raise nothing when the peer has sent its end: the transport still writes.
+
+    If this fails: look for a watcher of a descriptor that is watched no more.
+    """
+    with joined(loop, patience, way, Events(keep_open=True)) as (transport, protocol, peer):
+        _half_closed(loop, patience, "theirs", transport, protocol, peer)
+        for _ in range(2):
+            transport.pause_reading()
+            transport.pause_reading()
+            turn(loop, 2)
+            transport.resume_reading()
+            transport.resume_reading()
+            turn(loop, 2)
+        transport.write(b"bye")
+        transport.close()
+        assert drive(loop, patience, in_thread(lambda: receive_all(peer))) == b"bye"
+
+
+@requirement("tcp.set-protocol-until-the-end", MUST, cite="asyncio-protocol: BaseTransport.set_protocol")
+@each("how", ["close", "abort", "reset"])
+def test_a_new_protocol_is_told_of_any_end(loop: Loop, patience: Patience, how: str) -> None:
+    """connection_lost() is called on the protocol that was set last, and on no other, however the connection ends.
+
+    If this fails: look for an error that is reported to the protocol for which the transport was made.
+    """
+    with connected(loop) as (transport, first, peer):
+        second = Events()
+        transport.set_protocol(second)
+        if how == "reset":
+            reset(peer)
+        else:
+            getattr(transport, how)()
+        until_lost(loop, patience, second)
+        turn(loop, 2)
+        assert second.names == ["connection_lost"]
+        assert (second.reason is not None) is (how == "reset")
+        assert first.names == ["connection_made"]
+
+
+@requirement("tcp.set-protocol-inside", MUST, cite="asyncio-protocol: BaseTransport.set_protocol")
+@each("where", ["connection_made", "data_received", "eof_received"])
+@WAYS
+def test_a_protocol_may_hand_over_inside_a_callback(loop: Loop, patience: Patience, way: str, where: str) -> None:
+    """set_protocol() inside connection_made(), data_received() or eof_received() holds: what follows is the new one's.
+
+    If this fails: look for a protocol that is written back when its callback has returned.
+    """
+    second = Events()
+
+    class HandsOver(Events):
+        def hand_over(self, place: str) -> None:
+            if place == where:
+                self.transport.set_protocol(second)
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self.hand_over("connection_made")
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self.hand_over("data_received")
+
+        def eof_received(self) -> bool:
+            self.hand_over("eof_received")
+            return super().eof_received()
+
+    told = ["connection_made", "data_received", "eof_received", "connection_lost"]
+    first = HandsOver()
+    with joined(loop, patience, way, first) as (transport, _, peer):
+        peer.sendall(b"data")
+        patience.run_until(loop, lambda: first.received or second.received, "the data")
+        assert transport.get_protocol() is (first if where == "eof_received" else second)
+        peer.shutdown(socket.SHUT_WR)
+        until_lost(loop, patience, second)
+        assert first.names + second.names == told
+        assert first.names[-1] == where

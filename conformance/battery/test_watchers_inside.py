@@ -1,0 +1,65 @@
+"""Chapter watchers: what a callback does to the watchers of its own descriptor."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from conformance.kit.cases import each
+from conformance.kit.patience import Patience, turn
+from conformance.kit.watching import add, pair, remove
+from conformance.requirement import MUST, requirement
+
+Loop = asyncio.AbstractEventLoop
+
+
+@requirement(
+    "watchers.changed-inside",
+    MUST,
+    cite=("PEP 3156: I/O Callbacks", "asyncio-eventloop: loop.add_reader", "asyncio-eventloop: loop.add_writer"),
+)
+@each("again", [False, True], ids=["replaced", "removed and added"])
+@each("side", ["reader", "writer"])
+def test_a_callback_may_be_replaced_by_itself(loop: Loop, patience: Patience, side: str, again: bool) -> None:
+    """What a callback does to its own watcher holds: another callback that it adds is called, and it is not.
+
+    If this fails: look for a watcher that is armed again, or written back, when its callback has returned.
+    """
+    calls: list[str] = []
+
+    def first(number: int) -> None:
+        calls.append("first")
+        if again:
+            remove(loop, side)(number)
+        add(loop, side)(number, calls.append, "second")
+
+    with pair() as (ours, peer):
+        peer.sendall(b"x")
+        add(loop, side)(ours.fileno(), first, ours.fileno())
+        patience.run_until(loop, lambda: "second" in calls, "the second callback")
+        turn(loop, 3)
+        remove(loop, side)(ours.fileno())
+        assert calls.count("first") == 1
+
+
+@requirement("watchers.other-side-inside", MUST, cite="PEP 3156: I/O Callbacks")
+@each("side", ["reader", "writer"])
+def test_a_callback_may_add_one_for_the_other_side(loop: Loop, patience: Patience, side: str) -> None:
+    """A reader may add a writer of its own descriptor, and the other way round, as one that answers does.
+
+    If this fails: look for events that are written back when the callback has returned.
+    """
+    calls: list[Any] = []
+    other = "writer" if side == "reader" else "reader"
+
+    def first(number: int) -> None:
+        calls.append("first")
+        remove(loop, side)(number)
+        add(loop, other)(number, calls.append, "other")
+
+    with pair() as (ours, peer):
+        peer.sendall(b"x")
+        add(loop, side)(ours.fileno(), first, ours.fileno())
+        patience.run_until(loop, lambda: "other" in calls, f"the {other}")
+        remove(loop, other)(ours.fileno())
+        assert calls.count("first") == 1

@@ -1,0 +1,72 @@
+"""Chapter watchers: what else may be watched: descriptors of any kind, and of any number."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import tty
+
+from conformance.kit.cases import each
+from conformance.kit.descriptors import HIGH, many_allowed
+from conformance.kit.patience import Patience, turn
+from conformance.kit.watching import add, pair, remove
+from conformance.requirement import MUST, requirement
+
+Loop = asyncio.AbstractEventLoop
+CITE = ("asyncio-eventloop: loop.add_reader", "asyncio-eventloop: loop.add_writer")
+
+
+@requirement("watchers.high-numbers", MUST, cite=CITE, needs=("linux",))
+@each("side", ["reader", "writer"])
+def test_descriptors_of_high_numbers_are_watched(loop: Loop, patience: Patience, side: str) -> None:
+    """A descriptor may have any number that the system gives, also one of more than a thousand.
+
+    If this fails: look for select(), which ends at 1024, or for a table of a fixed size.
+    """
+    with many_allowed(), pair() as (ours, peer):
+        number = fcntl.fcntl(ours.fileno(), fcntl.F_DUPFD_CLOEXEC, HIGH)
+        try:
+            calls: list[int] = []
+            add(loop, side)(number, calls.append, number)
+            if side == "reader":
+                peer.sendall(b"x")
+            patience.run_until(loop, lambda: calls, f"the {side}")
+            remove(loop, side)(number)
+            del calls[:]
+            turn(loop, 3)
+            assert calls == []
+        finally:
+            os.close(number)
+
+
+@requirement("watchers.kinds", MUST, cite=CITE, needs=("linux",))
+@each("kind", ["event counter", "terminal"])
+def test_descriptors_of_other_kinds_are_watched(loop: Loop, patience: Patience, kind: str) -> None:
+    """Whatever the system can poll may be watched, also if it is neither a socket nor a pipe: here what else there is.
+
+    If this fails: look for a kind of handle that is chosen by the kind of file, and for one that was forgotten.
+    """
+    with contextlib.ExitStack() as stack:
+        if kind == "terminal":
+            reading, writing = os.openpty()
+            stack.callback(os.close, writing)
+            tty.setraw(writing)
+            data = b"x"
+        else:
+            reading = writing = os.eventfd(0)
+            data = (1).to_bytes(8, "little")
+        stack.callback(os.close, reading)
+        calls: list[str] = []
+        loop.add_reader(reading, calls.append, "reader")
+        turn(loop, 3)
+        assert calls == []
+        os.write(writing, data)
+        patience.run_until(loop, lambda: calls, "the reader")
+        loop.remove_reader(reading)
+        del calls[:]
+        loop.add_writer(writing, calls.append, "writer")
+        patience.run_until(loop, lambda: calls, "the writer")
+        loop.remove_writer(writing)
+        assert set(calls) == {"writer"}

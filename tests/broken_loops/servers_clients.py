@@ -1,0 +1,198 @@
+"""Broken loops of the chapter `servers`: servers that end, or wait for, the wrong connections."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import socket
+from typing import Any
+
+from reference_loop import EventLoop
+from reference_loop.serving import Server
+from tests.broken_loops import breaks
+
+Stock = asyncio.SelectorEventLoop
+
+
+class OverServers(EventLoop):
+    """Servers of every kind are of the class `server`."""
+
+    server: type[Server]
+
+    async def _started(self, server: Server, start_serving: bool) -> Server:
+        server.__class__ = self.server
+        return await super()._started(server, start_serving)
+
+
+@breaks("servers.clients-of-each", since="3.13")
+class ClosesAllThatItKnows(OverServers):
+    """close_clients() closes every transport of the loop."""
+
+    class server(Server):
+        def close_clients(self) -> None:
+            for transport in list(self._loop._transports.values()):
+                transport.close()
+
+
+@breaks("servers.clients-of-any-kind", since="3.13")
+class ClosesThoseThatRead(OverServers):
+    """close_clients() passes over connections whose reading is paused."""
+
+    class server(Server):
+        def close_clients(self) -> None:
+            for transport in list(self._clients):
+                if transport.is_reading():
+                    transport.close()
+
+
+@breaks("servers.clients-of-any-kind", since="3.13")
+class UnixClientsStay(OverServers):
+    """abort_clients() of a Unix server does nothing."""
+
+    class server(Server):
+        def abort_clients(self) -> None:
+            if self.sockets and self.sockets[0].family != socket.AF_UNIX:
+                super().abort_clients()
+
+
+@breaks("servers.clients-of-any-kind", since="3.13")
+class TlsClientsStay(OverServers):
+    """close_clients() of a server over TLS does nothing."""
+
+    class server(Server):
+        def close_clients(self) -> None:
+            if self._ssl_context is None:
+                super().close_clients()
+
+
+@breaks("servers.abort-clients", since="3.13")
+class ClosingClientsMayFlush(OverServers):
+    """abort_clients() passes over connections that are closing."""
+
+    class server(Server):
+        def abort_clients(self) -> None:
+            for transport in list(self._clients):
+                if not transport.is_closing():
+                    transport.abort()
+
+
+@breaks("servers.wait-closed-connections", since="3.12")
+class CloseWakesAll(OverServers):
+    """close() wakes whoever is in wait_closed(), whatever connections there are."""
+
+    class server(Server):
+        def close(self) -> None:
+            for waiter in self._waiters or ():
+                if not waiter.done():
+                    waiter.set_result(None)
+            super().close()
+
+
+@breaks("servers.wait-closed-connections", since="3.12")
+class WaitsForTheFirstEnd(OverServers):
+    """wait_closed() returns when the first connection has ended."""
+
+    class server(Server):
+        def _detach(self, transport: asyncio.Transport) -> None:
+            if self._sockets is None:
+                self._clients.clear()
+            super()._detach(transport)
+
+
+@breaks("servers.wait-closed-connections", since="3.12")
+class DoesNotWaitForUnixClients(OverServers):
+    """wait_closed() of a Unix server waits for no connection."""
+
+    class server(Server):
+        def _attach(self, transport: Any) -> None:
+            if transport.get_extra_info("socket").family != socket.AF_UNIX:
+                super()._attach(transport)
+
+
+@breaks("servers.keep-alive", since="3.13")
+class AnyAnswerIsYes(Stock):
+    """keep_alive=False is taken for True."""
+
+    async def create_server(self, *args: Any, keep_alive: bool | None = None, **kwargs: Any) -> Any:  # type: ignore[override]
+        return await super().create_server(*args, keep_alive=keep_alive is not None, **kwargs)
+
+
+@breaks("servers.family")
+class EverywhereIsEveryFamily(Stock):
+    """family=AF_INET6 is ignored if host is None."""
+
+    async def create_server(self, protocol_factory: Any, host: Any = None, port: Any = None, **kwargs: Any) -> Any:
+        if host is None and kwargs.get("family") == socket.AF_INET6:
+            kwargs.pop("family")
+        return await super().create_server(protocol_factory, host, port, **kwargs)
+
+
+@breaks("servers.close-empties-sockets")
+class RemembersItsSockets(OverServers):
+    """sockets are those that were there when they were asked for first."""
+
+    class server(Server):
+        @property
+        def sockets(self) -> Any:
+            return self.__dict__.setdefault("told", super().sockets)
+
+
+@breaks("servers.async-with")
+class BlocksCloseLater(OverServers):
+    """The end of an async with has the server closed in the next turn."""
+
+    class server(Server):
+        async def __aexit__(self, *exc: Any) -> None:
+            self._loop.call_soon(self.close)
+
+
+@breaks("servers.wait-closed-connections", since="3.12")
+class TheImpatientEndTheRest(OverServers):
+    """A wait_closed() that is cancelled aborts the connections."""
+
+    class server(Server):
+        async def wait_closed(self) -> None:
+            try:
+                await super().wait_closed()
+            except asyncio.CancelledError:
+                self.abort_clients()
+                raise
+
+
+@breaks("servers.starts-later")
+class TlsStartsNever(OverServers):
+    """start_serving() of a server over TLS does nothing."""
+
+    class server(Server):
+        async def start_serving(self) -> None:
+            if self._ssl_context is None:
+                await super().start_serving()
+
+
+@breaks("servers.reuse-address", "servers.reuse-port", "servers.flags")
+class SequencesHaveNoOptions(Stock):
+    """flags, reuse_address and reuse_port are ignored if host is a sequence."""
+
+    async def create_server(self, protocol_factory: Any, host: Any = None, port: Any = None, **kwargs: Any) -> Any:
+        if isinstance(host, list):
+            for name in ("flags", "reuse_address", "reuse_port"):
+                kwargs.pop(name, None)
+        return await super().create_server(protocol_factory, host, port, **kwargs)
+
+
+@breaks("unix.protocol-factory")
+class OneProtocolForAPath(Stock):
+    """All connections of a Unix server have one protocol."""
+
+    async def create_unix_server(self, protocol_factory: Any, path: Any = None, **kwargs: Any) -> Any:
+        return await super().create_unix_server(functools.cache(protocol_factory), path, **kwargs)
+
+
+@breaks("unix.wait-closed", since="3.12")
+class NobodyWaitsForAPath(OverServers):
+    """wait_closed() of a Unix server returns before close()."""
+
+    class server(Server):
+        async def wait_closed(self) -> None:
+            if not self.sockets or self.sockets[0].family != socket.AF_UNIX:
+                await super().wait_closed()
