@@ -77,6 +77,18 @@ class HappyEyesSeeNoTls(Stock):
         return await super().create_connection(protocol_factory, *args, **kwargs)
 
 
+@breaks("tls.cancelled")
+class HandshakesGoOn(Stock):
+    """A handshake goes on when who waits for it is cancelled."""
+
+    async def create_connection(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        connecting = super().create_connection(protocol_factory, *args, **kwargs)
+        if not kwargs.get("ssl"):
+            return await connecting
+        self.going_on = self.create_task(connecting)
+        return await asyncio.shield(self.going_on)
+
+
 @breaks("tls.second-address")
 class TlsTriesOneAddress(Stock):
     """With ssl only the first address of a host is tried."""
