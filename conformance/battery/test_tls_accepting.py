@@ -146,7 +146,7 @@ def test_an_upgrade_needs_no_name_where_none_is_matched(loop: Loop, patience: Pa
         upgrade = loop.create_task(loop.start_tls(beneath, protocol, context, **given))
         turn(loop)
         helper = tls_over(sock, "server")
-        transport = loop.run_until_complete(upgrade)
+        transport: Any = loop.run_until_complete(upgrade)
         with drive(loop, patience, helper):
             assert transport.get_extra_info("ssl_object").server_hostname is None
             transport.abort()
