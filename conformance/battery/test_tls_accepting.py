@@ -65,11 +65,10 @@ def test_a_silent_client_holds_up_no_other(loop: Loop, patience: Patience) -> No
     client = client_context().wrap_bio(ssl.MemoryBIO(), said, server_hostname=NAME)
     with contextlib.suppress(ssl.SSLWantReadError):
         client.do_handshake()
-    with serving(loop, ssl=server_context()) as service, dial(service) as silent, dial(service) as slow:
+    with serving(loop, ssl=server_context()) as service, dial(service), dial(service) as slow:
         slow.sendall(said.read()[:40])
         turn(loop, 20)
         speaks_tls(loop, patience, service, service.address, 1)
-        assert len(silent.getsockname()) == 2, "it is still open"
 
 
 BESIDE: dict[str, Any] = {
