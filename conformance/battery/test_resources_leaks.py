@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.certificates import NAME, client_context
 from conformance.kit.children import ChildEvents
 from conformance.kit.connections import closed_port
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import tcp_pair
+from conformance.kit.peers import PEER_TIMEOUT, tcp_pair
 from conformance.kit.protocols import Datagrams, Events
+from conformance.kit.threads import in_thread
 from conformance.kit.waiting import turns
 from conformance.requirement import MUST, SHOULD, requirement
 from conformance.watch import Snapshot, open_descriptors
@@ -158,6 +160,22 @@ def _no_program(loop: Loop) -> Any:
     return loop.subprocess_exec(ChildEvents, "/nowhere/no program")
 
 
+def _no_tls(loop: Loop) -> Any:
+    """A server that answers in plain text, and waits for the end."""
+    listening = socket.create_server(HERE)
+
+    def answer() -> None:
+        with listening, listening.accept()[0] as peer, contextlib.suppress(OSError):
+            peer.settimeout(PEER_TIMEOUT)
+            peer.recv(65536)
+            peer.sendall(b"there is no TLS here, and there never was")
+            while peer.recv(65536):
+                pass
+
+    in_thread(answer)
+    return loop.create_connection(Events, *listening.getsockname(), ssl=client_context(), server_hostname=NAME)
+
+
 FAILED: dict[str, Callable[[Loop], Any]] = {
     "refused": _refused,
     "several-refused": _refused_twice,
@@ -165,6 +183,7 @@ FAILED: dict[str, Callable[[Loop], Any]] = {
     "server": _server_in_use,
     "endpoint": _endpoint_in_use,
     "program": _no_program,
+    "tls": _no_tls,
 }
 
 

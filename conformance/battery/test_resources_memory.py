@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import socket
 import time
 import warnings
@@ -187,24 +188,57 @@ def test_a_loop_that_was_not_closed_warns(loop_spec: LoopSpec) -> None:
     assert warnings_of(drop(close=False)) != []
 
 
+def _tcp(loop: Loop) -> Any:
+    with tcp_pair() as (ours, _):
+        return loop.run_until_complete(loop.create_connection(Events, sock=ours.dup()))
+
+
+def _unix(loop: Loop) -> Any:
+    ours, peer = socket.socketpair()
+    with peer:
+        ours.setblocking(False)
+        return loop.run_until_complete(loop.create_unix_connection(Events, sock=ours))
+
+
+def _udp(loop: Loop) -> Any:
+    return loop.run_until_complete(loop.create_datagram_endpoint(Datagrams, local_addr=("127.0.0.1", 0)))
+
+
+def _read_pipe(loop: Loop) -> Any:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "wb"):
+        return loop.run_until_complete(loop.connect_read_pipe(Events, os.fdopen(reading, "rb", buffering=0)))
+
+
+def _write_pipe(loop: Loop) -> Any:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb"):
+        return loop.run_until_complete(loop.connect_write_pipe(Events, os.fdopen(writing, "wb", buffering=0)))
+
+
+_UNCLOSED = {"tcp": _tcp, "udp": _udp, "read-pipe": _read_pipe, "write-pipe": _write_pipe} | (
+    {"unix": _unix} if hasattr(socket, "AF_UNIX") else {}
+)
+
+
 @requirement("resources.unclosed-transport", SHOULD, cite=DEBUG)
-def test_a_transport_that_was_not_closed_warns(loop: Loop) -> None:
+@pytest.mark.parametrize("kind", _UNCLOSED)
+def test_a_transport_that_was_not_closed_warns(loop: Loop, kind: str) -> None:
     """A transport that is freed without having been closed emits a ResourceWarning, and none if it was closed.
 
     If this fails: look for a type without a finalizer.
     """
 
-    def drop(close: bool, loop: Loop) -> Callable[[], None]:
+    def drop(close: bool) -> Callable[[], None]:
         def make() -> None:
-            with tcp_pair() as (ours, _):
-                transport, _ = loop.run_until_complete(loop.create_connection(Events, sock=ours.dup()))
-                if close:
-                    transport.close()
-                    turn(loop, 3)
-            if not close:
+            transport, _ = _UNCLOSED[kind](loop)
+            if close:
+                transport.close()
+                turn(loop, 3)
+            else:
                 loop.close()
 
         return make
 
-    assert warnings_of(drop(True, loop)) == []
-    assert warnings_of(drop(False, loop)) != []
+    assert warnings_of(drop(close=True)) == []
+    assert warnings_of(drop(close=False)) != []

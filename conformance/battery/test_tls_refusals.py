@@ -14,7 +14,10 @@ import pytest
 from conformance.battery.test_tls_upgrade import SIDES, as_, plain, upgrade, upgraded
 from conformance.kit.cases import each
 from conformance.kit.certificates import NAME, client_context
+from conformance.kit.connections import accept
 from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import drive, listener, receive_all, receive_exactly
+from conformance.kit.protocols import Events
 from conformance.kit.secured import tls_over
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
@@ -40,6 +43,30 @@ def test_an_upgrade_needs_a_context(loop: Loop, context: Any) -> None:
     """
     with plain(loop) as (beneath, protocol, _), pytest.raises(TypeError):
         upgrade(loop, beneath, protocol, sslcontext=context)
+
+
+@requirement("tls.cancelled", SHOULD, cite="asyncio-task: Task.cancel")
+def test_a_handshake_that_is_given_up_is_closed(loop: Loop, patience: Patience) -> None:
+    """create_connection() that is cancelled during the handshake raises CancelledError, and closes the connection.
+
+    If this fails: look for a handshake that goes on for its 60 seconds when nobody waits for it.
+    """
+    arguments: Any = {"ssl": client_context(), "server_hostname": NAME}
+    with listener() as listening:
+        connecting = loop.create_task(loop.create_connection(Events, *listening.getsockname(), **arguments))
+        helper = in_thread(lambda: accept(listening))
+        with drive(loop, patience, helper) as peer:
+            assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 1))), "it has begun"
+            connecting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                loop.run_until_complete(connecting)
+
+            def ended() -> bool:
+                with contextlib.suppress(ConnectionResetError):
+                    receive_all(peer)
+                return True
+
+            assert drive(loop, patience, in_thread(ended))
 
 
 @requirement("tls.start-transport-type", SHOULD, cite="asyncio-eventloop: loop.start_tls")

@@ -11,6 +11,8 @@ from typing import Any
 
 from reference_loop import EventLoop
 from reference_loop.streams import StreamTransport
+from reference_loop.tls import SSLTransport
+from reference_loop.tls_session import State
 from tests.broken_loops import breaks
 from tests.broken_loops.over_streams import OverStreams
 
@@ -86,6 +88,29 @@ class KeepsRefusedSockets(_KeepsSockets):
 
     async def create_connection(self, *args: Any, **how: Any) -> Any:
         return await self.keeping(super().create_connection(*args, **how))
+
+
+class _Refused(SSLTransport):
+    def _force_close(self, exc: BaseException | None) -> None:
+        if self._state is State.HANDSHAKE:
+            self._stop_timer()
+            self._loop.refused.append(self)
+        else:
+            super()._force_close(exc)
+
+
+@breaks("resources.failed-opening")
+class KeepsWhoSpeaksNoTls(EventLoop):
+    """When a handshake fails, the connection beneath stays open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused: list[Any] = []
+
+    def _start_tls_stream(self, *args: Any, **kwargs: Any) -> Any:
+        transport = super()._start_tls_stream(*args, **kwargs)
+        transport.__class__ = _Refused
+        return transport
 
 
 @breaks("resources.failed-unix-opening")

@@ -113,3 +113,16 @@ class ClosesTransportsInSilence(EventLoop):
             if sock is not None:
                 sock.close()
         super().close()
+
+
+@breaks("resources.unclosed-transport")
+class PipesWarnOfNothing(EventLoop):
+    """close() of the loop closes the pipes that were not closed, without a warning."""
+
+    def close(self) -> None:
+        for transport in list(self._transports.values()):
+            pipe = vars(transport).pop("_pipe", None)
+            if pipe is not None:
+                transport._pipe = None
+                pipe.close()
+        super().close()

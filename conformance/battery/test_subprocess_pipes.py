@@ -1,0 +1,185 @@
+"""Chapter subprocess: the transports of a child's pipes, each by itself, and starts that come to nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+
+import pytest
+
+from conformance.kit.cases import each
+from conformance.kit.children import ChildEvents, finish, spawned
+from conformance.kit.patience import Patience, turn
+from conformance.kit.protocols import raising
+from conformance.kit.waiting import turns
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+PIPES = "asyncio-protocol: SubprocessTransport.get_pipe_transport"
+BIG = bytes(range(256)) * 4096  # 1 MiB: more than a pipe holds
+
+
+@requirement("subprocess.stdin-limits", MUST, cite="asyncio-protocol: WriteTransport.set_write_buffer_limits")
+def test_standard_input_has_limits_that_can_be_set(loop: Loop, patience: Patience) -> None:
+    """The limits of standard input's transport can be set, are told, and decide when the child's protocol is paused.
+
+    If this fails: look for a transport of a kind of its own, whose flow control is fixed.
+    """
+    with spawned(loop, patience, "read line; cat >/dev/null") as (transport, protocol):
+        stdin = transport.get_pipe_transport(0)
+        stdin.set_write_buffer_limits(high=2 * len(BIG), low=10)
+        assert stdin.get_write_buffer_limits() == (10, 2 * len(BIG))
+        stdin.write(BIG)
+        turn(loop, 3)
+        assert 0 < stdin.get_write_buffer_size() < len(BIG)
+        assert "pause_writing" not in protocol.names
+        stdin.write(BIG)
+        stdin.write(BIG)
+        assert "pause_writing" in protocol.names
+        stdin.write(b"\n")
+        patience.run_until(loop, lambda: "resume_writing" in protocol.names, "resume_writing()")
+        assert stdin.get_write_buffer_size() <= 10
+
+
+@requirement("subprocess.stdin-buffers", MUST, cite="asyncio-protocol: WriteTransport.write")
+def test_standard_input_takes_bytes_like_objects(loop: Loop, patience: Patience) -> None:
+    """Standard input's transport takes bytes, bytearrays, memoryviews and lines of them, in their order.
+
+    If this fails: look for data that must be bytes, or for lines that go another way.
+    """
+    with spawned(loop, patience, "cat") as (transport, protocol):
+        stdin = transport.get_pipe_transport(0)
+        stdin.write(BIG)
+        stdin.write(bytearray(b"one "))
+        stdin.writelines([b"two ", bytearray(b"three "), memoryview(b"four")])
+        stdin.write(memoryview(b" five"))
+        stdin.close()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert protocol.output[1] == BIG + b"one two three four five"
+
+
+@requirement("subprocess.stdin-abort", MUST, cite="asyncio-protocol: WriteTransport.abort")
+def test_aborting_standard_input_drops_what_waits(loop: Loop, patience: Patience) -> None:
+    """abort() of standard input's transport does not wait for the child to read: what is buffered is lost.
+
+    If this fails: look for an abort() that is close(), or one that ends the child.
+    """
+    with spawned(loop, patience, "cat | wc -c") as (transport, protocol):
+        stdin = transport.get_pipe_transport(0)
+        stdin.write(BIG)
+        stdin.abort()
+        assert stdin.is_closing()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert [call[1] for call in protocol.calls if call[0] == "pipe_connection_lost"].count(0) == 1
+        assert int(protocol.output[1]) < len(BIG)
+        assert transport.get_returncode() == 0
+
+
+@requirement("subprocess.output-close", MUST, cite=PIPES)
+@each("fd", [1, 2])
+def test_closing_an_output_closes_nothing_else(loop: Loop, patience: Patience, fd: int) -> None:
+    """close() of the transport of stdout or stderr closes that pipe, which is told, and the child goes on without it.
+
+    If this fails: look for an end of one pipe that is taken for the end of the child.
+    """
+    other = 3 - fd
+    script = f"trap '' PIPE; read line; echo gone >&{fd}; echo there >&{other}; read line; exit 6"
+    with spawned(loop, patience, script) as (transport, protocol):
+        transport.get_pipe_transport(fd).close()
+        patience.run_until(loop, lambda: "pipe_connection_lost" in protocol.names, "pipe_connection_lost()")
+        assert protocol.calls[1:] == [("pipe_connection_lost", fd, None)]
+        transport.get_pipe_transport(0).write(b"\n")
+        patience.run_until(loop, lambda: b"there\n" in protocol.output[other], "the other output")
+        assert transport.get_returncode() is None
+        assert not transport.is_closing()
+        transport.get_pipe_transport(0).write(b"\n")
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert transport.get_returncode() == 6
+        assert fd not in {number for number, output in protocol.output.items() if output}
+
+
+@requirement("subprocess.stdin-lost-early", SHOULD, cite="asyncio-protocol: SubprocessProtocol.pipe_connection_lost")
+def test_a_child_that_closes_its_input_is_noticed(loop: Loop, patience: Patience) -> None:
+    """pipe_connection_lost(0, …) is called when the child closes its standard input, also while nothing is written.
+
+    If this fails: look for a pipe whose reader is looked at by writing only.
+    """
+    with spawned(loop, patience, "exec <&-; exec sleep 1000") as (transport, protocol):
+        patience.run_until(loop, lambda: "pipe_connection_lost" in protocol.names, "the end of stdin")
+        assert protocol.calls[1][:2] == ("pipe_connection_lost", 0)
+        assert transport.get_returncode() is None
+
+
+@requirement("subprocess.close-with-grandchild", MUST, cite="asyncio-protocol: SubprocessTransport.close")
+def test_close_does_not_wait_for_a_grandchild(loop: Loop, patience: Patience) -> None:
+    """close() closes the transports of the pipes: connection_lost() follows, though a grandchild holds other ends.
+
+    If this fails: look for pipes that are marked as closed and read to their end.
+    """
+    reading, writing = os.pipe()
+    script = 'exec 3<"/dev/fd/$1"; (read line <&3) & echo started; wait'
+    try:
+        with spawned(loop, patience, script, str(reading), pass_fds=[reading]) as (transport, protocol):
+            patience.run_until(loop, lambda: protocol.output[1], "the grandchild's start")
+            transport.close()
+            patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+            assert protocol.exited
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+@requirement("subprocess.failing-factory", SHOULD, cite="asyncio-eventloop: loop.subprocess_exec")
+@each("method", ["subprocess_exec", "subprocess_shell"])
+def test_a_factory_that_fails_starts_nothing(loop: Loop, method: str) -> None:
+    """An exception of protocol_factory comes out of subprocess_exec(), and no child process is left.
+
+    If this fails: look for a child that is started before there is anybody to tell of it.
+    """
+    with pytest.raises(LookupError):
+        loop.run_until_complete(getattr(loop, method)(raising(LookupError("of the factory")), "/bin/cat"))
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+@requirement("subprocess.cancelled-start", SHOULD, cite="asyncio-task: Task.cancel")
+@each("after", [0, 1, 2, 3])
+def test_a_start_that_is_cancelled_leaves_no_child(loop: Loop, patience: Patience, after: int) -> None:
+    """subprocess_exec() that is cancelled, at whatever point, leaves no child process behind.
+
+    If this fails: look for a child that runs on, with pipes that nobody has, or that nobody waits for.
+    """
+
+    async def main() -> None:
+        starting = asyncio.ensure_future(loop.subprocess_exec(ChildEvents, "/bin/cat"))
+        await turns(after)
+        starting.cancel()
+        await asyncio.wait([starting], timeout=patience.seconds)
+        if not starting.cancelled():
+            transport, protocol = starting.result()
+            transport.close()
+            while not protocol.lost:
+                await asyncio.sleep(0.001)
+
+    loop.run_until_complete(main())
+    patience.run_until(loop, _no_child, "the end of the child")
+
+
+def _no_child() -> bool:
+    with contextlib.suppress(ChildProcessError):
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        return False
+    return True
+
+
+@requirement("subprocess.long-arguments", MUST, cite="asyncio-eventloop: loop.subprocess_exec")
+def test_arguments_may_be_many_and_long(loop: Loop, patience: Patience) -> None:
+    """The remaining strings specify the arguments: all of them, however many and long, as the system takes them.
+
+    If this fails: look for a table of a fixed size, or a name's length taken for a string's.
+    """
+    long = "x" * 100_000
+    script = 'printf "%s %s %s" "$#" "${#1}" "${2000}"'
+    protocol = finish(loop, patience, script, long, *map(str, range(2, 2001)))
+    assert protocol.output[1] == b"2000 100000 2000"

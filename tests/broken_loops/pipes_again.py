@@ -1,0 +1,149 @@
+"""Broken loops of the chapter `pipes`: what is asked for twice, at the very beginning, or after the end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import stat
+from typing import Any
+
+from tests.broken_loops import breaks
+from tests.broken_loops.pipes import TampersWithPipes
+from tests.broken_loops.subprocess_transport import replaced
+
+Stock = asyncio.SelectorEventLoop
+
+
+@breaks("pipes.close-again")
+class ClosingAPipeAgainAborts(TampersWithPipes):
+    """A second close() of a write pipe is abort()."""
+
+    def patch_writer(self, transport: Any, protocol: Any) -> None:
+        replaced(transport, "close", lambda close: transport.abort() if transport.is_closing() else close())
+
+
+@breaks("pipes.lost-once")
+class EveryEndOfAPipeIsTold(TampersWithPipes):
+    """connection_lost() is called for every close() of a pipe."""
+
+    def patch_reader(self, transport: Any, protocol: Any) -> None:
+        def close(close: Any) -> None:
+            if transport.is_closing():
+                self.call_soon(protocol.connection_lost, None)
+            close()
+
+        replaced(transport, "close", close)
+
+
+@breaks("pipes.close-while-paused")
+class PausedPipesDoNotEnd(TampersWithPipes):
+    """A read pipe that was closed while it was paused does not tell its end."""
+
+    def patch_reader(self, transport: Any, protocol: Any) -> None:
+        paused: list[bool] = []
+
+        def close(close: Any) -> None:
+            paused.append(not transport.is_closing() and not transport.is_reading())
+            close()
+
+        replaced(transport, "close", close)
+        replaced(protocol, "connection_lost", lambda told, exc: None if any(paused) else told(exc))
+
+
+@breaks("pipes.ended-before")
+class PipesEndLater(TampersWithPipes):
+    """An end that was there before the pipe was connected is not noticed."""
+
+    async def connect_read_pipe(self, protocol_factory: Any, pipe: Any) -> Any:
+        poll = select.poll()
+        poll.register(pipe.fileno(), 0)
+        ended = bool(poll.poll(0))
+        transport, protocol = await super().connect_read_pipe(protocol_factory, pipe)
+        if ended:
+            transport.pause_reading()
+        return transport, protocol
+
+
+@breaks("pipes.failing-eof-received")
+class TheEndOfAPipeIsUnheard(TampersWithPipes):
+    """An exception in eof_received() of a pipe is dropped."""
+
+    def patch_reader(self, transport: Any, protocol: Any) -> None:
+        def quietly(told: Any) -> Any:
+            try:
+                return told()
+            except Exception:
+                return None
+
+        replaced(protocol, "eof_received", quietly)
+
+
+@breaks("pipes.broken-while-closing")
+class FlushesForEver(TampersWithPipes):
+    """That the reader leaves while a closed pipe is flushed is not told."""
+
+    def patch_writer(self, transport: Any, protocol: Any) -> None:
+        def lost(told: Any, exc: Any) -> None:
+            if not (closed and isinstance(exc, OSError)):
+                told(exc)
+
+        def close(close: Any) -> None:
+            closed.append(None)
+            close()
+
+        closed: list[None] = []
+        replaced(transport, "close", close)
+        replaced(transport, "write_eof", close)
+        replaced(protocol, "connection_lost", lost)
+
+
+@breaks("pipes.writelines-order")
+class LinesOfPipesAreReversed(TampersWithPipes):
+    """writelines() of a pipe that is full puts its pieces into the buffer from behind."""
+
+    def patch_writer(self, transport: Any, protocol: Any) -> None:
+        def writelines(write: Any, pieces: Any) -> None:
+            write(list(pieces)[::-1] if transport.get_write_buffer_size() else pieces)
+
+        replaced(transport, "writelines", writelines)
+
+
+@breaks("pipes.set-protocol-when-made")
+class PipesChangeHandsLater(TampersWithPipes):
+    """set_protocol() inside connection_made() of a read pipe is forgotten."""
+
+    def patch_reader(self, transport: Any, protocol: Any) -> None:
+        made: list[None] = []
+        self.call_soon(made.append, None)
+        replaced(transport, "set_protocol", lambda set_protocol, new: set_protocol(new) if made else None)
+
+
+@breaks("pipes.named")
+class PipesHaveNoNames(Stock):
+    """A file that has a name is no pipe."""
+
+    async def connect_read_pipe(self, protocol_factory: Any, pipe: Any) -> Any:
+        if isinstance(getattr(pipe, "name", None), str):
+            raise ValueError("a named file is no pipe")
+        return await super().connect_read_pipe(protocol_factory, pipe)
+
+
+@breaks("pipes.named")
+class PipesHaveOneDirection(Stock):
+    """A pipe that is open for reading and writing cannot be read."""
+
+    async def connect_read_pipe(self, protocol_factory: Any, pipe: Any) -> Any:
+        if stat.S_ISFIFO(os.fstat(pipe.fileno()).st_mode):
+            os.set_blocking(pipe.fileno(), False)
+            if _is_writable(pipe.fileno()):
+                raise ValueError("a pipe that can be written is no read pipe")
+        return await super().connect_read_pipe(protocol_factory, pipe)
+
+
+def _is_writable(number: int) -> bool:
+    try:
+        os.write(number, b"")
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,142 @@
+"""Broken loops of the chapter `subprocess`: the transports of a child's pipes, and starts that come to nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from typing import Any
+
+from tests.broken_loops import breaks
+from tests.broken_loops.subprocess_transport import TampersWithChildren, replaced
+
+Stock = asyncio.SelectorEventLoop
+
+
+class _OfInput(TampersWithChildren):
+    """Changes the transport of standard input."""
+
+    def change(self, stdin: Any, transport: Any, protocol: Any) -> None:
+        raise NotImplementedError
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        stdin = transport.get_pipe_transport(0)
+        if stdin is not None:
+            self.change(stdin, transport, protocol)
+
+
+@breaks("subprocess.stdin-limits")
+class InputHasFixedLimits(_OfInput):
+    """set_write_buffer_limits() of standard input's transport does nothing."""
+
+    def change(self, stdin: Any, transport: Any, protocol: Any) -> None:
+        stdin.set_write_buffer_limits = lambda high=None, low=None: None
+
+
+@breaks("subprocess.stdin-buffers")
+class InputIsBytes(_OfInput):
+    """Standard input's transport takes bytes only."""
+
+    def change(self, stdin: Any, transport: Any, protocol: Any) -> None:
+        def write(write: Any, data: Any) -> None:
+            if not isinstance(data, bytes):
+                raise TypeError("bytes are required")
+            write(data)
+
+        replaced(stdin, "write", write)
+
+
+@breaks("subprocess.stdin-abort")
+class AbortingInputFlushes(_OfInput):
+    """abort() of standard input's transport is close()."""
+
+    def change(self, stdin: Any, transport: Any, protocol: Any) -> None:
+        stdin.abort = stdin.close
+
+
+@breaks("subprocess.stdin-lost-early")
+class InputIsLookedAtByWriting(_OfInput):
+    """That the child has closed its input is told when it has exited, if nothing is written."""
+
+    def change(self, stdin: Any, transport: Any, protocol: Any) -> None:
+        held: list[Any] = []
+
+        def lost(told: Any, fd: int, exc: Any) -> None:
+            if fd == 0 and transport.get_returncode() is None and not transport.is_closing():
+                held.append(exc)
+            else:
+                told(fd, exc)
+
+        def exited(told: Any) -> None:
+            told()
+            for exc in held:
+                protocol.pipe_connection_lost(0, exc)
+
+        replaced(protocol, "pipe_connection_lost", lost)
+        replaced(protocol, "process_exited", exited)
+
+
+@breaks("subprocess.output-close")
+class AnOutputIsTheChild(TampersWithChildren):
+    """close() of the transport of an output closes the child's."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        for fd in (1, 2):
+            output = transport.get_pipe_transport(fd)
+            if output is not None:
+                replaced(output, "close", lambda close: (close(), transport.close()))
+
+
+@breaks("subprocess.close-with-grandchild")
+class ReadsToTheEndOfAll(TampersWithChildren):
+    """close() of a child kills it, and reads its output to the end."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        outputs = [transport.get_pipe_transport(fd) for fd in (1, 2)]
+
+        def close(close: Any) -> None:
+            kept = [(output, output.close) for output in outputs if output is not None]
+            for output, _ in kept:
+                output.close = lambda: None
+            close()
+            for output, method in kept:
+                output.close = method
+
+        replaced(transport, "close", close)
+
+
+@breaks("subprocess.failing-factory")
+class StartsBeforeItAsks(Stock):
+    """The program is started before protocol_factory is called."""
+
+    async def subprocess_exec(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            protocol = protocol_factory()
+        except Exception:
+            self.forgotten = subprocess.Popen(args, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            raise
+        return await super().subprocess_exec(lambda: protocol, *args, **kwargs)
+
+
+@breaks("subprocess.cancelled-start")
+class StartsWhatNobodyAwaits(Stock):
+    """A start that is cancelled goes on."""
+
+    async def subprocess_exec(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        self.going_on = self.create_task(super().subprocess_exec(protocol_factory, *args, **kwargs))
+        return await asyncio.shield(self.going_on)
+
+
+@breaks("subprocess.long-arguments")
+class ArgumentsFitIntoAPage(Stock):
+    """An argument ends after 4096 characters."""
+
+    async def subprocess_exec(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        return await super().subprocess_exec(protocol_factory, *(each[:4096] for each in args), **kwargs)
+
+
+@breaks("subprocess.long-arguments")
+class ArgumentsAreAThousand(Stock):
+    """A program gets its first thousand arguments."""
+
+    async def subprocess_exec(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        return await super().subprocess_exec(protocol_factory, *args[:1000], **kwargs)

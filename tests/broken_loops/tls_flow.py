@@ -1,0 +1,124 @@
+"""Broken loops of the chapter `tls`: flow control, what is set too early, and ends during a pause."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from reference_loop import EventLoop
+from reference_loop.tls import SSLTransport
+from reference_loop.tls_session import State
+from tests.broken_loops import breaks
+from tests.broken_loops.subprocess_transport import replaced
+from tests.broken_loops.tls_connections import TampersWithTls
+
+Stock = asyncio.SelectorEventLoop
+
+
+@breaks("tls.paired")
+class EveryWriteOfTlsPauses(TampersWithTls):
+    """pause_writing() is called by every write over the limit."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        def write(write: Any, data: Any) -> None:
+            high = transport.get_write_buffer_limits()[1]
+            before = transport.get_write_buffer_size()
+            write(data)
+            if high < before < transport.get_write_buffer_size():
+                protocol.pause_writing()
+
+        replaced(transport, "write", write)
+
+
+@breaks("tls.paired")
+class LinesOfTlsDoNotPause(TampersWithTls):
+    """writelines() of a TLS transport pauses nobody."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        state = {"lines": False}
+
+        def writelines(write: Any, lines: Any) -> None:
+            state["lines"] = True
+            write(lines)
+            state["lines"] = False
+
+        replaced(transport, "writelines", writelines)
+        replaced(protocol, "pause_writing", lambda pause: None if state["lines"] else pause())
+
+
+class _Early(TampersWithTls):
+    """A method of the transport does nothing before connection_made() is over."""
+
+    name = ""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        made: list[None] = []
+        self.call_soon(made.append, None)
+        replaced(transport, self.name, lambda method, *args, **kwargs: method(*args, **kwargs) if made else None)
+
+
+@breaks("tls.set-when-made")
+class PausesOfTlsComeTooEarly(_Early):
+    """pause_reading() inside connection_made() of a TLS connection is forgotten."""
+
+    name = "pause_reading"
+
+
+@breaks("tls.set-when-made")
+class LimitsOfTlsComeTooEarly(_Early):
+    """Limits that are set inside connection_made() of a TLS connection are forgotten."""
+
+    name = "set_write_buffer_limits"
+
+
+@breaks("tls.set-when-made")
+class ProtocolsOfTlsComeTooEarly(_Early):
+    """set_protocol() inside connection_made() of a TLS connection is forgotten."""
+
+    name = "set_protocol"
+
+
+class _Impatient(SSLTransport):
+    def eof_received(self) -> bool:
+        if self._state is State.OPEN:
+            self._lower_ended = True
+            self._receive_eof()
+        return super().eof_received()
+
+
+@breaks("tls.eof-after-resume")
+class EndsThoughItIsPaused(EventLoop):
+    """The end of the connection beneath is the end of a TLS connection that is paused."""
+
+    def _start_tls_stream(self, *args: Any, **kwargs: Any) -> Any:
+        transport = super()._start_tls_stream(*args, **kwargs)
+        transport.__class__ = _Impatient
+        return transport
+
+
+@breaks("tls.failing-pause")
+class PausesOfTlsAreUnheard(TampersWithTls):
+    """An exception in pause_writing() of a TLS connection is dropped."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        def quietly(pause: Any) -> None:
+            try:
+                pause()
+            except Exception:
+                return
+
+        replaced(protocol, "pause_writing", quietly)
+
+
+@breaks("tls.failing-factory")
+class FactoriesOfTlsFailOtherwise(Stock):
+    """An exception of protocol_factory is a ConnectionError where TLS is asked for."""
+
+    async def create_connection(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        def make() -> Any:
+            try:
+                return protocol_factory()
+            except Exception as error:
+                raise ConnectionError("no protocol") from error
+
+        return await super().create_connection(make if kwargs.get("ssl") else protocol_factory, *args, **kwargs)
