@@ -9,7 +9,7 @@ from typing import Any
 
 from conformance.kit.cases import each
 from conformance.kit.oddities import ODD_ARGUMENTS
-from conformance.kit.patience import Patience, turn
+from conformance.kit.patience import Patience
 from conformance.requirement import MUST, SHOULD, requirement
 
 _SIDES = ["reader", "writer"]

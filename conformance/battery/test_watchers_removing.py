@@ -119,7 +119,7 @@ def test_a_callback_can_remove_itself(loop: Loop, patience: Patience, side: str)
 
 @requirement("watchers.remove-while-ready", MUST, cite=WATCHING)
 @each("side", ["reader", "writer"])
-def test_a_callback_removed_by_another_of_the_same_turn_is_not_called(loop: Loop, patience: Patience, side: str) -> None:
+def test_a_callback_that_another_has_removed_is_not_called(loop: Loop, patience: Patience, side: str) -> None:
     """Of two descriptors that are ready at once, the callback of one may remove the other's: it is not called.
 
     If this fails: look for a batch of events that is worked off without asking whether they still count.
