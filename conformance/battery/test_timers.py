@@ -15,6 +15,7 @@ from conformance.kit.cases import each
 from conformance.kit.oddities import ODD_ARGUMENTS
 from conformance.kit.patience import Patience, grain, resolution, turn
 from conformance.kit.places import PLACES, at
+from conformance.kit.refusals import refused
 from conformance.requirement import MAY, MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -243,11 +244,11 @@ def test_what_an_infinite_delay_does_is_open(loop: Loop, answer: Any, delay: flo
 @requirement("timers.none-delay", SHOULD, cite="gh-91539")
 @each("method", ["call_later", "call_at"])
 def test_a_deadline_of_none_is_a_type_error(loop: Loop, method: str) -> None:
-    """call_later() and call_at() raise TypeError when the delay or deadline is None.
+    """call_later() and call_at() raise an exception when the delay or deadline is None.
 
     If this fails: look for None taken for zero, or an error that surfaces inside the loop later.
     """
-    with pytest.raises(TypeError):
+    with refused():
         getattr(loop, method)(None, lambda: None)
 
 
