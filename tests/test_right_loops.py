@@ -8,5 +8,5 @@ from tests.right_loops import arguments
 
 
 def test_loops_that_use_the_room_of_the_contract_conform() -> None:
-    finished = run_pytest(*arguments(), "timers.*", "flow.*", "lifecycle.*", timeout=900)
+    finished = run_pytest(*arguments(), "timers.*", "watchers.*", timeout=900)
     assert finished.code == exits.CONFORMS, finished.output[-5000:]

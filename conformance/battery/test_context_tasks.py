@@ -152,7 +152,7 @@ def test_a_coroutine_from_another_thread_sees_the_context_of_that_thread(loop: L
 
 
 @requirement("context.add-writer", SHOULD, cite="PEP 567: asyncio")
-def test_a_writer_runs_in_the_context_in_which_it_was_added(loop: Loop) -> None:
+def test_a_writer_runs_in_the_context_in_which_it_was_added(loop: Loop, patience: Patience) -> None:
     """A callback of add_writer() runs in the context that was current when it was added.
 
     If this fails: look for a handle that is made when the descriptor becomes ready.
@@ -163,6 +163,6 @@ def test_a_writer_runs_in_the_context_in_which_it_was_added(loop: Loop) -> None:
         token = VARIABLE.set("when it was added")
         loop.add_writer(ours.fileno(), lambda: seen.append(VARIABLE.get()))
         VARIABLE.reset(token)
-        turn(loop, 2)
+        patience.run_until(loop, lambda: seen, "the callback")
         loop.remove_writer(ours.fileno())
     assert set(seen) == {"when it was added"}

@@ -19,6 +19,7 @@ from conformance.kit.oddities import FalseError
 from conformance.kit.patience import Patience, turn
 from conformance.kit.places import PLACES, at
 from conformance.kit.protocols import raising
+from conformance.kit.refusals import refused
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -130,11 +131,11 @@ def test_none_sets_the_default_handler(loop: Loop, place: str) -> None:
 @requirement("errors.callable", SHOULD, cite="asyncio-eventloop: loop.set_exception_handler")
 @each("what", [42, "handler", 0, "", False])
 def test_a_handler_must_be_callable(loop: Loop, what: Any) -> None:
-    """If handler is neither None nor callable, set_exception_handler() raises TypeError.
+    """If handler is neither None nor callable, set_exception_handler() raises an exception.
 
     If this fails: look for an error that comes only when the handler is needed, or what is false taken for None.
     """
-    with pytest.raises(TypeError):
+    with refused():
         loop.set_exception_handler(what)
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import io
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from conformance.battery.test_sendfile import LARGE, SMALL, connected, source
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_exactly, tcp_pair
+from conformance.kit.refusals import REFUSALS, refused
 from conformance.kit.secured import secured
 from conformance.kit.threads import in_thread
 from conformance.kit.waiting import assert_waits
@@ -34,15 +33,6 @@ def over_transport(loop: Loop, file: Any, *args: Any, **kwargs: Any) -> Any:
 def over_socket(loop: Loop, file: Any, *args: Any, **kwargs: Any) -> Any:
     with tcp_pair() as (ours, _):
         return loop.run_until_complete(loop.sock_sendfile(ours, file, *args, **kwargs))
-
-
-@contextlib.contextmanager
-def refused() -> Iterator[None]:
-    """The block raises a RuntimeError; what is not implemented raises a kind of it, which is let through."""
-    with pytest.raises(RuntimeError) as caught:
-        yield
-    if isinstance(caught.value, NotImplementedError):
-        raise caught.value
 
 
 @requirement("sendfile.not-available", MUST, cite="asyncio-exceptions: SendfileNotAvailableError")
@@ -98,19 +88,19 @@ def test_without_the_fallback_tls_is_an_error(loop: Loop, patience: Patience, tm
 
 @requirement("sendfile.closing", SHOULD, cite=CITE)
 def test_a_closing_transport_sends_no_file(loop: Loop, tmp_path: Path) -> None:
-    """sendfile() on a transport that is closing raises RuntimeError.
+    """sendfile() on a transport that is closing raises an exception.
 
     If this fails: look for a file sent to nobody, and counted as sent.
     """
     with connected(loop) as (transport, _, _), source("file", tmp_path, SMALL) as file:
         transport.close()
-        with refused():
+        with refused(OSError):
             loop.run_until_complete(loop.sendfile(transport, file))
 
 
 @requirement("sendfile.transport-type", SHOULD, cite=CITE)
 def test_a_pipe_takes_no_file(loop: Loop, tmp_path: Path) -> None:
-    """sendfile() on a transport that cannot send files, as that of a pipe, raises RuntimeError.
+    """sendfile() on a transport that cannot send files, as that of a pipe, raises an exception.
 
     If this fails: look for an AttributeError, or a file that is written in part.
     """
@@ -127,62 +117,60 @@ def test_a_pipe_takes_no_file(loop: Loop, tmp_path: Path) -> None:
 
 @requirement("sendfile.text", SHOULD, cite=CITE)
 def test_a_text_file_is_refused(loop: Loop, tmp_path: Path) -> None:
-    """The file must be opened in binary mode: sendfile() of a text file raises ValueError.
+    """The file must be opened in binary mode: sendfile() of a text file raises an exception.
 
     If this fails: look for text that is sent as its bytes happen to be.
     """
     path = tmp_path / "text"
     path.write_text("text")
-    with path.open() as file, pytest.raises(ValueError):  # noqa: PT011 (no message is promised)
+    with path.open() as file, refused():
         over_transport(loop, file)
 
 
 @requirement("sendfile.sock-text", SHOULD, cite=SOCK)
 def test_a_text_file_is_refused_for_a_socket(loop: Loop, tmp_path: Path) -> None:
-    """The file must be opened in binary mode: sock_sendfile() of a text file raises ValueError.
+    """The file must be opened in binary mode: sock_sendfile() of a text file raises an exception.
 
     If this fails: look for text that is sent as its bytes happen to be.
     """
     path = tmp_path / "text"
     path.write_text("text")
-    with path.open() as file, pytest.raises(ValueError):  # noqa: PT011 (no message is promised)
+    with path.open() as file, refused():
         over_socket(loop, file)
 
 
 WRONG = each(
-    ("offset", "count", "error"),
-    [(-1, None, ValueError), (0, 0, ValueError), (0, -1, ValueError), (1.5, None, TypeError), (0, "1", TypeError)],
+    ("offset", "count"),
+    [(-1, None), (0, 0), (0, -1), (1.5, None), (0, "1")],
     ids=["offset-negative", "count-zero", "count-negative", "offset-float", "count-text"],
 )
 
 
 @requirement("sendfile.numbers", SHOULD, cite=CITE)
 @WRONG
-def test_numbers_are_checked(loop: Loop, tmp_path: Path, offset: Any, count: Any, error: type[Exception]) -> None:
-    """offset is a non-negative integer and count a positive one: sendfile() raises ValueError or TypeError for others.
+def test_numbers_are_checked(loop: Loop, tmp_path: Path, offset: Any, count: Any) -> None:
+    """offset is a non-negative integer and count a positive one: sendfile() refuses others.
 
     If this fails: look for a count of zero taken for "all", or a negative offset given to the system.
     """
-    with source("file", tmp_path, SMALL) as file, pytest.raises(error):
+    with source("file", tmp_path, SMALL) as file, refused(OSError):
         over_transport(loop, file, offset, count)
 
 
 @requirement("sendfile.sock-numbers", SHOULD, cite=SOCK)
 @WRONG
-def test_numbers_are_checked_for_a_socket(
-    loop: Loop, tmp_path: Path, offset: Any, count: Any, error: type[Exception]
-) -> None:
-    """offset is a non-negative integer and count a positive one: sock_sendfile() raises ValueError or TypeError.
+def test_numbers_are_checked_for_a_socket(loop: Loop, tmp_path: Path, offset: Any, count: Any) -> None:
+    """offset is a non-negative integer and count a positive one: sock_sendfile() refuses others.
 
     If this fails: look for a count of zero taken for "all", or a negative offset given to the system.
     """
-    with source("file", tmp_path, SMALL) as file, pytest.raises(error):
+    with source("file", tmp_path, SMALL) as file, refused(OSError):
         over_socket(loop, file, offset, count)
 
 
 @requirement("sendfile.lost", SHOULD, cite=CITE)
 def test_an_abort_ends_a_file(loop: Loop, patience: Patience, tmp_path: Path) -> None:
-    """If the transport is aborted while a file is read and sent, sendfile() raises a ConnectionError.
+    """If the transport is aborted while a file is read and sent, sendfile() raises an exception.
 
     If this fails: look for a wait for a transport that is closed.
     """
@@ -192,21 +180,24 @@ def test_an_abort_ends_a_file(loop: Loop, patience: Patience, tmp_path: Path) ->
         assert_waits(sending)
         transport.abort()
         patience.run_until(loop, sending.done, "the end of sendfile()")
-        assert isinstance(sending.exception(), ConnectionError)
+        assert isinstance(sending.exception(), (*REFUSALS, OSError))
 
 
 @requirement("sendfile.write-meanwhile", SHOULD, cite=CITE)
 def test_nothing_is_written_into_a_file(loop: Loop, patience: Patience, tmp_path: Path) -> None:
-    """While os.sendfile() sends a file over a transport, write() raises RuntimeError.
+    """While os.sendfile() sends a file over a transport, write() raises an exception, or sends behind the file.
 
     If this fails: look for data that is sent in the middle of the file.
     """
+    behind = b"meanwhile"
     with connected(loop) as (transport, _, peer), source("file", tmp_path, LARGE) as file:
         sending = loop.create_task(loop.sendfile(transport, file, fallback=False))
         loop.run_until_complete(asyncio.sleep(0.02))
         assert_waits(sending)
-        with refused():
-            transport.write(b"meanwhile")
-        receiving = in_thread(lambda: receive_exactly(peer, len(LARGE)))
+        try:
+            transport.write(behind)
+        except (*REFUSALS, OSError):
+            behind = b""
+        receiving = in_thread(lambda: receive_exactly(peer, len(LARGE) + len(behind)))
         loop.run_until_complete(sending)
-        drive(loop, patience, receiving)
+        assert drive(loop, patience, receiving) == LARGE + behind

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from conformance.kit.cases import each
+from conformance.kit.refusals import refused
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -45,21 +46,21 @@ def test_an_uncatchable_signal_is_a_runtime_error(loop: Loop, number: int) -> No
 @requirement("signals.not-a-number", SHOULD, cite="asyncio-eventloop: loop.add_signal_handler")
 @pytest.mark.parametrize("number", ["SIGINT", None, 1.5], ids=repr)
 def test_what_is_no_signal_number_is_a_type_error(loop: Loop, number: Any) -> None:
-    """add_signal_handler() raises TypeError for a signal that is not an integer.
+    """add_signal_handler() raises an exception for a signal that is not an integer.
 
     If this fails: look for a conversion that accepts anything.
     """
-    with pytest.raises(TypeError):
+    with refused():
         loop.add_signal_handler(number, lambda: None)
 
 
 @requirement("signals.no-coroutines", SHOULD, cite="asyncio-eventloop: loop.add_signal_handler")
 def test_a_coroutine_function_is_no_signal_handler(loop: Loop) -> None:
-    """add_signal_handler() refuses a coroutine function with TypeError: it would never be awaited.
+    """add_signal_handler() refuses a coroutine function: it would never be awaited.
 
     If this fails: look for a handler that makes a coroutine and drops it.
     """
-    with pytest.raises(TypeError):
+    with refused():
         loop.add_signal_handler(USR1, cast(Any, _coroutine))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
+from conformance.kit.refusals import refused
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -98,11 +99,11 @@ def test_the_last_factory_is_used(loop: Loop) -> None:
 @requirement("tasks.factory-callable", SHOULD, cite="asyncio-eventloop: loop.set_task_factory")
 @each("what", [42, "factory"], ids=repr)
 def test_a_factory_must_be_callable(loop: Loop, what: Any) -> None:
-    """If factory is neither None nor callable, set_task_factory() raises TypeError.
+    """If factory is neither None nor callable, set_task_factory() raises an exception.
 
     If this fails: look for an error that comes only with the first task.
     """
-    with pytest.raises(TypeError):
+    with refused():
         loop.set_task_factory(what)
     assert loop.get_task_factory() is None
 

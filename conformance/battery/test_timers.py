@@ -13,8 +13,9 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.oddities import ODD_ARGUMENTS
-from conformance.kit.patience import Patience, resolution, turn
+from conformance.kit.patience import Patience, grain, resolution, turn
 from conformance.kit.places import PLACES, at
+from conformance.kit.refusals import refused
 from conformance.requirement import MAY, MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -89,15 +90,16 @@ def test_a_delayed_callback_does_not_run_early_by_the_systems_clock(loop: Loop) 
         loop.stop()
 
     def schedule() -> None:
-        time.sleep(0.006)
+        time.sleep(delay + 0.001)
         asked_at.append(time.monotonic())
-        loop.call_later(0.005, callback)
+        loop.call_later(delay, callback)
 
+    tick = grain(loop)
+    delay = 0.005 + tick
     asked_at: list[float] = []
     loop.call_soon(schedule)
     loop.run_forever()
-    # A millisecond is the grain of the clocks that loops may use.
-    assert ran_at[0] - asked_at[0] >= 0.005 - 0.001 - resolution()
+    assert ran_at[0] - asked_at[0] >= delay - 0.001 - tick - resolution()
 
 
 @requirement("timers.at-never-early", MUST, cite="asyncio-eventloop: loop.call_at")
@@ -246,11 +248,11 @@ def test_what_an_infinite_delay_does_is_open(loop: Loop, answer: Any, delay: flo
 @requirement("timers.none-delay", SHOULD, cite="gh-91539")
 @each("method", ["call_later", "call_at"])
 def test_a_deadline_of_none_is_a_type_error(loop: Loop, method: str) -> None:
-    """call_later() and call_at() raise TypeError when the delay or deadline is None.
+    """call_later() and call_at() raise an exception when the delay or deadline is None.
 
     If this fails: look for None taken for zero, or an error that surfaces inside the loop later.
     """
-    with pytest.raises(TypeError):
+    with refused():
         getattr(loop, method)(None, lambda: None)
 
 

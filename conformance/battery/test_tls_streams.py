@@ -126,11 +126,12 @@ def test_an_upgraded_writer_has_the_new_transport(loop: Loop, patience: Patience
     with stream(loop, patience) as (streams, helper):
         beneath = streams.writer.transport
         streams.run(streams.writer.start_tls(client_context(), server_hostname=NAME))
+        peer = drive(loop, patience, helper)
         assert streams.writer.transport is not beneath
         assert streams.writer.get_extra_info("ssl_object") is not None
         streams.writer.transport.abort()
         turn(loop, 4)
-        drive(loop, patience, helper).close()
+        peer.close()
 
 
 @requirement("tls.writer-start-server", MUST, cite="asyncio-stream: StreamWriter.start_tls")

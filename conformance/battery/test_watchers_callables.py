@@ -9,7 +9,7 @@ from typing import Any
 
 from conformance.kit.cases import each
 from conformance.kit.oddities import ODD_ARGUMENTS
-from conformance.kit.patience import Patience, turn
+from conformance.kit.patience import Patience
 from conformance.requirement import MUST, SHOULD, requirement
 
 _SIDES = ["reader", "writer"]
@@ -17,7 +17,7 @@ _SIDES = ["reader", "writer"]
 
 @requirement("watchers.partial", MUST, cite="asyncio-eventloop: loop.add_writer")
 @each("side", _SIDES)
-def test_keyword_arguments_are_passed_by_partial(loop: Loop, side: str) -> None:
+def test_keyword_arguments_are_passed_by_partial(loop: Loop, patience: Patience, side: str) -> None:
     """Use functools.partial() to pass keyword arguments to callback.
 
     If this fails: look for callbacks that must be plain functions.
@@ -31,7 +31,7 @@ def test_keyword_arguments_are_passed_by_partial(loop: Loop, side: str) -> None:
     with ours, theirs:
         theirs.send(b"x")
         getattr(loop, f"add_{side}")(ours.fileno(), functools.partial(callback, "bound", key="word"), "argument")
-        turn(loop, 2)
+        patience.run_until(loop, lambda: seen, "the callback")
         getattr(loop, f"remove_{side}")(ours.fileno())
     assert seen[0] == (("bound", "argument"), {"key": "word"})
 
@@ -68,7 +68,9 @@ def test_any_callable_will_do(loop: Loop, patience: Patience, side: str) -> None
 @requirement("watchers.argument-values", MUST, cite="asyncio-eventloop: loop.add_reader")
 @each("side", _SIDES)
 @each("arguments", ODD_ARGUMENTS)
-def test_arguments_are_passed_whatever_they_are(loop: Loop, side: str, arguments: tuple[object, ...]) -> None:
+def test_arguments_are_passed_whatever_they_are(
+    loop: Loop, patience: Patience, side: str, arguments: tuple[object, ...]
+) -> None:
     """callback is invoked with the specified arguments, also with one that is None, false or a tuple.
 
     If this fails: look for None as the mark of an argument that is not there, or a tuple that is unpacked.
@@ -78,14 +80,14 @@ def test_arguments_are_passed_whatever_they_are(loop: Loop, side: str, arguments
     with ours, theirs:
         theirs.send(b"x")
         getattr(loop, f"add_{side}")(ours.fileno(), lambda *args: seen.append(args), *arguments)
-        turn(loop, 2)
+        patience.run_until(loop, lambda: seen, "the callback")
         getattr(loop, f"remove_{side}")(ours.fileno())
     assert seen[0] == arguments
 
 
 @requirement("watchers.replaced-arguments", MUST, cite="asyncio-eventloop: loop.add_reader")
 @each("side", _SIDES)
-def test_the_same_callback_can_be_given_other_arguments(loop: Loop, side: str) -> None:
+def test_the_same_callback_can_be_given_other_arguments(loop: Loop, patience: Patience, side: str) -> None:
     """When a descriptor is watched again by the same callback, that is invoked with the new arguments.
 
     If this fails: look for a registration that is kept because descriptor and callback have not changed.
@@ -96,6 +98,6 @@ def test_the_same_callback_can_be_given_other_arguments(loop: Loop, side: str) -
         theirs.send(b"x")
         for argument in ("first", "second"):
             getattr(loop, f"add_{side}")(ours.fileno(), seen.append, argument)
-        turn(loop, 2)
+        patience.run_until(loop, lambda: seen, "the callback")
         getattr(loop, f"remove_{side}")(ours.fileno())
     assert set(seen) == {"second"}

@@ -57,6 +57,19 @@ def turn(loop: asyncio.AbstractEventLoop, times: int = 1) -> None:
         loop.run_forever()
 
 
+def grain(loop: asyncio.AbstractEventLoop) -> float:
+    """Seconds from one reading of the loop's clock to the next that is another: some tick only every 10 or 16 ms."""
+    deadline = time.monotonic() + 1
+    before = after = loop.time()
+    steps: list[float] = []
+    while len(steps) < 3 and time.monotonic() < deadline:
+        after = loop.time()
+        if after != before:
+            steps.append(after - before)
+            before = after
+    return max(steps, default=0.0)
+
+
 def resolution() -> float:
     """Seconds by which a timer may be early: a loop may treat what is due within its clock's resolution as due."""
     return max(time.get_clock_info("monotonic").resolution, 1e-6)

@@ -38,6 +38,7 @@ from conformance.schedules.programs import (
 
 _PRELUDE = '''\
 import asyncio
+import math
 import threading
 import time
 
@@ -54,7 +55,7 @@ class Run:
         self.futures = [loop.create_future() for _ in range(FUTURES)]
         self.start = self.horizon = loop.time()
 
-    def saw(self, event, name=None, not_before=0.0):
+    def saw(self, event, name=None, not_before=-math.inf):
         self.waiting.discard(name)
         self.trace.append(event)
         if self.loop.time() < not_before - GRAIN:

@@ -127,43 +127,40 @@ class PipesHaveNoAttribute(Stock):
         return await super().sendfile(transport, file, *args, **kwargs)
 
 
-class _Lenient:
-    """What a loop does that raises other errors."""
-
-    text = numbers = False
-
-    def failed(self, error: Exception) -> Exception:
-        text = isinstance(error, ValueError) and "binary" in str(error)
-        numbers = isinstance(error, ValueError | TypeError) and "integer" in str(error)
-        return OSError("invalid argument") if (text and self.text) or (numbers and self.numbers) else error
-
-
 @breaks("sendfile.text")
-class TextIsAnOsError(_Lenient, _Asked):
-    """A text file is an OSError."""
+class SendsText(Stock):
+    """A text file is sent as its bytes happen to be."""
 
-    text = True
+    async def sendfile(self, transport: Any, file: Any, *args: Any, **kwargs: Any) -> Any:
+        return await super().sendfile(transport, getattr(file, "buffer", file), *args, **kwargs)
 
 
 @breaks("sendfile.sock-text")
-class TextOverSocketsIsAnOsError(_Lenient, _AskedSockets):
-    """A text file is an OSError of sock_sendfile()."""
+class SendsTextOverSockets(Stock):
+    """A text file is sent by sock_sendfile() as its bytes happen to be."""
 
-    text = True
+    async def sock_sendfile(self, sock: Any, file: Any, *args: Any, **kwargs: Any) -> Any:
+        return await super().sock_sendfile(sock, getattr(file, "buffer", file), *args, **kwargs)
+
+
+def _no_less_than_none(offset: Any, count: Any) -> tuple[Any, Any]:
+    return max(offset, 0), count if not isinstance(count, int) or count > 0 else None
 
 
 @breaks("sendfile.numbers")
-class NumbersAreOsErrors(_Lenient, _Asked):
-    """A number that cannot be is an OSError."""
+class TakesAnyNumber(Stock):
+    """An offset below zero is zero, and a count below one is none."""
 
-    numbers = True
+    async def sendfile(self, transport: Any, file: Any, offset: Any = 0, count: Any = None, **kwargs: Any) -> Any:
+        return await super().sendfile(transport, file, *_no_less_than_none(offset, count), **kwargs)
 
 
 @breaks("sendfile.sock-numbers")
-class NumbersOfSocketsAreOsErrors(_Lenient, _AskedSockets):
-    """A number that cannot be is an OSError of sock_sendfile()."""
+class TakesAnyNumberForSockets(Stock):
+    """An offset below zero is zero, and a count below one is none, for sock_sendfile()."""
 
-    numbers = True
+    async def sock_sendfile(self, sock: Any, file: Any, offset: Any = 0, count: Any = None, **kwargs: Any) -> Any:
+        return await super().sock_sendfile(sock, file, *_no_less_than_none(offset, count), **kwargs)
 
 
 @breaks("sendfile.lost")

@@ -379,12 +379,13 @@ class PortZeroIsNoPort(ChangesServers):
 
 @breaks("servers.sock-type")
 class ListensOnDatagrams(ChangesServers):
-    """A datagram socket is refused by the system."""
+    """A datagram socket is replaced by one that can listen."""
 
     def changed(self, where: list[Any], kwargs: dict[str, Any]) -> None:
         sock = kwargs.get("sock")
         if sock is not None and sock.type == socket.SOCK_DGRAM:
-            sock.listen()
+            sock.close()
+            kwargs["sock"] = socket.socket()
 
 
 @breaks("servers.nothing-given")

@@ -44,7 +44,7 @@ class PipesAreNotChecked(_Upgrades):
     """A transport that cannot be upgraded is an AttributeError."""
 
     def failed(self, error: BaseException, transport: Any) -> BaseException:
-        return RuntimeError() if isinstance(error, TypeError) and "not supported" in str(error) else error
+        return AttributeError() if isinstance(error, TypeError) and "not supported" in str(error) else error
 
 
 @breaks("tls.start-hostname")
@@ -107,10 +107,12 @@ class UpgradesWaitForGoodbyes(_Upgrades):
 
 @breaks("tls.start-timeout-value")
 class ZeroUpgradesByDefault(_Upgrades):
-    """A shutdown timeout of zero is the default, and a handshake without time is given up at once."""
+    """A shutdown timeout of zero is the default."""
 
-    def failed(self, error: BaseException, transport: Any) -> BaseException:
-        return ConnectionAbortedError() if isinstance(error, ValueError) and "timeout" in str(error) else error
+    def asked(self, transport: Any, protocol: Any, context: Any, kwargs: dict[str, Any]) -> Any:
+        if kwargs.get("ssl_shutdown_timeout") == 0:
+            del kwargs["ssl_shutdown_timeout"]
+        return context
 
 
 @breaks("tls.start-timeout-none")

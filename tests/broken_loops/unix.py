@@ -97,13 +97,13 @@ class ThePathWins(_Connects):
 
 @breaks("unix.connect-sock-family")
 class ConnectsOverAnySocket(_Connects):
-    """A socket of another family is an OSError."""
+    """A socket of another family will do."""
 
-    def changed(self, path: Any, kwargs: dict[str, Any]) -> Any:
+    async def create_unix_connection(self, protocol_factory: Any, path: Any = None, **kwargs: Any) -> Any:
         sock = kwargs.get("sock")
         if sock is not None and sock.family != socket.AF_UNIX:
-            raise OSError(errno.ENOTCONN, "not connected")
-        return path
+            return await self.create_connection(protocol_factory, sock=sock)
+        return await super().create_unix_connection(protocol_factory, path, **kwargs)
 
 
 @breaks("unix.connect-errors")

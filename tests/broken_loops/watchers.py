@@ -261,13 +261,12 @@ class WatchesNumbersOnly(Stock):
 
 
 @breaks("watchers.invalid-descriptor")
-class RaisesATypeErrorForWhatIsNoFile(Stock):
-    """What is no descriptor raises TypeError."""
+class IgnoresWhatIsNoFile(Stock):
+    """What is no descriptor is not watched, and nobody is told."""
 
     def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:
-        if isinstance(fd, str):
-            raise TypeError("an integer is required")
-        super().add_reader(fd, callback, *args)
+        if not isinstance(fd, str):
+            super().add_reader(fd, callback, *args)
 
 
 @breaks("watchers.closed-loop")

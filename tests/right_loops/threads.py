@@ -1,0 +1,102 @@
+"""Right loops that get executors' results, names and the ends of children in another way."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+import time
+from asyncio import unix_events
+from collections.abc import Callable
+from typing import Any
+
+from reference_loop import EventLoop
+from tests.right_loops.registry import right
+
+_A_WHILE = 0.003
+_POLL = 0.005
+
+
+@right
+class ExecutorsAnswerLater(EventLoop):
+    """The result of run_in_executor() arrives three milliseconds after the function has returned."""
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
+        working = super().run_in_executor(executor, func, *args)
+        answer = self.create_future()
+
+        def pass_on() -> None:
+            if answer.done():
+                return
+            if working.cancelled():
+                answer.cancel()
+            elif (error := working.exception()) is not None:
+                answer.set_exception(error)
+            else:
+                answer.set_result(working.result())
+
+        working.add_done_callback(lambda _: self.call_later(_A_WHILE, pass_on))
+        answer.add_done_callback(lambda _: working.cancel() if answer.cancelled() else None)
+        return answer
+
+
+@right
+class LooksNamesUpInThreads(asyncio.SelectorEventLoop):
+    """Each name is looked up in a thread of its own, and the answer comes late."""
+
+    async def getaddrinfo(
+        self, host: Any, port: Any, *, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
+    ) -> Any:
+        return await self._in_thread(socket.getaddrinfo, host, port, family, type, proto, flags)
+
+    async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> Any:
+        return await self._in_thread(socket.getnameinfo, sockaddr, flags)
+
+    async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
+        answer = self.create_future()
+
+        def tell(result: Any, error: Exception | None) -> None:
+            if not answer.done():
+                answer.set_exception(error) if error else answer.set_result(result)
+
+        def work() -> None:
+            outcome: tuple[Any, Exception | None]
+            try:
+                outcome = function(*args), None
+            except Exception as error:
+                outcome = None, error
+            time.sleep(_A_WHILE)
+            if not self.is_closed():
+                self.call_soon_threadsafe(tell, *outcome)
+
+        threading.Thread(target=work, daemon=True).start()
+        return await answer
+
+
+@right
+class PollsForChildren(asyncio.SelectorEventLoop):
+    """The end of a child is asked for every five milliseconds."""
+
+    async def _make_subprocess_transport(self, protocol: Any, args: Any, *streams: Any, **kwargs: Any) -> Any:
+        waiter = self.create_future()
+        transport = unix_events._UnixSubprocessTransport(self, protocol, args, *streams, waiter=waiter, **kwargs)
+
+        def look() -> None:
+            try:
+                pid, status = os.waitpid(transport.get_pid(), os.WNOHANG)
+            except ChildProcessError:
+                pid, status = 1, 255 << 8
+            if pid:
+                transport._process_exited(os.waitstatus_to_exitcode(status))
+            else:
+                self.call_later(_POLL, look)
+
+        look()
+        try:
+            await waiter
+        except BaseException:
+            transport.close()
+            await transport._wait()
+            raise
+        return transport
