@@ -42,6 +42,8 @@ Job = Callable[[], Outcome | dict[str, Any]]
 def keep(connection: socket.socket, serve: Callable[[str], Job], prepare: Callable[[], None]) -> NoReturn:
     """Serve requests until pytest hangs up. Never returns into pytest's stack."""
     try:
+        # What exists by now is never collected here: collecting would copy every page that it lives on.
+        gc.freeze()
         os.setsid()
         _forget_signals()
         faulthandler.disable()
@@ -54,7 +56,6 @@ def keep(connection: socket.socket, serve: Callable[[str], Job], prepare: Callab
         with contextlib.suppress(OSError):
             libc()
         "localhost".encode("idna")
-        # Objects made so far are never collected here: collecting would copy every page that they live on.
         gc.collect()
         gc.freeze()
         for line in connection.makefile("rb"):

@@ -17,7 +17,7 @@ import pytest
 pytest.register_assert_rewrite("conformance.battery", "conformance.kit")
 
 from conformance import catalogue, expectations, hosts, remote, selection, terminal  # noqa: E402 (after the registration above)
-from conformance.judge import Judge  # noqa: E402 (the same)
+from conformance.judge import Judge, few_loops_at_a_time  # noqa: E402 (the same)
 from conformance.loops import LoopSpec, LoopSpecError, add_current_directory, parse_specs  # noqa: E402 (the same)
 from conformance.recorder import Recorder  # noqa: E402 (the same)
 from conformance.requirement import requirement_of  # noqa: E402 (the same)
@@ -163,6 +163,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.option.loop_shuffle:
         random.Random(config.stash[_SEED]).shuffle(items)
+    few_loops_at_a_time(items)
 
 
 # ---- one trial -----------------------------------------------------------------------------------------------------
