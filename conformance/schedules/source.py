@@ -210,7 +210,7 @@ class _Writer:
         self._functions.append("\n".join(lines) + "\n")
 
     def _await(self, name: str, step: Pass | Await | Shield | Sleep | TimeOut) -> Iterator[str]:
-        awaited, ends, deadline = "", "resumes", "0"
+        awaited, ends, deadline = "", "resumes", ""
         match step:
             case Pass():
                 awaited = "await asyncio.sleep(0)"
@@ -220,26 +220,26 @@ class _Writer:
                 awaited = f"await asyncio.shield(run.futures[{future}])"
             case Sleep(slot):
                 yield f'deadline = run.timer("{name}", loop.time() + {slot} * SLOT)'
-                awaited, deadline = f"await asyncio.sleep({slot} * SLOT)", "deadline"
+                awaited, deadline = f"await asyncio.sleep({slot} * SLOT)", ", deadline"
             case TimeOut(slot):
                 yield f'deadline = run.timer("{name}", run.start + {slot} * SLOT)'
                 yield "try:"
                 yield "    async with asyncio.timeout_at(deadline):"
                 yield "        await loop.create_future()"
                 yield "except TimeoutError:"
-                ends, deadline = "times out", "deadline"
+                ends, deadline = "times out", ", deadline"
         if awaited:
             yield "try:"
             yield f"    {awaited}"
         if isinstance(step, TimeOut):
-            yield f'    run.saw("{name} {ends}", "{name}", {deadline})'
+            yield f'    run.saw("{name} {ends}", "{name}"{deadline})'
         yield "except asyncio.CancelledError:"
         yield f'    run.saw("{name} is cancelled", "{name}")'
         if not step.swallow:
             yield "    raise"
         if awaited:
             yield "else:"
-            yield f'    run.saw("{name} {ends}", "{name}", {deadline})'
+            yield f'    run.saw("{name} {ends}", "{name}"{deadline})'
 
     def _name(self, kind: str) -> str:
         return f"{kind}{next(self._numbers[kind])}"
