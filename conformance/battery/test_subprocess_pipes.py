@@ -10,7 +10,7 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.children import ChildEvents, finish, spawned
-from conformance.kit.patience import Patience, turn
+from conformance.kit.patience import Patience
 from conformance.kit.protocols import raising
 from conformance.kit.waiting import turns
 from conformance.requirement import MUST, SHOULD, requirement
