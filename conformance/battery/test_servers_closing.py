@@ -14,7 +14,7 @@ from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import PEER_TIMEOUT, drive, receive_exactly
 from conformance.kit.protocols import Events
-from conformance.kit.servers import accepted, answers, dial, ended, serving, serving_unix
+from conformance.kit.servers import accepted, answers, dial, ended, serving, serving_unix, waits_for_close
 from conformance.kit.threads import in_thread
 from conformance.kit.waiting import turns, until
 from conformance.requirement import MUST, SHOULD, requirement
@@ -218,16 +218,8 @@ def test_wait_closed_waits_for_close(loop: Loop, patience: Patience) -> None:
 
     If this fails: look for a wait that ends at once because there is no connection.
     """
-
-    async def scenario(server: Any) -> None:
-        waiter = asyncio.ensure_future(server.wait_closed())
-        await asyncio.sleep(0.002)
-        assert not waiter.done()
-        server.close()
-        await ended(waiter, patience)
-
     with serving(loop) as service:
-        loop.run_until_complete(scenario(service.server))
+        loop.run_until_complete(waits_for_close(service.server, patience))
 
 
 @requirement("servers.wait-closed-connections", MUST, cite="asyncio-eventloop: Server.wait_closed", since="3.12")

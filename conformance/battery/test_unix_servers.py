@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.patience import Patience, turn
-from conformance.kit.servers import accepted, dial, ended, serving_unix
+from conformance.kit.servers import accepted, dial, ended, serving_unix, waits_for_close
 from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -88,13 +88,5 @@ def test_wait_closed_of_a_unix_server_waits(loop: Loop, patience: Patience, tmp_
 
     If this fails: look for a wait that ends at once because there is no connection.
     """
-
-    async def scenario(server: Any) -> None:
-        waiter = asyncio.ensure_future(server.wait_closed())
-        await asyncio.sleep(0.002)
-        assert not waiter.done()
-        server.close()
-        await ended(waiter, patience)
-
     with serving_unix(loop, str(tmp_path / "s")) as service:
-        loop.run_until_complete(scenario(service.server))
+        loop.run_until_complete(waits_for_close(service.server, patience))

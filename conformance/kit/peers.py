@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import os
 import socket
+import ssl
 import struct
 import tempfile
+import time
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from conformance.kit.patience import Patience
+from conformance.kit.patience import Patience, turn
 from conformance.kit.threads import Helper
 
 PEER_TIMEOUT = 5.0
@@ -105,6 +107,22 @@ def drive(loop: asyncio.AbstractEventLoop, patience: Patience, helper: Helper[T]
     """Run the loop until the helper thread has ended; what it returned, or its exception."""
     patience.run_until(loop, lambda: not helper.is_alive(), "the peer's part")
     return helper.result()
+
+
+def is_stopped(loop: asyncio.AbstractEventLoop, peer: socket.socket, limit: int = 1 << 24) -> bool:
+    """Send from the peer while the loop runs: True if it can send no more, False if `limit` bytes went."""
+    peer.setblocking(False)
+    chunk = bytes(65536)
+    sent = refused = 0
+    while refused < 20 and sent < limit:
+        try:
+            sent += peer.send(chunk)
+            refused = 0
+        except (BlockingIOError, ssl.SSLWantWriteError):
+            refused += 1
+            turn(loop, 2)
+            time.sleep(0.001)
+    return refused == 20
 
 
 def shrink_buffers(*sockets: socket.socket) -> None:

@@ -104,3 +104,12 @@ def create(loop: asyncio.AbstractEventLoop, *args: Any, **kwargs: Any) -> Any:
 async def ended(waiting: Any, patience: Patience) -> None:
     """The coroutine or task has ended in time, and its exception, if any, is raised."""
     await asyncio.wait_for(waiting, patience.seconds)
+
+
+async def waits_for_close(server: Any, patience: Patience) -> None:
+    """wait_closed() of the server waits until close() is called."""
+    waiter = asyncio.ensure_future(server.wait_closed())
+    await asyncio.sleep(0.002)
+    assert not waiter.done()
+    server.close()
+    await ended(waiter, patience)
