@@ -13,7 +13,7 @@ from conformance.environment import need_named
 from conformance.kit.cases import each
 from conformance.kit.descriptors import backlog_of, none_left
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import reset
+from conformance.kit.peers import free_port, reset
 from conformance.kit.servers import Service, accepted, create, dial, serving, shut
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -194,9 +194,7 @@ def test_a_host_that_appears_twice_is_bound_once(loop: Loop) -> None:
 
     If this fails: look for a second bind to the same port, which fails.
     """
-    with socket.socket() as free:
-        free.bind((LOCAL, 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with serving(loop, [LOCAL, LOCAL], port) as service:
         assert [sock.getsockname() for sock in service.server.sockets] == [(LOCAL, port)]
 
@@ -224,9 +222,7 @@ def test_the_ipv6_socket_serves_ipv6_only(loop: Loop) -> None:
 
     If this fails: look for IPV6_V6ONLY, which the system leaves off.
     """
-    with socket.socket() as free:
-        free.bind((LOCAL, 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with serving(loop, None, port) as service:
         assert {(sock.family, sock.getsockname()[1]) for sock in service.server.sockets} == {
             (socket.AF_INET, port),
@@ -240,9 +236,7 @@ def test_the_port_is_the_one_that_was_asked_for(loop: Loop) -> None:
 
     If this fails: look for a port in the wrong byte order.
     """
-    with socket.socket() as free:
-        free.bind((LOCAL, 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with serving(loop, LOCAL, port) as service:
         assert service.port == port
 

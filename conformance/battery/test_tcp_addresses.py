@@ -15,7 +15,7 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.connections import accept, closed_port, opened, silent_listener
-from conformance.kit.peers import listener
+from conformance.kit.peers import free_port, listener
 from conformance.kit.protocols import Events
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -165,11 +165,8 @@ def test_local_addr_binds_the_socket(loop: Loop, host: str | None) -> None:
 
     If this fails: look for a bind that is left out, or made without looking the name up.
     """
-    with listener() as listening, socket.socket() as reserved:
-        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        reserved.bind(("127.0.0.1", 0))
-        port = reserved.getsockname()[1]
-        reserved.close()
+    with listener() as listening:
+        port = free_port()
         local: Any = (host, port)
         opening = loop.create_connection(Events, *listening.getsockname(), local_addr=local)
         with opened(loop, opening) as (transport, _), accept(listening) as peer:

@@ -8,7 +8,7 @@ from typing import Any
 
 from conformance.kit.cases import each
 from conformance.kit.connections import accept, opened
-from conformance.kit.peers import PEER_TIMEOUT, listener, tcp_pair
+from conformance.kit.peers import PEER_TIMEOUT, free_port, listener, tcp_pair
 from conformance.kit.protocols import Events
 from conformance.requirement import MUST, requirement
 
@@ -29,15 +29,6 @@ class _Empty(Events):
         return _Empty()
 
 
-def _free_port(family: int, host: str) -> int:
-    """A port of this address of this machine; OSError if it has no such address."""
-    with socket.socket(family) as reserved:
-        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        reserved.bind((host, 0))
-        port: int = reserved.getsockname()[1]
-        return port
-
-
 @requirement("tcp.connect-local-host", MUST, cite=CONNECT, needs=("linux",))
 @each("any_port", [False, True])
 def test_the_socket_is_bound_to_the_local_host(loop: Loop, any_port: bool) -> None:
@@ -45,7 +36,7 @@ def test_the_socket_is_bound_to_the_local_host(loop: Loop, any_port: bool) -> No
 
     If this fails: look for a bind to any address with the port, or for a port that counts as not given.
     """
-    local = ("127.0.0.2", 0 if any_port else _free_port(socket.AF_INET, "127.0.0.2"))
+    local = ("127.0.0.2", 0 if any_port else free_port())
     with listener() as listening:
         opening = loop.create_connection(Events, *listening.getsockname(), local_addr=local)
         with opened(loop, opening), accept(listening) as peer:
@@ -60,7 +51,7 @@ def test_addresses_that_race_are_bound_to_the_local_addr(loop: Loop) -> None:
 
     If this fails: look for attempts that are not told everything that was asked for.
     """
-    local = ("127.0.0.1", _free_port(socket.AF_INET, "127.0.0.1"))
+    local = ("127.0.0.1", free_port())
     with listener() as listening:
         address = listening.getsockname()
         opening = loop.create_connection(Events, *address, local_addr=local, happy_eyeballs_delay=10.0)
@@ -75,7 +66,7 @@ def test_an_ipv6_socket_is_bound_to_its_local_addr(loop: Loop) -> None:
     If this fails: look for a local address that is looked up, or bound, as AF_INET only.
     """
     for host in ("::1", None):
-        port = _free_port(socket.AF_INET6, "::1")
+        port = free_port()
         with listener(socket.AF_INET6) as listening:
             local: Any = (host, port)
             opening = loop.create_connection(Events, *listening.getsockname()[:2], local_addr=local)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
+import random
 import socket
 import ssl
 import struct
@@ -28,6 +30,29 @@ def listener(family: int = socket.AF_INET, backlog: int = 16, port: int = 0) -> 
         listening.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", port))
         listening.listen(backlog)
         yield listening
+
+
+def free_port() -> int:
+    """A TCP port that no address of this machine uses.
+
+    It is none of those that the system gives to who asks for any, so that nobody takes it before the loop does.
+    """
+    drawn = random.SystemRandom()  # the other generator begins alike in every trial
+    while True:
+        port = drawn.randrange(20_000, 30_000)
+        if _is_free(socket.AF_INET, port) and _is_free(socket.AF_INET6, port):
+            return port
+
+
+def _is_free(family: int, port: int) -> bool:
+    try:
+        with socket.socket(family) as sock:
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind(("", port))
+    except OSError as error:
+        return error.errno != errno.EADDRINUSE  # a machine may have no such family
+    return True
 
 
 @contextlib.contextmanager
