@@ -78,7 +78,7 @@ class HappyEyesSeeNoTls(Stock):
 
 
 @breaks("tls.cancelled")
-class HandshakesGoOn(Stock):
+class HandshakesOutliveTheirWaiters(Stock):
     """A handshake goes on when who waits for it is cancelled."""
 
     async def create_connection(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:

@@ -78,7 +78,7 @@ class NothingIsSentBeforeTheStart(OverDatagrams):
 
 
 @breaks("udp.sendto-accepts-buffers")
-class CountsItems(OverDatagrams):
+class CountsItemsOfDatagrams(OverDatagrams):
     """The length of a view is taken for its number of bytes."""
 
     class Endpoint(DatagramTransport):

@@ -65,7 +65,7 @@ class LateUnixServersListenAsTheyLike(OverServers):
 
 
 @breaks("unix.extra-info")
-class NoNameIsNone(OverUnix):
+class NoNameOfASocketIsNone(OverUnix):
     """'sockname' of a Unix socket without a name is None, not what getsockname() returns."""
 
     class Stream(StreamTransport):
