@@ -57,19 +57,34 @@ def test_when_is_the_deadline_of_call_at(loop: Loop, place: str) -> None:
 
 
 @requirement("timers.when-later", MUST, cite="asyncio-eventloop: TimerHandle.when")
-@each("delay", [1000.0, 1000, 1.75, 0.25, 100_000.5, 30 * DAY, 60 * DAY, 0, 0.0001])
+@each("delay", [1000.0, 1000, 1.75, 0.25, 100_000.5, 30 * DAY, 60 * DAY])
 @each("place", PLACES)
 def test_when_of_call_later_uses_the_time_reference_of_the_loop(loop: Loop, delay: float, place: str) -> None:
     """TimerHandle.when() is an absolute timestamp with the same time reference as loop.time(), for call_later() too.
 
-    If this fails: look for a when() that returns the delay, time by another clock, another unit for an int,
-    milliseconds in 32 bits, which are over after 25 or 50 days, or a callback without a delay that is no timer.
+    If this fails: look for a when() that returns the delay, time by another clock, another unit for an int, or
+    milliseconds in 32 bits, which are over after 25 or 50 days.
     """
     before = loop.time()
     handle = at(place, loop, lambda: loop.call_later(delay, lambda: None))
     after = loop.time()
     assert before + delay - 0.002 <= handle.when() <= after + delay + 0.002
     assert isinstance(handle.when(), float)
+    handle.cancel()
+
+
+@requirement(
+    "timers.when-at-once", MUST, cite=("asyncio-eventloop: loop.call_later", "asyncio-eventloop: TimerHandle.when")
+)
+@each("delay", [0, 0.0, 0.0001])
+def test_a_timer_without_delay_is_a_timer(loop: Loop, delay: float) -> None:
+    """call_later() returns a TimerHandle, which tells its when(), also if there is no delay to speak of.
+
+    If this fails: look for a short way to call_soon(), whose handle is another.
+    """
+    before = loop.time()
+    handle = loop.call_later(delay, lambda: None)
+    assert before + delay - 0.002 <= handle.when() <= loop.time() + delay + 0.002
     handle.cancel()
 
 

@@ -128,7 +128,7 @@ class WhatIsOverHasNoTime(OwnTimerHandles):
             return super().when() if super().when() > time.monotonic() else 0.0
 
 
-@breaks("timers.when-later")
+@breaks("timers.when-at-once")
 class NoDelayIsNoTime(Stock):
     """when() of call_later() without a delay is 0."""
 
