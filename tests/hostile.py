@@ -18,6 +18,7 @@ from typing import Any
 sys.path.append(str(Path(__file__).parents[1]))
 
 from conformance import catalogue, exits
+from conformance.verdicts import WRONG
 from tests.harness import ROOT, Finished, run_pytest
 from tests.hostile_loops import CRIMES, FACTORIES, UNSEEN
 from tests.places import Row, page
@@ -26,8 +27,9 @@ PAGE = ROOT / "docs" / "hostile.md"
 PATIENCE = 8
 _WORDS = """\
 Each loop is asyncio's own but for one method, which commits a crime against the process that it runs in. What uses the
-method may see it; the verdicts of all other requirements must equal those of asyncio's own loop, the run must end by
-itself, and its exit code must say that the loop deviates. Made by `tox run -e hostile`, which writes this page."""
+method may see it; the verdicts of all other requirements that asyncio's own loop keeps must equal those of that loop,
+the run must end by itself, and its exit code must say that the loop deviates. Made by `tox run -e hostile`, which
+writes this page."""
 # With these every method that a crime stands in is used, whatever the sample is.
 _ALWAYS = ("dns.getaddrinfo", "dns.getnameinfo", "executors.result", "executors.shutdown-joins", "signals.called",
            "lifecycle.factory")  # fmt: skip
@@ -57,6 +59,8 @@ class Trial:
         tales = {f"Uses_{method}": f"tests.hostile:Uses_{method}" for method in _METHODS}
         told = self.battery({"stock": "asyncio:SelectorEventLoop"} | tales)
         self.stock = told.verdicts("stock")
+        # What asyncio's own loop fails may fail in another way: in less time, since the loop has hung before.
+        self.failed = {id for id, verdict in self.stock.items() if verdict in WRONG}
         self.users = {
             method: {id for id, verdict in told.verdicts(f"Uses_{method}").items() if verdict != self.stock[id]}
             for method in _METHODS
@@ -81,7 +85,7 @@ class Trial:
     def _crime(self, name: str, verdicts: dict[str, str]) -> Row:
         method = CRIMES[name][0]
         changed = {id for id, verdict in verdicts.items() if verdict != self.stock[id]}
-        strayed = sorted(changed - self.users[method])
+        strayed = sorted(changed - self.users[method] - self.failed)
         right = set(verdicts) == set(self.stock) and not strayed and (bool(changed) or name in UNSEEN)
         kinds = ", ".join(sorted({verdicts[id] for id in changed})) or "no requirement sees it"
         happened = f"{len(changed)} of the {len(self.users[method])} requirements that use it changed ({kinds})"
