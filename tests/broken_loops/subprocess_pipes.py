@@ -54,19 +54,21 @@ class AbortingInputFlushes(_OfInput):
 
 
 @breaks("subprocess.stdin-lost-early")
-class InputIsLookedAtByWriting(_OfInput):
+class InputIsLookedAtByWriting(TampersWithChildren):
     """That the child has closed its input is told when it has exited, if nothing is written."""
 
-    def change(self, stdin: Any, transport: Any, protocol: Any) -> None:
+    def tamper(self, protocol: Any) -> None:
+        state = {"exited": False}
         held: list[Any] = []
 
         def lost(told: Any, fd: int, exc: Any) -> None:
-            if fd == 0 and transport.get_returncode() is None and not transport.is_closing():
+            if fd == 0 and not state["exited"]:
                 held.append(exc)
             else:
                 told(fd, exc)
 
         def exited(told: Any) -> None:
+            state["exited"] = True
             told()
             for exc in held:
                 protocol.pipe_connection_lost(0, exc)
