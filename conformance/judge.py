@@ -38,9 +38,9 @@ def few_loops_at_a_time(items: list[pytest.Item]) -> None:
 
     Otherwise the order stays as it is.
     """
-    loops = [spec.label if (spec := _spec_of(item)) else "" for item in items]
-    place = {label: number // _KEEPERS for number, label in enumerate(dict.fromkeys(loops))}
-    items[:] = [item for _, item in sorted(zip(loops, items, strict=True), key=lambda pair: place[pair[0]])]
+    loops = dict.fromkeys(map(_spec_of, items))
+    place = {spec: number // _KEEPERS for number, spec in enumerate(loops)}
+    items.sort(key=lambda item: place[_spec_of(item)])
 
 
 class Judge:

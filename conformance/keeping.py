@@ -56,6 +56,7 @@ def keep(connection: socket.socket, serve: Callable[[str], Job], prepare: Callab
         with contextlib.suppress(OSError):
             libc()
         "localhost".encode("idna")
+        # Nor is what was made since, but for its garbage.
         gc.collect()
         gc.freeze()
         for line in connection.makefile("rb"):

@@ -12,7 +12,7 @@ from conformance.kit.cases import each
 from conformance.kit.certificates import NAME, client_context
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_exactly, reset, tcp_pair
-from conformance.kit.protocols import Events, raising
+from conformance.kit.protocols import Events, Reacts, raising
 from conformance.kit.secured import tls_over
 from conformance.kit.servers import Service, accepted, dial, serving, shut
 from conformance.kit.threads import in_thread
@@ -83,13 +83,8 @@ def test_a_protocol_can_hand_over_to_buffers(loop: Loop, patience: Patience) -> 
     If this fails: look for data read in advance, or a choice made once per readable socket.
     """
     second = Buffers()
-
-    class HandsOver(Events):
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            self.transport.set_protocol(second)
-
-    with connected(loop, HandsOver()) as (transport, first, peer):
+    hands_over = Reacts("data_received", lambda transport: transport.set_protocol(second))
+    with connected(loop, hands_over) as (transport, first, peer):
         peer.sendall(b"first")
         patience.run_until(loop, lambda: first.received == b"first", "the first data")
         peer.sendall(b"second")

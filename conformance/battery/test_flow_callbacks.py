@@ -11,7 +11,7 @@ from typing import Any
 from conformance.kit.blocked import KINDS, blocked
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
-from conformance.kit.protocols import Events, raising
+from conformance.kit.protocols import Events, Reacts, raising
 from conformance.requirement import MAY, MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -23,22 +23,6 @@ ABORT = "asyncio-protocol: WriteTransport.abort"
 REPORTED = "asyncio-dev: Detect never-retrieved exceptions"
 
 kinds = each("kind", KINDS)
-
-
-class Reacts(Events):
-    """Calls `when_paused` or `when_resumed` in the callback, with the transport."""
-
-    def __init__(self, **reactions: Callable[[Any], Any]) -> None:
-        super().__init__()
-        self.reactions = reactions
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self.reactions.get("when_paused", str)(self.transport)
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self.reactions.get("when_resumed", str)(self.transport)
 
 
 @requirement("flow.close-while-paused", MUST, cite=CLOSE, needs=("unix",))
@@ -88,7 +72,7 @@ def test_aborting_inside_pause_writing(loop: Loop, patience: Patience, kind: str
     If this fails: look for a write() that goes on with a transport that is gone, and watches its descriptor, or for a
     resume_writing() for the buffer that was dropped.
     """
-    protocol = Reacts(when_paused=lambda transport: transport.abort())
+    protocol = Reacts("pause_writing", lambda transport: transport.abort())
     with blocked(loop, kind, protocol) as (transport, _, peer):
         transport.set_write_buffer_limits(high=0)
         transport.write(b"nobody reads this")
@@ -115,7 +99,7 @@ def test_closing_inside_pause_writing(loop: Loop, patience: Patience, kind: str)
 
     If this fails: look for a close() that finds the buffer empty, because the write is still under way.
     """
-    protocol = Reacts(when_paused=lambda transport: transport.close())
+    protocol = Reacts("pause_writing", lambda transport: transport.close())
     with blocked(loop, kind, protocol) as (transport, _, peer):
         transport.set_write_buffer_limits(high=0)
         transport.write(b"last words")
@@ -132,7 +116,7 @@ def test_writing_inside_pause_writing(loop: Loop, patience: Patience, kind: str)
 
     If this fails: look for a flag that is set only when pause_writing() has returned.
     """
-    protocol = Reacts(when_paused=lambda transport: transport.write(b"second"))
+    protocol = Reacts("pause_writing", lambda transport: transport.write(b"second"))
     with blocked(loop, kind, protocol) as (transport, _, peer):
         transport.set_write_buffer_limits(high=0)
         transport.write(b"first,")
@@ -155,7 +139,7 @@ def test_writing_inside_resume_writing(loop: Loop, patience: Patience, kind: str
         if left:
             transport.write(left.pop(0))
 
-    protocol = Reacts(when_resumed=go_on)
+    protocol = Reacts("resume_writing", go_on)
     with blocked(loop, kind, protocol) as (transport, _, peer):
         transport.set_write_buffer_limits(high=0)
         transport.write(b"first")
@@ -177,7 +161,7 @@ def test_writing_to_another_transport_inside_resume_writing(loop: Loop, patience
     If this fails: look for a list of transports to flush that is emptied after the callbacks.
     """
     with blocked(loop, kind) as (other, _, other_peer):
-        protocol = Reacts(when_resumed=lambda _: other.write(b"passed on"))
+        protocol = Reacts("resume_writing", lambda _: other.write(b"passed on"))
         with blocked(loop, kind, protocol) as (transport, _, peer):
             transport.set_write_buffer_limits(high=0)
             transport.write(b"data")
@@ -193,7 +177,7 @@ def test_closing_inside_resume_writing(loop: Loop, patience: Patience, kind: str
 
     If this fails: look for a transport that finds itself closing after its protocol was told to go on, and ends again.
     """
-    protocol = Reacts(when_resumed=lambda transport: getattr(transport, end)())
+    protocol = Reacts("resume_writing", lambda transport: getattr(transport, end)())
     with blocked(loop, kind, protocol) as (transport, _, peer):
         transport.set_write_buffer_limits(high=0)
         transport.write(b"last words")
@@ -216,13 +200,11 @@ def test_writing_inside_connection_made(loop: Loop, patience: Patience, kind: st
     If this fails: look for a transport that is not complete while connection_made() runs.
     """
 
-    class Eager(Events):
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            transport.set_write_buffer_limits(high=10)
-            transport.write(bytes(100))
+    def too_much(transport: Any) -> None:
+        transport.set_write_buffer_limits(high=10)
+        transport.write(bytes(100))
 
-    with blocked(loop, kind, Eager()) as (_, protocol, peer):
+    with blocked(loop, kind, Reacts("connection_made", too_much)) as (_, protocol, peer):
         turn(loop, 2)
         assert protocol.names == ["connection_made", "pause_writing"]
         peer.read_until(loop, patience, lambda: len(protocol.names) == 3, "resume_writing()")
@@ -239,7 +221,7 @@ def test_an_exception_in_pause_writing_is_reported(loop: Loop, patience: Patienc
     """
     watch.allow("reported")
     error = LookupError("in pause_writing()")
-    with blocked(loop, kind, Reacts(when_paused=raising(error))) as (transport, _, peer):
+    with blocked(loop, kind, Reacts("pause_writing", raising(error))) as (transport, _, peer):
         transport.set_write_buffer_limits(high=0)
         transport.write(b"data")
         assert [context["exception"] for context in watch.reported] == [error]
@@ -256,7 +238,7 @@ def test_an_exception_in_resume_writing_is_reported(loop: Loop, patience: Patien
     """
     watch.allow("reported")
     error = LookupError("in resume_writing()")
-    with blocked(loop, kind, Reacts(when_resumed=raising(error))) as (transport, protocol, peer):
+    with blocked(loop, kind, Reacts("resume_writing", raising(error))) as (transport, protocol, peer):
         transport.set_write_buffer_limits(high=0)
         transport.write(b"one,")
         peer.read_until(loop, patience, lambda: watch.reported, "the exception handler's call")

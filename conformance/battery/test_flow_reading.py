@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Any
 
 from conformance.kit.cases import each
 from conformance.kit.connections import opened
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import is_stopped, tcp_pair
-from conformance.kit.protocols import Events
+from conformance.kit.protocols import Events, Reacts
 from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -41,14 +40,10 @@ def test_pausing_inside_connection_made(loop: Loop, patience: Patience) -> None:
     If this fails: look for reading that is started when connection_made() has returned, whatever it did.
     """
 
-    class PausesAtOnce(Events):
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            transport.pause_reading()
-
+    pausing = Reacts("connection_made", lambda transport: transport.pause_reading())
     with tcp_pair() as (ours, peer):
         peer.sendall(b"early")
-        with opened(loop, loop.create_connection(PausesAtOnce, sock=ours)) as (transport, protocol):
+        with opened(loop, loop.create_connection(lambda: pausing, sock=ours)) as (transport, protocol):
             assert transport.is_reading() is False
             turn(loop, 20)
             assert protocol.received == b""

@@ -10,7 +10,7 @@ from conformance.kit.buffers import Buffers
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience
 from conformance.kit.peers import drive, receive_exactly, reset
-from conformance.kit.protocols import Events
+from conformance.kit.protocols import Events, Reacts
 from conformance.kit.threads import in_thread
 from conformance.kit.transports import BIG, until_lost
 from conformance.kit.ways import TCP_WAYS, WAYS, joined
@@ -56,12 +56,8 @@ def test_limits_can_be_set_when_the_connection_is_made(loop: Loop, patience: Pat
     If this fails: look for limits that are set to their defaults when connection_made() has returned.
     """
 
-    class Sets(Events):
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            transport.set_write_buffer_limits(high=2 * len(BIG), low=5)
-
-    with joined(loop, patience, way, Sets()) as (transport, protocol, peer):
+    sets = Reacts("connection_made", lambda transport: transport.set_write_buffer_limits(high=2 * len(BIG), low=5))
+    with joined(loop, patience, way, sets) as (transport, protocol, peer):
         assert transport.get_write_buffer_limits() == (5, 2 * len(BIG))
         transport.write(BIG)
         assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, len(BIG)))) == BIG

@@ -13,7 +13,7 @@ from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive
 from conformance.kit.pipes import BIG, lost, reading, writing
-from conformance.kit.protocols import Events, raising
+from conformance.kit.protocols import Events, Reacts, raising
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -107,12 +107,7 @@ def test_an_exception_in_eof_received_of_a_pipe(loop: Loop, patience: Patience, 
     """
     error = LookupError("in eof_received()")
     watch.allow("reported")
-    watch.reported.clear()
-
-    class Fails(Events):
-        eof_received = raising(error)
-
-    with reading(loop, Fails()) as (_, protocol, file, end):
+    with reading(loop, Reacts("eof_received", raising(error))) as (_, protocol, file, end):
         end.close()
         lost(loop, patience, protocol)
         turn(loop, 2)
@@ -161,12 +156,8 @@ def test_a_pipe_may_change_hands_as_it_is_made(loop: Loop, patience: Patience) -
     """
     second = Events()
 
-    class HandsOver(Events):
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            transport.set_protocol(second)
-
-    with reading(loop, HandsOver()) as (transport, first, _, end):
+    hands_over = Reacts("connection_made", lambda transport: transport.set_protocol(second))
+    with reading(loop, hands_over) as (transport, first, _, end):
         assert transport.get_protocol() is second
         os.write(end.number, b"data")
         end.close()

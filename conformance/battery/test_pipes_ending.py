@@ -10,7 +10,7 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.pipes import BIG, lost, reading, writing
-from conformance.kit.protocols import FailsAtTheEnd
+from conformance.kit.protocols import Reacts, raising
 from conformance.requirement import SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -62,7 +62,7 @@ def test_an_exception_in_connection_lost_of_a_pipe(loop: Loop, patience: Patienc
     error = LookupError("in connection_lost()")
     watch.allow("reported")
     watch.reported.clear()
-    with end(loop, FailsAtTheEnd(error)) as (transport, protocol, file, _):
+    with end(loop, Reacts("connection_lost", raising(error))) as (transport, protocol, file, _):
         transport.close()
         lost(loop, patience, protocol)
         turn(loop, 2)

@@ -11,7 +11,7 @@ from typing import Any
 
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
-from conformance.kit.protocols import Events
+from conformance.kit.protocols import Events, Reacts, raising
 from conformance.kit.refusals import refused
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -83,27 +83,6 @@ def test_the_factory_is_called_once(loop: Loop, name: str) -> None:
     assert made == [protocol]
 
 
-class _Inside(Events):
-    """Does something with its transport in one of its callbacks, once."""
-
-    def __init__(self, where: str, act: Callable[[Any], None]) -> None:
-        super().__init__()
-        self.where, self.act = where, act
-
-    def _called(self, name: str) -> None:
-        if name == self.where:
-            self.where = ""
-            self.act(self.transport)
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self._called("connection_made")
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self._called("data_received")
-
-
 def _read(loop: Loop, protocol: Events) -> tuple[Any, int]:
     """The transport of a pipe that is read by the protocol, and the descriptor that writes."""
     ours, theirs = os.pipe()
@@ -120,7 +99,7 @@ def test_a_callback_may_pause_the_pipe(loop: Loop, patience: Patience, where: st
 
     If this fails: look for reading that starts after connection_made(), or for one read that is passed on in pieces.
     """
-    protocol = _Inside(where, lambda transport: transport.pause_reading())
+    protocol = Reacts(where, lambda transport: transport.pause_reading(), once=True)
     transport, theirs = _read(loop, protocol)
     if where == "data_received":
         patience.run_until(loop, lambda: protocol.received, "data")
@@ -144,7 +123,7 @@ def test_a_callback_may_close_the_pipe(loop: Loop, patience: Patience, where: st
 
     If this fails: look for one read that is passed on in pieces, or for a reading that starts after connection_made().
     """
-    protocol = _Inside(where, lambda transport: transport.close())
+    protocol = Reacts(where, lambda transport: transport.close())
     transport, theirs = _read(loop, protocol)
     patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
     turn(loop, 2)
@@ -201,11 +180,7 @@ def test_an_exception_of_data_received_is_reported(loop: Loop, patience: Patienc
     """
     watch.allow("reported")
     error = LookupError("of the protocol")
-
-    def fail(_transport: Any) -> None:
-        raise error
-
-    protocol = _Inside("data_received", fail)
+    protocol = Reacts("data_received", raising(error))
     transport, theirs = _read(loop, protocol)
     patience.run_until(loop, lambda: watch.reported, "the report")
     transport.close()

@@ -8,7 +8,7 @@ from typing import Any
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_all, reset
-from conformance.kit.protocols import Events, FailsAtTheEnd
+from conformance.kit.protocols import Events, Reacts, raising
 from conformance.kit.threads import in_thread
 from conformance.kit.transports import BIG, connected, until_lost
 from conformance.kit.ways import TCP_WAYS, WAYS, joined
@@ -111,13 +111,11 @@ def test_connection_lost_is_called_exactly_once(loop: Loop, patience: Patience, 
     inside connection_lost() that is reported again.
     """
 
-    class EndsAgain(Events):
-        def connection_lost(self, exc: BaseException | None) -> None:
-            super().connection_lost(exc)
-            self.transport.close()
-            self.transport.abort()
+    def end_again(transport: Any) -> None:
+        transport.close()
+        transport.abort()
 
-    with joined(loop, patience, way, EndsAgain()) as (transport, protocol, peer):
+    with joined(loop, patience, way, Reacts("connection_lost", end_again)) as (transport, protocol, peer):
         transport.close()
         transport.close()
         transport.abort()
@@ -284,7 +282,7 @@ def test_an_exception_in_connection_lost_is_reported(loop: Loop, patience: Patie
     error = LookupError("in connection_lost()")
     watch.allow("reported")
     watch.reported.clear()
-    with joined(loop, patience, way, FailsAtTheEnd(error)) as (transport, protocol, peer):
+    with joined(loop, patience, way, Reacts("connection_lost", raising(error))) as (transport, protocol, peer):
         transport.close()
         until_lost(loop, patience, protocol)
         assert receive_all(peer) == b""

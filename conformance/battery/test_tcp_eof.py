@@ -9,7 +9,7 @@ from typing import Any
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_all, receive_exactly
-from conformance.kit.protocols import Events, raising
+from conformance.kit.protocols import Events, Reacts, raising
 from conformance.kit.threads import in_thread
 from conformance.kit.transports import BIG, connected, until_lost
 from conformance.kit.ways import WAYS, joined
@@ -60,12 +60,8 @@ def test_a_transport_that_closes_itself_flushes(loop: Loop, patience: Patience, 
     If this fails: look for an abort where a close was promised, or a transport that is closing before it asks.
     """
 
-    class Answers(Events):
-        def eof_received(self) -> bool:
-            self.transport.write(b"goodbye")
-            return super().eof_received()
-
-    with joined(loop, patience, way, Answers()) as (transport, protocol, peer):
+    answers = Reacts("eof_received", lambda transport: transport.write(b"goodbye"))
+    with joined(loop, patience, way, answers) as (transport, protocol, peer):
         transport.write(BIG)
         peer.shutdown(socket.SHUT_WR)
         patience.run_until(loop, lambda: "eof_received" in protocol.names, "eof_received()")
@@ -128,11 +124,7 @@ def test_an_exception_in_eof_received_is_reported_and_ends_the_connection(
     """
     watch.allow("reported")
     error = LookupError("in eof_received()")
-
-    class Fails(Events):
-        eof_received = raising(error)
-
-    with connected(loop, Fails()) as (_, protocol, peer):
+    with connected(loop, Reacts("eof_received", raising(error))) as (_, protocol, peer):
         peer.shutdown(socket.SHUT_WR)
         until_lost(loop, patience, protocol)
         assert [context["exception"] for context in watch.reported] == [error]

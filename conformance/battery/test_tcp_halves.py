@@ -9,7 +9,7 @@ from typing import Any
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_all, reset
-from conformance.kit.protocols import Events
+from conformance.kit.protocols import Events, Reacts
 from conformance.kit.threads import in_thread
 from conformance.kit.transports import BIG, connected, until_lost
 from conformance.kit.ways import WAYS, joined
@@ -87,28 +87,12 @@ def test_a_protocol_may_end_its_half_inside_a_callback(loop: Loop, patience: Pat
     If this fails: look for an end that is noted before the transport is ready to write, or overwritten after that.
     """
 
-    class Ends(Events):
-        said = False
+    def say_and_end(transport: Any) -> None:
+        transport.write(b"bye")
+        transport.write_eof()
 
-        def say(self, place: str) -> None:
-            if place == where and not self.said:
-                self.said = True
-                self.transport.write(b"bye")
-                self.transport.write_eof()
-
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            self.say("connection_made")
-
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            self.say("data_received")
-
-        def eof_received(self) -> bool:
-            self.say("eof_received")
-            return super().eof_received()
-
-    with joined(loop, patience, way, Ends(keep_open=True)) as (_, protocol, peer):
+    ends = Reacts(where, say_and_end, once=True, keep_open=True)
+    with joined(loop, patience, way, ends) as (_, protocol, peer):
         if where == "data_received":
             peer.sendall(b"x")
         elif where == "eof_received":
@@ -131,12 +115,8 @@ def test_a_protocol_may_end_inside_eof_received(
     If this fails: look for an answer that is obeyed though the transport has ended meanwhile.
     """
 
-    class Ends(Events):
-        def eof_received(self) -> bool:
-            getattr(self.transport, how)()
-            return super().eof_received()
-
-    with joined(loop, patience, way, Ends(keep_open=answer)) as (_, protocol, peer):
+    ends = Reacts("eof_received", lambda transport: getattr(transport, how)(), keep_open=answer)
+    with joined(loop, patience, way, ends) as (_, protocol, peer):
         peer.shutdown(socket.SHUT_WR)
         until_lost(loop, patience, protocol)
         turn(loop, 3)
@@ -195,26 +175,8 @@ def test_a_protocol_may_hand_over_inside_a_callback(loop: Loop, patience: Patien
     If this fails: look for a protocol that is written back when its callback has returned.
     """
     second = Events()
-
-    class HandsOver(Events):
-        def hand_over(self, place: str) -> None:
-            if place == where:
-                self.transport.set_protocol(second)
-
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            self.hand_over("connection_made")
-
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            self.hand_over("data_received")
-
-        def eof_received(self) -> bool:
-            self.hand_over("eof_received")
-            return super().eof_received()
-
     told = ["connection_made", "data_received", "eof_received", "connection_lost"]
-    first = HandsOver()
+    first = Reacts(where, lambda transport: transport.set_protocol(second))
     with joined(loop, patience, way, first) as (transport, _, peer):
         peer.sendall(b"data")
         patience.run_until(loop, lambda: first.received or second.received, "the data")

@@ -9,7 +9,7 @@ from typing import Any
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience
 from conformance.kit.peers import drive, receive_all, receive_exactly
-from conformance.kit.protocols import Events
+from conformance.kit.protocols import Reacts
 from conformance.kit.servers import accepted, dial, serving
 from conformance.kit.threads import in_thread
 from conformance.kit.transports import BIG, connected, until_lost
@@ -21,28 +21,14 @@ Loop = asyncio.AbstractEventLoop
 WAYS = each("how", ["close", "abort"])
 
 
-class Leaves(Events):
-    """Says a word and leaves, by `how`, as soon as it is told of the connection."""
+def leaves(how: str) -> Reacts:
+    """A protocol that says a word and leaves as soon as it is told of the connection."""
 
-    def __init__(self, how: str) -> None:
-        super().__init__()
-        self.how = how
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
+    def leave(transport: Any) -> None:
         transport.write(b"bye")
-        getattr(transport, self.how)()
+        getattr(transport, how)()
 
-
-class ReadsOnce(Leaves):
-    """Leaves with the first data."""
-
-    def connection_made(self, transport: Any) -> None:
-        Events.connection_made(self, transport)
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        getattr(self.transport, self.how)()
+    return Reacts("connection_made", leave)
 
 
 @requirement("tcp.end-when-made", MUST, cite="asyncio-protocol: BaseTransport.close")
@@ -55,10 +41,10 @@ def test_a_protocol_may_end_the_connection_as_it_is_made(loop: Loop, patience: P
     """
     with contextlib.ExitStack() as stack:
         if side == "client":
-            _, protocol, peer = stack.enter_context(connected(loop, Leaves(how)))
+            _, protocol, peer = stack.enter_context(connected(loop, leaves(how)))
         else:
             service = stack.enter_context(serving(loop))
-            service.make = lambda: Leaves(how)
+            service.make = lambda: leaves(how)
             peer = stack.enter_context(dial(service))
             protocol = accepted(loop, patience, service)
         reading = in_thread(lambda: receive_all(peer))
@@ -77,13 +63,11 @@ def test_a_protocol_may_write_as_the_connection_is_made(loop: Loop, patience: Pa
     If this fails: look for a transport that can be written to only when connection_made() has returned.
     """
 
-    class Greets(Events):
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            transport.write(b"hello, ")
-            transport.writelines([b"pe", b"er"])
+    def greet(transport: Any) -> None:
+        transport.write(b"hello, ")
+        transport.writelines([b"pe", b"er"])
 
-    with joined(loop, patience, way, Greets()) as (_, _, peer):
+    with joined(loop, patience, way, Reacts("connection_made", greet)) as (_, _, peer):
         assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 11))) == b"hello, peer"
 
 
@@ -99,7 +83,7 @@ def test_a_protocol_may_end_the_connection_as_it_reads(loop: Loop, patience: Pat
         with contextlib.suppress(OSError):
             peer.sendall(BIG)
 
-    with connected(loop, ReadsOnce(how)) as (_, protocol, peer):
+    with connected(loop, Reacts("data_received", lambda transport: getattr(transport, how)())) as (_, protocol, peer):
         sending = in_thread(send)
         until_lost(loop, patience, protocol)
         drive(loop, patience, sending)

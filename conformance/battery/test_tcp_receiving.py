@@ -12,7 +12,7 @@ from conformance.kit.cases import each
 from conformance.kit.connections import opened
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import tcp_pair
-from conformance.kit.protocols import Events, raising
+from conformance.kit.protocols import Events, Reacts, raising
 from conformance.kit.servers import accepted, dial, serving
 from conformance.kit.threads import in_thread
 from conformance.kit.transports import BIG, connected, until_lost
@@ -127,12 +127,8 @@ def test_pausing_inside_data_received_takes_effect_at_once(loop: Loop, patience:
     If this fails: look for an inner loop that reads until EAGAIN without asking whether reading was paused.
     """
 
-    class PausesAtOnce(Events):
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            self.transport.pause_reading()
-
-    with connected(loop, PausesAtOnce()) as (transport, protocol, peer):
+    pausing = Reacts("data_received", lambda transport: transport.pause_reading())
+    with connected(loop, pausing) as (transport, protocol, peer):
         helper = in_thread(lambda: peer.sendall(BIG))
         patience.run_until(loop, lambda: protocol.received, "the first data")
         turn(loop, 20)
@@ -149,13 +145,11 @@ def test_resuming_inside_data_received_takes_effect(loop: Loop, patience: Patien
     If this fails: look for a read that is not started again because one is still being delivered.
     """
 
-    class PausesForAMoment(Events):
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            self.transport.pause_reading()
-            self.transport.resume_reading()
+    def pause_for_a_moment(transport: Any) -> None:
+        transport.pause_reading()
+        transport.resume_reading()
 
-    with joined(loop, patience, way, PausesForAMoment()) as (transport, protocol, peer):
+    with joined(loop, patience, way, Reacts("data_received", pause_for_a_moment)) as (transport, protocol, peer):
         for number in range(3):
             peer.sendall(b"x")
             patience.run_until(loop, lambda: len(protocol.received) == number + 1, "the next byte")  # noqa: B023
@@ -235,11 +229,7 @@ def test_an_exception_in_data_received_is_reported_and_ends_the_connection(
     """
     watch.allow("reported")
     error = LookupError("in data_received()")
-
-    class Fails(Events):
-        data_received = raising(error)
-
-    with connected(loop, Fails()) as (_, protocol, peer):
+    with connected(loop, Reacts("data_received", raising(error))) as (_, protocol, peer):
         peer.sendall(b"x")
         until_lost(loop, patience, protocol)
         assert [context["exception"] for context in watch.reported] == [error]

@@ -9,7 +9,7 @@ from typing import Any
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_all, reset
-from conformance.kit.protocols import Events, FailsAtTheEnd, raising
+from conformance.kit.protocols import Reacts, raising
 from conformance.kit.secured import BIG, SIDES, secured
 from conformance.kit.threads import in_thread
 from conformance.kit.transports import until_lost
@@ -55,13 +55,11 @@ def test_closing_tls_where_it_is_read(loop: Loop, patience: Patience, side: str)
     If this fails: look for a close() in the midst of decrypting that goes past what waits to be encrypted.
     """
 
-    class Answers(Events):
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            self.transport.write(SOME)
-            self.transport.close()
+    def answer_and_close(transport: Any) -> None:
+        transport.write(SOME)
+        transport.close()
 
-    with secured(loop, patience, side, Answers) as (_, protocol, peer):
+    with secured(loop, patience, side, lambda: Reacts("data_received", answer_and_close)) as (_, protocol, peer):
         peer.sendall(b"question")
         assert drive(loop, patience, in_thread(lambda: read_to_the_end(peer))) == SOME
         until_lost(loop, patience, protocol)
@@ -133,7 +131,11 @@ def test_an_exception_in_connection_lost_over_tls(loop: Loop, patience: Patience
     error = LookupError("in connection_lost()")
     watch.allow("reported")
     watch.reported.clear()
-    with secured(loop, patience, side, lambda: FailsAtTheEnd(error)) as (transport, protocol, peer):
+    with secured(loop, patience, side, lambda: Reacts("connection_lost", raising(error))) as (
+        transport,
+        protocol,
+        peer,
+    ):
         transport.abort()
         until_lost(loop, patience, protocol)
         turn(loop, 2)
@@ -160,11 +162,7 @@ def test_an_exception_in_eof_received_over_tls(loop: Loop, patience: Patience, s
     error = LookupError("in eof_received()")
     watch.allow("reported")
     watch.reported.clear()
-
-    class Fails(Events):
-        eof_received = raising(error)
-
-    with secured(loop, patience, side, Fails) as (_, protocol, peer):
+    with secured(loop, patience, side, lambda: Reacts("eof_received", raising(error))) as (_, protocol, peer):
 
         def leave() -> None:
             with contextlib.suppress(OSError):

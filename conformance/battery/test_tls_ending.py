@@ -11,7 +11,7 @@ from typing import Any
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience
 from conformance.kit.peers import drive, receive_all, reset
-from conformance.kit.protocols import Events
+from conformance.kit.protocols import Events, Reacts
 from conformance.kit.secured import BIG, MADE_SIDES, SIDES, secured
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, requirement
@@ -74,13 +74,11 @@ def test_a_protocol_may_end_tls_as_it_is_made(loop: Loop, patience: Patience, si
     If this fails: look for a state of the handshake that is left only after connection_made().
     """
 
-    class Leaves(Events):
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            transport.write(b"bye")
-            transport.close()
+    def leave(transport: Any) -> None:
+        transport.write(b"bye")
+        transport.close()
 
-    with secured(loop, patience, side, Leaves) as (_, protocol, peer):
+    with secured(loop, patience, side, lambda: Reacts("connection_made", leave)) as (_, protocol, peer):
         assert drive(loop, patience, in_thread(lambda: receive_all(peer))) == b"bye"
         peer.close()  # or the end would wait for its word
         until_lost(loop, patience, protocol)

@@ -12,7 +12,7 @@ from conformance.kit.cases import each
 from conformance.kit.certificates import NAME, client_context
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_exactly, tcp_pair
-from conformance.kit.protocols import Events, raising
+from conformance.kit.protocols import Events, Reacts, raising
 from conformance.kit.secured import BIG, MADE_SIDES, SIDES, secured
 from conformance.kit.threads import in_thread
 from conformance.kit.transports import until_lost
@@ -127,11 +127,7 @@ def test_an_exception_in_pause_writing_over_tls(loop: Loop, patience: Patience, 
     error = LookupError("in pause_writing()")
     watch.allow("reported")
     watch.reported.clear()
-
-    class Fails(Events):
-        pause_writing = raising(error)
-
-    with secured(loop, patience, side, Fails) as (transport, _, peer):
+    with secured(loop, patience, side, lambda: Reacts("pause_writing", raising(error))) as (transport, _, peer):
         transport.write(BIG)
         transport.write(BIG)
         assert error in [context.get("exception") for context in watch.reported]

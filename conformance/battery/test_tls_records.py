@@ -13,7 +13,7 @@ from conformance.kit.cases import each
 from conformance.kit.certificates import NAME, client_context, server_context
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import PEER_TIMEOUT, drive, receive_exactly
-from conformance.kit.protocols import Events
+from conformance.kit.protocols import Events, Reacts, raising
 from conformance.kit.refusals import refused
 from conformance.kit.secured import MADE_SIDES, SIDES, own_context, secured
 from conformance.kit.servers import Service, accepted, dial, serving
@@ -135,12 +135,8 @@ def test_data_can_be_written_when_the_connection_is_made(loop: Loop, patience: P
     If this fails: look for a state that is set after the protocol was told of it.
     """
 
-    class Speaks(Events):
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            transport.write(b"hello")
-
-    with secured(loop, patience, side, protocol=Speaks) as (_, _, peer):
+    speaks = Reacts("connection_made", lambda transport: transport.write(b"hello"))
+    with secured(loop, patience, side, protocol=lambda: speaks) as (_, _, peer):
         assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 5))) == b"hello"
 
 
@@ -260,12 +256,11 @@ def test_an_error_in_data_received_is_reported(loop: Loop, patience: Patience, w
     If this fails: look for an error that ends the connection in silence.
     """
     watch.allow("reported")
-
-    class Fails(Events):
-        def data_received(self, data: bytes) -> None:
-            raise ZeroDivisionError
-
-    with secured(loop, patience, protocol=Fails) as (_, _, peer):
+    with secured(loop, patience, protocol=lambda: Reacts("data_received", raising(ZeroDivisionError()))) as (
+        _,
+        _,
+        peer,
+    ):
         peer.sendall(b"data")
         patience.run_until(loop, lambda: watch.reported, "the report")
         assert isinstance(watch.reported[0]["exception"], ZeroDivisionError)

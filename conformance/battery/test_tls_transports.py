@@ -12,7 +12,7 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience
 from conformance.kit.peers import drive, receive_exactly
-from conformance.kit.protocols import Events
+from conformance.kit.protocols import Reacts
 from conformance.kit.secured import BIG, CLIENTS, SERVERS, SIDES, exchange, own_context, secured
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
@@ -225,16 +225,13 @@ def test_reading_can_be_paused_between_records(loop: Loop, patience: Patience, s
     If this fails: look for a loop over the records of one read that does not look at the pause.
     """
 
-    class Pauses(Events):
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            self.transport.pause_reading()
+    pausing = Reacts("data_received", lambda transport: transport.pause_reading())
 
     def send() -> None:
         for _ in range(90):  # more than one read takes
             peer.sendall(bytes(1000))
 
-    with secured(loop, patience, side, protocol=Pauses) as (transport, protocol, peer):
+    with secured(loop, patience, side, protocol=lambda: pausing) as (transport, protocol, peer):
         sending = in_thread(send)
         patience.run_until(loop, lambda: protocol.received, "the first data")
         loop.run_until_complete(asyncio.sleep(0.003))

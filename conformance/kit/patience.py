@@ -60,7 +60,7 @@ def turn(loop: asyncio.AbstractEventLoop, times: int = 1) -> None:
 def grain(loop: asyncio.AbstractEventLoop) -> float:
     """Seconds from one reading of the loop's clock to the next that is another: some tick only every 10 or 16 ms."""
     deadline = time.monotonic() + 1
-    before = after = loop.time()
+    before = loop.time()
     steps: list[float] = []
     while len(steps) < 3 and time.monotonic() < deadline:
         after = loop.time()

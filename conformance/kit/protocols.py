@@ -33,26 +33,30 @@ class Events(asyncio.Protocol):
         argument: BaseException | None = dict(self.calls)["connection_lost"]
         return argument
 
+    def note(self, name: str, argument: Any) -> None:
+        """Keep a call: the last thing that each callback does before it returns."""
+        self.calls.append((name, argument))
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
-        self.calls.append(("connection_made", transport))
+        self.note("connection_made", transport)
 
     def data_received(self, data: bytes) -> None:
         self.received += data
-        self.calls.append(("data_received", data))
+        self.note("data_received", data)
 
     def eof_received(self) -> bool:
-        self.calls.append(("eof_received", None))
+        self.note("eof_received", None)
         return self.keep_open
 
     def pause_writing(self) -> None:
-        self.calls.append(("pause_writing", None))
+        self.note("pause_writing", None)
 
     def resume_writing(self) -> None:
-        self.calls.append(("resume_writing", None))
+        self.note("resume_writing", None)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self.calls.append(("connection_lost", exc))
+        self.note("connection_lost", exc)
 
 
 class Datagrams(asyncio.DatagramProtocol):
@@ -88,16 +92,19 @@ class Datagrams(asyncio.DatagramProtocol):
         self.names.append("connection_lost")
 
 
-class FailsAtTheEnd(Events):
-    """Raises `error` in connection_lost(), which it keeps as any."""
+class Reacts(Events):
+    """Calls `act` with its transport inside the callback `where`, each time, or `once`."""
 
-    def __init__(self, error: BaseException) -> None:
-        super().__init__()
-        self._error = error
+    def __init__(
+        self, where: str, act: Callable[[Any], object], *, once: bool = False, keep_open: bool = False
+    ) -> None:
+        super().__init__(keep_open)
+        self._where, self._act, self._once = where, act, once
 
-    def connection_lost(self, exc: BaseException | None) -> None:
-        super().connection_lost(exc)
-        raise self._error
+    def note(self, name: str, argument: Any) -> None:
+        super().note(name, argument)
+        if name == self._where and not (self._once and self.names.count(name) > 1):
+            self._act(self.transport)
 
 
 def raising(error: BaseException) -> Callable[..., Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from conformance.kit.protocols import Reacts
 from reference_loop.streams import StreamTransport
 from tests.broken_loops import breaks
 from tests.broken_loops.buffered import TampersWithBuffers
@@ -75,7 +76,7 @@ class SwitchesLate(_Switches):
     """A protocol that is set in a callback is used after the next data."""
 
     def switched(self, switch: Any, old: Any, new: Any) -> None:
-        if type(old).__name__ == "HandsOver" and has_buffers(new):
+        if isinstance(old, Reacts) and has_buffers(new):  # called within its data_received()
             received = old.data_received
 
             def next_data(data: bytes) -> None:

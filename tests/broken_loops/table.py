@@ -126,7 +126,10 @@ def ask(loops: list[BrokenLoop], others: int | None, draw: random.Random, kept: 
     left = [loop for loop in loops if loop.name not in kept.failed]
     done = 0
     with tempfile.TemporaryDirectory() as directory:
-        stock_fails = failed_by({_STOCK: f"{_STOCK}=asyncio:SelectorEventLoop"}, [], Path(directory))[_STOCK]
+        if _STOCK not in kept.failed:
+            stock = failed_by({_STOCK: f"{_STOCK}=asyncio:SelectorEventLoop"}, [], Path(directory))
+            kept.add({_STOCK: sorted(stock[_STOCK])})
+        stock_fails = set(kept.failed[_STOCK])
         for batch in batches(left, others):
             failed = failed_by({loop.name: loop.spec for loop in batch}, asked(batch, others, draw), Path(directory))
             kept.add({name: sorted(ids - stock_fails) for name, ids in failed.items()})

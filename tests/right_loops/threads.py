@@ -93,10 +93,15 @@ class PollsForChildren(asyncio.SelectorEventLoop):
                 self.call_later(_POLL, look)
 
         look()
-        try:
-            await waiter
-        except BaseException:
-            transport.close()
-            await transport._wait()
-            raise
-        return transport
+        return await started(transport, waiter)
+
+
+async def started(child: Any, waiter: asyncio.Future[Any]) -> Any:
+    """The transport of a child, when its pipes are connected; closed if they cannot be."""
+    try:
+        await waiter
+    except BaseException:
+        child.close()
+        await child._wait()
+        raise
+    return child

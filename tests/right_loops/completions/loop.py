@@ -16,6 +16,7 @@ from tests.right_loops.completions.ring import READ, Operation, Ring
 from tests.right_loops.completions.sockets import SocketsMixin
 from tests.right_loops.completions.transports import SocketTransport
 from tests.right_loops.registry import right
+from tests.right_loops.threads import started
 
 _Unix = unix_events._UnixSelectorEventLoop  # what it does with signals and paths has to do with no selector
 
@@ -112,13 +113,7 @@ class Completions(SocketsMixin):
         waiter = self.create_future()
         child = _Child(self, protocol, *args, waiter=waiter, **kwargs)
         threading.Thread(target=self._wait_for, args=(child, child.get_pid()), daemon=True).start()
-        try:
-            await waiter
-        except BaseException:
-            child.close()
-            await child._wait()
-            raise
-        return child
+        return await started(child, waiter)
 
     def _wait_for(self, child: _Child, pid: int) -> None:
         try:
