@@ -82,12 +82,13 @@ class Trial:
 
     def _crime(self, name: str, verdicts: dict[str, str]) -> Row:
         method = CRIMES[name][0]
+        users = self.users[method]
         changed = {id for id, verdict in verdicts.items() if verdict != self.stock[id]}
         # What asyncio's own loop fails may fail in another way: in less time, since the loop has hung before.
-        strayed = sorted(id for id in changed - self.users[method] if not {self.stock[id], verdicts[id]} <= WRONG)
+        strayed = sorted(id for id in changed - users if not {self.stock[id], verdicts[id]} <= WRONG)
         right = set(verdicts) == set(self.stock) and not strayed and (bool(changed) or name in UNSEEN)
         kinds = ", ".join(sorted({verdicts[id] for id in changed})) or "no requirement sees it"
-        happened = f"{len(changed)} of the {len(self.users[method])} requirements that use it changed ({kinds})"
+        happened = f"{len(changed & users)} of the {len(users)} requirements that use it changed ({kinds})"
         happened += f"; CHANGED ELSEWHERE: {', '.join(strayed)}" if strayed else ", none of the others"
         return Row(f"{name}, in {method}()", happened, right)
 

@@ -1,8 +1,9 @@
 """Right loops never fail: the battery again and again, in random order, with both cores kept busy.
 
 `tox run -e stability -- --runs 50 --loop asyncio:SelectorEventLoop` prints a line per run and, at the end, the
-number of false failures, the requirements that came near their patience (unstable), and how the runner's own
-descriptors, children and memory grew. Exit code 1 if anything failed or was unstable.
+number of false failures, the requirements that came near their patience (unstable), the ten slowest, and how the
+runner's own memory grew. Exit code 1 if anything failed or was unstable. `--record` adds what was counted to
+`docs/stability.json`, run by run, and writes `docs/stability.md` from all that is there (`tests/stability_page.py`).
 """
 
 from __future__ import annotations
@@ -11,15 +12,21 @@ import argparse
 import os
 import random
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1]))
 
 from conformance import exits, results
 from conformance.verdicts import Verdict
+from tests import stability_page
 
 _DEFAULT = ["asyncio:SelectorEventLoop", "reference_loop:new_event_loop"]
 _EXPECTED = ["asyncio.SelectorEventLoop=asyncio"]
@@ -30,6 +37,41 @@ while os.getppid() == ours and time.time() < end:
     pass
 """
 _NEAR = 0.8  # of the patience; what comes nearer than this once in a while will time out once in a longer while
+_RIGHT = {Verdict.CONFORMS, Verdict.NOT_APPLICABLE, Verdict.NOT_RUN}
+
+
+class Soak:
+    """What all runs so far have shown."""
+
+    def __init__(self) -> None:
+        self.batteries = 0
+        self.failures: Counter[str] = Counter()
+        self.seconds: dict[str, list[float]] = defaultdict(list)
+        """Of each requirement, in every run, on the loop that took longest."""
+
+    def add(self, run: results.Run) -> Counter[str]:
+        """Count a run; its false failures."""
+        self.batteries += len(run.loops)
+        wrong = _wrong(run)
+        if not run.complete:
+            wrong["the run itself"] += 1
+        self.failures.update(wrong)
+        longest: dict[str, float] = defaultdict(float)
+        for result in run.results:
+            longest[result["id"]] = max(longest[result["id"]], float(result.get("seconds", 0.0)))
+        for id, seconds in longest.items():
+            self.seconds[id].append(seconds)
+        return wrong
+
+    def near(self, patience: float) -> dict[str, float]:
+        """Requirement → seconds, of those that came near their patience."""
+        longest = {id: max(seconds) for id, seconds in self.seconds.items()}
+        return {id: seconds for id, seconds in sorted(longest.items()) if seconds > _NEAR * patience}
+
+    def slowest(self, count: int = 10) -> dict[str, float]:
+        """Requirement → seconds in the median of the runs, the slowest first."""
+        medians = {id: statistics.median(seconds) for id, seconds in self.seconds.items()}
+        return dict(sorted(medians.items(), key=lambda item: -item[1])[:count])
 
 
 def main() -> None:
@@ -39,32 +81,35 @@ def main() -> None:
     parser.add_argument("--expected", action="append", help="known deviations, which are none of the suite's")
     parser.add_argument("--patience", type=float, default=10.0, help="seconds per requirement (default: 10)")
     parser.add_argument("--no-load", action="store_true", help="leave the other core alone")
+    parser.add_argument("--record", action="store_true", help="add to docs/stability.json, and write its page")
     parser.add_argument("select", nargs="*", help="requirement ids or globs (default: all)")
     options = parser.parse_args()
-    burners = [] if options.no_load else [_burner() for _ in range(os.cpu_count() or 1)]
-    try:
+    if options.record and options.select:
+        parser.error("--record counts whole batteries: name no requirements with it")
+    with _load(0 if options.no_load else os.cpu_count() or 1):
         sys.exit(_repeat(options))
+
+
+@contextmanager
+def _load(burners: int) -> Iterator[None]:
+    # Bounded, and gone with this process, in case that is killed before it can end them.
+    busy = [subprocess.Popen([sys.executable, "-c", _BURN]) for _ in range(burners)]
+    try:
+        yield
     finally:
-        for burner in burners:
+        for burner in busy:
             burner.kill()
             burner.wait()
-
-
-def _burner() -> subprocess.Popen[bytes]:
-    # Bounded, and gone with this process, in case that is killed before it can end them.
-    return subprocess.Popen([sys.executable, "-c", _BURN])
 
 
 def _repeat(options: argparse.Namespace) -> int:
     loops = options.loop or _DEFAULT
     expected = options.expected or ([] if options.loop else _EXPECTED)
-    failures: Counter[str] = Counter()
-    slowest: dict[str, float] = {}
+    soak = Soak()
     started = time.monotonic()
-    done = 0
     with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "run.jsonl"
         for number in range(options.runs):
-            file = Path(directory) / "run.jsonl"
             seed = random.randrange(1_000_000)
             command = [sys.executable, "-P", "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider",
                        f"--loop-shuffle={seed}",
@@ -76,14 +121,8 @@ def _repeat(options: argparse.Namespace) -> int:
                 print(finished.stdout + finished.stderr, file=sys.stderr)
                 return exits.USAGE
             run = results.read(file)
-            done += len(run.loops)
-            wrong = _wrong(run)
-            failures.update(wrong)
-            for result in run.results:
-                seconds = float(result.get("seconds", 0.0))
-                slowest[result["id"]] = max(slowest.get(result["id"], 0.0), seconds)
+            wrong = soak.add(run)
             if not run.complete:
-                failures["the run itself"] += 1
                 print(finished.stdout[-2000:])
             left = (time.monotonic() - started) / (number + 1) * (options.runs - number - 1)
             print(f"run {number + 1}/{options.runs}: {len(run.results)} results, {sum(wrong.values())} false failures, "
@@ -91,21 +130,29 @@ def _repeat(options: argparse.Namespace) -> int:
                   f"about {left / 60:.0f} min left", flush=True)  # fmt: skip
             for what, count in wrong.items():
                 print(f"    {what}: {count}", flush=True)
-    near = {id: s for id, s in slowest.items() if s > _NEAR * options.patience}
-    id, seconds = max(slowest.items(), key=lambda item: item[1])
-    print(f"{done} batteries, {sum(failures.values())} false failures, {len(near)} unstable requirements")
-    print(f"nearest its patience: {id}, {seconds:.2f} of {options.patience:g} s")
-    for id, seconds in sorted(near.items()):
+            if options.record:
+                stability_page.record(run, sum(wrong.values()), soak.slowest())
+    return _told(soak, options.patience)
+
+
+def _told(soak: Soak, patience: float) -> int:
+    near = soak.near(patience)
+    failed = sum(soak.failures.values())
+    print(f"{soak.batteries} batteries, {failed} false failures, {len(near)} unstable requirements")
+    id, longest = max(((id, max(seconds)) for id, seconds in soak.seconds.items()), key=lambda item: item[1])
+    print(f"nearest its patience: {id}, {longest:.2f} of {patience:g} s")
+    for id, seconds in soak.slowest().items():
+        print(f"slow: {id} took {seconds:.2f} s in the median")
+    for id, seconds in near.items():
         print(f"unstable: {id} took {seconds:.2f} s")
-    return int(bool(failures or near))
+    return int(bool(soak.failures or near))
 
 
 def _wrong(run: results.Run) -> Counter[str]:
-    right = {Verdict.CONFORMS, Verdict.NOT_APPLICABLE, Verdict.NOT_RUN}
     return Counter(
         f"{r['loop']}: {r['id']}[{r['case']}] {r['verdict']}: {r.get('seen', '')[:200]}"
         for r in run.results
-        if Verdict(r["verdict"]) not in right and r["level"] != "may" and "expected" not in r
+        if Verdict(r["verdict"]) not in _RIGHT and r["level"] != "may" and "expected" not in r
     )
 
 

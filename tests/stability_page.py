@@ -1,0 +1,71 @@
+"""The soak so far as data and as a page: how many batteries on right loops, and how many false failures.
+
+`docs/stability.json` counts by Python, loop and catalogue, and `docs/stability.md` shows it. A thousand batteries take
+longer than a machine is free at a time; here they add up, and what an older catalogue was asked is not hidden.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from conformance import results
+
+_DOCS = Path(__file__).parents[1] / "docs"
+_COUNTS = _DOCS / "stability.json"
+_PAGE = _DOCS / "stability.md"
+_WORDS = """\
+# Right loops that never fail
+
+The whole battery in random order, with SHOULD counted, on loops that keep the contract; asyncio's with its known
+deviations. Every core is kept busy by something else meanwhile, unless a run says otherwise. A false failure is any
+verdict but *conforms*, *not applicable* or *not run*. `tox run -e stability -- --runs 10 --record` adds to these counts
+and writes this page.
+"""
+_SLOW_WORDS = """\
+## The ten slowest requirements
+
+Seconds in the median of the newest runs, on the slower of the two loops.
+"""
+_REASONS: dict[str, str] = {}
+"""Why a requirement takes as long as it does."""
+
+
+def record(run: results.Run, false_failures: int, slowest: Mapping[str, float]) -> None:
+    """Add a run, which may have failed, to the counts; write both files."""
+    known = json.loads(_COUNTS.read_text(encoding="utf-8")) if _COUNTS.exists() else {"counts": []}
+    for column in run.loops:
+        key = {
+            "catalogue": run.header["catalogue"],
+            "requirements": len(run.requirements),
+            "python": column.python.rpartition(".")[0],
+            "loop": column.label,
+        }
+        row = next((row for row in known["counts"] if key.items() <= row.items()), None)
+        if row is None:
+            row = {**key, "batteries": 0, "trials": 0}
+            known["counts"].append(row)
+        row["batteries"] += 1
+        row["trials"] += sum(result["loop"] == column.label for result in run.results)
+        row["until"] = time.strftime("%Y-%m-%d", time.gmtime())
+    known["false_failures"] = known.get("false_failures", 0) + false_failures
+    known["slowest"] = {id: round(seconds, 2) for id, seconds in slowest.items()}
+    _COUNTS.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+    _PAGE.write_text(page(known), encoding="utf-8")
+
+
+def page(known: Mapping[str, Any]) -> str:
+    counts = known["counts"]
+    batteries, trials = (sum(row[what] for row in counts) for what in ("batteries", "trials"))
+    failed = known["false_failures"]
+    columns = ("until", "requirements", "python", "loop", "batteries", "trials")
+    table = tabulate([[row[c] for c in columns] for row in counts], headers=columns, tablefmt="github")
+    slow = [(id, seconds, _REASONS.get(id, "")) for id, seconds in known["slowest"].items()]
+    slow_table = tabulate(slow, headers=("requirement", "seconds", "why"), tablefmt="github")
+    total = f"**{batteries} batteries, {trials:,} trials, {failed} false failures.**"
+    return "\n".join([_WORDS, total, "", table, "", _SLOW_WORDS, slow_table, ""])
