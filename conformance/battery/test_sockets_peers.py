@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,13 +57,14 @@ def test_sock_connect_connects_the_socket(loop: Loop) -> None:
 
 
 @requirement("sockets.connect-name", MUST, cite=CONNECT)
-def test_sock_connect_resolves_a_name(loop: Loop) -> None:
-    """address need not be resolved: a name is looked up, for the family of the socket.
+@each("service", [int, str])
+def test_sock_connect_resolves_a_name(loop: Loop, service: Callable[[int], Any]) -> None:
+    """address need not be resolved: a name is looked up, for the family of the socket, and so is the port beside it.
 
     If this fails: look for socket.connect() called with a name, which blocks the loop for a look-up, or fails.
     """
     with listener() as listening, client() as sock:
-        loop.run_until_complete(loop.sock_connect(sock, ("localhost", listening.getsockname()[1])))
+        loop.run_until_complete(loop.sock_connect(sock, ("localhost", service(listening.getsockname()[1]))))
         assert sock.getpeername() == listening.getsockname()
 
 
@@ -83,7 +84,7 @@ def test_sock_connect_takes_ipv6_addresses(loop: Loop, items: int) -> None:
 def test_sock_connect_takes_the_path_of_a_unix_socket(loop: Loop, tmp_path: Path) -> None:
     """sock_connect() is an asynchronous version of socket.connect(): a Unix socket is connected to a path.
 
-    If this fails: look for an address that must be a tuple, or a str.
+    If this fails: look for an address that must be a tuple, or a str, or a result that is not None.
     """
     path = str(tmp_path / "s")
     with socket.socket(socket.AF_UNIX) as listening:
@@ -91,7 +92,8 @@ def test_sock_connect_takes_the_path_of_a_unix_socket(loop: Loop, tmp_path: Path
         listening.listen()
         for spelled in (path, path.encode()):
             with client(socket.AF_UNIX) as sock:
-                loop.run_until_complete(loop.sock_connect(sock, spelled))
+                answer: object = loop.run_until_complete(loop.sock_connect(sock, spelled))
+                assert answer is None
                 assert sock.getpeername() == path
 
 
@@ -250,15 +252,23 @@ def test_sock_recvfrom_takes_one_datagram_of_up_to_bufsize(loop: Loop) -> None:
         assert loop.run_until_complete(loop.sock_recvfrom(ours, 100))[0] == b"next"
 
 
-@requirement("sockets.recvfrom-empty", MUST, cite=RECVFROM)
-def test_sock_recvfrom_receives_empty_datagrams(loop: Loop) -> None:
-    """A datagram may be empty: sock_recvfrom() returns it, with its sender.
+@requirement("sockets.recvfrom-empty", MUST, cite=(RECVFROM, RECVFROM_INTO, "asyncio-eventloop: loop.sock_recv"))
+def test_empty_datagrams_are_received(loop: Loop, patience: Patience) -> None:
+    """A datagram may be empty: each call that receives returns it, with its sender if that is what it returns.
 
     If this fails: look for an empty read that is taken for the end of a stream, or for nothing.
     """
     with datagrams() as (ours, peer):
-        peer.sendto(b"", ours.getsockname())
-        assert loop.run_until_complete(loop.sock_recvfrom(ours, 100)) == (b"", peer.getsockname())
+        sender = peer.getsockname()
+        for method, argument, expected in (
+            ("sock_recvfrom", 100, (b"", sender)),
+            ("sock_recvfrom_into", bytearray(8), (0, sender)),
+            ("sock_recv", 100, b""),
+            ("sock_recv_into", bytearray(8), 0),
+        ):
+            peer.sendto(b"", ours.getsockname())
+            receiving = getattr(loop, method)(ours, argument)
+            assert loop.run_until_complete(asyncio.wait_for(receiving, patience.seconds)) == expected, method
 
 
 @requirement("sockets.recvfrom-waits", MUST, cite=RECVFROM)
