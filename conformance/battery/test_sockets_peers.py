@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.connections import accept, closed_port, silent_listener
 from conformance.kit.patience import Patience
-from conformance.kit.peers import PEER_TIMEOUT, listener
+from conformance.kit.peers import PEER_TIMEOUT, listener, unix_listener
 from conformance.kit.waiting import assert_waits, turns
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -95,6 +96,11 @@ def test_sock_connect_takes_the_path_of_a_unix_socket(loop: Loop, tmp_path: Path
                 answer: object = loop.run_until_complete(loop.sock_connect(sock, spelled))
                 assert answer is None
                 assert sock.getpeername() == path
+    if sys.platform == "linux":
+        name = f"\0{path}"  # in the abstract namespace
+        with unix_listener(name), client(socket.AF_UNIX) as sock:
+            loop.run_until_complete(loop.sock_connect(sock, name))
+            assert sock.getpeername() == name.encode()
 
 
 @requirement("sockets.connect-refused", MUST, cite=(CONNECT, "exceptions: ConnectionRefusedError"))
@@ -391,12 +397,15 @@ def test_sock_sendto_waits_for_room(loop: Loop, tmp_path: Path, patience: Patien
 
 @requirement("sockets.connect-datagram", SHOULD, cite=(CONNECT, "socket: socket.socket.connect"))
 def test_sock_connect_connects_a_datagram_socket(loop: Loop) -> None:
-    """sock_connect() connects a datagram socket, too: it returns at once, and what is sent then goes to address.
+    """sock_connect() connects a datagram socket, too, also once more: what is sent then goes to address.
 
-    If this fails: look for a look-up that asks for streams only.
+    If this fails: look for a look-up that asks for streams only, or a connected socket that is refused.
     """
     with datagrams() as (ours, peer):
         loop.run_until_complete(loop.sock_connect(ours, ("localhost", peer.getsockname()[1])))
         assert ours.getpeername() == peer.getsockname()
         loop.run_until_complete(loop.sock_sendall(ours, b"data"))
         assert peer.recv(100) == b"data"
+        with datagrams() as (_, other):
+            loop.run_until_complete(loop.sock_connect(ours, other.getsockname()))
+            assert ours.getpeername() == other.getsockname()

@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import socket
 from array import array
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from conformance.battery.test_sockets_streams import BIG, SENDALL, pair
 from conformance.kit.cases import each
-from conformance.kit.patience import Patience
+from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import receive_exactly, reset, socket_path
 from conformance.kit.threads import in_thread
 from conformance.kit.waiting import assert_waits, turns
@@ -145,14 +146,45 @@ def test_a_cancelled_sock_sendto_sends_nothing(loop: Loop) -> None:
 
     If this fails: look for a datagram that is kept for later, or a watcher that stays.
     """
-    with socket_path() as path, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as peer:
+    with _full() as (ours, peer, path):
+        assert loop.run_until_complete(_cancelled(loop.sock_sendto(ours, b"late", path), peer)) == b""
+
+
+@requirement(
+    "sockets.sendto-error-later",
+    MUST,
+    cite=("asyncio-eventloop: loop.sock_sendto", "exceptions: ConnectionRefusedError"),
+    needs=("unix", "linux"),
+)
+def test_sock_sendto_raises_what_goes_wrong_while_it_waits(loop: Loop, patience: Patience) -> None:
+    """sock_sendto() that waits for room raises an error that comes meanwhile, as when nobody is there any more.
+
+    If this fails: look for an error event that does not wake the writer, or for a result of 0.
+    """
+    with _full() as (ours, peer, path):
+        sending = loop.create_task(loop.sock_sendto(ours, b"late", path))
+        turn(loop, 3)
+        assert_waits(sending)
+        peer.close()
+        patience.run_until(loop, sending.done, "the end of sock_sendto()")
+        with pytest.raises(OSError):  # noqa: PT011 (the documentation names none)
+            sending.result()
+
+
+@contextlib.contextmanager
+def _full() -> Iterator[tuple[socket.socket, socket.socket, str]]:
+    """(ours, peer, path): two Unix datagram sockets, and where the peer, which has no room left, is bound to."""
+    with (
+        socket_path() as path,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as peer,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ours,
+    ):
         peer.bind(path)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ours:
-            ours.setblocking(False)
-            with contextlib.suppress(BlockingIOError):
-                while True:
-                    ours.sendto(b"filler", path)
-            assert loop.run_until_complete(_cancelled(loop.sock_sendto(ours, b"late", path), peer)) == b""
+        ours.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                ours.sendto(b"filler", path)
+        yield ours, peer, path
 
 
 async def _cancelled(sending: Any, peer: socket.socket) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from typing import Any
 
@@ -86,3 +87,61 @@ class AcceptsNoneForNoPath(Stock):
     async def sock_accept(self, sock: Any) -> Any:
         conn, address = await super().sock_accept(sock)
         return conn, address or None
+
+
+@breaks("sockets.accept-ipv6")
+class TakesEveryoneForIPv4(Stock):
+    """The family of a socket that sock_accept() returns is AF_INET for IPv6, too."""
+
+    async def sock_accept(self, sock: Any) -> Any:
+        conn, address = await super().sock_accept(sock)
+        if conn.family == socket.AF_INET6:
+            conn = socket.socket(socket.AF_INET, conn.type, fileno=conn.detach())
+            conn.setblocking(False)
+        return conn, address
+
+
+@breaks("sockets.recvfrom-error")
+class FillsBuffersInSpiteOfErrors(Stock):
+    """sock_recvfrom_into() of a socket whose peer has refused a datagram waits for another one."""
+
+    async def sock_recvfrom_into(self, sock: Any, buf: Any, nbytes: int = 0) -> Any:
+        while True:
+            try:
+                return await super().sock_recvfrom_into(sock, buf, nbytes)
+            except ConnectionRefusedError:
+                continue
+
+
+@breaks("sockets.sendto-error-later")
+class SendsNothingToNobody(Stock):
+    """sock_sendto() returns 0 if an error comes while it waits for room."""
+
+    async def sock_sendto(self, sock: Any, data: Any, address: Any) -> int:
+        with contextlib.suppress(BlockingIOError):
+            return sock.sendto(data, address)  # type: ignore[no-any-return]
+        try:
+            return await super().sock_sendto(sock, data, address)
+        except OSError:
+            return 0
+
+
+@breaks("sockets.connect-datagram")
+class ConnectsDatagramsOnce(Stock):
+    """sock_connect() of a datagram socket that is connected raises."""
+
+    async def sock_connect(self, sock: Any, address: Any) -> Any:
+        if sock.type == socket.SOCK_DGRAM:
+            with contextlib.suppress(OSError):
+                raise ValueError(f"the socket is connected to {sock.getpeername()}")
+        await super().sock_connect(sock, address)
+
+
+@breaks("sockets.connect-unix")
+class ConnectsToNoAbstractName(Stock):
+    """sock_connect() refuses a name in the abstract namespace."""
+
+    async def sock_connect(self, sock: Any, address: Any) -> Any:
+        if isinstance(address, str) and address.startswith("\0"):
+            raise ValueError("embedded null character")
+        await super().sock_connect(sock, address)
