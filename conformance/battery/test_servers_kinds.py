@@ -109,3 +109,17 @@ def test_the_port_of_a_server_is_looked_up(loop: Loop, host: Any) -> None:
     port = free_port()
     with serving(loop, host, str(port), family=socket.AF_INET) as service:
         assert service.address == ("127.0.0.1", port)
+
+
+@requirement("servers.keep-alive-tls", MUST, cite="asyncio-eventloop: loop.create_server", since="3.13")
+def test_connections_over_tls_are_kept_alive(loop: Loop, patience: Patience) -> None:
+    """keep_alive set to True keeps connections active, those over TLS, too.
+
+    If this fails: look for an option that is lost on the way to the transport below.
+    """
+    with serving(loop, ssl=server_context(), keep_alive=True) as service, dial(service) as sock:
+        helper: Any = tls_over(sock, "client")
+        protocol = accepted(loop, patience, service)
+        with drive(loop, patience, helper):
+            ours = protocol.transport.get_extra_info("socket")
+            assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)

@@ -84,3 +84,30 @@ class KeepsStaleSocketsOfPaths(Stock):
         if path is not None and not isinstance(path, str) and os.path.exists(path):
             raise OSError(errno.EADDRINUSE, "the address is in use")
         return await super().create_unix_server(protocol_factory, path, **how)
+
+
+@breaks("servers.keep-alive-tls", since="3.13")
+class LetsTlsConnectionsDie(_Servers):
+    """keep_alive is ignored if ssl is given."""
+
+    def changed(self, host: Any, port: Any, how: dict[str, Any]) -> tuple[Any, Any]:
+        if how.get("ssl"):
+            how.pop("keep_alive", None)
+        return host, port
+
+
+@breaks("unix.cleanup-replaced", since="3.13")
+class RemovesFilesThatAreNoSockets(Stock):
+    """A regular file at the path of a Unix server is removed when the server is closed."""
+
+    async def create_unix_server(self, protocol_factory: Any, path: Any = None, **how: Any) -> Any:
+        server = await super().create_unix_server(protocol_factory, path, **how)
+        close = server.close
+
+        def close_and_remove() -> None:
+            close()
+            if path is not None and os.path.isfile(path):
+                os.unlink(path)
+
+        server.close = close_and_remove
+        return server

@@ -1,4 +1,4 @@
-"""Broken loops of the chapters `tcp` and `udp`: what is passed to getaddrinfo() for one of two addresses only."""
+"""Broken loops of the chapters `tcp` and `udp`: what is passed to getaddrinfo() in some cases only."""
 
 from __future__ import annotations
 
@@ -42,6 +42,42 @@ class TakesPortsForNumbers(Stock):
 
     async def create_connection(self, protocol_factory: Any, host: Any = None, port: Any = None, **how: Any) -> Any:
         return await super().create_connection(protocol_factory, host, None if port is None else int(port), **how)
+
+
+class _Races(Stock):
+    """Changes what is asked of addresses that race."""
+
+    async def create_connection(self, protocol_factory: Any, host: Any = None, port: Any = None, **how: Any) -> Any:
+        if how.get("happy_eyeballs_delay") is not None:
+            self.change(protocol_factory, how)
+        return await super().create_connection(protocol_factory, host, port, **how)
+
+    def change(self, protocol_factory: Any, how: dict[str, Any]) -> None:
+        """Change `how`."""
+
+
+@breaks("tcp.connect-happy-eyeballs-lookup")
+class RacesInAnyFamily(_Races):
+    """family is forgotten if addresses race."""
+
+    def change(self, protocol_factory: Any, how: dict[str, Any]) -> None:
+        how.pop("family", None)
+
+
+@breaks("tcp.connect-happy-eyeballs-lookup")
+class RacesWithoutFlags(_Races):
+    """flags is forgotten if addresses race."""
+
+    def change(self, protocol_factory: Any, how: dict[str, Any]) -> None:
+        how.pop("flags", None)
+
+
+@breaks("tcp.connect-happy-eyeballs-factory")
+class MakesAProtocolForTheRace(_Races):
+    """protocol_factory is called once more if addresses race."""
+
+    def change(self, protocol_factory: Any, how: dict[str, Any]) -> None:
+        protocol_factory()
 
 
 class _Endpoints(Stock):
