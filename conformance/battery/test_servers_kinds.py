@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from pathlib import Path
 from typing import Any
 
 from conformance.kit.cases import each
 from conformance.kit.certificates import server_context
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import drive
+from conformance.kit.peers import drive, free_port
 from conformance.kit.secured import tls_over
 from conformance.kit.servers import accepted, answers, dial, ended, serving, serving_unix
 from conformance.kit.threads import in_thread
-from conformance.requirement import MUST, requirement
+from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 CLOSE = "asyncio-eventloop: Server.close"
@@ -81,3 +82,44 @@ def test_wait_closed_waits_for_tls_connections(loop: Loop, patience: Patience) -
             protocol.transport.abort()
             loop.run_until_complete(ended(waiting, patience))
             assert protocol.lost
+
+
+@requirement("servers.sock-unix", SHOULD, cite="asyncio-eventloop: loop.create_server", needs=("unix",))
+def test_a_unix_socket_may_be_given(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """create_server() takes any stream socket as sock, a Unix one too, as servers do that inherit their sockets.
+
+    If this fails: look for a host and a port that are read from the name of whatever is given.
+    """
+    path = str(tmp_path / "s")
+    sock = socket.socket(socket.AF_UNIX)
+    sock.bind(path)
+    with serving(loop, None, None, sock=sock) as service, dial(service, path) as peer:
+        answers(loop, patience, accepted(loop, patience, service), peer)
+
+
+@requirement(
+    "servers.port-string", SHOULD, cite=("asyncio-eventloop: loop.create_server", "socket: socket.getaddrinfo")
+)
+@each("host", ["127.0.0.1", "localhost", ["127.0.0.1"]])
+def test_the_port_of_a_server_is_looked_up(loop: Loop, host: Any) -> None:
+    """port may be the string of a number, as getaddrinfo() takes it.
+
+    If this fails: look for a port that must be a number because the look-up of a numeric host is left out.
+    """
+    port = free_port()
+    with serving(loop, host, str(port), family=socket.AF_INET) as service:
+        assert service.address == ("127.0.0.1", port)
+
+
+@requirement("servers.keep-alive-tls", MUST, cite="asyncio-eventloop: loop.create_server", since="3.13")
+def test_connections_over_tls_are_kept_alive(loop: Loop, patience: Patience) -> None:
+    """keep_alive set to True keeps connections active, those over TLS, too.
+
+    If this fails: look for an option that is lost on the way to the transport below.
+    """
+    with serving(loop, ssl=server_context(), keep_alive=True) as service, dial(service) as sock:
+        helper: Any = tls_over(sock, "client")
+        protocol = accepted(loop, patience, service)
+        with drive(loop, patience, helper):
+            ours = protocol.transport.get_extra_info("socket")
+            assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)

@@ -202,10 +202,12 @@ def test_a_host_that_appears_twice_is_bound_once(loop: Loop) -> None:
 @requirement("servers.host-all", MUST, cite="asyncio-eventloop: loop.create_server")
 @each("host", [None, ""], ids=["None", "empty"])
 def test_no_host_is_all_interfaces(loop: Loop, patience: Patience, host: Any) -> None:
-    """If host is an empty string or None, all interfaces are assumed: one socket per family.
+    """If host is an empty string or None, all interfaces are assumed: one socket per family, or of the family given.
 
     If this fails: look for the loopback as the default, or one socket for both families.
     """
+    with serving(loop, host, family=socket.AF_INET) as service:
+        assert [sock.getsockname()[0] for sock in service.server.sockets] == ["0.0.0.0"]
     with serving(loop, host) as service:
         names = {sock.family: sock.getsockname()[0] for sock in service.server.sockets}
         assert set(names.values()) <= {"0.0.0.0", "::"}

@@ -45,8 +45,9 @@ def test_reuse_address_is_set_by_default(loop: Loop, host: Any, value: bool | No
 
     If this fails: look for a default of False, or an option that is always set, or set for the first socket only.
     """
-    with serving(loop, host, reuse_address=value) as service:
-        assert {option(sock, socket.SO_REUSEADDR) for sock in service.server.sockets} == {expected}
+    for beside in ({}, {"reuse_port": True} if need_named("reuse-port").present() else {}):
+        with serving(loop, host, reuse_address=value, **beside) as service:
+            assert {option(sock, socket.SO_REUSEADDR) for sock in service.server.sockets} == {expected}
 
 
 @requirement("servers.reuse-port", MUST, cite="asyncio-eventloop: loop.create_server", needs=("reuse-port",))
@@ -57,7 +58,7 @@ def test_reuse_port_lets_two_servers_share_a_port(loop: Loop) -> None:
     """
     with serving(loop, reuse_port=True) as one, serving(loop, LOCAL, one.port, reuse_port=True) as two:
         assert one.port == two.port
-    for host in (None, [LOCAL]):
+    for host in (None, [LOCAL], [LOCAL, "::1"] if need_named("ipv6").present() else LOCAL):
         with serving(loop, host, reuse_port=True) as everywhere:
             assert all(option(sock, socket.SO_REUSEPORT) for sock in everywhere.server.sockets)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from array import array
 from collections.abc import Callable
 from typing import Any
 
@@ -70,13 +71,16 @@ def test_a_cancelled_call_takes_no_data(loop: Loop, patience: Patience, call: st
 
 @requirement("sockets.recvfrom-into-buffers", MUST, cite=RECVFROM_INTO)
 def test_sock_recvfrom_into_fills_a_part_of_a_buffer(loop: Loop) -> None:
-    """sock_recvfrom_into() receives into buf, also if that is a part of a larger one, and tells the remote address.
+    """sock_recvfrom_into() receives into any buf, as a part of a larger one, or an array, and tells the remote address.
 
     If this fails: look for a type that is taken for granted, or a view that is followed to what it is a view of.
     """
-    whole = bytearray(16)
+    whole, items = bytearray(16), array("I", bytes(16))
     ours, peer = _datagrams()
     with ours, peer:
+        peer.sendto(b"datagram", ours.getsockname())
+        answer = loop.run_until_complete(loop.sock_recvfrom_into(ours, items, 8))
+        assert (answer, items.tobytes()) == ((8, peer.getsockname()), b"datagram" + bytes(8))
         for nbytes, expected in ((0, 8), (8, 8), (3, 3)):
             peer.sendto(b"datagram", ours.getsockname())
             answer = loop.run_until_complete(loop.sock_recvfrom_into(ours, memoryview(whole)[4:], nbytes))

@@ -58,35 +58,39 @@ def test_unix_stream_sockets_are_read_and_written(loop: Loop) -> None:
         assert loop.run_until_complete(main()) == b"data"
 
 
-@requirement("sockets.accept-unix", MUST, cite=ACCEPT, needs=("unix",))
+@requirement("sockets.accept-unix", MUST, cite=(ACCEPT, "socket: socket.socket.accept"), needs=("unix",))
 def test_a_unix_socket_accepts_connections(loop: Loop, tmp_path: Path) -> None:
-    """sock_accept() accepts connections of Unix sockets, too; address is the path that the other end is bound to.
+    """sock_accept() accepts connections of Unix sockets, too; address is the path of the other end, "" if it has none.
 
-    If this fails: look for an address that is taken apart.
+    If this fails: look for an address that is taken apart, or another word for none.
     """
-    with nonblocking(socket.AF_UNIX, socket.SOCK_STREAM) as listening, socket.socket(socket.AF_UNIX) as peer:
+    with nonblocking(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
         listening.bind(str(tmp_path / "s"))
         listening.listen()
-        peer.bind(str(tmp_path / "p"))
-        peer.settimeout(PEER_TIMEOUT)
-        peer.connect(str(tmp_path / "s"))
-        conn, address = loop.run_until_complete(loop.sock_accept(listening))
-        with conn:
-            assert conn.family == socket.AF_UNIX
-            assert address == str(tmp_path / "p")
+        for path in (str(tmp_path / "p"), ""):
+            with socket.socket(socket.AF_UNIX) as peer:
+                if path:
+                    peer.bind(path)
+                peer.settimeout(PEER_TIMEOUT)
+                peer.connect(str(tmp_path / "s"))
+                conn, address = loop.run_until_complete(loop.sock_accept(listening))
+                with conn:
+                    assert conn.family == socket.AF_UNIX
+                    assert address == path == conn.getpeername()
 
 
 @requirement("sockets.accept-ipv6", MUST, cite=ACCEPT, needs=("ipv6",))
 def test_an_ipv6_socket_accepts_connections(loop: Loop) -> None:
     """The address of a connection of an IPv6 socket is the one bound to the other end, with four items.
 
-    If this fails: look for an address cut to host and port.
+    If this fails: look for an address cut to host and port, or a new socket of another family.
     """
     with listener(socket.AF_INET6) as listening:
         listening.setblocking(False)
         with socket.create_connection(listening.getsockname()[:2], PEER_TIMEOUT) as peer:
             conn, address = loop.run_until_complete(loop.sock_accept(listening))
             conn.close()
+            assert conn.family == socket.AF_INET6
             assert address == peer.getsockname()
 
 
@@ -134,9 +138,15 @@ def test_datagrams_of_unix_sockets_are_sent_and_received(loop: Loop, tmp_path: P
             assert fourth.recvfrom(100) == (b"more", str(tmp_path / "t"))
 
 
-@requirement("sockets.recvfrom-error", MUST, cite=(RECVFROM, "exceptions: ConnectionRefusedError"), needs=("linux",))
-def test_sock_recvfrom_raises_the_errors_of_the_socket(loop: Loop) -> None:
-    """sock_recvfrom() raises the error of the socket, as that of a peer who refused a datagram, and does not wait on.
+@requirement(
+    "sockets.recvfrom-error",
+    MUST,
+    cite=(RECVFROM, "asyncio-eventloop: loop.sock_recvfrom_into", "exceptions: ConnectionRefusedError"),
+    needs=("linux",),
+)
+@each("method", ["sock_recvfrom", "sock_recvfrom_into"])
+def test_calls_that_receive_raise_the_errors_of_the_socket(loop: Loop, method: str) -> None:
+    """sock_recvfrom() and sock_recvfrom_into() raise the error of the socket, as that of a peer who refused a datagram.
 
     If this fails: look for a socket that is readable because of an error, and is read again and again.
     """
@@ -144,7 +154,7 @@ def test_sock_recvfrom_raises_the_errors_of_the_socket(loop: Loop) -> None:
         sock.connect(nobody.getsockname())
         sock.send(b"nobody is there")
         with pytest.raises(ConnectionRefusedError):
-            loop.run_until_complete(loop.sock_recvfrom(sock, 100))
+            loop.run_until_complete(getattr(loop, method)(sock, 100 if method == "sock_recvfrom" else bytearray(100)))
 
 
 @requirement("sockets.recv-into-error", MUST, cite=(RECV_INTO, "exceptions: ConnectionResetError"))

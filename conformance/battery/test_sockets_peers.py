@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.connections import accept, closed_port, silent_listener
 from conformance.kit.patience import Patience
-from conformance.kit.peers import PEER_TIMEOUT, listener
+from conformance.kit.peers import PEER_TIMEOUT, listener, unix_listener
 from conformance.kit.waiting import assert_waits, turns
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -57,13 +58,14 @@ def test_sock_connect_connects_the_socket(loop: Loop) -> None:
 
 
 @requirement("sockets.connect-name", MUST, cite=CONNECT)
-def test_sock_connect_resolves_a_name(loop: Loop) -> None:
-    """address need not be resolved: a name is looked up, for the family of the socket.
+@each("service", [int, str])
+def test_sock_connect_resolves_a_name(loop: Loop, service: Callable[[int], Any]) -> None:
+    """address need not be resolved: a name is looked up, for the family of the socket, and so is the port beside it.
 
     If this fails: look for socket.connect() called with a name, which blocks the loop for a look-up, or fails.
     """
     with listener() as listening, client() as sock:
-        loop.run_until_complete(loop.sock_connect(sock, ("localhost", listening.getsockname()[1])))
+        loop.run_until_complete(loop.sock_connect(sock, ("localhost", service(listening.getsockname()[1]))))
         assert sock.getpeername() == listening.getsockname()
 
 
@@ -83,7 +85,7 @@ def test_sock_connect_takes_ipv6_addresses(loop: Loop, items: int) -> None:
 def test_sock_connect_takes_the_path_of_a_unix_socket(loop: Loop, tmp_path: Path) -> None:
     """sock_connect() is an asynchronous version of socket.connect(): a Unix socket is connected to a path.
 
-    If this fails: look for an address that must be a tuple, or a str.
+    If this fails: look for an address that must be a tuple, or a str, or a result that is not None.
     """
     path = str(tmp_path / "s")
     with socket.socket(socket.AF_UNIX) as listening:
@@ -91,8 +93,14 @@ def test_sock_connect_takes_the_path_of_a_unix_socket(loop: Loop, tmp_path: Path
         listening.listen()
         for spelled in (path, path.encode()):
             with client(socket.AF_UNIX) as sock:
-                loop.run_until_complete(loop.sock_connect(sock, spelled))
+                answer: object = loop.run_until_complete(loop.sock_connect(sock, spelled))
+                assert answer is None
                 assert sock.getpeername() == path
+    if sys.platform == "linux":
+        name = f"\0{path}"  # in the abstract namespace
+        with unix_listener(name), client(socket.AF_UNIX) as sock:
+            loop.run_until_complete(loop.sock_connect(sock, name))
+            assert sock.getpeername() == name.encode()
 
 
 @requirement("sockets.connect-refused", MUST, cite=(CONNECT, "exceptions: ConnectionRefusedError"))
@@ -250,15 +258,23 @@ def test_sock_recvfrom_takes_one_datagram_of_up_to_bufsize(loop: Loop) -> None:
         assert loop.run_until_complete(loop.sock_recvfrom(ours, 100))[0] == b"next"
 
 
-@requirement("sockets.recvfrom-empty", MUST, cite=RECVFROM)
-def test_sock_recvfrom_receives_empty_datagrams(loop: Loop) -> None:
-    """A datagram may be empty: sock_recvfrom() returns it, with its sender.
+@requirement("sockets.recvfrom-empty", MUST, cite=(RECVFROM, RECVFROM_INTO, "asyncio-eventloop: loop.sock_recv"))
+def test_empty_datagrams_are_received(loop: Loop, patience: Patience) -> None:
+    """A datagram may be empty: each call that receives returns it, with its sender if that is what it returns.
 
     If this fails: look for an empty read that is taken for the end of a stream, or for nothing.
     """
     with datagrams() as (ours, peer):
-        peer.sendto(b"", ours.getsockname())
-        assert loop.run_until_complete(loop.sock_recvfrom(ours, 100)) == (b"", peer.getsockname())
+        sender = peer.getsockname()
+        for method, argument, expected in (
+            ("sock_recvfrom", 100, (b"", sender)),
+            ("sock_recvfrom_into", bytearray(8), (0, sender)),
+            ("sock_recv", 100, b""),
+            ("sock_recv_into", bytearray(8), 0),
+        ):
+            peer.sendto(b"", ours.getsockname())
+            receiving = getattr(loop, method)(ours, argument)
+            assert loop.run_until_complete(asyncio.wait_for(receiving, patience.seconds)) == expected, method
 
 
 @requirement("sockets.recvfrom-waits", MUST, cite=RECVFROM)
@@ -381,12 +397,15 @@ def test_sock_sendto_waits_for_room(loop: Loop, tmp_path: Path, patience: Patien
 
 @requirement("sockets.connect-datagram", SHOULD, cite=(CONNECT, "socket: socket.socket.connect"))
 def test_sock_connect_connects_a_datagram_socket(loop: Loop) -> None:
-    """sock_connect() connects a datagram socket, too: it returns at once, and what is sent then goes to address.
+    """sock_connect() connects a datagram socket, too, also once more: what is sent then goes to address.
 
-    If this fails: look for a look-up that asks for streams only.
+    If this fails: look for a look-up that asks for streams only, or a connected socket that is refused.
     """
     with datagrams() as (ours, peer):
         loop.run_until_complete(loop.sock_connect(ours, ("localhost", peer.getsockname()[1])))
         assert ours.getpeername() == peer.getsockname()
         loop.run_until_complete(loop.sock_sendall(ours, b"data"))
         assert peer.recv(100) == b"data"
+        with datagrams() as (_, other):
+            loop.run_until_complete(loop.sock_connect(ours, other.getsockname()))
+            assert ours.getpeername() == other.getsockname()

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 from array import array
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from conformance.battery.test_sockets_streams import BIG, SENDALL, pair
 from conformance.kit.cases import each
-from conformance.kit.patience import Patience
-from conformance.kit.peers import receive_exactly, reset
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import receive_exactly, reset, socket_path
 from conformance.kit.threads import in_thread
-from conformance.kit.waiting import turns
+from conformance.kit.waiting import assert_waits, turns
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -102,7 +105,7 @@ def test_sock_sendall_raises_on_error(loop: Loop) -> None:
 def test_a_cancelled_sock_sendall_sends_no_more(loop: Loop) -> None:
     """A cancelled sock_sendall() has sent the beginning of data, and sends nothing more.
 
-    If this fails: look for a buffer that is flushed behind the caller's back.
+    If this fails: look for a buffer that is flushed behind the caller's back, or a watcher that stays.
     """
 
     async def main() -> None:
@@ -126,3 +129,82 @@ def test_a_cancelled_sock_sendall_sends_no_more(loop: Loop) -> None:
         prefix = receiving.result()
     assert len(prefix) < len(BIG)
     assert BIG.startswith(prefix)
+    ours, peer = socket.socketpair()
+    with ours, peer:
+        ours.setblocking(False)
+        assert loop.run_until_complete(_cancelled(loop.sock_sendall(ours, BIG), peer)) == b""
+
+
+@requirement(
+    "sockets.sendto-cancelled",
+    MUST,
+    cite=("asyncio-eventloop: loop.sock_sendto", "asyncio-task: Task.cancel"),
+    needs=("unix",),
+)
+def test_a_cancelled_sock_sendto_sends_nothing(loop: Loop) -> None:
+    """A cancelled sock_sendto() that waited for room sends nothing when there is room again.
+
+    If this fails: look for a datagram that is kept for later, or a watcher that stays.
+    """
+    with _full() as (ours, peer, path):
+        assert loop.run_until_complete(_cancelled(loop.sock_sendto(ours, b"late", path), peer)) == b""
+
+
+@requirement(
+    "sockets.sendto-error-later",
+    MUST,
+    cite=("asyncio-eventloop: loop.sock_sendto", "exceptions: ConnectionRefusedError"),
+    needs=("unix", "linux"),
+)
+def test_sock_sendto_raises_what_goes_wrong_while_it_waits(loop: Loop, patience: Patience) -> None:
+    """sock_sendto() that waits for room raises an error that comes meanwhile, as when nobody is there any more.
+
+    If this fails: look for an error event that does not wake the writer, or for a result of 0.
+    """
+    with _full() as (ours, peer, path):
+        sending = loop.create_task(loop.sock_sendto(ours, b"late", path))
+        turn(loop, 3)
+        assert_waits(sending)
+        peer.close()
+        patience.run_until(loop, sending.done, "the end of sock_sendto()")
+        with pytest.raises(OSError):  # noqa: PT011 (the documentation names none)
+            sending.result()
+
+
+@contextlib.contextmanager
+def _full() -> Iterator[tuple[socket.socket, socket.socket, str]]:
+    """(ours, peer, path): two Unix datagram sockets, and where the peer, which has no room left, is bound to."""
+    with (
+        socket_path() as path,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as peer,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ours,
+    ):
+        peer.bind(path)
+        ours.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                ours.sendto(b"filler", path)
+        yield ours, peer, path
+
+
+async def _cancelled(sending: Any, peer: socket.socket) -> bytes:
+    """What a call that waits for room still sends after it was cancelled, when there is room again."""
+    waiting = asyncio.ensure_future(sending)
+    await turns(3)
+    assert_waits(waiting)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await turns(2)
+    _take_all(peer)
+    await turns(5)
+    return _take_all(peer)
+
+
+def _take_all(peer: socket.socket) -> bytes:
+    """What is there for the peer now."""
+    taken = bytearray()
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            taken += peer.recv(1 << 16, socket.MSG_DONTWAIT)
+    return bytes(taken)

@@ -37,26 +37,28 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 @requirement("sockets.recv", MUST, cite=RECV)
-def test_sock_recv_returns_what_was_received(loop: Loop) -> None:
+@each("nbytes", [100, 1 << 20])
+def test_sock_recv_returns_what_was_received(loop: Loop, nbytes: int) -> None:
     """sock_recv() receives data from the socket and returns it as a bytes object.
 
     If this fails: look for a bytearray, or a buffer of the loop's own, handed out.
     """
     with pair() as (ours, peer):
         peer.sendall(b"data")
-        data = loop.run_until_complete(loop.sock_recv(ours, 100))
+        data = loop.run_until_complete(loop.sock_recv(ours, nbytes))
         assert type(data) is bytes
         assert data == b"data"
 
 
 @requirement("sockets.recv-limit", MUST, cite=RECV)
 def test_sock_recv_returns_at_most_nbytes(loop: Loop) -> None:
-    """sock_recv() receives up to nbytes; what is left is for the next call.
+    """sock_recv() receives up to nbytes, which may be 0; what is left is for the next call.
 
-    If this fails: look for a read of fixed size whose excess is dropped.
+    If this fails: look for a read of fixed size whose excess is dropped, or a limit of 0 that is taken for none.
     """
     with pair() as (ours, peer):
         peer.sendall(b"abcdef")
+        assert loop.run_until_complete(loop.sock_recv(ours, 0)) == b""
         assert loop.run_until_complete(loop.sock_recv(ours, 4)) == b"abcd"
         assert loop.run_until_complete(loop.sock_recv(ours, 4)) == b"ef"
 

@@ -127,3 +127,38 @@ def test_connections_are_made_side_by_side(loop: Loop, patience: Patience) -> No
 
     with silent_listener() as silent, listener() as listening:
         loop.run_until_complete(scenario(silent, listening.getsockname()))
+
+
+@requirement("tcp.connect-happy-eyeballs-lookup", MUST, cite=CONNECT)
+@each(
+    "hints",
+    [{"family": socket.AF_INET6}, {"proto": socket.IPPROTO_UDP}, {"flags": socket.AI_NUMERICHOST}],
+)
+def test_family_proto_and_flags_count_when_addresses_race(loop: Loop, hints: dict[str, Any]) -> None:
+    """family, proto and flags are passed through to getaddrinfo(), with happy_eyeballs_delay as without.
+
+    If this fails: look for a look-up of its own for each family, which is not told everything that was asked for.
+    """
+    with listener() as listening:
+        port = listening.getsockname()[1]
+        opening = loop.create_connection(Events, "localhost", port, happy_eyeballs_delay=10.0, **hints)
+        with pytest.raises(OSError):  # noqa: PT011 (no message is part of the contract)
+            loop.run_until_complete(opening)
+
+
+@requirement("tcp.connect-happy-eyeballs-factory", MUST, cite=CONNECT)
+def test_addresses_that_race_get_one_protocol(loop: Loop) -> None:
+    """protocol_factory is called once for a connection, with happy_eyeballs_delay as without.
+
+    If this fails: look for a protocol that is made for each attempt.
+    """
+    made: list[Events] = []
+
+    def factory() -> Events:
+        made.append(Events())
+        return made[-1]
+
+    with listener() as listening:
+        opening = loop.create_connection(factory, *listening.getsockname(), happy_eyeballs_delay=10.0)
+        with opened(loop, opening) as (_, protocol):
+            assert made == [protocol]

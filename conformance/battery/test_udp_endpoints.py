@@ -183,27 +183,36 @@ def test_family_makes_an_endpoint_without_addresses(loop: Loop, patience: Patien
 
 
 @requirement("udp.family-filters", MUST, cite=ENDPOINT)
-def test_family_is_passed_to_the_resolver(loop: Loop) -> None:
+@each("which", ["local_addr", "remote_addr"])
+def test_family_is_passed_to_the_resolver(loop: Loop, which: str) -> None:
     """family is passed through to getaddrinfo(): an address of another family raises OSError.
 
     If this fails: look for a hint that is overruled by the address.
     """
     with pytest.raises(OSError):  # noqa: PT011 (no message is part of the contract)
-        loop.run_until_complete(loop.create_datagram_endpoint(Datagrams, HERE, family=socket.AF_INET6))
+        _open(loop, which, "127.0.0.1", family=socket.AF_INET6)
 
 
 @requirement("udp.flags", MUST, cite=ENDPOINT)
-def test_flags_of_an_endpoint_are_passed_to_the_resolver(loop: Loop) -> None:
+@each("which", ["local_addr", "remote_addr"])
+def test_flags_of_an_endpoint_are_passed_to_the_resolver(loop: Loop, which: str) -> None:
     """flags is passed through to getaddrinfo(): AI_NUMERICHOST refuses a name.
 
     If this fails: look for flags that are replaced by the loop's own.
     """
     with pytest.raises(socket.gaierror):
-        loop.run_until_complete(loop.create_datagram_endpoint(Datagrams, ("localhost", 0), flags=socket.AI_NUMERICHOST))
+        _open(loop, which, "localhost", flags=socket.AI_NUMERICHOST)
+
+
+def _open(loop: Loop, which: str, host: str, **how: Any) -> None:
+    """Open an endpoint with a local or remote address at that host, and abort it."""
+    with endpoint(loop, **{which: (host, 0 if which == "local_addr" else 9)}, **how):
+        pass
 
 
 @requirement("udp.proto", MUST, cite=ENDPOINT)
-def test_proto_of_an_endpoint_is_passed_to_the_resolver(loop: Loop) -> None:
+@each("which", ["local_addr", "remote_addr"])
+def test_proto_of_an_endpoint_is_passed_to_the_resolver(loop: Loop, which: str) -> None:
     """proto is passed through to getaddrinfo(): TCP has no datagrams, and raises OSError.
 
     If this fails: look for a protocol that is never passed on.
@@ -211,7 +220,7 @@ def test_proto_of_an_endpoint_is_passed_to_the_resolver(loop: Loop) -> None:
     with endpoint(loop, local_addr=("localhost", 0), proto=socket.IPPROTO_UDP) as (transport, _):
         assert transport.get_extra_info("socket").type == socket.SOCK_DGRAM
     with pytest.raises(OSError):  # noqa: PT011 (as above)
-        loop.run_until_complete(loop.create_datagram_endpoint(Datagrams, ("localhost", 0), proto=socket.IPPROTO_TCP))
+        _open(loop, which, "localhost", proto=socket.IPPROTO_TCP)
 
 
 @requirement("udp.nothing-given", SHOULD, cite=ENDPOINT)

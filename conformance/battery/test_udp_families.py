@@ -60,3 +60,28 @@ def test_datagrams_that_wait_keep_their_addresses(loop: Loop, patience: Patience
             reading = in_thread(lambda: receive_after_filler(one, 1))
             assert drive(loop, patience, reading) == [b"for one"]
             assert drive(loop, patience, in_thread(lambda: receive_after_filler(two, 1))) == [b"for two"]
+
+
+@requirement("udp.reuse-port-ipv6", MUST, cite=ENDPOINT, needs=("ipv6", "reuse-port"))
+def test_endpoints_over_ipv6_share_a_port(loop: Loop) -> None:
+    """reuse_port tells the kernel to allow endpoints over IPv6 to be bound to the same port, too.
+
+    If this fails: look for an option that is set for one family.
+    """
+    with endpoint(loop, local_addr=("::1", 0), reuse_port=True) as (first, _):
+        address = first.get_extra_info("sockname")
+        with endpoint(loop, local_addr=address[:2], reuse_port=True) as (second, _):
+            assert second.get_extra_info("sockname") == address
+
+
+@requirement("udp.port-string", MUST, cite=(ENDPOINT, "socket: socket.getaddrinfo"))
+@each("host", ["127.0.0.1", "localhost"])
+def test_ports_of_an_endpoint_are_looked_up(loop: Loop, host: str) -> None:
+    """local_port and remote_port are looked up with getaddrinfo(): they may be strings of numbers.
+
+    If this fails: look for a port that must be a number because the look-up of a numeric host is left out.
+    """
+    with udp_peer() as peer:
+        remote = (host, str(peer.getsockname()[1]))
+        with endpoint(loop, local_addr=(host, "0"), remote_addr=remote, family=socket.AF_INET) as (transport, _):
+            assert transport.get_extra_info("socket").getpeername() == peer.getsockname()

@@ -228,16 +228,18 @@ def test_a_server_needs_path_or_sock(loop: Loop, tmp_path: Path, given: str) -> 
 
 
 @requirement("unix.stale-socket", SHOULD, cite="asyncio-eventloop: loop.create_unix_server", needs=("unix",))
-def test_a_stale_socket_is_replaced(loop: Loop, patience: Patience, tmp_path: Path) -> None:
-    """A socket that an earlier server left at the path does not keep the server from listening there.
+@each("kind", [str, os.fsencode, Path])
+def test_a_stale_socket_is_replaced(loop: Loop, patience: Patience, tmp_path: Path, kind: Any) -> None:
+    """A socket that an earlier server left at the path, of any type, does not keep the server from listening there.
 
     If this fails: look for bind() without the removal of a socket file, which every restart after a crash needs.
     """
     path = str(tmp_path / "s")
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(path)
-    with serving_unix(loop, path) as service, dial(service, path):
+    with serving_unix(loop, kind(path)) as service, dial(service, path):
         accepted(loop, patience, service)
+    Path(path).unlink(missing_ok=True)
 
 
 @requirement("unix.file-in-the-way", MUST, cite="exceptions: OSError", needs=("unix",))

@@ -46,7 +46,7 @@ def test_the_socket_file_is_removed_with_the_server(loop: Loop, tmp_path: Path, 
     "unix.cleanup-replaced", MUST, cite="asyncio-eventloop: loop.create_unix_server", since="3.13", needs=("unix",)
 )
 def test_a_socket_that_replaced_it_is_left_alone(loop: Loop, tmp_path: Path) -> None:
-    """The socket is not removed if it has been replaced after the server was created.
+    """The socket is not removed if it has been replaced after the server was created, by another or by a file.
 
     If this fails: look for a removal by name alone, which takes the next server's socket away.
     """
@@ -56,6 +56,11 @@ def test_a_socket_that_replaced_it_is_left_alone(loop: Loop, tmp_path: Path) -> 
         with unix_listener(str(path)):
             pass
     assert path.exists()
+    path.unlink()
+    with serving_unix(loop, str(path)):
+        path.rename(tmp_path / "renamed")
+        path.write_text("precious")
+    assert path.read_text() == "precious"
     path.unlink()
     with serving_unix(loop, str(path)):
         path.unlink()  # what is gone need not be removed

@@ -157,7 +157,10 @@ def test_a_descriptor_may_have_a_reader_and_a_writer(loop: Loop, patience: Patie
 
 
 @requirement("watchers.failing-callback", MUST, cite=("asyncio-eventloop: Error Handling API", WATCHING))
-def test_a_callback_that_raises_is_reported_and_called_again(loop: Loop, patience: Patience, watch: Any) -> None:
+@both
+def test_a_callback_that_raises_is_reported_and_called_again(
+    loop: Loop, patience: Patience, watch: Any, side: str
+) -> None:
     """An exception of a callback goes to the exception handler; the descriptor stays watched.
 
     If this fails: look for a watcher that is dropped, or a loop that is stopped, by an exception.
@@ -167,13 +170,13 @@ def test_a_callback_that_raises_is_reported_and_called_again(loop: Loop, patienc
 
     def fails() -> None:
         calls.append(1)
-        raise LookupError("in a reader")
+        raise LookupError("in a watcher")
 
     with pair() as (ours, peer):
         peer.send(b"x")
-        loop.add_reader(ours.fileno(), fails)
+        add(loop, side)(ours.fileno(), fails)
         patience.run_until(loop, lambda: len(calls) >= 3, "the third call")
-        loop.remove_reader(ours.fileno())
+        remove(loop, side)(ours.fileno())
     assert {type(context["exception"]) for context in watch.reported} == {LookupError}
 
 

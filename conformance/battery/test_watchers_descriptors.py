@@ -113,19 +113,19 @@ def test_the_descriptor_of_a_transport_may_be_refused(loop: Loop, method: str, a
 
 @requirement("watchers.pipes", MUST, cite=(READ, WRITE, "asyncio-platforms: All Platforms"))
 def test_pipes_can_be_watched(loop: Loop, patience: Patience) -> None:
-    """Any descriptor that the system can poll may be watched: both ends of a pipe, too.
+    """Any descriptor that the system can poll may be watched: both ends of a pipe, too, as long as they are ready.
 
-    If this fails: look for socket calls on whatever is watched.
+    If this fails: look for socket calls on whatever is watched, or for watchers that tell of a pipe once.
     """
     calls: list[str] = []
     reading, writing = os.pipe()
     try:
         loop.add_writer(writing, calls.append, "writer")
         loop.add_reader(reading, calls.append, "reader")
-        patience.run_until(loop, lambda: calls, "the writer")
+        patience.run_until(loop, lambda: len(calls) >= 3, "the writer's third call")
         assert set(calls) == {"writer"}
         os.write(writing, b"x")
-        patience.run_until(loop, lambda: "reader" in calls, "the reader")
+        patience.run_until(loop, lambda: calls.count("reader") >= 3, "the reader's third call")
         loop.remove_writer(writing)
         loop.remove_reader(reading)
     finally:

@@ -81,18 +81,28 @@ def test_a_removed_callback_is_not_called(loop: Loop, side: str) -> None:
 
 @requirement("watchers.remove-returns", MUST, cite=REMOVE)
 @both
-def test_removal_tells_whether_the_descriptor_was_monitored(loop: Loop, side: str) -> None:
+def test_removal_tells_whether_the_descriptor_was_monitored(loop: Loop, patience: Patience, side: str) -> None:
     """remove_reader() and remove_writer() return True if fd was being monitored for that, and False otherwise.
 
-    If this fails: look for None, for a KeyError, or for an answer that does not tell reading from writing.
+    If this fails: look for None, for a KeyError, or for an answer that does not tell reading from writing, or that
+    is another one inside the callback, or after it was replaced.
     """
     other = "writer" if side == "reader" else "reader"
-    with pair() as (ours, _):
+    inside: list[object] = []
+    with pair() as (ours, peer):
         assert remove(loop, side)(ours.fileno()) is False
         add(loop, side)(ours.fileno(), int)
         assert remove(loop, other)(ours.fileno()) is False
         assert remove(loop, side)(ours.fileno()) is True
         assert remove(loop, side)(ours.fileno()) is False
+        add(loop, side)(ours.fileno(), int)
+        add(loop, side)(ours.fileno(), str)
+        assert remove(loop, side)(ours.fileno()) is True
+        assert remove(loop, side)(ours.fileno()) is False
+        peer.send(b"x")
+        add(loop, side)(ours.fileno(), lambda: inside.extend(remove(loop, side)(ours.fileno()) for _ in range(2)))
+        patience.run_until(loop, lambda: inside, "the callback")
+        assert inside == [True, False]
 
 
 @requirement("watchers.remove-inside", MUST, cite=WATCHING)

@@ -58,3 +58,37 @@ class ConnectsAllTheSame(Stock):
         connecting = asyncio.ensure_future(super().sock_connect(sock, address))
         connecting.add_done_callback(lambda done: done.cancelled() or done.exception())
         await asyncio.shield(connecting)
+
+
+class _GoesOn(Stock):
+    """Cancels the waiting for a call, not the call."""
+
+    def in_background(self, call: Any) -> Any:
+        going_on = asyncio.ensure_future(call)
+        going_on.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self.__dict__.setdefault("going_on", []).append(going_on)
+        return asyncio.shield(going_on)
+
+    def close(self) -> None:
+        left = [call for call in self.__dict__.pop("going_on", []) if not call.done()]
+        if left and not self.is_closed():
+            for call in left:
+                call.cancel()
+            self.run_until_complete(asyncio.wait(left))
+        super().close()
+
+
+@breaks("sockets.sendall-cancelled")
+class SendsOnWhenThereIsRoom(_GoesOn):
+    """A cancelled sock_sendall() goes on in the background."""
+
+    async def sock_sendall(self, sock: Any, data: Any) -> None:
+        await self.in_background(super().sock_sendall(sock, data))
+
+
+@breaks("sockets.sendto-cancelled")
+class SendsTheDatagramLater(_GoesOn):
+    """A cancelled sock_sendto() goes on in the background."""
+
+    async def sock_sendto(self, sock: Any, data: Any, address: Any) -> int:
+        return await self.in_background(super().sock_sendto(sock, data, address))

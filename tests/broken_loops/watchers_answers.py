@@ -1,0 +1,84 @@
+"""Broken loops of the chapter `watchers`: what removal answers, and watchers that are lost."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+from typing import Any
+
+from tests.broken_loops import breaks
+
+Stock = asyncio.SelectorEventLoop
+
+
+def _number(fd: Any) -> int:
+    number: int = fd if isinstance(fd, int) else fd.fileno()
+    return number
+
+
+@breaks("watchers.remove-returns")
+class TakesReadersAwayToCallThem(Stock):
+    """remove_reader() returns False inside the callback, whose watcher is taken away while it runs."""
+
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:
+        def call() -> None:
+            self.__dict__["called"] = _number(fd)
+            try:
+                callback(*args)
+            finally:
+                del self.__dict__["called"]
+
+        super().add_reader(fd, call)
+
+    def remove_reader(self, fd: Any) -> bool:
+        removed = super().remove_reader(fd)
+        return removed and self.__dict__.get("called") != _number(fd)
+
+
+@breaks("watchers.remove-returns")
+class CountsReplacedWriters(Stock):
+    """remove_writer() returns True once for each time that a callback was replaced."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.added: dict[int, int] = {}
+
+    def add_writer(self, fd: Any, callback: Any, *args: Any) -> None:
+        super().add_writer(fd, callback, *args)
+        self.added[_number(fd)] = self.added.get(_number(fd), 0) + 1
+
+    def remove_writer(self, fd: Any) -> bool:
+        removed = super().remove_writer(fd)
+        left = self.added.pop(_number(fd), 0) - 1
+        if left > 0:
+            self.added[_number(fd)] = left
+        return removed or left >= 0
+
+
+@breaks("watchers.failing-callback")
+class DropsWritersThatFail(Stock):
+    """The writer of a descriptor whose callback raises an exception is removed."""
+
+    def add_writer(self, fd: Any, callback: Any, *args: Any) -> None:
+        def call() -> None:
+            try:
+                callback(*args)
+            except Exception:
+                self.remove_writer(fd)
+                raise
+
+        super().add_writer(fd, call)
+
+
+@breaks("watchers.pipes")
+class TellsOfPipesOnce(Stock):
+    """The reader of a pipe is removed when it is called."""
+
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:
+        def call() -> None:
+            if stat.S_ISFIFO(os.fstat(_number(fd)).st_mode):
+                self.remove_reader(fd)
+            callback(*args)
+
+        super().add_reader(fd, call)
