@@ -44,15 +44,18 @@ def test_standard_input_has_limits_that_can_be_set(loop: Loop, patience: Patienc
 
 @requirement("subprocess.stdin-buffers", MUST, cite="asyncio-protocol: WriteTransport.write")
 def test_standard_input_takes_bytes_like_objects(loop: Loop, patience: Patience) -> None:
-    """Standard input's transport takes bytes, bytearrays, memoryviews and lines of them, in their order.
+    """Standard input's transport takes bytes, bytearrays, memoryviews, and any iterable of them, in their order.
 
-    If this fails: look for data that must be bytes, or for lines that go another way.
+    If this fails: look for data that must be bytes, for lines that must be a list or go another way, or for empty data
+    that is taken for the end.
     """
     with spawned(loop, patience, "cat") as (transport, protocol):
         stdin = transport.get_pipe_transport(0)
+        stdin.write(b"")
+        stdin.writelines([])
         stdin.write(BIG)
         stdin.write(bytearray(b"one "))
-        stdin.writelines([b"two ", bytearray(b"three "), memoryview(b"four")])
+        stdin.writelines(iter([b"two ", b"", bytearray(b"three "), memoryview(b"four")]))
         stdin.write(memoryview(b" five"))
         stdin.close()
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")

@@ -78,6 +78,7 @@ def test_pausing_and_resuming_tls_twice_is_harmless(loop: Loop, patience: Patien
         assert transport.is_reading() is True
         transport.resume_reading()
         transport.pause_reading()
+        assert transport.is_reading() is False
         transport.pause_reading()
         assert transport.is_reading() is False
         transport.resume_reading()

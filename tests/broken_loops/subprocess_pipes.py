@@ -45,6 +45,27 @@ class InputIsBytes(_OfInput):
         replaced(stdin, "write", write)
 
 
+@breaks("subprocess.stdin-buffers")
+class LinesOfInputAreAList(_OfInput):
+    """writelines() of standard input's transport takes a list only."""
+
+    def change(self, stdin: Any, transport: Any, protocol: Any) -> None:
+        def writelines(writelines: Any, lines: Any) -> None:
+            if not isinstance(lines, list):
+                raise TypeError("a list is required")
+            writelines(lines)
+
+        replaced(stdin, "writelines", writelines)
+
+
+@breaks("subprocess.stdin-buffers")
+class NothingEndsTheInput(_OfInput):
+    """write() of standard input's transport takes empty data for the end."""
+
+    def change(self, stdin: Any, transport: Any, protocol: Any) -> None:
+        replaced(stdin, "write", lambda write, data: write(data) if data else stdin.close())
+
+
 @breaks("subprocess.stdin-abort")
 class AbortingInputFlushes(_OfInput):
     """abort() of standard input's transport is close()."""
