@@ -10,6 +10,7 @@ from conformance.kit.connections import opened
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import is_stopped, tcp_pair
 from conformance.kit.protocols import Events, Reacts
+from conformance.kit.ways import WAYS, joined
 from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -34,31 +35,32 @@ def test_pausing_stops_the_receiving_end(loop: Loop) -> None:
 
 
 @requirement("flow.pause-reading-inside-connection-made", MUST, cite=PAUSE)
-def test_pausing_inside_connection_made(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_pausing_inside_connection_made(loop: Loop, patience: Patience, way: str) -> None:
     """pause_reading() inside connection_made() holds before anything is read, until resume_reading().
 
     If this fails: look for reading that is started when connection_made() has returned, whatever it did.
     """
 
     pausing = Reacts("connection_made", lambda transport: transport.pause_reading())
-    with tcp_pair() as (ours, peer):
+    with joined(loop, patience, way, pausing) as (transport, protocol, peer):
         peer.sendall(b"early")
-        with opened(loop, loop.create_connection(lambda: pausing, sock=ours)) as (transport, protocol):
-            assert transport.is_reading() is False
-            turn(loop, 20)
-            assert protocol.received == b""
-            transport.resume_reading()
-            patience.run_until(loop, lambda: protocol.received == b"early", "the data after resume_reading()")
+        assert transport.is_reading() is False
+        turn(loop, 20)
+        assert protocol.received == b""
+        transport.resume_reading()
+        patience.run_until(loop, lambda: protocol.received == b"early", "the data after resume_reading()")
 
 
 @requirement("flow.pause-reading-when-closed", MUST, cite=PAUSE)
 @each("state", ["closing", "closed"])
-def test_pausing_a_closed_transport(loop: Loop, patience: Patience, state: str) -> None:
+@WAYS
+def test_pausing_a_closed_transport(loop: Loop, patience: Patience, way: str, state: str) -> None:
     """pause_reading() can be called when the transport is already paused or closed.
 
     If this fails: look for an error raised because there is no descriptor any more.
     """
-    with tcp_pair() as (ours, _), opened(loop, loop.create_connection(Events, sock=ours)) as (transport, protocol):
+    with joined(loop, patience, way) as (transport, protocol, _):
         transport.pause_reading()
         transport.close()
         if state == "closed":
@@ -69,12 +71,13 @@ def test_pausing_a_closed_transport(loop: Loop, patience: Patience, state: str) 
 
 
 @requirement("flow.close-while-reading-is-paused", MUST, cite=(PAUSE, "asyncio-protocol: BaseTransport.close"))
-def test_a_paused_transport_can_be_closed(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_a_paused_transport_can_be_closed(loop: Loop, patience: Patience, way: str) -> None:
     """close() while reading is paused calls connection_lost(None), and delivers nothing that had come.
 
     If this fails: look for a close that waits for the end of the stream, which nobody reads.
     """
-    with tcp_pair() as (ours, peer), opened(loop, loop.create_connection(Events, sock=ours)) as (transport, protocol):
+    with joined(loop, patience, way) as (transport, protocol, peer):
         transport.pause_reading()
         peer.sendall(b"unread")
         turn(loop, 3)
@@ -85,12 +88,13 @@ def test_a_paused_transport_can_be_closed(loop: Loop, patience: Patience) -> Non
 
 
 @requirement("flow.eof-after-resume", MUST, cite=RESUME)
-def test_the_end_that_came_while_paused_is_told_after_resume(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_the_end_that_came_while_paused_is_told_after_resume(loop: Loop, patience: Patience, way: str) -> None:
     """After resume_reading(), data that came during the pause is received, and then the end of the stream.
 
     If this fails: look for an end that overtakes the data, or is lost with the event that announced it.
     """
-    with tcp_pair() as (ours, peer), opened(loop, loop.create_connection(Events, sock=ours)) as (transport, protocol):
+    with joined(loop, patience, way) as (transport, protocol, peer):
         transport.pause_reading()
         turn(loop)
         peer.sendall(b"last words")

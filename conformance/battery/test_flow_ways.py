@@ -11,6 +11,7 @@ from conformance.kit.cases import each
 from conformance.kit.patience import Patience
 from conformance.kit.peers import drive, receive_exactly, reset
 from conformance.kit.protocols import Events, Reacts
+from conformance.kit.refusals import refused
 from conformance.kit.threads import in_thread
 from conformance.kit.transports import BIG, until_lost
 from conformance.kit.ways import TCP_WAYS, WAYS, joined
@@ -62,6 +63,30 @@ def test_limits_can_be_set_when_the_connection_is_made(loop: Loop, patience: Pat
         transport.write(BIG)
         assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, len(BIG)))) == BIG
         assert protocol.names == ["connection_made"]
+
+
+@requirement("flow.limits-everywhere", MUST, cite=SET)
+@WAYS
+def test_the_rules_of_limits_hold_for_every_connection(loop: Loop, patience: Patience, way: str) -> None:
+    """high comes first, neither mark can be negative, low is not above high, and a high of zero forces low to zero.
+
+    If this fails: look for marks that one kind of connection stores as they are, or in the order in which it tells
+    them.
+    """
+    with joined(loop, patience, way) as (transport, _, _):
+        transport.set_write_buffer_limits(2000, 100)
+        assert transport.get_write_buffer_limits() == (100, 2000)
+        for high, low in ((-1, None), (None, -1), (10, -1), (10, 11)):
+            with refused():
+                transport.set_write_buffer_limits(high=high, low=low)
+        transport.set_write_buffer_limits(high=10)
+        low, high = transport.get_write_buffer_limits()
+        assert 0 <= low <= high == 10
+        transport.set_write_buffer_limits(low=1 << 20)
+        low, high = transport.get_write_buffer_limits()
+        assert high >= low == 1 << 20
+        transport.set_write_buffer_limits(high=0)
+        assert transport.get_write_buffer_limits() == (0, 0)
 
 
 @requirement("flow.lost-while-paused", MUST, cite="asyncio-protocol: BaseProtocol.connection_lost")

@@ -198,13 +198,19 @@ def test_a_child_does_not_hold_the_pipes_of_another(loop: Loop, patience: Patien
 
 
 @requirement("subprocess.pause-writing", MUST, cite="asyncio-protocol: BaseProtocol.pause_writing")
-def test_a_child_that_does_not_read_pauses_the_writer(loop: Loop, patience: Patience) -> None:
+@each("how", ["write", "writelines"])
+def test_a_child_that_does_not_read_pauses_the_writer(loop: Loop, patience: Patience, how: str) -> None:
     """pause_writing() is called when standard input's buffer passes its limit, resume_writing() when it has drained.
 
-    If this fails: look for flow control that ends at the pipe's transport and does not reach the child's protocol.
+    If this fails: look for flow control that ends at the pipe's transport and does not reach the child's protocol, or
+    for writelines() that leaves it out.
     """
     with spawned(loop, patience, "read line; cat >/dev/null") as (transport, protocol):
-        transport.get_pipe_transport(0).write(b"\n" + BIG)
+        stdin = transport.get_pipe_transport(0)
+        if how == "write":
+            stdin.write(b"\n" + BIG)
+        else:
+            stdin.writelines([b"\n", BIG])
         patience.run_until(loop, lambda: "resume_writing" in protocol.names, "resume_writing()")
         assert protocol.names[1] == "pause_writing"
 
@@ -214,10 +220,19 @@ def test_a_child_that_does_not_read_pauses_the_writer(loop: Loop, patience: Pati
 def test_reading_the_output_can_be_paused(loop: Loop, patience: Patience, fd: int) -> None:
     """pause_reading() of stdout's or stderr's transport stops pipe_data_received(), resume_reading() starts it again.
 
-    If this fails: look for a pipe that is always read to its end.
+    Both are idempotent, and is_reading() says which was last.
+
+    If this fails: look for a pipe that is always read to its end, or for a count of pauses.
     """
     with spawned(loop, patience, f"read line; echo out >&{fd}") as (transport, protocol):
         output = transport.get_pipe_transport(fd)
+        output.pause_reading()
+        output.pause_reading()
+        output.resume_reading()
+        output.resume_reading()
+        assert output.is_reading() is True
+        output.pause_reading()
+        assert output.is_reading() is False
         output.pause_reading()
         transport.get_pipe_transport(0).write(b"\n")
         patience.run_until(loop, lambda: protocol.exited, "process_exited()")

@@ -12,6 +12,7 @@ from conformance.kit.cases import each
 from conformance.kit.children import ChildEvents, finish, spawned
 from conformance.kit.patience import Patience
 from conformance.kit.protocols import raising
+from conformance.kit.refusals import refused
 from conformance.kit.waiting import turns
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -24,11 +25,16 @@ BIG = bytes(range(256)) * 4096  # 1 MiB: more than a pipe holds
 def test_standard_input_has_limits_that_can_be_set(loop: Loop, patience: Patience) -> None:
     """The limits of standard input's transport can be set, are told, and decide when the child's protocol is paused.
 
-    If this fails: look for a transport of a kind of its own, whose flow control is fixed.
+    Neither of them can be negative, nor low above high. The protocol is paused once, until it is resumed.
+
+    If this fails: look for a transport of a kind of its own, whose flow control is fixed, or looks at no argument.
     """
     with spawned(loop, patience, "read line; cat >/dev/null") as (transport, protocol):
         stdin = transport.get_pipe_transport(0)
-        stdin.set_write_buffer_limits(high=2 * len(BIG), low=10)
+        for high, low in ((-1, None), (10, -1), (10, 11)):
+            with refused():
+                stdin.set_write_buffer_limits(high=high, low=low)
+        stdin.set_write_buffer_limits(2 * len(BIG), 10)
         assert stdin.get_write_buffer_limits() == (10, 2 * len(BIG))
         stdin.write(BIG)
         patience.run_until(loop, lambda: stdin.get_write_buffer_size() < len(BIG), "the first write")
@@ -40,19 +46,23 @@ def test_standard_input_has_limits_that_can_be_set(loop: Loop, patience: Patienc
         stdin.write(b"\n")
         patience.run_until(loop, lambda: "resume_writing" in protocol.names, "resume_writing()")
         assert stdin.get_write_buffer_size() <= 10
+        assert protocol.names == ["connection_made", "pause_writing", "resume_writing"]
 
 
 @requirement("subprocess.stdin-buffers", MUST, cite="asyncio-protocol: WriteTransport.write")
 def test_standard_input_takes_bytes_like_objects(loop: Loop, patience: Patience) -> None:
-    """Standard input's transport takes bytes, bytearrays, memoryviews and lines of them, in their order.
+    """Standard input's transport takes bytes, bytearrays, memoryviews, and any iterable of them, in their order.
 
-    If this fails: look for data that must be bytes, or for lines that go another way.
+    If this fails: look for data that must be bytes, for lines that must be a list or go another way, or for empty data
+    that is taken for the end.
     """
     with spawned(loop, patience, "cat") as (transport, protocol):
         stdin = transport.get_pipe_transport(0)
+        stdin.write(b"")
+        stdin.writelines([])
         stdin.write(BIG)
         stdin.write(bytearray(b"one "))
-        stdin.writelines([b"two ", bytearray(b"three "), memoryview(b"four")])
+        stdin.writelines(iter([b"two ", b"", bytearray(b"three "), memoryview(b"four")]))
         stdin.write(memoryview(b" five"))
         stdin.close()
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")

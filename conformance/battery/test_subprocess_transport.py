@@ -177,7 +177,7 @@ def test_the_protocol_can_be_asked_for(loop: Loop, patience: Patience) -> None:
 
 @requirement("subprocess.set-protocol", MUST, cite="asyncio-protocol: BaseTransport.set_protocol")
 def test_the_protocol_can_be_replaced(loop: Loop, patience: Patience) -> None:
-    """set_protocol() sets a new protocol, which gets what happens from then on: output, the pipes' ends, the exit.
+    """set_protocol() sets a new protocol, which get_protocol() returns: it gets the output, the pipes' ends, the exit.
 
     If this fails: look for callbacks bound to the first protocol.
     """
@@ -185,6 +185,7 @@ def test_the_protocol_can_be_replaced(loop: Loop, patience: Patience) -> None:
     with spawned(loop, patience, "read line; echo $line") as (transport, first):
         transport.set_protocol(second)
         try:
+            assert transport.get_protocol() is second
             transport.get_pipe_transport(0).write(b"to the second\n")
             patience.run_until(loop, lambda: second.lost or first.lost, "connection_lost()")
         finally:

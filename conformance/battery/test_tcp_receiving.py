@@ -121,14 +121,15 @@ def test_no_data_is_received_while_reading_is_paused(loop: Loop, patience: Patie
 
 
 @requirement("tcp.pause-inside-data-received", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")
-def test_pausing_inside_data_received_takes_effect_at_once(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_pausing_inside_data_received_takes_effect_at_once(loop: Loop, patience: Patience, way: str) -> None:
     """pause_reading() inside data_received() is obeyed before the next read.
 
     If this fails: look for an inner loop that reads until EAGAIN without asking whether reading was paused.
     """
 
     pausing = Reacts("data_received", lambda transport: transport.pause_reading())
-    with connected(loop, pausing) as (transport, protocol, peer):
+    with joined(loop, patience, way, pausing) as (transport, protocol, peer):
         helper = in_thread(lambda: peer.sendall(BIG))
         patience.run_until(loop, lambda: protocol.received, "the first data")
         turn(loop, 20)

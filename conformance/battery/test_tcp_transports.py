@@ -11,7 +11,7 @@ from conformance.kit.connections import opened
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import Events
 from conformance.kit.servers import accepted, dial, serving
-from conformance.kit.transports import BIG, connected, until_lost
+from conformance.kit.transports import BIG, until_lost
 from conformance.kit.ways import TCP_WAYS, WAYS, joined
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -128,16 +128,17 @@ def test_the_addresses_of_ipv6_are_whole(loop: Loop, patience: Patience, side: s
 
 
 @requirement("tcp.extra-info-socket", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
-def test_the_socket_of_a_connection_is_extra_information(loop: Loop) -> None:
+@WAYS
+def test_the_socket_of_a_connection_is_extra_information(loop: Loop, patience: Patience, way: str) -> None:
     """get_extra_info('socket') gives a socket.socket-like object of this connection, whose options can be read and set.
 
     If this fails: look for a missing key, or a stand-in that lacks getsockopt(), fileno() or family.
     """
-    with connected(loop) as (transport, _, peer):
+    with joined(loop, patience, way) as (transport, _, peer):
         sock = transport.get_extra_info("socket")
-        assert sock.family == socket.AF_INET
+        assert (sock.family, sock.type) == (peer.family, socket.SOCK_STREAM)
         assert sock.fileno() >= 0
-        assert sock.getpeername() == peer.getsockname()
+        assert (sock.getsockname(), sock.getpeername()) == (peer.getpeername(), peer.getsockname())
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) != 0
 

@@ -191,13 +191,15 @@ def test_a_peer_that_does_not_read_pauses_the_protocol(loop: Loop, patience: Pat
 @requirement("tls.buffer-limits", MUST, cite="asyncio-protocol: WriteTransport.set_write_buffer_limits")
 @SIDES
 def test_the_limits_can_be_set(loop: Loop, patience: Patience, side: str) -> None:
-    """set_write_buffer_limits() sets what get_write_buffer_limits() returns, a tuple (low, high).
+    """set_write_buffer_limits() takes high and low in this order, and get_write_buffer_limits() returns (low, high).
 
-    If this fails: look for limits that belong to the transport beneath only.
+    If this fails: look for limits that belong to the transport beneath only, or one order for both.
     """
     with secured(loop, patience, side) as (transport, _, _):
         transport.set_write_buffer_limits(high=4000, low=1000)
         assert transport.get_write_buffer_limits() == (1000, 4000)
+        transport.set_write_buffer_limits(3000, 500)
+        assert transport.get_write_buffer_limits() == (500, 3000)
         assert transport.get_write_buffer_size() == 0
 
 

@@ -160,6 +160,7 @@ def test_an_endpoint_may_be_of_ipv6(loop: Loop, patience: Patience) -> None:
     If this fails: look for an address cut to host and port.
     """
     with endpoint(loop, local_addr=("::1", 0)) as (transport, protocol), udp_peer(socket.AF_INET6) as peer:
+        assert transport.get_extra_info("sockname") == transport.get_extra_info("socket").getsockname()
         peer.sendto(b"x", transport.get_extra_info("sockname"))
         patience.run_until(loop, lambda: protocol.received, "the datagram")
         assert protocol.received == [(b"x", peer.getsockname())]

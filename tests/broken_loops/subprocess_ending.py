@@ -126,6 +126,37 @@ class ErrorsCannotBePaused(TampersWithChildren):
             stderr.pause_reading = lambda: None
 
 
+@breaks("subprocess.pause-reading")
+class OutputAlwaysReads(TampersWithChildren):
+    """is_reading() of standard output's transport is always True."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        if stdout := transport.get_pipe_transport(1):
+            stdout.is_reading = lambda: True
+
+
+@breaks("subprocess.pause-reading")
+class OutputCountsPauses(TampersWithChildren):
+    """Two pauses of standard output's transport need two resumes."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        pauses: list[bool] = []
+
+        def pause(pause: Any) -> None:
+            pauses.append(True)
+            pause()
+
+        def resume(resume: Any) -> None:
+            if pauses:
+                pauses.pop()
+            if not pauses:
+                resume()
+
+        if stdout := transport.get_pipe_transport(1):
+            replaced(stdout, "pause_reading", pause)
+            replaced(stdout, "resume_reading", resume)
+
+
 @breaks("subprocess.stdin-eof")
 class StandardInputHasNoEnd(TampersWithChildren):
     """can_write_eof() of standard input's transport is False."""

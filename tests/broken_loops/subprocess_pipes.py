@@ -32,6 +32,49 @@ class InputHasFixedLimits(_OfInput):
         stdin.set_write_buffer_limits = lambda high=None, low=None: None
 
 
+@breaks("subprocess.stdin-limits")
+class InputTakesAnyLimits(_OfInput):
+    """Limits of standard input's transport that cannot be are brought in order, not refused."""
+
+    def change(self, stdin: Any, transport: Any, protocol: Any) -> None:
+        def limit(limit: Any, high: int | None = None, low: int | None = None) -> None:
+            high = None if high is None else max(high, 0)
+            low = None if low is None else max(low, 0)
+            limit(high, low if high is None or low is None else min(low, high))
+
+        replaced(stdin, "set_write_buffer_limits", limit)
+
+
+@breaks("subprocess.stdin-limits")
+class EveryWritePausesAgain(_OfInput):
+    """The child's protocol is paused by each write to its input above the limit, though it is paused already."""
+
+    def change(self, stdin: Any, transport: Any, protocol: Any) -> None:
+        def write(write: Any, data: Any) -> None:
+            paused = stdin.get_write_buffer_size() > stdin.get_write_buffer_limits()[1]
+            write(data)
+            if paused:
+                protocol.pause_writing()
+
+        replaced(stdin, "write", write)
+
+
+@breaks("subprocess.pause-writing")
+class LinesDoNotPause(_OfInput):
+    """writelines() of standard input's transport does not pause the protocol."""
+
+    def change(self, stdin: Any, transport: Any, protocol: Any) -> None:
+        inside: list[bool] = []
+
+        def writelines(writelines: Any, lines: Any) -> None:
+            inside.append(True)
+            writelines(lines)
+            inside.clear()
+
+        replaced(stdin, "writelines", writelines)
+        replaced(protocol, "pause_writing", lambda told: None if inside else told())
+
+
 @breaks("subprocess.stdin-buffers")
 class InputIsBytes(_OfInput):
     """Standard input's transport takes bytes only."""
@@ -43,6 +86,27 @@ class InputIsBytes(_OfInput):
             write(data)
 
         replaced(stdin, "write", write)
+
+
+@breaks("subprocess.stdin-buffers")
+class LinesOfInputAreAList(_OfInput):
+    """writelines() of standard input's transport takes a list only."""
+
+    def change(self, stdin: Any, transport: Any, protocol: Any) -> None:
+        def writelines(writelines: Any, lines: Any) -> None:
+            if not isinstance(lines, list):
+                raise TypeError("a list is required")
+            writelines(lines)
+
+        replaced(stdin, "writelines", writelines)
+
+
+@breaks("subprocess.stdin-buffers")
+class NothingEndsTheInput(_OfInput):
+    """write() of standard input's transport takes empty data for the end."""
+
+    def change(self, stdin: Any, transport: Any, protocol: Any) -> None:
+        replaced(stdin, "write", lambda write, data: write(data) if data else stdin.close())
 
 
 @breaks("subprocess.stdin-abort")

@@ -189,6 +189,14 @@ class KeepsTheFirstProtocolOfChildren(TampersWithChildren):
         replaced(transport, "set_protocol", remember)
 
 
+@breaks("subprocess.set-protocol")
+class NamesTheFirstProtocolOfChildren(TampersWithChildren):
+    """After set_protocol(), get_protocol() still returns the protocol for which the child was started."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        transport.get_protocol = lambda: protocol
+
+
 @breaks("subprocess.send-signal")
 class EverySignalIsSigterm(TampersWithChildren):
     """send_signal() sends SIGTERM."""

@@ -15,6 +15,17 @@ from tests.broken_loops.tls_connections import TampersWithTls
 Stock = asyncio.SelectorEventLoop
 
 
+@breaks("tls.buffer-limits")
+class TlsTakesLowFirst(TampersWithTls):
+    """The first argument of set_write_buffer_limits() of a TLS transport is the low watermark."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        def limit(limit: Any, low: int | None = None, high: int | None = None) -> None:
+            limit(high=high, low=low)
+
+        replaced(transport, "set_write_buffer_limits", limit)
+
+
 @breaks("tls.paired")
 class EveryWriteOfTlsPauses(TampersWithTls):
     """pause_writing() is called by every write over the limit."""

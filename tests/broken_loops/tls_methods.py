@@ -78,6 +78,28 @@ class NagleBeneathTls(TampersWithTls):
 
 
 @breaks("tls.pause-reading-idempotent")
+class CountsResumesOfTls(TampersWithTls):
+    """A pause of a TLS transport that was resumed while it read takes only that back."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        resumes: list[bool] = []
+
+        def resume(resume: Any) -> None:
+            if transport.is_reading():
+                resumes.append(True)
+            resume()
+
+        def pause(pause: Any) -> None:
+            if resumes:
+                resumes.pop()
+            else:
+                pause()
+
+        replaced(transport, "resume_reading", resume)
+        replaced(transport, "pause_reading", pause)
+
+
+@breaks("tls.pause-reading-idempotent")
 class CountsPausesOfTls(TampersWithTls):
     """Two pauses of a TLS transport need two resumes."""
 

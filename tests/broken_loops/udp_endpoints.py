@@ -141,6 +141,22 @@ class CutsAddressesToPairs(EventLoop):
         return await super().create_datagram_endpoint(cutting, *args, **how)
 
 
+@breaks("udp.ipv6")
+class CutsItsOwnNameToAPair(EventLoop):
+    """get_extra_info('sockname') of an endpoint gives the first two items of its address."""
+
+    async def create_datagram_endpoint(self, *args: Any, **how: Any) -> Any:
+        transport, protocol = await super().create_datagram_endpoint(*args, **how)
+        ask = transport.get_extra_info
+
+        def cutting(name: str, default: Any = None) -> Any:
+            info = ask(name, default)
+            return info[:2] if name == "sockname" and isinstance(info, tuple) else info
+
+        transport.get_extra_info = cutting  # type: ignore[method-assign]
+        return transport, protocol
+
+
 @breaks("udp.family")
 class WantsAnAddress(Endpoints):
     """An endpoint without any address is refused, though its family is given."""
