@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import listener, reset
-from conformance.kit.streams import BIG, Opened, opened, said_goodbye
+from conformance.kit.peers import are_stopped, listener, reset
+from conformance.kit.streams import BIG, TCP, TCP_WAYS, UNIX, WAYS, Opened, opened, said_goodbye
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -40,18 +40,16 @@ def test_open_connection_gives_reader_and_writer(loop: Loop) -> None:
 
 
 @requirement("streams.read-all", MUST, cite="asyncio-stream: StreamReader.read")
-def test_read_without_a_number_reads_to_the_end(stream: Opened) -> None:
+@WAYS
+def test_read_without_a_number_reads_to_the_end(loop: Loop, patience: Patience, way: str) -> None:
     """read(), with n not provided or -1, reads until EOF and returns all read bytes.
 
     If this fails: look for data lost between two chunks, or an end that overtakes data.
     """
-
-    def send() -> None:
-        stream.sent(BIG, end=True)
-
-    helper = in_thread(send)
-    assert stream.run(stream.reader.read()) == BIG
-    helper.result()
+    with opened(loop, patience, way, limit=1000) as stream:  # reading is paused again and again
+        helper = in_thread(lambda: stream.sent(BIG, end=True))
+        assert stream.run(stream.reader.read()) == BIG
+        helper.result()
 
 
 @requirement("streams.read-some", MUST, cite="asyncio-stream: StreamReader.read")
@@ -66,13 +64,15 @@ def test_read_gives_up_to_n_bytes(stream: Opened) -> None:
 
 
 @requirement("streams.read-end", MUST, cite="asyncio-stream: StreamReader.read")
-def test_read_at_the_end_gives_nothing(stream: Opened) -> None:
+@WAYS
+def test_read_at_the_end_gives_nothing(loop: Loop, patience: Patience, way: str) -> None:
     """If EOF was received and the internal buffer is empty, read() returns an empty bytes object, again and again.
 
     If this fails: look for an end that is told once, or not at all.
     """
-    stream.sent(b"last", end=True)
-    assert [stream.run(stream.reader.read(100)) for _ in range(3)] == [b"last", b"", b""]
+    with opened(loop, patience, way) as stream:
+        stream.sent(b"last", end=True)
+        assert [stream.run(stream.reader.read(100)) for _ in range(3)] == [b"last", b"", b""]
 
 
 @requirement("streams.readline", MUST, cite="asyncio-stream: StreamReader.readline")
@@ -86,15 +86,17 @@ def test_readline_reads_a_line(stream: Opened) -> None:
 
 
 @requirement("streams.readexactly", MUST, cite="asyncio-stream: StreamReader.readexactly")
-def test_readexactly_waits_for_n_bytes(stream: Opened) -> None:
+@WAYS
+def test_readexactly_waits_for_n_bytes(loop: Loop, patience: Patience, way: str) -> None:
     """readexactly(n) reads exactly n bytes, over as many chunks as it takes.
 
     If this fails: look for a waiter that is not woken by the second chunk, or reading that is paused and not resumed.
     """
-    helper = in_thread(lambda: stream.sent(BIG + b"rest"))
-    assert stream.run(stream.reader.readexactly(len(BIG))) == BIG
-    assert stream.run(stream.reader.readexactly(4)) == b"rest"
-    helper.result()
+    with opened(loop, patience, way, limit=1000) as stream:  # reading is paused again and again
+        helper = in_thread(lambda: stream.sent(BIG + b"rest"))
+        assert stream.run(stream.reader.readexactly(len(BIG))) == BIG
+        assert stream.run(stream.reader.readexactly(4)) == b"rest"
+        helper.result()
 
 
 @requirement("streams.incomplete", MUST, cite="asyncio-stream: StreamReader.readexactly")
@@ -140,12 +142,13 @@ def test_readuntil_at_the_end_is_an_error(stream: Opened) -> None:
 
 
 @requirement("streams.limit", MUST, cite="asyncio-stream: StreamReader.readuntil")
-def test_more_than_the_limit_is_an_overrun(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_more_than_the_limit_is_an_overrun(loop: Loop, patience: Patience, way: str) -> None:
     """If the data exceeds the limit, readuntil() raises LimitOverrunError, and the data can be read again.
 
     If this fails: look for a limit that open_connection() loses, or data that is dropped.
     """
-    with opened(loop, patience, limit=16) as stream:
+    with opened(loop, patience, way, limit=16) as stream:
         stream.sent(b"x" * 40 + b"\n")
         with pytest.raises(asyncio.LimitOverrunError):
             stream.run(stream.reader.readuntil())
@@ -165,18 +168,35 @@ def test_a_line_over_the_limit_is_a_value_error(loop: Loop, patience: Patience) 
 
 
 @requirement("streams.reading-is-bounded", MUST, cite="asyncio-stream: open_connection")
-def test_a_reader_that_is_full_pauses_the_transport(stream: Opened) -> None:
+def test_a_reader_that_is_full_pauses_the_transport(loop: Loop, patience: Patience) -> None:
     """limit determines the buffer size limit: a peer that sends much more than the reader takes is held up.
 
     If this fails: look for pause_reading() that does not stop data_received(); memory then grows with the peer's zeal.
     """
-    stream.peer.settimeout(0.02)
-    sent = 0
-    with contextlib.suppress(TimeoutError):
-        for _ in range(2000):  # 128 MB, far more than the system's buffers hold
-            turn(stream.loop, 2)
-            sent += stream.peer.send(bytes(65536))
-    assert sent < 128_000_000
+    with contextlib.ExitStack() as stack:
+        peers = [stack.enter_context(opened(loop, patience, way)).peer for way in TCP + UNIX]
+        stopped = dict(zip(TCP + UNIX, are_stopped(loop, peers), strict=True))
+        assert stopped == dict.fromkeys(TCP + UNIX, True)
+
+
+@requirement(
+    "streams.end-after-pause",
+    MUST,
+    cite=("asyncio-stream: StreamReader.read", "asyncio-protocol: §Streaming Protocols"),
+)
+@WAYS
+def test_the_end_waits_while_the_reader_is_full(loop: Loop, patience: Patience, way: str) -> None:
+    """read() reads until EOF and returns all bytes, also those that came while the reader was full, and reading paused.
+
+    If this fails: look for an end that is told to a transport that is paused, with data in front of it.
+    """
+    with opened(loop, patience, way, limit=16) as stream:
+        stream.sent(b"x" * 1000)
+        stream.run(asyncio.sleep(0.002))
+        stream.sent(b"y" * 1000, end=True)
+        stream.run(asyncio.sleep(0.002))
+        assert not stream.reader.at_eof()
+        assert stream.run(stream.reader.read()) == b"x" * 1000 + b"y" * 1000
 
 
 @requirement("streams.at-eof", MUST, cite="asyncio-stream: StreamReader.at_eof")
@@ -212,20 +232,22 @@ def test_a_reader_is_an_iterable_of_lines(stream: Opened) -> None:
 
 
 @requirement("streams.reset", MUST, cite="asyncio-protocol: BaseProtocol.connection_lost")
-def test_a_reset_reaches_the_reader(stream: Opened) -> None:
+@TCP_WAYS
+def test_a_reset_reaches_the_reader(loop: Loop, patience: Patience, way: str) -> None:
     """A connection that is reset raises ConnectionResetError in the read that waits.
 
     If this fails: look for connection_lost(None) after an error, which the reader takes for a regular end.
     """
+    with opened(loop, patience, way) as stream:
 
-    async def scenario() -> None:
-        reading = asyncio.ensure_future(stream.reader.read())
-        await asyncio.sleep(0)
-        reset(stream.peer)
-        await reading
+        async def scenario() -> None:
+            reading = asyncio.ensure_future(stream.reader.read())
+            await asyncio.sleep(0)
+            reset(stream.peer)
+            await reading
 
-    with pytest.raises(ConnectionResetError):
-        stream.run(scenario())
+        with pytest.raises(ConnectionResetError):
+            stream.run(scenario())
 
 
 @requirement("streams.cancelled-read", SHOULD, cite="asyncio-stream: StreamReader.read")

@@ -12,7 +12,7 @@ import ssl
 import struct
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from conformance.kit.patience import Patience, turn
@@ -136,18 +136,26 @@ def drive(loop: asyncio.AbstractEventLoop, patience: Patience, helper: Helper[T]
 
 def is_stopped(loop: asyncio.AbstractEventLoop, peer: socket.socket, limit: int = 1 << 24) -> bool:
     """Send from the peer while the loop runs: True if it can send no more, False if `limit` bytes went."""
-    peer.setblocking(False)
+    return are_stopped(loop, [peer], limit) == [True]
+
+
+def are_stopped(loop: asyncio.AbstractEventLoop, peers: Sequence[socket.socket], limit: int = 1 << 24) -> list[bool]:
+    """The same of several at a time, which takes no longer than one."""
     chunk = bytes(65536)
-    sent = refused = 0
-    while refused < 20 and sent < limit:
-        try:
-            sent += peer.send(chunk)
-            refused = 0
-        except (BlockingIOError, ssl.SSLWantWriteError):
-            refused += 1
+    sent, refused = [0] * len(peers), [0] * len(peers)
+    for peer in peers:
+        peer.setblocking(False)
+    while left := [number for number in range(len(peers)) if refused[number] < 20 and sent[number] < limit]:
+        for number in left:
+            try:
+                sent[number] += peers[number].send(chunk)
+                refused[number] = 0
+            except (BlockingIOError, ssl.SSLWantWriteError):
+                refused[number] += 1
+        if any(refused[number] for number in left):
             turn(loop, 2)
             time.sleep(0.001)
-    return refused == 20
+    return [times == 20 for times in refused]
 
 
 def shrink_buffers(*sockets: socket.socket) -> None:

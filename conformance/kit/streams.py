@@ -1,18 +1,31 @@
-"""A reader and a writer of asyncio over a connected socket of the loop under test, and the plain socket opposite."""
+"""A reader and a writer of asyncio over a connection of the loop under test, and the plain socket opposite.
+
+The documentation describes streams once: what it says holds for those that open_connection() opens, those that a
+server has accepted, and those of Unix sockets alike, and a loop may have a path of its own for each.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import socket
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
+from conformance.kit.cases import each
+from conformance.kit.connections import accept
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import tcp_pair
+from conformance.kit.peers import dialled, listener, shrink_buffers, socket_path, tcp_pair, unix_listener
 
 T = TypeVar("T")
-BIG = bytes(range(251)) * 32000  # 8 MB, more than loopback takes at once, of a period that no buffer size divides
+Loop = asyncio.AbstractEventLoop
+BIG = bytes(range(251)) * 8000  # 2 MB: more than shrunk buffers take at once, of a period that no buffer size divides
+
+TCP = ("sock", "host", "accepted")
+UNIX = ("unix", "unix-accepted", "pair") if hasattr(socket, "AF_UNIX") else ()
+WAYS = each("way", TCP + UNIX)
+TCP_WAYS = each("way", TCP)
+SERVED = each("way", [way for way in TCP + UNIX if way.endswith("accepted")])
 
 
 async def said_goodbye(writer: asyncio.StreamWriter, server: asyncio.AbstractServer) -> None:
@@ -26,9 +39,7 @@ async def said_goodbye(writer: asyncio.StreamWriter, server: asyncio.AbstractSer
 class Opened:
     """A stream over a connected socket; `peer` is the other end."""
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, patience: Patience, reader: Any, writer: Any, peer: socket.socket
-    ) -> None:
+    def __init__(self, loop: Loop, patience: Patience, reader: Any, writer: Any, peer: Any) -> None:
         self.loop, self.patience = loop, patience
         self.reader, self.writer, self.peer = reader, writer, peer
 
@@ -44,14 +55,90 @@ class Opened:
 
 
 @contextlib.contextmanager
-def opened(loop: asyncio.AbstractEventLoop, patience: Patience, **kwargs: Any) -> Iterator[Opened]:
-    """What open_connection() makes of a connected socket; aborted at the end."""
-    with tcp_pair() as (ours, peer):
-        reader, writer = loop.run_until_complete(asyncio.open_connection(sock=ours, **kwargs))
+def opened(loop: Loop, patience: Patience, way: str = "sock", **kwargs: Any) -> Iterator[Opened]:
+    """A stream with buffers that fill soon; aborted at the end.
+
+    `way` is one of `WAYS`: open_connection() with a connected socket, to a host; what client_connected_cb of
+    start_server() was given; the same two of a path; open_connection() with one of a pair of Unix sockets. `kwargs`
+    go to the function that makes the stream.
+    """
+    with contextlib.ExitStack() as stack:
+        if way.endswith("accepted"):
+            reader, writer, peer = _accepted(loop, patience, stack, way, kwargs)
+        elif way in ("sock", "pair"):
+            reader, writer, peer = _given(loop, stack, way, kwargs)
+        else:
+            reader, writer, peer = _connected(loop, stack, way, kwargs)
+        with contextlib.suppress(AttributeError):  # a loop that does not tell its socket fails elsewhere
+            shrink_buffers(writer.get_extra_info("socket"))
+        shrink_buffers(peer)
         try:
             yield Opened(loop, patience, reader, writer, peer)
         finally:
             # The stock loop's abort() raises AttributeError after a close() that had data to flush.
             with contextlib.suppress(AttributeError):
                 writer.transport.abort()
+            turn(loop, 4)
+
+
+def _given(loop: Loop, stack: contextlib.ExitStack, way: str, kwargs: Any) -> tuple[Any, Any, socket.socket]:
+    if way == "sock":
+        ours, peer = stack.enter_context(tcp_pair())
+    else:
+        ours, peer = map(stack.enter_context, socket.socketpair())
+        ours.setblocking(False)
+        peer.settimeout(5)
+    return *loop.run_until_complete(asyncio.open_connection(sock=ours, **kwargs)), peer
+
+
+def _connected(loop: Loop, stack: contextlib.ExitStack, way: str, kwargs: Any) -> tuple[Any, Any, socket.socket]:
+    if way == "host":
+        listening = stack.enter_context(listener())
+        opening: Any = asyncio.open_connection(*listening.getsockname(), **kwargs)
+    else:
+        listening = stack.enter_context(unix_listener(stack.enter_context(socket_path())))
+        opening = asyncio.open_unix_connection(listening.getsockname(), **kwargs)
+    reader, writer = loop.run_until_complete(opening)
+    return reader, writer, stack.enter_context(accept(listening))
+
+
+def _accepted(
+    loop: Loop, patience: Patience, stack: contextlib.ExitStack, way: str, kwargs: Any
+) -> tuple[Any, Any, socket.socket]:
+    server, connected = stack.enter_context(stream_server(loop, way, **kwargs))
+    peer = stack.enter_context(dialled_stream(server))
+    patience.run_until(loop, lambda: connected, "client_connected_cb")
+    return *connected[0], peer
+
+
+def dialled_stream(server: Any) -> socket.socket:
+    """A blocking socket that is connected to a server of streams."""
+    listening = server.sockets[0]
+    return dialled(listening.getsockname(), listening.family)
+
+
+@contextlib.contextmanager
+def stream_server(
+    loop: Loop, way: str = "accepted", connected_cb: Callable[..., Any] | None = None, **kwargs: Any
+) -> Iterator[tuple[Any, list[tuple[Any, Any]]]]:
+    """A server of streams, "accepted" of TCP or "unix-accepted", and the pairs that it made; closed at the end.
+
+    The pairs are kept if there is no `connected_cb`.
+    """
+    connected: list[tuple[Any, Any]] = []
+
+    def keep(reader: Any, writer: Any) -> None:
+        connected.append((reader, writer))
+
+    with contextlib.ExitStack() as stack:
+        if way == "unix-accepted":
+            path = stack.enter_context(socket_path())
+            starting: Any = asyncio.start_unix_server(connected_cb or keep, path, **kwargs)
+        else:
+            starting = asyncio.start_server(connected_cb or keep, "127.0.0.1", 0, **kwargs)
+        server = loop.run_until_complete(starting)
+        try:
+            yield server, connected
+        finally:
+            server.close()
             turn(loop, 4)

@@ -18,8 +18,18 @@ def is_stream(protocol: Any) -> bool:
     return isinstance(protocol, asyncio.StreamReaderProtocol)
 
 
+CLIENTS = ("create_connection",)
+SERVERS = ("create_server",)
+UNIX = ("create_unix_connection", "create_unix_server")
+
+
 class TampersWithStreams(Stock):
-    """Changes the protocol of a stream before it is used, and its transport before it is announced."""
+    """Changes the protocol of a stream before it is used, and its transport before it is announced.
+
+    Those of the connections and servers that are made by the methods `of`.
+    """
+
+    of: tuple[str, ...] = CLIENTS
 
     def tamper(self, protocol: Any) -> None:
         pass
@@ -44,7 +54,20 @@ class TampersWithStreams(Stock):
         return make
 
     async def create_connection(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
-        return await super().create_connection(self.tampered(protocol_factory), *args, **kwargs)
+        return await super().create_connection(self._made("create_connection", protocol_factory), *args, **kwargs)
+
+    async def create_server(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        return await super().create_server(self._made("create_server", protocol_factory), *args, **kwargs)
+
+    async def create_unix_connection(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        made = self._made("create_unix_connection", protocol_factory)
+        return await super().create_unix_connection(made, *args, **kwargs)
+
+    async def create_unix_server(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        return await super().create_unix_server(self._made("create_unix_server", protocol_factory), *args, **kwargs)
+
+    def _made(self, method: str, protocol_factory: Any) -> Any:
+        return self.tampered(protocol_factory) if method in self.of else protocol_factory
 
 
 @breaks("streams.open-connection")

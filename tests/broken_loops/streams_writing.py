@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from tests.broken_loops import breaks
-from tests.broken_loops.streams import TampersWithStreams
+from tests.broken_loops.streams import SERVERS, TampersWithStreams
 from tests.broken_loops.subprocess_transport import lost_once, replaced
 
 Stock = asyncio.SelectorEventLoop
@@ -167,29 +167,18 @@ class KnowsNoDefault(TampersWithStreams):
         replaced(transport, "get_extra_info", lambda info, name, default=None: info(name))
 
 
-class _TampersWithServers(TampersWithStreams):
-    """Changes the protocols of accepted streams."""
-
-    async def create_server(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
-        return await super().create_server(self.accepting(protocol_factory), *args, **kwargs)
-
-    def accepting(self, protocol_factory: Any) -> Any:
-        return self.tampered(protocol_factory)
-
-    async def create_connection(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
-        return await Stock.create_connection(self, protocol_factory, *args, **kwargs)
-
-
 @breaks("streams.server")
-class AcceptsWithoutReading(_TampersWithServers):
+class AcceptsWithoutReading(TampersWithStreams):
     """The first line that a server's stream receives is lost."""
+
+    of = SERVERS
 
     def tamper(self, protocol: Any) -> None:
         replaced(protocol, "data_received", lambda told, data: told(b"\n"))
 
 
 @breaks("streams.server-error")
-class HandlersRunUnseen(_TampersWithServers):
+class HandlersRunUnseen(TampersWithStreams):
     """The exceptions of a handler's task are not looked at, nor reported."""
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
