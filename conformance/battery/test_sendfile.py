@@ -26,6 +26,9 @@ LARGE = bytes(range(251)) * 6000  # 1.5 MB: more than shrunk buffers take, of a 
 MEDIUM = LARGE[:80_000]  # several blocks, and no more than the system takes at once
 # A regular file is sent by os.sendfile(); what is in memory only is read and written.
 KINDS = each("kind", ["file", "memory"])
+KINDS_AND_TLS = each(
+    "kind", ["file", "memory", "tls"]
+)  # a transport for TLS is another one, with a fallback of its own
 
 
 @contextlib.contextmanager
@@ -54,9 +57,14 @@ def connected(loop: Loop) -> Iterator[tuple[Any, Any, socket.socket]]:
             turn(loop, 3)
 
 
+def connected_for(loop: Loop, patience: Patience, kind: str) -> Any:
+    """A connection as `connected()` makes it, over TLS if that is the kind."""
+    return secured(loop, patience) if kind == "tls" else connected(loop)
+
+
 def several(kind: str) -> bytes:
     """Data that takes several pieces, but does not ask more of the fallback than `sendfile.fallback-buffers` does."""
-    return LARGE if kind == "file" else MEDIUM
+    return MEDIUM if kind == "memory" else LARGE
 
 
 @requirement("sendfile.content", MUST, cite=CITE)
@@ -125,7 +133,7 @@ def test_count_tells_how_much_to_send(loop: Loop, patience: Patience, tmp_path: 
 
 
 @requirement("sendfile.count-large", MUST, cite=CITE)
-@KINDS
+@KINDS_AND_TLS
 def test_count_holds_for_all_pieces(loop: Loop, patience: Patience, tmp_path: Path, kind: str) -> None:
     """count is the total number of bytes to transmit, though they take many pieces.
 
@@ -133,7 +141,7 @@ def test_count_holds_for_all_pieces(loop: Loop, patience: Patience, tmp_path: Pa
     """
     data = several(kind)
     count = len(data) - 10_000
-    with connected(loop) as (transport, _, peer), source(kind, tmp_path, data) as file:
+    with connected_for(loop, patience, kind) as (transport, _, peer), source(kind, tmp_path, data) as file:
         receiving = in_thread(lambda: receive_exactly(peer, count + 1))
         assert loop.run_until_complete(loop.sendfile(transport, file, 1, count)) == count
         transport.write(b"!")
@@ -152,31 +160,36 @@ def test_a_count_beyond_the_end_sends_to_the_end(loop: Loop, tmp_path: Path, kin
 
 
 @requirement("sendfile.empty", MUST, cite=CITE)
-@KINDS
-def test_an_empty_file_is_sent(loop: Loop, tmp_path: Path, kind: str) -> None:
+@KINDS_AND_TLS
+def test_an_empty_file_is_sent(loop: Loop, patience: Patience, tmp_path: Path, kind: str) -> None:
     """sendfile() of an empty file sends nothing and returns 0.
 
     If this fails: look for a wait until the socket takes the nothing, or for a fallback that is not needed.
     """
-    with connected(loop) as (transport, _, _), source(kind, tmp_path, b"") as file:
+    with connected_for(loop, patience, kind) as (transport, _, _), source(kind, tmp_path, b"") as file:
         assert loop.run_until_complete(loop.sendfile(transport, file)) == 0
         assert not transport.is_closing()
 
 
 @requirement("sendfile.position", MUST, cite=CITE)
 @KINDS
-def test_the_position_is_updated(loop: Loop, tmp_path: Path, kind: str) -> None:
+def test_the_position_is_updated(loop: Loop, patience: Patience, tmp_path: Path, kind: str) -> None:
     """The file position is updated: file.tell() is offset and the number of bytes sent.
 
-    If this fails: look for os.sendfile(), which with an offset leaves the position where it was.
+    If this fails: look for os.sendfile(), which with an offset leaves the position where it was, or for a count that
+    begins anew with every piece.
     """
-    with connected(loop) as (transport, _, _), source(kind, tmp_path, SMALL) as file:
+    with connected(loop) as (transport, _, peer), source(kind, tmp_path, MEDIUM) as file:
         loop.run_until_complete(loop.sendfile(transport, file, 100, 30))
         assert file.tell() == 130
+        receiving = in_thread(lambda: receive_exactly(peer, len(MEDIUM) - 70))
+        loop.run_until_complete(loop.sendfile(transport, file, 100))
+        assert file.tell() == len(MEDIUM)
+        drive(loop, patience, receiving)
 
 
 @requirement("sendfile.position-after-error", MUST, cite=CITE)
-@KINDS
+@KINDS_AND_TLS
 def test_the_position_is_updated_after_an_error(
     loop: Loop, patience: Patience, tmp_path: Path, kind: str, watch: Any
 ) -> None:
@@ -185,7 +198,7 @@ def test_the_position_is_updated_after_an_error(
     If this fails: look for the position set on return only.
     """
     watch.allow("reported")
-    with connected(loop) as (transport, _, peer), source(kind, tmp_path, LARGE) as file:
+    with connected_for(loop, patience, kind) as (transport, _, peer), source(kind, tmp_path, LARGE) as file:
         sending = loop.create_task(loop.sendfile(transport, file, 1000))
         receiving = in_thread(lambda: receive_exactly(peer, 100_000))
         patience.run_until(loop, lambda: sending.done() or not receiving.is_alive(), "the first part of the file")
@@ -197,13 +210,13 @@ def test_the_position_is_updated_after_an_error(
 
 
 @requirement("sendfile.waits", MUST, cite=CITE)
-@KINDS
+@KINDS_AND_TLS
 def test_the_loop_goes_on_while_a_file_is_sent(loop: Loop, patience: Patience, tmp_path: Path, kind: str) -> None:
     """sendfile() is a coroutine that waits for a peer that does not read, and lets the loop go on meanwhile.
 
     If this fails: look for a socket made blocking, or all of the file read into memory and buffered.
     """
-    with connected(loop) as (transport, _, peer), source(kind, tmp_path, LARGE) as file:
+    with connected_for(loop, patience, kind) as (transport, _, peer), source(kind, tmp_path, LARGE) as file:
         sending = loop.create_task(loop.sendfile(transport, file))
         loop.run_until_complete(asyncio.sleep(0.02))
         assert_waits(sending)
@@ -213,13 +226,13 @@ def test_the_loop_goes_on_while_a_file_is_sent(loop: Loop, patience: Patience, t
 
 
 @requirement("sendfile.after-writes", SHOULD, cite=CITE)
-@KINDS
+@KINDS_AND_TLS
 def test_a_file_follows_what_was_written(loop: Loop, patience: Patience, tmp_path: Path, kind: str) -> None:
     """What was written before sendfile() is sent before the file, though it had to be buffered.
 
     If this fails: look for os.sendfile() on a socket while the transport still has data for it.
     """
-    with connected(loop) as (transport, _, peer), source(kind, tmp_path, SMALL) as file:
+    with connected_for(loop, patience, kind) as (transport, _, peer), source(kind, tmp_path, SMALL) as file:
         transport.write(LARGE)
         receiving = in_thread(lambda: receive_exactly(peer, len(LARGE) + len(SMALL)))
         loop.run_until_complete(loop.sendfile(transport, file))
@@ -227,14 +240,14 @@ def test_a_file_follows_what_was_written(loop: Loop, patience: Patience, tmp_pat
 
 
 @requirement("sendfile.before-writes", SHOULD, cite=CITE)
-@KINDS
+@KINDS_AND_TLS
 def test_what_is_written_afterwards_follows_the_file(loop: Loop, patience: Patience, tmp_path: Path, kind: str) -> None:
     """After sendfile() the transport writes again, and what is written is sent after the file.
 
     If this fails: look for a transport that stays locked, or a piece of the file that is still buffered.
     """
     data = several(kind)
-    with connected(loop) as (transport, _, peer), source(kind, tmp_path, data) as file:
+    with connected_for(loop, patience, kind) as (transport, _, peer), source(kind, tmp_path, data) as file:
         receiving = in_thread(lambda: receive_exactly(peer, len(data) + 5))
         loop.run_until_complete(loop.sendfile(transport, file))
         transport.write(b"after")
@@ -242,37 +255,38 @@ def test_what_is_written_afterwards_follows_the_file(loop: Loop, patience: Patie
 
 
 @requirement("sendfile.reading", SHOULD, cite=CITE)
-@KINDS
+@KINDS_AND_TLS
 def test_data_is_received_after_a_file_was_sent(loop: Loop, patience: Patience, tmp_path: Path, kind: str) -> None:
     """After sendfile() the protocol receives data as before.
 
     If this fails: look for reading that is paused for the file, and not resumed.
     """
-    with connected(loop) as (transport, protocol, peer), source(kind, tmp_path, SMALL) as file:
+    with connected_for(loop, patience, kind) as (transport, protocol, peer), source(kind, tmp_path, SMALL) as file:
         loop.run_until_complete(loop.sendfile(transport, file))
         peer.sendall(b"data")
         patience.run_until(loop, lambda: protocol.received == b"data", "the data")
 
 
 @requirement("sendfile.protocol", SHOULD, cite=CITE)
-@KINDS
-def test_the_protocol_is_the_same_afterwards(loop: Loop, tmp_path: Path, kind: str) -> None:
+@KINDS_AND_TLS
+def test_the_protocol_is_the_same_afterwards(loop: Loop, patience: Patience, tmp_path: Path, kind: str) -> None:
     """After sendfile() the transport has the protocol that it had.
 
     If this fails: look for a protocol that stands in while the file is sent, and stays.
     """
-    with connected(loop) as (transport, protocol, _), source(kind, tmp_path, SMALL) as file:
+    with connected_for(loop, patience, kind) as (transport, protocol, _), source(kind, tmp_path, SMALL) as file:
         loop.run_until_complete(loop.sendfile(transport, file))
         assert transport.get_protocol() is protocol
 
 
 @requirement("sendfile.tls", MUST, cite=CITE)
-def test_a_file_is_sent_over_tls(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+@each("side", ["client", "server", "upgraded"])
+def test_a_file_is_sent_over_tls(loop: Loop, patience: Patience, tmp_path: Path, side: str) -> None:
     """With fallback, the default, a file is read and sent where the system call is of no use, as over TLS.
 
     If this fails: look for a file sent in plain text, or not at all.
     """
-    with secured(loop, patience) as (transport, _, peer), source("file", tmp_path, LARGE) as file:
+    with secured(loop, patience, side) as (transport, _, peer), source("file", tmp_path, LARGE) as file:
         receiving = in_thread(lambda: receive_exactly(peer, len(LARGE)))
         assert loop.run_until_complete(loop.sendfile(transport, file)) == len(LARGE)
         assert drive(loop, patience, receiving) == LARGE

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from conformance.battery.test_sendfile import LARGE, SMALL, connected, source
+from conformance.battery.test_sendfile import LARGE, SMALL, connected, connected_for, source
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_exactly, tcp_pair
@@ -87,12 +87,13 @@ def test_without_the_fallback_tls_is_an_error(loop: Loop, patience: Patience, tm
 
 
 @requirement("sendfile.closing", SHOULD, cite=CITE)
-def test_a_closing_transport_sends_no_file(loop: Loop, tmp_path: Path) -> None:
+@each("kind", ["file", "tls"])
+def test_a_closing_transport_sends_no_file(loop: Loop, patience: Patience, tmp_path: Path, kind: str) -> None:
     """sendfile() on a transport that is closing raises an exception.
 
     If this fails: look for a file sent to nobody, and counted as sent.
     """
-    with connected(loop) as (transport, _, _), source("file", tmp_path, SMALL) as file:
+    with connected_for(loop, patience, kind) as (transport, _, _), source(kind, tmp_path, SMALL) as file:
         transport.close()
         with refused(OSError):
             loop.run_until_complete(loop.sendfile(transport, file))
@@ -169,12 +170,13 @@ def test_numbers_are_checked_for_a_socket(loop: Loop, tmp_path: Path, offset: An
 
 
 @requirement("sendfile.lost", SHOULD, cite=CITE)
-def test_an_abort_ends_a_file(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+@each("kind", ["memory", "tls"])
+def test_an_abort_ends_a_file(loop: Loop, patience: Patience, tmp_path: Path, kind: str) -> None:
     """If the transport is aborted while a file is read and sent, sendfile() raises an exception.
 
     If this fails: look for a wait for a transport that is closed.
     """
-    with connected(loop) as (transport, _, _), source("memory", tmp_path, LARGE) as file:
+    with connected_for(loop, patience, kind) as (transport, _, _), source(kind, tmp_path, LARGE) as file:
         sending = loop.create_task(loop.sendfile(transport, file))
         loop.run_until_complete(asyncio.sleep(0.02))
         assert_waits(sending)

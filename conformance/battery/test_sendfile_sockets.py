@@ -118,14 +118,19 @@ def test_an_empty_file_is_sent_over_a_socket(loop: Loop, tmp_path: Path, kind: s
 
 @requirement("sendfile.sock-position", MUST, cite=CITE)
 @KINDS
-def test_the_position_is_updated_by_a_socket(loop: Loop, tmp_path: Path, kind: str) -> None:
+def test_the_position_is_updated_by_a_socket(loop: Loop, patience: Patience, tmp_path: Path, kind: str) -> None:
     """sock_sendfile() updates the file position: file.tell() is offset and the number of bytes sent.
 
-    If this fails: look for os.sendfile(), which with an offset leaves the position where it was.
+    If this fails: look for os.sendfile(), which with an offset leaves the position where it was, or for a count that
+    begins anew with every piece.
     """
-    with sockets() as (ours, _), source(kind, tmp_path, SMALL) as file:
+    with sockets() as (ours, peer), source(kind, tmp_path, LARGE) as file:
         loop.run_until_complete(loop.sock_sendfile(ours, file, 100, 30))
         assert file.tell() == 130
+        receiving = in_thread(lambda: receive_exactly(peer, len(LARGE) - 70))
+        loop.run_until_complete(loop.sock_sendfile(ours, file, 100))
+        assert file.tell() == len(LARGE)
+        drive(loop, patience, receiving)
 
 
 @requirement("sendfile.sock-position-after-error", MUST, cite=CITE)

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from conformance.battery.test_sendfile import CITE, LARGE, SMALL, connected, source
+from conformance.battery.test_sendfile import CITE, KINDS_AND_TLS, LARGE, SMALL, connected, connected_for, source
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_exactly, shrink_buffers, tcp_pair
@@ -69,19 +69,14 @@ def test_a_part_of_a_file_is_sent_over_tls(
 
 
 @requirement("sendfile.paused", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")
-@each("kind", ["file", "memory", "tls"])
+@KINDS_AND_TLS
 def test_a_file_does_not_resume_reading(loop: Loop, patience: Patience, tmp_path: Path, kind: str) -> None:
     """A transport whose reading is paused stays so when a file was sent, until resume_reading() is called.
 
     If this fails: look for reading that is paused for the file, and resumed whatever it was before.
     """
-    with contextlib.ExitStack() as stack:
-        if kind == "tls":
-            connection: Any = secured(loop, patience)
-        else:
-            connection = connected(loop)
-        transport, protocol, peer = stack.enter_context(connection)
-        file = stack.enter_context(source("memory" if kind == "memory" else "file", tmp_path, SMALL))
+    connection = connected_for(loop, patience, kind)
+    with connection as (transport, protocol, peer), source(kind, tmp_path, SMALL) as file:
         transport.pause_reading()
         loop.run_until_complete(loop.sendfile(transport, file))
         peer.sendall(b"data")
