@@ -14,6 +14,7 @@ import pytest
 
 from conformance.kit.generators import Generator, count, start
 from conformance.kit.patience import Patience, turn
+from conformance.kit.protocols import raising
 from conformance.kit.threads import in_thread
 from conformance.kit.waiting import until
 from conformance.loops import Factory
@@ -49,7 +50,7 @@ def test_a_loop_that_does_not_run_sets_no_hooks(make_loop: Factory) -> None:
 
 
 @requirement("asyncgens.hooks-restored", MUST, cite="PEP 525: Finalization")
-@pytest.mark.parametrize("ending", ["stop", "exception"])
+@pytest.mark.parametrize("ending", ["stop", "future", "exception"])
 def test_the_hooks_are_given_back(loop: Loop, ending: str) -> None:
     """When the loop stops, however it does, the hooks are again those that were set before it ran.
 
@@ -62,21 +63,18 @@ def test_the_hooks_are_given_back(loop: Loop, ending: str) -> None:
     def finalizer(_generator: object) -> None:
         """The hook of somebody else."""
 
-    def end() -> None:
-        if ending == "exception":
-            raise SystemExit
-        loop.stop()
-
     mine = (firstiter, finalizer)
     before = sys.get_asyncgen_hooks()
     sys.set_asyncgen_hooks(*mine)
     try:
-        loop.call_soon(end)
-        if ending == "exception":
+        if ending == "future":
+            loop.run_until_complete(asyncio.sleep(0))
+        elif ending == "exception":
+            loop.call_soon(raising(SystemExit()))
             with pytest.raises(SystemExit):
                 loop.run_forever()
         else:
-            loop.run_forever()
+            turn(loop)
         assert tuple(sys.get_asyncgen_hooks()) == mine
     finally:
         sys.set_asyncgen_hooks(*before)

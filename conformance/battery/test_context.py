@@ -346,12 +346,16 @@ def test_protocol_callbacks_see_the_context_of_the_connecting_task(loop: Loop, p
     assert seen == ["of the task"] * 3
 
 
+async def _wait(loop: Loop) -> None:
+    await loop.create_future()
+
+
 @requirement("context.exception-handler", MUST, cite="asyncio-eventloop: loop.set_exception_handler", since="3.12")
-@each("behalf", ["handle", "timer", "task"])
+@each("behalf", ["handle", "timer", "task", "destroyed task"])
 def test_the_exception_handler_runs_in_the_context_of_the_task(loop: Loop, patience: Patience, behalf: str) -> None:
     """If the handler is called on behalf of a Task or Handle, it is run in the contextvars.Context of it.
 
-    If this fails: look for what Python 3.12 added to call_exception_handler().
+    If this fails: look for what Python 3.12 added to call_exception_handler(): the key is handle, future or task.
     """
     seen: list[str] = []
     loop.set_exception_handler(lambda _loop, _context: _ask(seen))
@@ -361,6 +365,11 @@ def test_the_exception_handler_runs_in_the_context_of_the_task(loop: Loop, patie
     if behalf == "task":  # whose exception nobody retrieves
         task: asyncio.Task[None] = loop.create_task(failing(), context=context)
         loop.run_until_complete(asyncio.wait([task]))
+        del task
+        gc.collect()
+    elif behalf == "destroyed task":  # while it waits
+        task = loop.create_task(_wait(loop), context=context)
+        turn(loop, 2)
         del task
         gc.collect()
     elif behalf == "timer":

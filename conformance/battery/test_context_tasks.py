@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import socket
 from collections.abc import Callable
@@ -116,7 +117,7 @@ def test_each_run_begins_with_the_context_of_its_caller(loop: Loop) -> None:
 
 
 @requirement("context.exception-and-return", MUST, cite="PEP 567: contextvars.Context")
-@each("ending", ["returns", "raises"])
+@each("ending", ["returns", "raises", "raises SystemExit"])
 def test_a_context_is_left_however_a_callback_ends(loop: Loop, watch: Any, ending: str) -> None:
     """The context of a callback is left when the callback returns or raises: it can be entered again by Context.run().
 
@@ -125,13 +126,16 @@ def test_a_context_is_left_however_a_callback_ends(loop: Loop, watch: Any, endin
     watch.allow("reported")
 
     def callback() -> None:
-        if ending == "raises":
-            raise LookupError(ending)
+        VARIABLE.set("of the callback")
+        if ending != "returns":
+            raise LookupError(ending) if ending == "raises" else SystemExit(3)
 
     context = contextvars.copy_context()
     loop.call_soon(callback, context=context)
-    turn(loop)
-    assert context.run(VARIABLE.get) == "of nobody"
+    with contextlib.suppress(SystemExit):
+        turn(loop)
+    assert VARIABLE.get() == "of nobody"
+    assert context.run(VARIABLE.get) == "of the callback"
 
 
 @requirement("context.threadsafe-coroutine", SHOULD, cite="asyncio-task: run_coroutine_threadsafe")

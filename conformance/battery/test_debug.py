@@ -8,10 +8,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -106,83 +104,6 @@ def test_the_mode_is_that_of_one_loop(make_loop: Callable[[], Loop]) -> None:
     before = other.get_debug()
     loop.set_debug(not before)
     assert other.get_debug() is before
-
-
-@requirement("debug.slow-default", MUST, cite="asyncio-dev: Debug Mode")
-def test_slow_means_a_tenth_of_a_second(loop: Loop) -> None:
-    """Callbacks that take longer than 100 milliseconds are slow: slow_callback_duration is 0.1 in a new loop.
-
-    If this fails: look for an attribute that is missing, or in milliseconds.
-    """
-    assert loop.slow_callback_duration == 0.1
-
-
-@requirement("debug.slow", MUST, cite="asyncio-dev: Debug Mode")
-@each("limit", [0.002, 0])
-@each("kind", ["callback", "timer", "task", "descriptor", "that raises"])
-def test_slow_callbacks_are_logged(loop: Loop, kind: str, limit: float, patience: Patience) -> None:
-    """In debug mode callbacks that take longer than slow_callback_duration (seconds) are logged; so with task steps.
-
-    If this fails: look for an attribute that can be set but is not looked at, or a way round the measurement.
-    """
-    loop.set_debug(True)
-    loop.slow_callback_duration = limit
-    loop.set_exception_handler(lambda _loop, _context: None)  # which logs nothing
-    ended: list[bool] = []
-
-    def work() -> None:
-        time.sleep(0.02)  # a clock may tick every 16 ms only
-        ended.append(True)
-        if kind == "that raises":
-            raise LookupError
-
-    async def step() -> None:
-        work()
-
-    def once(sock: socket.socket) -> None:
-        loop.remove_writer(sock)
-        work()
-
-    with logged() as records:
-        if kind == "task":
-            loop.run_until_complete(step())
-        elif kind == "descriptor":
-            ours, theirs = socket.socketpair()
-            with ours, theirs:
-                loop.add_writer(ours, once, ours)
-                patience.run_until(loop, lambda: ended, "the callback")
-        else:
-            loop.call_later(0.001, work) if kind == "timer" else loop.call_soon(work)
-            patience.run_until(loop, lambda: ended, "the callback")
-    assert len(records) >= 1
-
-
-@requirement("debug.not-slow", MUST, cite="asyncio-dev: Debug Mode")
-def test_fast_callbacks_are_not_logged(loop: Loop) -> None:
-    """Callbacks that take less than slow_callback_duration are not logged.
-
-    If this fails: look for a limit that cannot be raised.
-    """
-    loop.set_debug(True)
-    loop.slow_callback_duration = 1000
-    with logged() as records:
-        loop.call_soon(time.sleep, 0.11)
-        turn(loop)
-    assert records == []
-
-
-@requirement("debug.off-is-quiet", MUST, cite="asyncio-dev: Debug Mode")
-def test_without_debug_mode_nothing_is_logged(loop: Loop) -> None:
-    """Only in debug mode slow callbacks are logged.
-
-    If this fails: look for a measurement that does not ask for the mode.
-    """
-    loop.set_debug(False)
-    loop.slow_callback_duration = 0.0001
-    with logged() as records:
-        loop.call_soon(time.sleep, 0.002)
-        turn(loop)
-    assert records == []
 
 
 @requirement("debug.future-traceback", MUST, cite="asyncio-dev: Detect never-retrieved exceptions")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.patience import turn
+from conformance.kit.protocols import raising
 from conformance.kit.waiting import turns
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -61,15 +62,21 @@ def test_coroutines_are_tracked_once_debug_mode_is_set(loop: Loop) -> None:
 @requirement("debug.origin-restored", SHOULD, cite="asyncio-dev: Detect never-awaited coroutines")
 @pytest.mark.parametrize("before", [0, 3])
 def test_origin_tracking_ends_with_the_run(loop: Loop, before: int) -> None:
-    """When the loop stops, or debug mode ends while it runs, coroutines are tracked as they were before.
+    """When the loop stops, however it does, or debug mode ends while it runs, coroutines are tracked as before.
 
-    If this fails: look for a depth that is set and never given back.
+    If this fails: look for a depth that is set and never given back, or on one of the ways out only.
     """
     usual = sys.get_coroutine_origin_tracking_depth()
     sys.set_coroutine_origin_tracking_depth(before)
     try:
         loop.set_debug(True)
         turn(loop)
+        assert sys.get_coroutine_origin_tracking_depth() == before
+        loop.run_until_complete(asyncio.sleep(0))
+        assert sys.get_coroutine_origin_tracking_depth() == before
+        loop.call_soon(raising(SystemExit()))
+        with pytest.raises(SystemExit):
+            loop.run_forever()
         assert sys.get_coroutine_origin_tracking_depth() == before
         loop.call_soon(loop.set_debug, False)
         turn(loop)

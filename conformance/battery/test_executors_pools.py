@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from conformance.kit.oddities import odd_callables
 from conformance.kit.patience import Patience
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -57,6 +58,19 @@ def test_keyword_arguments_are_passed_by_partial(loop: Loop) -> None:
     executors = [None, _Elsewhere()]
     work = [loop.run_in_executor(executor, functools.partial(_add, 1, base=10), 2) for executor in executors]
     assert loop.run_until_complete(asyncio.wait_for(asyncio.gather(*work), None)) == [13, 13]
+
+
+@requirement("executors.any-callable", MUST, cite="asyncio-eventloop: loop.run_in_executor")
+def test_any_callable_can_run_in_an_executor(loop: Loop) -> None:
+    """func is any callable: a function, a method, a class, an object, also one whose truth value is false.
+
+    If this fails: look for a type check for functions, or a test of the function's truth.
+    """
+    trace: list[object] = []
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        for name, function in odd_callables(trace).items():
+            loop.run_until_complete(loop.run_in_executor(pool, function, name))
+    assert trace == list(odd_callables(trace))
 
 
 @requirement("executors.submits-once", SHOULD, cite="asyncio-eventloop: loop.run_in_executor")

@@ -84,10 +84,13 @@ def test_cancel_takes_a_message(loop: Loop, by_name: bool, message: object, plac
     """cancel() takes an argument msg, which is passed to the CancelledError that result() and exception() raise.
 
     If this fails: look for a signature without msg, for a message that is dropped when it is false, or for one that
-    is given away with the first exception.
+    is given away with the first exception. An await asks for the result, too.
     """
     future = loop.create_future()
     assert at(place, loop, lambda: future.cancel(msg=message) if by_name else future.cancel(message))
+    with pytest.raises(asyncio.CancelledError) as caught:
+        loop.run_until_complete(_wait(future))
+    assert caught.value.args == (message,)
     for ask in (future.result, future.exception, future.result):
         with pytest.raises(asyncio.CancelledError) as caught:
             ask()
@@ -226,20 +229,22 @@ def test_functools_partial_passes_parameters(loop: Loop) -> None:
 
 @requirement("futures.callback-context", MUST, cite="asyncio-future: Future.add_done_callback")
 @each("when", ["pending", "done"])
-def test_a_callback_runs_in_the_given_context(loop: Loop, when: str) -> None:
+@each("ending", _ENDINGS)
+def test_a_callback_runs_in_the_given_context(loop: Loop, when: str, ending: str) -> None:
     """The context argument of add_done_callback() specifies the context for the callback to run in.
 
-    If this fails: look for a context that is copied, or used for pending futures only.
+    If this fails: look for a context that is copied, used for pending futures only, or lost by one of the endings.
     """
     future = loop.create_future()
     if when == "done":
-        future.set_result(None)
+        _ENDINGS[ending](future)
     context = contextvars.Context()
     future.add_done_callback(lambda _: _VARIABLE.set("by the callback") and None, context=context)
     if when == "pending":
-        future.set_result(None)
+        _ENDINGS[ending](future)
     turn(loop, 3)
     assert context.get(_VARIABLE) == "by the callback"
+    future.cancelled() or future.exception()
 
 
 @requirement("futures.callback-context-keyword", MUST, cite="asyncio-future: Future.add_done_callback")

@@ -44,6 +44,34 @@ def test_a_running_loop_cannot_be_run_again(make_loop: Factory, what: str) -> No
     assert errors == ["refused"]
 
 
+@requirement("lifecycle.running-elsewhere", SHOULD, cite="PEP 3156: Starting, Stopping and Closing")
+@each("method", ["run_forever", "run_until_complete"])
+def test_another_thread_cannot_run_a_loop_that_runs(make_loop: Factory, method: str) -> None:
+    """run_forever() and run_until_complete() cannot be called when the loop is already running: nor in another thread.
+
+    If this fails: look for a check of the loop that runs in the thread of the caller, which is none.
+    """
+    loop = make_loop()
+    errors: list[str] = []
+    done = loop.create_future()
+    done.set_result(None)
+
+    def run() -> None:
+        try:
+            loop.run_forever() if method == "run_forever" else loop.run_until_complete(done)
+        except RuntimeError:
+            errors.append("refused")
+
+    def run_elsewhere() -> None:
+        loop.stop()  # so that a run that is not refused ends
+        in_thread(run).result()
+        loop.stop()
+
+    loop.call_soon(run_elsewhere)
+    loop.run_forever()
+    assert errors == ["refused"]
+
+
 @requirement("lifecycle.refused-run", SHOULD, cite=("asyncio-eventloop: get_running_loop", "gh-130145"))
 @pytest.mark.parametrize("whose", ["its own", "another"])
 @pytest.mark.parametrize("method", ["run_forever", "run_until_complete"])

@@ -198,7 +198,7 @@ def test_signals_of_two_numbers_reach_their_own_handlers(loop: Loop, patience: P
 
 @requirement("signals.replaced", SHOULD, cite="asyncio-eventloop: loop.add_signal_handler")
 def test_a_second_handler_replaces_the_first(loop: Loop, patience: Patience) -> None:
-    """Adding a handler for a signal that has one replaces it, and its arguments with it.
+    """Adding a handler for a signal that has one replaces it, and its arguments with it: only one can be active.
 
     If this fails: look for a list of handlers, or for arguments that are replaced only by others.
     """
@@ -214,7 +214,8 @@ def test_a_second_handler_replaces_the_first(loop: Loop, patience: Patience) -> 
         loop.add_signal_handler(USR1, lambda *arguments: calls.append(repr(arguments)))
         send()
         await until(patience, lambda: len(calls) == 2, "the third handler")
-        loop.remove_signal_handler(USR1)
+        assert loop.remove_signal_handler(USR1) is True
+        assert loop.remove_signal_handler(USR1) is False, "a handler that was replaced came back"
         assert calls == ["second", "()"]
 
     loop.run_until_complete(scenario())

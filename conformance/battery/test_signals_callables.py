@@ -37,6 +37,28 @@ def test_keyword_arguments_are_passed_by_partial(loop: Loop, patience: Patience)
     assert seen == [(("bound", "argument"), {"key": "word"})]
 
 
+@requirement(
+    "signals.by-name",
+    MUST,
+    cite=("asyncio-eventloop: loop.add_signal_handler", "asyncio-eventloop: loop.remove_signal_handler"),
+)
+def test_callback_and_signal_may_be_given_by_name(loop: Loop, patience: Patience) -> None:
+    """add_signal_handler() takes its documented parameter callback by name, too, and remove_signal_handler() sig.
+
+    If this fails: look for parameters that the loop takes by position only, or calls by another name.
+    """
+    seen: list[str] = []
+
+    async def scenario() -> None:
+        # Not signum: asyncio itself has another name for it than its documentation.
+        loop.add_signal_handler(signal.SIGUSR1, callback=lambda: seen.append("called"))
+        signal.raise_signal(signal.SIGUSR1)
+        await until(patience, lambda: seen, "the callback")
+        assert loop.remove_signal_handler(sig=signal.SIGUSR1) is True
+
+    loop.run_until_complete(scenario())
+
+
 @requirement("signals.plain-numbers", SHOULD, cite="asyncio-eventloop: loop.add_signal_handler")
 @pytest.mark.parametrize("kind", [int, signal.Signals])
 def test_a_signal_may_be_a_plain_number(loop: Loop, patience: Patience, kind: type[int]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.signals import send
 from conformance.kit.waiting import turns
 from conformance.requirement import MUST, SHOULD, requirement
@@ -38,6 +39,17 @@ def test_remove_tells_whether_there_was_a_handler(loop: Loop) -> None:
         assert loop.remove_signal_handler(USR1) is False
 
     loop.run_until_complete(scenario())
+
+
+@requirement("signals.remove-invalid", SHOULD, cite="PEP 3156: Signal callbacks")
+@each("number", [0, -1, signal.NSIG, 100000])
+def test_a_handler_of_an_invalid_signal_cannot_be_removed(loop: Loop, number: int) -> None:
+    """remove_signal_handler() raises the same exceptions as add_signal_handler(): ValueError for an invalid number.
+
+    If this fails: look for a number that is only looked up in a table of handlers.
+    """
+    with pytest.raises(ValueError):  # noqa: PT011 (no message is part of the contract)
+        loop.remove_signal_handler(number)
 
 
 @requirement("signals.removed", MUST, cite="asyncio-eventloop: loop.remove_signal_handler")

@@ -97,11 +97,11 @@ def test_the_last_factory_is_used(loop: Loop) -> None:
 
 
 @requirement("tasks.factory-callable", SHOULD, cite="asyncio-eventloop: loop.set_task_factory")
-@each("what", [42, "factory"], ids=repr)
+@each("what", [42, "factory", 0, "", False], ids=repr)
 def test_a_factory_must_be_callable(loop: Loop, what: Any) -> None:
     """If factory is neither None nor callable, set_task_factory() raises an exception.
 
-    If this fails: look for an error that comes only with the first task.
+    If this fails: look for an error that comes only with the first task, or what is false taken for None.
     """
     with refused():
         loop.set_task_factory(what)

@@ -51,9 +51,10 @@ def test_a_call_from_a_thread_wakes_a_loop_that_waits(loop: Loop, patience: Pati
 def test_every_call_from_a_thread_wakes_the_loop(loop: Loop, patience: Patience) -> None:
     """call_soon_threadsafe() wakes a loop that waits each time, however often it was woken before.
 
-    If this fails: look for a wake-up that is noted and not taken back when the loop has woken.
+    If this fails: look for a wake-up that is noted and not taken back when the loop has woken, or when it starts.
     """
     calls = threading.Semaphore(0)
+    in_thread(lambda: loop.call_soon_threadsafe(lambda: None)).result()  # while it does not run
 
     def work() -> None:
         try:

@@ -10,6 +10,7 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.places import PLACES, at
+from conformance.loops import Factory
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -189,6 +190,22 @@ def test_cancelling_a_timer_that_ran_has_no_effect(loop: Loop, patience: Patienc
     first.cancel()
     patience.run_until(loop, lambda: len(fired) == 2, "the second timer")
     assert not second.cancelled()
+
+
+@requirement("timers.cancel-after-close", SHOULD, cite="asyncio-eventloop: Handle.cancel")
+@each("delay", [0, 0.001, 1000])
+def test_a_timer_can_be_cancelled_after_its_loop_was_closed(make_loop: Factory, delay: float) -> None:
+    """A handle may be cancelled after close(), which has discarded its callback: nothing is raised.
+
+    If this fails: look for a timer of the library underneath that close() has freed, or a check for a closed loop.
+    What cleans up late, in finally or __del__(), cannot know.
+    """
+    loop = make_loop()
+    handles = [loop.call_later(delay, lambda: None), loop.call_soon(lambda: None)]
+    loop.close()
+    for handle in handles:
+        handle.cancel()
+        assert handle.cancelled() is True
 
 
 @requirement("timers.cancelled-far-timer", SHOULD, cite="asyncio-eventloop: Handle.cancel")

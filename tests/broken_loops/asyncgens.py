@@ -54,6 +54,16 @@ class GivesHooksBackAtStopsOnly(Stock):
             raise
 
 
+@breaks("asyncgens.hooks-restored")
+class KeepsItsHooksAfterAFuture(Stock):
+    """When run_until_complete() returns, the hooks are those of the loop."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        result = super().run_until_complete(future)
+        sys.set_asyncgen_hooks(self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook)  # type: ignore[attr-defined]
+        return result
+
+
 @breaks("asyncgens.hooks-per-thread")
 class HooksTheThreadOfItsMaker(EventLoop):
     """In the thread that made the loop the hooks stay from the first run on; in others they are set for good."""

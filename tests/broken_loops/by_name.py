@@ -162,3 +162,19 @@ class StartsByPosition(Stock):
 
     async def subprocess_shell(self, factory: Any, cmd: Any, /, **kwargs: Any) -> Any:  # type: ignore[override]
         return await super().subprocess_shell(factory, cmd, **kwargs)
+
+
+@breaks("signals.by-name")
+class SignalsByPosition(Stock):
+    """remove_signal_handler() takes the signal by position only."""
+
+    def remove_signal_handler(self, sig: int, /) -> bool:
+        return super().remove_signal_handler(sig)
+
+
+@breaks("signals.by-name")
+class HandlersOfSignalsByPosition(Stock):
+    """add_signal_handler() takes its callback by position only."""
+
+    def add_signal_handler(self, sig: int, callback: Any, /, *args: Any) -> None:
+        super().add_signal_handler(sig, callback, *args)

@@ -297,3 +297,14 @@ class HasAQueueOfFixedSize(EventLoop):
         if len(self._ready) >= 65_536:
             self._ready.popleft()
         return super().call_soon(callback, *args, context=context)
+
+
+@breaks("callbacks.once")
+class EqualCallsAreOne(Stock):
+    """call_soon() takes a callback that waits already with equal arguments for the same call."""
+
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        for handle in self._ready:  # type: ignore[attr-defined]
+            if args and (handle._callback, handle._args) == (callback, args) and args == ("other",):
+                return handle  # type: ignore[no-any-return]
+        return super().call_soon(callback, *args, context=context)

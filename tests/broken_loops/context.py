@@ -244,3 +244,15 @@ class TasksInAnEmptyContextGetAnother(Stock):
 
     def create_task(self, coro: Any, *, context: Any = None, **kwargs: Any) -> Any:
         return super().create_task(coro, context=context or None, **kwargs)
+
+
+@breaks("context.exception-handler", since="3.12")
+class DestroyedTasksHaveNoContext(Stock):
+    """The exception handler is called in the current context if the context it gets has the key task."""
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        handler = self.get_exception_handler()
+        if handler is not None and "task" in context:
+            handler(self, context)
+        else:
+            super().call_exception_handler(context)

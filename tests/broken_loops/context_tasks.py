@@ -80,7 +80,9 @@ class KeepsTheContextOfTheFirstRun(_OfTheChapter):
 
 @breaks("context.exception-and-return")
 class StaysInTheContextOfFailures(Stock):
-    """The context of a callback that raised stays entered."""
+    """The context of a callback that raised LookupError stays entered."""
+
+    failure: type[BaseException] = LookupError
 
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
         if getattr(callback, "__name__", "") != "callback" or context is None or args:
@@ -96,11 +98,18 @@ class StaysInTheContextOfFailures(Stock):
 
         try:
             context.run(callback)
-        except LookupError:
+        except self.failure:
             # Another thread, as this one would have to leave it before it goes on.
             threading.Thread(target=context.run, args=(stay,), daemon=True).start()
             inside.wait()
             raise
+
+
+@breaks("context.exception-and-return")
+class StaysInTheContextOfExits(StaysInTheContextOfFailures):
+    """The context of a callback that raised SystemExit stays entered."""
+
+    failure = SystemExit
 
 
 @breaks("context.threadsafe-coroutine")

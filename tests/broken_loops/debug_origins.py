@@ -64,3 +64,27 @@ class ZeroIsTheUsualLimit(Stock):
     @slow_callback_duration.setter
     def slow_callback_duration(self, seconds: float) -> None:
         self.limit = seconds
+
+
+@breaks("debug.origin-restored")
+class TracksAfterAnExit(Stock):
+    """After a run in debug mode that SystemExit has left, coroutines are tracked still."""
+
+    def run_forever(self) -> None:
+        try:
+            super().run_forever()
+        except SystemExit:
+            sys.set_coroutine_origin_tracking_depth(10)
+            raise
+
+
+@breaks("debug.origin-restored")
+class TracksAfterAMainCoroutine(Stock):
+    """After run_until_complete() in debug mode, coroutines are tracked still."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        try:
+            return super().run_until_complete(future)
+        finally:
+            if self.get_debug():
+                sys.set_coroutine_origin_tracking_depth(10)

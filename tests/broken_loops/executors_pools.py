@@ -79,3 +79,11 @@ class ShutsDownTheFormerDefault(Stock):
         super().set_default_executor(executor)
         if former is not None:
             former.shutdown(wait=False)
+
+
+@breaks("executors.any-callable")
+class FalseFunctionsAreNone(Stock):
+    """A function whose truth value is false is not called."""
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        return super().run_in_executor(executor, func or (lambda *_: None), *args)

@@ -97,3 +97,18 @@ class StopCancelsTasks(Stock):
         for task in asyncio.all_tasks(self):
             if task.get_coro().__name__ == "wait":  # type: ignore[union-attr]
                 task.cancel()
+
+
+@breaks("lifecycle.running-elsewhere")
+class AsksItsOwnThreadOnly(EventLoop):
+    """A loop that runs can be run in another thread at the same time."""
+
+    def run_forever(self) -> None:
+        if self.is_running() and asyncio._get_running_loop() is None:
+            return
+        super().run_forever()
+
+    def run_until_complete(self, future: Any) -> Any:
+        if self.is_running() and asyncio._get_running_loop() is None:
+            return future.result()
+        return super().run_until_complete(future)

@@ -171,3 +171,29 @@ class KeepsTheArgumentsOfTheFirst(Stock):
     def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
         before = self._signal_handlers.get(sig)  # type: ignore[attr-defined]
         super().add_signal_handler(sig, callback, *(args or (before._args if before else ())))
+
+
+@breaks("signals.replaced")
+class PutsTheFormerHandlerBack(Stock):
+    """When a handler that has replaced another is removed, the other one is the handler again."""
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:  # type: ignore[override]
+        super().add_signal_handler(sig, callback, *args)
+        self.__dict__.setdefault("former", {}).setdefault(sig, []).append((callback, *args))
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        was = super().remove_signal_handler(sig)
+        former = self.__dict__.get("former", {}).get(sig)
+        if was and not self.is_closed():
+            former.pop()
+            if former:
+                super().add_signal_handler(sig, *former[-1])
+        return was
+
+
+@breaks("signals.remove-invalid")
+class RemovesWhateverIsAsked(Stock):
+    """remove_signal_handler() returns False for what is no signal."""
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        return sig in signal.valid_signals() and super().remove_signal_handler(sig)

@@ -59,6 +59,14 @@ class FactoriesAreNotChecked(OwnFactory):
     """set_task_factory() takes any object."""
 
 
+@breaks("tasks.factory-callable")
+class WhatIsFalseIsNoFactory(Stock):
+    """set_task_factory() takes what is false, and not callable, for None."""
+
+    def set_task_factory(self, factory: Any) -> None:
+        super().set_task_factory(factory if factory or callable(factory) else None)
+
+
 @breaks("tasks.factory-per-loop")
 class OneFactoryForAllLoops(OwnFactory):
     """The task factory is shared by all loops of the process."""

@@ -113,3 +113,31 @@ class ChecksWhatCopiesContexts(Stock):
         if context is not None and self.get_debug() and elsewhere():
             return self.call_soon_threadsafe(callback, *args, context=context)
         return super().call_soon(callback, *args, context=context)
+
+
+@breaks("threads.debug-wrong-thread")
+class ChecksFromTheNextRunOn(Stock):
+    """Calls from other threads are accepted in the run in which debug mode was set."""
+
+    checks = False
+
+    def run_forever(self) -> None:
+        self.checks = self.get_debug()
+        super().run_forever()
+
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        if self.get_debug() and not self.checks and elsewhere():
+            return self.call_soon_threadsafe(callback, *args, context=context)
+        return super().call_soon(callback, *args, context=context)
+
+
+@breaks("threads.wakes-again")
+class NotesWhatItDropsAtTheStart(Stock):
+    """Once it was woken while it did not run, the loop is not woken any more."""
+
+    is_noted = False
+
+    def _write_to_self(self) -> None:
+        if not self.is_noted:
+            self.is_noted = not self.is_running()
+            super()._write_to_self()  # type: ignore[misc]

@@ -131,3 +131,53 @@ class SweepsTheHeapToAList(EventLoop):
             timers.cancelled_hint = 0
 
         timers._sweep = sweep  # type: ignore[method-assign]
+
+
+class _FarDeadlines(Stock):
+    """A loop that changes what call_at() gets when it is called for itself."""
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        return super().call_at(self.time() + delay, callback, *args, context=context)
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        return super().call_at(self.changed(when), callback, *args, context=context)
+
+    def changed(self, when: float) -> float:
+        return when
+
+
+@breaks("timers.far-future")
+class DeadlinesWrapAfterTwentyFiveDays(_FarDeadlines):
+    """A deadline is kept in 31 bits of milliseconds from now, by call_at() only."""
+
+    def changed(self, when: float) -> float:
+        return when if (when - self.time()) * 1000 < 2**31 else self.time()
+
+
+@breaks("timers.far-future")
+class DeadlinesAreForToday(_FarDeadlines):
+    """call_at() refuses a deadline that is further away than a day."""
+
+    def changed(self, when: float) -> float:
+        if when - self.time() > 23 * 3600:
+            raise OverflowError("more than a day")
+        return when
+
+
+@breaks("timers.far-future")
+class IntegersAreOfThirtyTwoBits(Stock):
+    """A delay that is an int, and not a float, must be less than 2**31 milliseconds."""
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        if isinstance(delay, int) and delay * 1000 >= 2**31:
+            raise OverflowError("int too large")
+        return super().call_later(delay, callback, *args, context=context)
+
+
+@breaks("timers.cancel-after-close")
+class NothingIsCancelledAfterClose(Stock):
+    """cancel() of a timer raises RuntimeError if the loop was closed."""
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        if self.is_closed():
+            raise RuntimeError("the loop is closed")

@@ -1,0 +1,134 @@
+"""Chapter debug: which callbacks are slow, and that slow ones are logged, whichever way the loop came to them."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from conformance.kit.cases import each
+from conformance.kit.logs import logged
+from conformance.kit.patience import turn
+from conformance.kit.signals import send
+from conformance.kit.threads import in_thread
+from conformance.requirement import MUST, requirement
+
+Loop = asyncio.AbstractEventLoop
+Work = Callable[[], None]
+# Ways to have `work` called by the loop; what they return is kept meanwhile.
+_WAYS: dict[str, Callable[[Loop, Work], object]] = {
+    "callback": lambda loop, work: loop.call_soon(work),
+    "timer": lambda loop, work: loop.call_later(0.001, work),
+    "from a thread": lambda loop, work: in_thread(lambda: loop.call_soon_threadsafe(work)).result(),
+    "done callback": lambda loop, work: _done(loop).add_done_callback(lambda _: work()),
+    "task": lambda loop, work: loop.create_task(_steps(work)),
+    "later step": lambda loop, work: loop.create_task(_steps(work, 0, 0.001)),
+}
+
+
+def _done(loop: Loop) -> asyncio.Future[None]:
+    future = loop.create_future()
+    future.set_result(None)
+    return future
+
+
+async def _steps(work: Work, *delays: float) -> None:
+    for delay in delays:
+        await asyncio.sleep(delay)
+    work()
+
+
+@contextmanager
+def _scheduled(loop: Loop, way: str, work: Work) -> Iterator[None]:
+    """While the block runs the loop, it will call `work`, once."""
+    if way == "signal":
+        loop.add_signal_handler(signal.SIGUSR1, work)
+        loop.call_soon(send)
+        yield
+        loop.remove_signal_handler(signal.SIGUSR1)
+    elif way in ("reader", "writer"):
+        ours, theirs = socket.socketpair()
+
+        def once() -> None:
+            loop.remove_reader(ours) if way == "reader" else loop.remove_writer(ours)
+            work()
+
+        with ours, theirs:
+            theirs.send(b"x")
+            loop.add_reader(ours, once) if way == "reader" else loop.add_writer(ours, once)
+            yield
+    else:
+        kept = _WAYS[way](loop, work)
+        yield
+        del kept
+
+
+@requirement("debug.slow-default", MUST, cite="asyncio-dev: Debug Mode")
+def test_slow_means_a_tenth_of_a_second(loop: Loop) -> None:
+    """Callbacks that take longer than 100 milliseconds are slow: slow_callback_duration is 0.1 in a new loop.
+
+    If this fails: look for an attribute that is missing, or in milliseconds.
+    """
+    assert loop.slow_callback_duration == 0.1
+
+
+@requirement("debug.slow", MUST, cite="asyncio-dev: Debug Mode")
+@each(
+    ("way", "limit"),
+    [
+        *((way, 0.002) for way in (*_WAYS, "reader", "writer", "signal", "that raises")),
+        *((way, 0) for way in ("callback", "timer", "task")),
+    ],
+)
+def test_slow_callbacks_are_logged(loop: Loop, way: str, limit: float) -> None:
+    """In debug mode callbacks that take longer than slow_callback_duration (seconds) are logged; so with task steps.
+
+    If this fails: look for an attribute that can be set but is not looked at, or a way round the measurement: of
+    watched descriptors, signals, other threads, or steps that a future wakes.
+    """
+    loop.set_debug(True)
+    loop.slow_callback_duration = limit
+    loop.set_exception_handler(lambda _loop, _context: None)  # which logs nothing
+    before: list[int] = []
+
+    def work() -> None:
+        before.append(len(records))  # others may be slow, too, on a busy machine
+        time.sleep(0.02)  # a clock may tick every 16 ms only
+        loop.stop()
+        if way == "that raises":
+            raise LookupError
+
+    with logged() as records, _scheduled(loop, "callback" if way == "that raises" else way, work):
+        loop.run_forever()
+        assert len(records) > before[0]
+
+
+@requirement("debug.not-slow", MUST, cite="asyncio-dev: Debug Mode")
+def test_fast_callbacks_are_not_logged(loop: Loop) -> None:
+    """Callbacks that take less than slow_callback_duration are not logged.
+
+    If this fails: look for a limit that cannot be raised.
+    """
+    loop.set_debug(True)
+    loop.slow_callback_duration = 1000
+    with logged() as records:
+        loop.call_soon(time.sleep, 0.11)
+        turn(loop)
+    assert records == []
+
+
+@requirement("debug.off-is-quiet", MUST, cite="asyncio-dev: Debug Mode")
+def test_without_debug_mode_nothing_is_logged(loop: Loop) -> None:
+    """Only in debug mode slow callbacks are logged.
+
+    If this fails: look for a measurement that does not ask for the mode.
+    """
+    loop.set_debug(False)
+    loop.slow_callback_duration = 0.0001
+    with logged() as records:
+        loop.call_soon(time.sleep, 0.002)
+        turn(loop)
+    assert records == []

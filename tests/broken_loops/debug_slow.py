@@ -1,0 +1,70 @@
+"""Broken loops of the chapter `debug`: callbacks that may be slow, and nobody says so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from tests.broken_loops import breaks
+
+Stock = asyncio.SelectorEventLoop
+
+
+class _Unmeasured(Stock):
+    """A loop for which no callback that it has `hidden` is slow."""
+
+    limit = 0.1
+    was_hidden = False
+
+    @property
+    def slow_callback_duration(self) -> float:  # type: ignore[override]  # looked up after each callback
+        hidden, self.was_hidden = self.was_hidden, False
+        return float("inf") if hidden else self.limit
+
+    @slow_callback_duration.setter
+    def slow_callback_duration(self, seconds: float) -> None:
+        self.limit = seconds
+
+    def hidden(self, callback: Callable[..., object]) -> Callable[..., object]:
+        def unmeasured(*args: Any) -> None:
+            try:
+                callback(*args)
+            finally:
+                self.was_hidden = self.get_debug()
+
+        return unmeasured
+
+
+@breaks("debug.slow")
+class ThreadsCallUnmeasured(_Unmeasured):
+    """Callbacks of call_soon_threadsafe() are not measured."""
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        return super().call_soon_threadsafe(self.hidden(callback), *args, context=context)
+
+
+@breaks("debug.slow")
+class ReadersAreUnmeasured(_Unmeasured):
+    """Callbacks of add_reader() are not measured."""
+
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:
+        super().add_reader(fd, self.hidden(callback), *args)
+
+
+@breaks("debug.slow")
+class SignalsAreUnmeasured(_Unmeasured):
+    """Callbacks of add_signal_handler() are not measured."""
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:  # type: ignore[override]
+        super().add_signal_handler(sig, self.hidden(callback), *args)
+
+
+@breaks("debug.slow")
+class WhatAFutureWakesIsUnmeasured(_Unmeasured):
+    """Done callbacks, and steps of a task after it has waited for a future, are not measured."""
+
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        if len(args) == 1 and asyncio.isfuture(args[0]):
+            callback = self.hidden(callback)
+        return super().call_soon(callback, *args, context=context)
