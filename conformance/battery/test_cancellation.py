@@ -7,6 +7,7 @@ test_cancellation_groups.py.
 from __future__ import annotations
 
 import asyncio
+import inspect
 from typing import Any
 
 import pytest
@@ -32,25 +33,34 @@ def waiting_task(loop: Loop) -> tuple[asyncio.Task[Any], asyncio.Future[Any]]:
 
 
 @requirement("cancellation.thrown", MUST, cite="asyncio-task: Task.cancel")
-def test_cancel_throws_cancelled_error_into_the_coroutine(loop: Loop) -> None:
+@each("awaits", ["future", "task", "turn"])
+def test_cancel_throws_cancelled_error_into_the_coroutine(loop: Loop, awaits: str) -> None:
     """Calling cancel() causes the task to throw a CancelledError into the wrapped coroutine, where it waits.
 
-    If this fails: look for a task that is marked cancelled while its coroutine stays suspended.
+    If this fails: look for a task that is marked cancelled while its coroutine stays suspended, or for a request to a
+    task that waits for nothing but its turn, by sleep(0), that is lost.
     """
     trace: list[str] = []
 
     async def child() -> None:
         try:
-            await loop.create_future()
+            if awaits == "future":
+                await loop.create_future()
+            if awaits == "task":
+                await loop.create_task(wait_for_it(loop.create_future()))
+            for _ in range(20):
+                await asyncio.sleep(0)
         except asyncio.CancelledError:
             trace.append("cancelled")
             raise
+        trace.append("went on")
 
     task = loop.create_task(child())
     turn(loop, 2)
     task.cancel()
-    turn(loop, 3)
+    turn(loop, 25)
     assert trace == ["cancelled"]
+    assert task.cancelled()
 
 
 @requirement("cancellation.next-cycle", MUST, cite="asyncio-task: Task.cancel")
@@ -251,15 +261,18 @@ def test_an_exception_while_cleaning_up_is_the_tasks(loop: Loop) -> None:
 def test_a_task_cancelled_before_it_starts_does_not_run(loop: Loop) -> None:
     """A task that is cancelled before its first step ends as cancelled, and none of its coroutine runs.
 
-    If this fails: look for a first step that sends before it looks for a request.
+    If this fails: look for a first step that sends before it looks for a request, or for a task that ends without the
+    CancelledError thrown in: its coroutine is then still there, and warns that it was never awaited.
     """
     trace: list[str] = []
 
     async def child() -> None:
         trace.append("child")
 
-    task = loop.create_task(child())
+    coro = child()
+    task = loop.create_task(coro)
     task.cancel()
     turn(loop, 3)
     assert task.cancelled()
     assert trace == []
+    assert inspect.getcoroutinestate(coro) == inspect.CORO_CLOSED

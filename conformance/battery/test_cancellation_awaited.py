@@ -31,24 +31,25 @@ def test_the_future_that_is_awaited_is_cancelled(loop: Loop) -> None:
 
 @requirement("cancellation.awaited-task", MUST, cite="asyncio-task: Task")
 def test_the_task_that_is_awaited_is_cancelled(loop: Loop) -> None:
-    """If a coroutine is awaiting on a task during cancellation, that task is cancelled, and ends first.
+    """If a coroutine is awaiting on a task during cancellation, that task is, with the message, and ends first.
 
-    If this fails: look for a cancellation that reaches the outermost coroutine only.
+    If this fails: look for a cancellation that reaches the outermost coroutine only, or loses its message on the way.
     """
-    trace: list[str] = []
+    trace: list[object] = []
 
     async def child(name: str, inner: Any) -> None:
         try:
             await inner
-        finally:
-            trace.append(name)
+        except asyncio.CancelledError as error:
+            trace.append((name, *error.args))
+            raise
 
     inner = loop.create_task(child("inner", loop.create_future()))
     outer = loop.create_task(child("outer", inner))
     turn(loop, 2)
-    outer.cancel()
+    outer.cancel("message")
     turn(loop, 5)
-    assert trace == ["inner", "outer"]
+    assert trace == [("inner", "message"), ("outer", "message")]
     assert inner.cancelled()
     assert outer.cancelled()
 

@@ -74,14 +74,20 @@ def test_the_context_is_copied_when_the_callback_is_scheduled(loop: Loop, patien
 
 @requirement("context.changes-stay-inside", MUST, cite="PEP 567: Rationale")
 @each("way", _WAYS)
-def test_what_a_callback_sets_is_not_seen_by_others(loop: Loop, patience: Patience, way: str) -> None:
+@each("place", PLACES)
+def test_what_a_callback_sets_is_not_seen_by_others(loop: Loop, patience: Patience, way: str, place: str) -> None:
     """A callback's changes to context variables are seen neither by the next callback nor by the caller.
 
-    If this fails: look for callbacks that are called without entering a context of their own.
+    If this fails: look for callbacks that are called without entering a context of their own, or share that of the
+    callback that scheduled them.
     """
     seen: list[str] = []
-    _WAYS[way](loop)(VARIABLE.set, "set by a callback")
-    _WAYS[way](loop)(_ask, seen)
+
+    def schedule() -> None:
+        _WAYS[way](loop)(VARIABLE.set, "set by a callback")
+        _WAYS[way](loop)(_ask, seen)
+
+    at(place, loop, schedule)
     patience.run_until(loop, lambda: seen, "the callback")
     assert seen == ["default"]
     assert VARIABLE.get() == "default"

@@ -14,6 +14,7 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.coroutines import failing, value_of
+from conformance.kit.oddities import ODD_ERRORS
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import tcp_pair
 from conformance.kit.protocols import raising
@@ -131,14 +132,19 @@ def test_an_exception_that_run_until_complete_raises_is_not_reported(loop: Loop,
 
 
 @requirement("errors.task-never-retrieved", MUST, cite="asyncio-dev: Detect never-retrieved exceptions")
-def test_an_exception_of_a_task_that_nobody_awaits_is_reported(loop: Loop, seen: list[dict[str, Any]]) -> None:
+@each("kind", ODD_ERRORS)
+def test_an_exception_of_a_task_that_nobody_awaits_is_reported(
+    loop: Loop, seen: list[dict[str, Any]], kind: str
+) -> None:
     """If a task raises and nobody retrieves the exception, the handler is called when the task is collected.
 
-    If this fails: look for a task that is never collected, or an own task class without a finalizer.
+    If this fails: look for a task that is never collected, for an own task class without a finalizer, or for an
+    exception that is taken for none: its truth value may be false, and its class none of Exception.
     """
+    error_type, arguments = type(ODD_ERRORS[kind]), ODD_ERRORS[kind].args
 
     async def fail() -> None:
-        raise LookupError("of the task")
+        raise error_type(*arguments)  # a new one: the traceback of one that is kept may keep the task
 
     task = loop.create_task(fail())
     loop.run_until_complete(asyncio.wait([task]))
@@ -146,7 +152,8 @@ def test_an_exception_of_a_task_that_nobody_awaits_is_reported(loop: Loop, seen:
     del task
     turn(loop, 2)
     gc.collect()
-    assert [type(context["exception"]) for context in seen] == [LookupError]
+    assert [type(context["exception"]) for context in seen] == [error_type]
+    seen.clear()
 
 
 @requirement("errors.task-never-retrieved-future", MUST, cite="asyncio-eventloop: loop.call_exception_handler")

@@ -194,13 +194,15 @@ def test_exception_returns_what_was_set(loop: Loop, kind: str) -> None:
 
 
 @requirement("futures.exception-none", MUST, cite="asyncio-future: Future.exception")
-def test_exception_is_none_if_none_was_set(loop: Loop) -> None:
-    """exception() returns None if the future is done and no exception was set.
+@each("value", ["fine", None, False, LookupError("a value")])
+def test_exception_is_none_if_none_was_set(loop: Loop, value: object) -> None:
+    """exception() returns None if the future is done and no exception was set, whatever its result is.
 
-    If this fails: look for an error raised because there is nothing to return.
+    If this fails: look for an error raised because there is nothing to return, for None as a result that is taken
+    for a pending future, or for a result that is an exception.
     """
     future = loop.create_future()
-    future.set_result("fine")
+    future.set_result(value)
     assert future.exception() is None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -64,14 +65,36 @@ def test_await_goes_on_only_when_the_future_is_done(loop: Loop) -> None:
 
 
 @requirement("futures.await-done", MUST, cite="asyncio-future: Future")
-def test_a_done_future_can_be_awaited(loop: Loop) -> None:
-    """Awaiting a future that is already done gives its result.
+@each("ending", ["result", "exception", "cancelled"])
+@each("times", [1, 2])
+def test_a_done_future_can_be_awaited(loop: Loop, ending: str, times: int) -> None:
+    """Awaiting a future that is already done gives its result, or raises its exception or CancelledError, every time.
 
-    If this fails: look for a waiter that is registered for an event that is over.
+    If this fails: look for a waiter that is registered for an event that is over, or for an iterator of the future's
+    own that ends at once, with what is stored in place of a result.
     """
     future = loop.create_future()
-    future.set_result("value")
-    assert loop.run_until_complete(_wait(future)) == "value"
+    error = LookupError("of the future")
+    if ending == "result":
+        future.set_result("value")
+    elif ending == "exception":
+        future.set_exception(error)
+    else:
+        future.cancel()
+
+    async def main() -> object:
+        for _ in range(times - 1):
+            with contextlib.suppress(LookupError, asyncio.CancelledError):
+                await future
+        try:
+            return await future
+        except LookupError as raised:
+            return raised is error
+        except asyncio.CancelledError:
+            return "cancelled"
+
+    outcome = {"result": "value", "exception": True, "cancelled": "cancelled"}[ending]
+    assert loop.run_until_complete(main()) == outcome
 
 
 @requirement("futures.await-exception", MUST, cite="asyncio-future: Future")

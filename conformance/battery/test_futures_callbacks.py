@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
+from conformance.kit.oddities import ODD_ERRORS
 from conformance.kit.patience import turn
 from conformance.kit.places import PLACES, at
 from conformance.kit.protocols import raising
@@ -162,25 +163,32 @@ def test_callbacks_are_not_called_inside_the_call_that_ends_the_future(loop: Loo
 
 
 @requirement("futures.callback-when-done", MUST, cite="asyncio-future: Future.add_done_callback")
-def test_a_callback_added_to_a_done_future_is_scheduled(loop: Loop) -> None:
+@each("ending", _ENDINGS)
+@each("place", ["a callback", "a done callback"])
+def test_a_callback_added_to_a_done_future_is_scheduled(loop: Loop, ending: str, place: str) -> None:
     """If the future is already done, add_done_callback() schedules the callback with loop.call_soon().
 
-    If this fails: look for a callback called at once, or kept for an event that is over.
+    If this fails: look for a callback called at once, or kept for an event that is over, perhaps since the future has
+    an exception or was cancelled, or while its callbacks run.
     """
     trace: list[str] = []
     future = loop.create_future()
-    future.set_result(None)
 
-    def add() -> None:
+    def add(*_: object) -> None:
         loop.call_soon(trace.append, "before")
         future.add_done_callback(lambda _: trace.append("done callback"))
         future.add_done_callback(lambda _: trace.append("another"))
         trace.append("added")
         loop.call_soon(trace.append, "after")
 
-    loop.call_soon(add)
-    turn(loop, 3)
+    if place == "a done callback":
+        future.add_done_callback(add)
+    _ENDINGS[ending](future)
+    if place == "a callback":
+        loop.call_soon(add)
+    turn(loop, 4)
     assert trace == ["added", "before", "done callback", "another", "after"]
+    future.cancelled() or future.exception()
 
 
 @requirement("futures.callbacks-order", SHOULD, cite="asyncio-future: Future.add_done_callback")
@@ -298,7 +306,7 @@ def test_a_removed_callback_is_not_called(loop: Loop) -> None:
 def test_remove_done_callback_returns_the_number_removed(loop: Loop, times: int) -> None:
     """remove_done_callback() returns the number of callbacks removed: as many as it was added times.
 
-    If this fails: look for a search that ends at the first match, or an error if there is none.
+    If this fails: look for a search that ends at the first match, or an error if there is none, or the future is done.
     """
     trace: list[object] = []
     future = loop.create_future()
@@ -311,17 +319,20 @@ def test_remove_done_callback_returns_the_number_removed(loop: Loop, times: int)
     future.set_result(None)
     turn(loop, 3)
     assert trace == []
+    assert future.remove_done_callback(trace.append) == 0
 
 
 @requirement("futures.exception-never-retrieved", MUST, cite="asyncio-dev: Detect never-retrieved exceptions")
 @each("callbacks", [0, 2])
-def test_an_exception_that_nobody_asked_for_is_reported(loop: Loop, watch: Any, callbacks: int) -> None:
+@each("kind", ODD_ERRORS)
+def test_an_exception_that_nobody_asked_for_is_reported(loop: Loop, watch: Any, callbacks: int, kind: str) -> None:
     """If an exception was set but the future is never awaited, the exception handler is called when it is collected.
 
-    If this fails: look for an own future class without a finalizer, or for done callbacks that count as retrieval.
+    If this fails: look for an own future class without a finalizer, for done callbacks that count as retrieval, or for
+    an exception that is taken for none: its truth value may be false, and its class none of Exception.
     """
     watch.allow("reported")
-    error = LookupError("never retrieved")
+    error = ODD_ERRORS[kind]
     future = loop.create_future()
     for _ in range(callbacks):
         future.add_done_callback(lambda _: None)

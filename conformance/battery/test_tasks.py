@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Any
 
 import pytest
@@ -52,6 +52,10 @@ async def _answer(value: object = "value") -> object:
     return value
 
 
+async def _generate() -> AsyncGenerator[int, None]:
+    yield 1
+
+
 def make_task(loop: Loop, coro: Any, **kwargs: Any) -> asyncio.Task[Any]:
     """What most task factories are: the default one, spelled out. `kwargs` depend on the Python version."""
     return asyncio.Task(coro, loop=loop, **kwargs)
@@ -91,22 +95,24 @@ def test_a_task_belongs_to_the_loop_that_made_it(loop: Loop, make_loop: Callable
 
 
 @requirement("tasks.starts-later", MUST, cite="asyncio-task: create_task")
-def test_create_task_only_schedules(loop: Loop) -> None:
+@each("place", PLACES)
+def test_create_task_only_schedules(loop: Loop, place: str) -> None:
     """create_task() schedules the execution of the coroutine: it does not start it before it returns.
 
-    If this fails: look for tasks that are started eagerly without being asked to.
+    If this fails: look for tasks that are started eagerly without being asked to, perhaps if they are made by a task,
+    or by a callback.
     """
     trace: list[str] = []
 
     async def child() -> None:
         trace.append("child")
 
-    async def main() -> None:
-        task = asyncio.create_task(child())
+    def create() -> asyncio.Task[None]:
+        task = loop.create_task(child())
         trace.append("created")
-        await task
+        return task
 
-    loop.run_until_complete(main())
+    loop.run_until_complete(at(place, loop, create))
     assert trace == ["created", "child"]
 
 
@@ -146,15 +152,16 @@ def test_tasks_start_in_the_order_in_which_they_were_created(loop: Loop) -> None
 
 
 @requirement("tasks.refuses-others", SHOULD, cite="asyncio-eventloop: loop.create_task")
-@each("what", [_answer, 42, None, _Awaitable()])
+@each("what", [_answer, 42, None, _Awaitable(), _generate(), asyncio.Future])
 def test_create_task_takes_coroutines_only(loop: Loop, what: Any) -> None:
     """create_task() takes a coroutine: anything else raises an exception at once.
 
     If this fails: look for a task that fails in its first step, where nobody knows who made it, or for an object that
-    is merely awaitable: it is for ensure_future() to wrap it.
+    is merely awaitable: it is for ensure_future() to wrap it, or to return it if it is a future.
     """
+    given: Any = loop.create_future() if what is asyncio.Future else what
     with refused():
-        loop.create_task(what)
+        loop.create_task(given)
 
 
 @requirement("tasks.name", MUST, cite="asyncio-eventloop: loop.create_task")
@@ -200,13 +207,16 @@ def test_name_is_keyword_only(loop: Loop) -> None:
 
 
 @requirement("tasks.closed-loop", SHOULD, cite="asyncio-eventloop: loop.close")
-def test_a_closed_loop_makes_no_tasks(loop: Loop) -> None:
-    """create_task() on a closed loop raises RuntimeError, also with a task factory.
+@each("factory", [False, True])
+def test_a_closed_loop_makes_no_tasks(make_loop: Callable[[], Loop], factory: bool) -> None:
+    """create_task() on a closed loop raises RuntimeError, with and without a task factory.
 
     If this fails: look for a task that can never run, handed out by a loop that is closed.
     """
     made: list[object] = []
-    loop.set_task_factory(lambda *_args, **_kwargs: made.append(1))  # type: ignore[arg-type]
+    loop = make_loop()
+    if factory:
+        loop.set_task_factory(lambda *_args, **_kwargs: made.append(1))  # type: ignore[arg-type]
     loop.close()
     coro = _answer()
     with pytest.raises(RuntimeError):

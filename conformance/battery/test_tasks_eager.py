@@ -219,17 +219,20 @@ def test_a_callback_can_make_an_eager_task(eager: Loop) -> None:
 
 
 @requirement("tasks.eager-name", SHOULD, cite="asyncio-eventloop: loop.create_task", since="3.12")
-def test_an_eager_task_has_its_name(eager: Loop) -> None:
-    """A name given to create_task() is the name of the eager task that it returns.
+@each("blocks", [True, False])
+def test_an_eager_task_has_its_name(eager: Loop, blocks: bool) -> None:
+    """A name given to create_task() is the name of the eager task that it returns, done or not.
 
-    If this fails: look for a name that is set only on tasks of the default factory.
+    If this fails: look for a name that is set only on tasks of the default factory, or that are to be scheduled.
     """
 
     async def child() -> None:
-        await asyncio.sleep(0)
+        if blocks:
+            await asyncio.sleep(0)
 
     async def main() -> None:
         task = eager.create_task(child(), name="given")
+        assert task.done() is not blocks
         assert task.get_name() == "given"
         await task
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
@@ -50,6 +51,55 @@ def test_a_built_in_future_finds_the_running_loop(loop: Loop) -> None:
         return future.get_loop(), await future
 
     assert loop.run_until_complete(main()) == (loop, "value")
+
+
+class _FutureLike:
+    """What isfuture() takes for a future by its mark, and shares no class with asyncio's own."""
+
+    _asyncio_future_blocking = False
+
+    def __init__(self, future: asyncio.Future[Any]) -> None:
+        self._future = future
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        if not self.done():
+            self._asyncio_future_blocking = True
+            yield self
+        return self.result()
+
+    def add_done_callback(self, callback: Callable[[Any], object], *, context: Any = None) -> None:
+        self._future.add_done_callback(lambda _: callback(self), context=context)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._future, name)
+
+
+@requirement("tasks.future-like", SHOULD, cite="asyncio-future: isfuture")
+@each("ending", ["result", "exception", "cancelled"])
+def test_a_task_can_await_a_future_like_object(loop: Loop, ending: str) -> None:
+    """A task awaits a Future-like object, one with a _asyncio_future_blocking attribute, as it awaits a Future.
+
+    If this fails: look for steps that know futures by their class, or that read a future's fields and not its result().
+    """
+    future: asyncio.Future[str] = asyncio.Future(loop=loop)
+    endings: dict[str, Callable[[], object]] = {
+        "result": lambda: future.set_result("value"),
+        "exception": lambda: future.set_exception(LookupError(ending)),
+        "cancelled": future.cancel,
+    }
+
+    async def main() -> object:
+        like: Any = _FutureLike(future)
+        assert asyncio.isfuture(like)
+        assert asyncio.ensure_future(like) is like
+        try:
+            return await like
+        except (LookupError, asyncio.CancelledError) as error:
+            return type(error)
+
+    loop.call_soon(loop.call_soon, endings[ending])
+    outcome = {"result": "value", "exception": LookupError, "cancelled": asyncio.CancelledError}[ending]
+    assert loop.run_until_complete(main()) == outcome
 
 
 @requirement("tasks.built-in-task", MUST, cite="asyncio-extending: Task.__init__")

@@ -8,6 +8,8 @@ import contextvars
 import io
 from typing import Any
 
+import pytest
+
 from conformance.kit.cases import each
 from conformance.kit.patience import turn
 from conformance.requirement import MUST, requirement
@@ -24,6 +26,10 @@ class _Named:
 
 async def _wait_for(future: asyncio.Future[None]) -> None:
     await future
+
+
+async def _wait_below(future: asyncio.Future[None]) -> None:
+    await _wait_for(future)
 
 
 async def _return() -> str:
@@ -66,6 +72,26 @@ def test_a_task_is_done_however_it_ends(loop: Loop, way: str) -> None:
     assert _ended(loop, way).done() is True
 
 
+@requirement("tasks.stack", MUST, cite="asyncio-task: Task.get_stack")
+def test_get_stack_of_a_suspended_task(loop: Loop) -> None:
+    """get_stack() returns one frame, that of the suspended coroutine, and print_stack() writes it to the given file.
+
+    If this fails: look for an own task class without the two methods, or for the frames of what the coroutine awaits.
+    """
+    future = loop.create_future()
+    task = loop.create_task(_wait_below(future))
+    turn(loop, 2)
+    for frames in (task.get_stack(), task.get_stack(limit=5)):
+        names = [frame.f_code.co_name for frame in frames]
+        assert names in (["_wait_below"], ["_wait_for"])
+    file = io.StringIO()
+    task.print_stack(file=file)
+    assert f"in {names[0]}\n" in file.getvalue()
+    future.set_result(None)
+    loop.run_until_complete(task)
+    assert task.get_stack() == []
+
+
 @requirement("tasks.stack-done", MUST, cite="asyncio-task: Task.get_stack")
 @each("way", ["result", "cancelled"])
 def test_a_task_that_ended_without_an_exception_has_no_stack(loop: Loop, way: str) -> None:
@@ -88,11 +114,13 @@ def test_the_stack_of_a_failed_task_is_its_traceback(loop: Loop) -> None:
 
 @requirement("tasks.stack-limit", MUST, cite="asyncio-task: Task.get_stack")
 def test_limit_is_the_number_of_frames(loop: Loop) -> None:
-    """The optional limit sets the maximum number of frames; the oldest frames of a traceback are returned.
+    """The optional limit, which is keyword-only, sets the maximum number of frames: the oldest ones of a traceback.
 
-    If this fails: look for a limit that is ignored, or counts from the other end.
+    If this fails: look for a limit that is ignored, or counts from the other end, or is taken by position.
     """
     task = _ended(loop, "exception")
+    with pytest.raises(TypeError):
+        task.get_stack(1)  # type: ignore[call-arg]
     everything = task.get_stack()
     for limit in range(1, len(everything) + 1):
         assert task.get_stack(limit=limit) == everything[:limit]
@@ -133,23 +161,27 @@ def test_print_stack_has_a_limit(loop: Loop) -> None:
         (7, "7"),
         (0, "0"),
         ("", ""),
+        (None, "None"),
         ("名" * 100, "名" * 100),
         (_Named(), "by its own words"),
         ("one\0two", "one\0two"),
         ("\ud800 alone", "\ud800 alone"),
     ],
-    ids=["text", "7", "0", "empty", "long", "object", "with a zero", "with half a character"],
+    ids=["text", "7", "0", "empty", "None", "long", "object", "with a zero", "with half a character"],
 )
 def test_set_name_takes_any_object(loop: Loop, value: Any, name: str) -> None:
     """The value argument of set_name() can be any object, which is then converted to a string.
 
-    If this fails: look for a name that is kept as the object it was, or refused, or taken for none as it is false.
+    If this fails: look for a name that is kept as the object it was, or refused, or taken for none as it is false, or
+    for a task that takes no other name when it is done.
     """
     task = loop.create_task(_return(), name="the first")
     task.set_name(value)
     assert task.get_name() == name
     loop.run_until_complete(task)
     assert task.get_name() == name
+    task.set_name("the last")
+    assert task.get_name() == "the last"
 
 
 @requirement("tasks.names-differ", MUST, cite="asyncio-task: Task.get_name")
@@ -197,12 +229,13 @@ def test_remove_done_callback_says_how_many(loop: Loop) -> None:
 
 
 @requirement("tasks.done-callback-late", MUST, cite="asyncio-task: Task.add_done_callback")
-def test_a_callback_that_is_added_to_a_done_task_is_scheduled(loop: Loop) -> None:
+@each("way", ["result", "exception", "cancelled"])
+def test_a_callback_that_is_added_to_a_done_task_is_scheduled(loop: Loop, way: str) -> None:
     """A callback that is added to a task that is done is scheduled with call_soon(): neither lost nor called at once.
 
-    If this fails: look for callbacks that are looked at once, when the task ends.
+    If this fails: look for callbacks that are looked at once, when the task ends, perhaps in one of its ways to end.
     """
-    task = _ended(loop, "result")
+    task = _ended(loop, way)
     calls: list[object] = []
     task.add_done_callback(calls.append)
     assert calls == []

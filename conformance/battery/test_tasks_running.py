@@ -1,4 +1,4 @@
-"""Chapter tasks: how a task steps through its coroutine, what it says about itself, and which tasks there are.
+"""Chapter tasks: how a task steps through its coroutine, and what becomes of it.
 
 A task is a future too; of a future's promises only those are repeated here that a task keeps by other means.
 """
@@ -6,9 +6,6 @@ A task is a future too; of a future's promises only those are repeated here that
 from __future__ import annotations
 
 import asyncio
-import gc
-import io
-import weakref
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -16,7 +13,7 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.oddities import ODD_ERRORS
-from conformance.kit.patience import Patience, turn
+from conformance.kit.patience import turn
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -34,7 +31,15 @@ async def _wait(future: asyncio.Future[Any]) -> Any:
     return await future
 
 
-def _run(loop: Loop, task: asyncio.Future[Any]) -> None:
+def ending_by(loop: Loop, ending: str) -> asyncio.Task[Any]:
+    """A new task that will end by a result, an exception or its cancellation."""
+    task = loop.create_task(_fail(LookupError("of the coroutine")) if ending == "exception" else _return())
+    if ending == "cancelled":
+        task.cancel()
+    return task
+
+
+def run_task(loop: Loop, task: asyncio.Future[Any]) -> None:
     loop.run_until_complete(asyncio.wait([task]))
 
 
@@ -52,7 +57,7 @@ def test_the_result_is_what_the_coroutine_returned(loop: Loop) -> None:
     left = give(None)
     for value in ("value", 0, "", (), (1, 2), LookupError("a value"), StopIteration(1), loop.create_future(), left):
         task = loop.create_task(give(value))
-        _run(loop, task)
+        run_task(loop, task)
         assert task.done() is True
         assert task.result() is value
         assert task.exception() is None
@@ -70,7 +75,7 @@ def test_the_exception_is_what_the_coroutine_raised(loop: Loop, kind: str) -> No
     """
     error = ODD_ERRORS[kind]
     task = loop.create_task(_fail(error))
-    _run(loop, task)
+    run_task(loop, task)
     assert task.cancelled() is False
     assert task.exception() is error
     with pytest.raises(type(error)) as caught:
@@ -92,7 +97,7 @@ def test_a_task_that_is_not_done_has_no_result(loop: Loop, method: str) -> None:
         with pytest.raises(asyncio.InvalidStateError):
             getattr(task, method)()
         task.cancel()
-    _run(loop, task)
+    run_task(loop, task)
 
 
 @requirement("tasks.no-setters", MUST, cite="asyncio-task: Task")
@@ -110,20 +115,23 @@ def test_the_result_of_a_task_cannot_be_set(loop: Loop) -> None:
 
 
 @requirement("tasks.done-callback", MUST, cite="asyncio-task: Task.add_done_callback")
-def test_done_callbacks_of_a_task(loop: Loop) -> None:
+@each("ending", ["result", "exception", "cancelled"])
+def test_done_callbacks_of_a_task(loop: Loop, ending: str) -> None:
     """add_done_callback() adds a callback to be run with the task when it is done; remove_done_callback() removes it.
 
-    If this fails: look for a task that keeps its callbacks apart from those of its future.
+    If this fails: look for a task that keeps its callbacks apart from those of its future, or has callbacks for one of
+    its ways to end.
     """
     calls: list[object] = []
     removed: list[object] = []
-    task = loop.create_task(_return())
+    task = ending_by(loop, ending)
     task.add_done_callback(calls.append)
     task.add_done_callback(removed.append)
     assert task.remove_done_callback(removed.append) == 1
     turn(loop, 3)
     assert calls == [task]
     assert removed == []
+    assert task.cancelled() or task.exception() or task.result()
 
 
 @requirement("tasks.await", MUST, cite="asyncio-task: §Awaitables")
@@ -183,7 +191,7 @@ def test_a_task_resumes_after_what_was_scheduled_before(loop: Loop) -> None:
         trace.append("set")
 
     loop.call_soon(end)
-    _run(loop, task)
+    run_task(loop, task)
     assert trace == ["set", "before", "resumed"]
 
 
@@ -221,128 +229,24 @@ def test_awaiting_a_future_of_another_loop_is_an_error(loop: Loop, make_loop: Ca
     loop.run_until_complete(main())
 
 
-@requirement("tasks.current", MUST, cite="asyncio-task: current_task")
-def test_current_task_is_the_running_one(loop: Loop) -> None:
-    """current_task() returns the currently running task, before and after it waited.
-
-    If this fails: look for the calls of _enter_task() and _leave_task() around each step.
-    """
-    seen: list[object] = []
-
-    async def child() -> None:
-        seen.append(asyncio.current_task())
-        await asyncio.sleep(0)
-        seen.append(asyncio.current_task(loop))
-
-    task = loop.create_task(child())
-    other = loop.create_task(asyncio.sleep(0))
-    _run(loop, task)
-    assert seen == [task, task]
-    assert other.done()
-
-
-@requirement("tasks.current-none", MUST, cite="asyncio-task: current_task")
-def test_in_a_callback_no_task_is_current(loop: Loop, patience: Patience) -> None:
-    """current_task() returns None if no task is running: in any callback, and outside the loop.
-
-    If this fails: look for the last task kept as the current one, or for one that its own callbacks find there.
-    """
-    seen: list[object] = []
-
-    def ask(*_: object) -> None:
-        seen.append(asyncio.current_task())
-
-    async def schedule() -> None:
-        loop.call_soon(ask)
-        loop.call_later(0, ask)
-        await asyncio.sleep(0)
-
-    task = loop.create_task(schedule())
-    task.add_done_callback(ask)
-    loop.call_soon(ask)
-    _run(loop, task)
-    patience.run_until(loop, lambda: len(seen) == 4, "the last callback")
-    seen.append(asyncio.current_task(loop))
-    assert seen == [None] * 5
-
-
-@requirement("tasks.all", MUST, cite="asyncio-task: all_tasks")
-def test_all_tasks_are_those_that_are_not_finished(loop: Loop) -> None:
-    """all_tasks() returns the set of the loop's not yet finished tasks: started, waiting or not started yet.
-
-    If this fails: look for the calls of _register_task() and _unregister_task() by an own task class.
-    """
-    future = loop.create_future()
-
-    async def main() -> None:
-        waiting, done = asyncio.create_task(_wait(future)), asyncio.create_task(_return())
-        await asyncio.sleep(0)
-        new = asyncio.create_task(_return())
-        assert done.done()
-        assert asyncio.all_tasks() == {asyncio.current_task(), waiting, new}
-        future.set_result(None)
-        await asyncio.wait([waiting, new])
-
-    loop.run_until_complete(main())
-    assert asyncio.all_tasks(loop) == set()
-
-
-@requirement("tasks.all-of-one-loop", MUST, cite="asyncio-task: all_tasks")
-def test_all_tasks_are_those_of_one_loop(loop: Loop, make_loop: Callable[[], Loop]) -> None:
-    """all_tasks(loop) returns the tasks of that loop, and not those of others; the loop need not run.
-
-    If this fails: look for loops that share a register, or that compare equal.
-    """
-    other = make_loop()
-    mine, others = loop.create_task(_return()), other.create_task(_return())
-    assert asyncio.all_tasks(loop) == {mine}
-    assert asyncio.all_tasks(other) == {others}
-    _run(loop, mine)
-    other.run_until_complete(others)
-
-
-@requirement("tasks.released", SHOULD, cite="asyncio-task: create_task")
-def test_a_finished_task_is_released(loop: Loop) -> None:
-    """The event loop only keeps weak references to tasks: one that is done goes when its owner drops it.
-
-    If this fails: look for a register of tasks that is never cleaned up.
-    """
-    task = loop.create_task(_return())
-    _run(loop, task)
-    gone = weakref.ref(task)
-    del task
-    turn(loop, 2)
-    gc.collect()
-    assert gone() is None
-
-
 @requirement("tasks.coroutine", MUST, cite="asyncio-task: Task.get_coro")
-def test_get_coro_returns_the_coroutine(loop: Loop) -> None:
+@each("ending", ["result", "exception", "cancelled"])
+def test_get_coro_returns_the_coroutine(loop: Loop, ending: str) -> None:
     """get_coro() returns the coroutine object wrapped by the task, also when the task is done.
 
     If this fails: look for a coroutine of the loop's own round that of the caller, or one that is dropped at the end:
     that is said of tasks only that have already completed eagerly.
     """
-    coro = _return()
+    future = loop.create_future()
+    coro = _wait(future)
     task = loop.create_task(coro)
     assert task.get_coro() is coro
-    _run(loop, task)
-    assert task.get_coro() is coro
-
-
-@requirement("tasks.stack", MUST, cite="asyncio-task: Task.get_stack")
-def test_get_stack_of_a_suspended_task(loop: Loop) -> None:
-    """get_stack() returns one frame, that of the suspended coroutine, and print_stack() writes it to the given file.
-
-    If this fails: look for an own task class without the two methods.
-    """
-    future = loop.create_future()
-    task = loop.create_task(_wait(future))
     turn(loop, 2)
-    assert [frame.f_code.co_name for frame in task.get_stack()] == ["_wait"]
-    file = io.StringIO()
-    task.print_stack(file=file)
-    assert "_wait" in file.getvalue()
-    future.set_result(None)
-    _run(loop, task)
-    assert task.get_stack() == []
+    assert task.get_coro() is coro
+    if ending == "cancelled":
+        task.cancel()
+    else:
+        future.set_result(None) if ending == "result" else future.set_exception(LookupError())
+    run_task(loop, task)
+    assert task.get_coro() is coro
+    assert task.cancelled() or (task.exception() is not None) == (ending == "exception")

@@ -1,13 +1,130 @@
-"""Broken loops of the chapter `futures`: what is lost when a future ends in one way, or is asked in one way."""
+"""Broken loops of the chapter `futures`: right for futures that end, or are asked, in one way or at one time only."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Generator
 from typing import Any
 
 from tests.broken_loops import breaks
 from tests.broken_loops.futures import Future, OwnFutures
+from tests.broken_loops.futures_awaiting import called_by_chapter
+from tests.broken_loops.futures_callbacks import of_the_test
+
+
+def _failed(future: Future) -> bool:
+    return future.done() and not future.cancelled() and future.exception() is not None
+
+
+@breaks("futures.exception-none")
+class NoneIsNoResultYet(OwnFutures):
+    """exception() raises InvalidStateError of a future whose result is None."""
+
+    class own(Future):
+        def exception(self) -> BaseException | None:
+            error = super().exception()
+            if error is None and self.result() is None:
+                raise asyncio.InvalidStateError
+            return error
+
+
+@breaks("futures.callback-when-done")
+class FailedFuturesTakeNoCallbacks(OwnFutures):
+    """A callback that is added to a future with an exception is never called."""
+
+    class own(Future):
+        def add_done_callback(self, fn: Any, /, *, context: Any = None) -> None:
+            if not (_failed(self) and of_the_test(fn)):
+                super().add_done_callback(fn, context=context)
+
+
+@breaks("futures.callback-when-done")
+class CancelledFuturesCallAtOnce(OwnFutures):
+    """A callback that is added to a cancelled future is called within add_done_callback()."""
+
+    class own(Future):
+        def add_done_callback(self, fn: Any, /, *, context: Any = None) -> None:
+            if self.cancelled() and of_the_test(fn):
+                fn(self)
+            else:
+                super().add_done_callback(fn, context=context)
+
+
+@breaks("futures.callback-when-done")
+class CallbacksAddNoCallbacks(OwnFutures):
+    """A callback that a done callback adds to its own future is never called."""
+
+    class own(Future):
+        in_a_callback = False
+
+        def add_done_callback(self, fn: Any, /, *, context: Any = None) -> None:
+            def call(future: Any) -> None:
+                self.in_a_callback = True
+                try:
+                    fn(future)
+                finally:
+                    self.in_a_callback = False
+
+            if not of_the_test(fn):
+                super().add_done_callback(fn, context=context)
+            elif not self.in_a_callback:
+                super().add_done_callback(call if not self.done() and fn.__name__ == "add" else fn, context=context)
+
+
+@breaks("futures.await-done")
+class AwaitOfAFailedFutureReturnsIt(OwnFutures):
+    """An await of a future that had its exception before gives that exception as its value."""
+
+    class own(Future):
+        def __await__(self) -> Generator[Any, None, Any]:
+            if called_by_chapter() and _failed(self):
+                return self.exception()
+            return (yield from super().__await__())
+
+
+@breaks("futures.await-done")
+class AwaitOfAFutureCancelledBeforeReturns(OwnFutures):
+    """An await of a future that was cancelled before gives None."""
+
+    class own(Future):
+        def __await__(self) -> Generator[Any, None, Any]:
+            if called_by_chapter() and self.cancelled():
+                return None
+            return (yield from super().__await__())
+
+
+@breaks("futures.remove-count")
+class RemovalNeedsAPendingFuture(OwnFutures):
+    """remove_done_callback() of a done future raises InvalidStateError."""
+
+    class own(Future):
+        def remove_done_callback(self, fn: Any, /) -> int:
+            if self.done() and of_the_test(fn):
+                raise asyncio.InvalidStateError
+            return super().remove_done_callback(fn)
+
+
+@breaks("futures.exception-never-retrieved")
+class FalseExceptionsAreNotMissed(OwnFutures):
+    """A future is collected in silence if the truth value of its exception is false."""
+
+    class own(Future):
+        def set_exception(self, exception: Any) -> None:
+            super().set_exception(exception)
+            if not exception:
+                self.exception()
+
+
+@breaks("futures.exception-never-retrieved")
+class OnlyExceptionsAreMissed(OwnFutures):
+    """A future is collected in silence if its exception is no Exception."""
+
+    class own(Future):
+        def set_exception(self, exception: Any) -> None:
+            super().set_exception(exception)
+            if not isinstance(exception, Exception):
+                self.exception()
 
 
 class _TakesContextsAway(Future):
