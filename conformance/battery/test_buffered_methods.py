@@ -16,6 +16,7 @@ from conformance.kit.protocols import Events, Reacts, raising
 from conformance.kit.secured import tls_over
 from conformance.kit.servers import Service, accepted, dial, serving, shut
 from conformance.kit.threads import in_thread
+from conformance.kit.ways import WAYS, joined
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -24,13 +25,14 @@ STREAMING = "asyncio-protocol: Buffered Streaming Protocols"
 
 
 @requirement("buffered.switch-to", MUST, cite=SET)
-def test_a_transport_can_go_over_to_buffers(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_a_transport_can_go_over_to_buffers(loop: Loop, patience: Patience, way: str) -> None:
     """set_protocol() can give a transport with a streaming protocol one with buffers, which gets what follows.
 
     If this fails: look for the kind of the protocol looked at when the transport is made only.
     """
     second = Buffers()
-    with connected(loop, Events()) as (transport, first, peer):
+    with joined(loop, patience, way, Events()) as (transport, first, peer):
         peer.sendall(b"first")
         patience.run_until(loop, lambda: first.received == b"first", "the first data")
         transport.set_protocol(second)
@@ -41,13 +43,14 @@ def test_a_transport_can_go_over_to_buffers(loop: Loop, patience: Patience) -> N
 
 
 @requirement("buffered.switch-from", MUST, cite=SET)
-def test_a_transport_can_go_over_to_streaming(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_a_transport_can_go_over_to_streaming(loop: Loop, patience: Patience, way: str) -> None:
     """set_protocol() can give a transport with a buffered protocol one without, whose data_received() is then called.
 
     If this fails: look for a receive into the old protocol's buffer that is still under way.
     """
     second = Events()
-    with connected(loop) as (transport, first, peer):
+    with joined(loop, patience, way, Buffers()) as (transport, first, peer):
         peer.sendall(b"first")
         patience.run_until(loop, lambda: first.received == b"first", "the first data")
         transport.set_protocol(second)

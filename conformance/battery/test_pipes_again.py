@@ -157,13 +157,13 @@ def test_a_pipe_may_change_hands_as_it_is_made(loop: Loop, patience: Patience) -
     second = Events()
 
     hands_over = Reacts("connection_made", lambda transport: transport.set_protocol(second))
-    with reading(loop, hands_over) as (transport, first, _, end):
+    with reading(loop, hands_over) as (transport, _, _, end):
         assert transport.get_protocol() is second
         os.write(end.number, b"data")
         end.close()
-        patience.run_until(loop, lambda: second.lost or first.lost, "connection_lost()")
+        patience.run_until(loop, lambda: second.lost or hands_over.lost, "connection_lost()")
         assert second.names == ["data_received", "eof_received", "connection_lost"]
-        assert first.names == ["connection_made"]
+        assert hands_over.names == ["connection_made"]
 
 
 @requirement("pipes.named", SHOULD, cite="asyncio-eventloop: loop.connect_read_pipe")

@@ -48,13 +48,19 @@ def test_starting_gives_a_transport_and_the_protocol(loop: Loop, patience: Patie
 
 
 @requirement("subprocess.connection-made", MUST, cite="asyncio-protocol: BaseProtocol.connection_made")
-def test_connection_made_comes_first_and_once(loop: Loop, patience: Patience) -> None:
-    """connection_made() is called once, with the transport of the child, before everything else that happens to it.
+@each("method", ["subprocess_exec", "subprocess_shell"])
+def test_connection_made_comes_first_and_once(loop: Loop, patience: Patience, method: str) -> None:
+    """connection_made() is called once, with the transport that is returned, before everything else that happens to it.
 
-    If this fails: look for output of a fast child that overtakes the announcement.
+    If this fails: look for output of a fast child that overtakes the announcement, or for a transport in a wrapper.
     """
-    protocol = finish(loop, patience, "echo out")
-    assert protocol.calls[0] == ("connection_made", protocol.transport)
+    arguments = ["/bin/sh", "-c", "echo out"] if method == "subprocess_exec" else ["echo out"]
+    transport, protocol = loop.run_until_complete(getattr(loop, method)(ChildEvents, *arguments, stdin=DEVNULL))
+    try:
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+    finally:
+        transport.close()
+    assert protocol.calls[0] == ("connection_made", transport)
     assert protocol.names.count("connection_made") == 1
 
 

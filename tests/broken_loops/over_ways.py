@@ -9,7 +9,7 @@ from typing import Any
 from reference_loop.streams import StreamTransport
 from tests.broken_loops import breaks
 from tests.broken_loops.over_streams import OverStreams
-from tests.broken_loops.tcp_ways import OverAccepted
+from tests.broken_loops.tcp_ways import OverAccepted, OverUnix
 
 Stock = asyncio.SelectorEventLoop
 
@@ -41,6 +41,32 @@ class LimitsOfAcceptedConnectionsComeLate(OverAccepted):
         def _begin(self, waiter: Any) -> None:
             super()._begin(waiter)
             self.set_write_buffer_limits()
+
+
+@breaks("buffered.switch-to")
+class AcceptedConnectionsStayStreaming(OverAccepted):
+    """An accepted connection that began without buffers tells nobody with buffers."""
+
+    class Stream(StreamTransport):
+        begun = False
+
+        def set_protocol(self, protocol: Any) -> None:
+            if not (self.begun and isinstance(protocol, asyncio.BufferedProtocol)):
+                super().set_protocol(protocol)
+            self.begun = True
+
+
+@breaks("buffered.switch-from")
+class UnixConnectionsStayBuffered(OverUnix):
+    """A connection of a Unix socket that began with buffers keeps the protocol that has them."""
+
+    class Stream(StreamTransport):
+        begun = False
+
+        def set_protocol(self, protocol: Any) -> None:
+            if not (self.begun and not isinstance(protocol, asyncio.BufferedProtocol)):
+                super().set_protocol(protocol)
+            self.begun = True
 
 
 @breaks("buffered.pause-inside")

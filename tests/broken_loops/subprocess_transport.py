@@ -80,6 +80,20 @@ class AnnouncesChildrenTwice(TampersWithChildren):
         replaced(protocol, "connection_made", twice)
 
 
+@breaks("subprocess.connection-made")
+class ShellsAreReturnedInAWrapper(Stock):
+    """subprocess_shell() returns a wrapper of the transport that connection_made() was given."""
+
+    async def subprocess_shell(self, *args: Any, **kwargs: Any) -> Any:
+        transport, protocol = await super().subprocess_shell(*args, **kwargs)
+
+        class Wrapper:
+            def __getattr__(self, name: str) -> Any:
+                return getattr(transport, name)
+
+        return Wrapper(), protocol
+
+
 @breaks("subprocess.pipes-when-made")
 class AnnouncesBeforeThePipes(TampersWithChildren):
     """During connection_made() there are no pipe transports."""
