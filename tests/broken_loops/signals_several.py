@@ -171,3 +171,40 @@ class KeepsTheArgumentsOfTheFirst(Stock):
     def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
         before = self._signal_handlers.get(sig)  # type: ignore[attr-defined]
         super().add_signal_handler(sig, callback, *(args or (before._args if before else ())))
+
+
+@breaks("signals.children")
+class ChildrenTakeSigchld(Stock):
+    """A child that is started takes the handler of SIGCHLD away."""
+
+    async def subprocess_exec(self, *args: Any, **kwargs: Any) -> Any:
+        self.remove_signal_handler(signal.SIGCHLD)
+        return await super().subprocess_exec(*args, **kwargs)
+
+
+@breaks("signals.children")
+class ChildrenResetTheHandlers(Stock):
+    """A child that is started takes every other handler away."""
+
+    async def subprocess_exec(self, *args: Any, **kwargs: Any) -> Any:
+        for number in (signal.SIGUSR1, signal.SIGWINCH):
+            self.remove_signal_handler(number)
+        return await super().subprocess_exec(*args, **kwargs)
+
+
+@breaks("signals.children")
+class ARemovalHidesChildren(Stock):
+    """After a handler of SIGCHLD was removed, the end of a child is not told."""
+
+    hidden = False
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        was = super().remove_signal_handler(sig)
+        self.hidden |= was and sig == signal.SIGCHLD
+        return was
+
+    async def subprocess_exec(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        transport, protocol = await super().subprocess_exec(protocol_factory, *args, **kwargs)
+        if self.hidden:
+            transport.set_protocol(asyncio.SubprocessProtocol())
+        return transport, protocol
