@@ -208,3 +208,14 @@ class ARemovalHidesChildren(Stock):
         if self.hidden:
             transport.set_protocol(asyncio.SubprocessProtocol())
         return transport, protocol
+
+
+@breaks("signals.close-removes")
+class CloseRemovesOneHandler(Stock):
+    """close() removes the first of several signal handlers only."""
+
+    def close(self) -> None:
+        handlers = self._signal_handlers  # type: ignore[attr-defined]
+        for number in list(handlers)[1:]:
+            del handlers[number]
+        super().close()

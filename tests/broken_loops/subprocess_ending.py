@@ -247,3 +247,15 @@ class CallbacksCloseNothing(TampersWithChildren):
 
         replaced(protocol, "pipe_data_received", received)
         replaced(transport, "close", lambda close: None if inside else close())
+
+
+@breaks("subprocess.extra-info")
+class ForgetsThePopenAtTheEnd(TampersWithChildren):
+    """get_extra_info('subprocess') is None when the child has returned."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        def info(info: Any, name: str, default: Any = None) -> Any:
+            over = name == "subprocess" and transport.get_returncode() is not None
+            return default if over else info(name, default)
+
+        replaced(transport, "get_extra_info", info)
