@@ -10,7 +10,7 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
-from conformance.kit.pipes import BIG, lost, reading, writing
+from conformance.kit.pipes import BIG, KINDS, both, lost, reading, writing
 from conformance.kit.protocols import Events
 from conformance.kit.refusals import REFUSALS, Answer
 from conformance.kit.threads import in_thread
@@ -32,14 +32,14 @@ def test_connect_read_pipe_gives_a_pair(loop: Loop) -> None:
 
 
 @requirement("pipes.non-blocking", MUST, cite="asyncio-eventloop: loop.connect_read_pipe")
-@each("end", [reading, writing], ids=["read", "write"])
-def test_the_pipe_does_not_block_the_loop(loop: Loop, end: Any) -> None:
-    """The pipe is set to non-blocking mode.
+@each("kind", KINDS)
+def test_the_pipe_does_not_block_the_loop(loop: Loop, patience: Patience, kind: str) -> None:
+    """The pipe is set to non-blocking mode, whichever kind of file it is.
 
     If this fails: look for a read or write that stops the loop until the other end moves.
     """
-    with end(loop) as (_, _, file, _):
-        assert os.get_blocking(file.fileno()) is False
+    with both(loop, patience, kind) as (_, _, *ends):
+        assert [os.get_blocking(end.fileno()) for end in ends] == [False, False]
 
 
 @requirement("pipes.data", MUST, cite="asyncio-protocol: Protocol.data_received")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
-import tty
-from collections.abc import Callable
 from typing import Any
 
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
+from conformance.kit.pipes import KINDS, both
 from conformance.kit.protocols import Events, Reacts, raising
 from conformance.kit.refusals import refused
 from conformance.requirement import MUST, SHOULD, requirement
@@ -20,44 +18,22 @@ RECEIVED = "asyncio-protocol: Protocol.data_received"
 SOME = bytes(range(250)) * 200  # 50 kB: less than a pipe holds
 
 
-def _pipe() -> tuple[Any, Any]:
-    read, write = os.pipe()
-    return open(read, "rb"), open(write, "wb", buffering=0)
-
-
-def _sockets() -> tuple[Any, Any]:
-    return socket.socketpair()
-
-
-def _terminal() -> tuple[Any, Any]:
-    ours, theirs = os.openpty()
-    tty.setraw(theirs)
-    return open(ours, "rb", buffering=0), open(theirs, "wb", buffering=0)
-
-
-_KINDS: dict[str, Callable[[], tuple[Any, Any]]] = {"pipe": _pipe, "sockets": _sockets, "terminal": _terminal}
-
-
 @requirement("pipes.kinds", SHOULD, cite="asyncio-eventloop: loop.connect_read_pipe")
-@each("kind", _KINDS)
+@each("kind", KINDS)
 def test_pipes_sockets_and_terminals_can_be_connected(loop: Loop, patience: Patience, kind: str) -> None:
     """pipe is a file-like object: a buffered one, a socket or a terminal can be read and written, as sys.stdin is.
 
+    What counts is its descriptor: it may be a text file, as sys.stdin is, or an object with fileno() and close().
+
     If this fails: look for a test of the descriptor's kind that only pipes pass, or for a file that must be raw.
     """
-    read_end, write_end = _KINDS[kind]()
-    writer, writing = loop.run_until_complete(loop.connect_write_pipe(Events, write_end))
-    reader, reading = loop.run_until_complete(loop.connect_read_pipe(Events, read_end))
-    writer.write(b"through ")
-    writer.write(b"")
-    writer.write(b"the pipe")
-    patience.run_until(loop, lambda: len(reading.received) >= 16, "the data")
-    assert reading.received == b"through the pipe"
-    reader.close()
-    writer.abort()
-    patience.run_until(loop, lambda: reading.lost and writing.lost, "both connection_lost()")
-    turn(loop, 2)
-    assert (read_end.fileno() if kind == "sockets" else read_end.closed) in (-1, True)
+    with both(loop, patience, kind) as (reading, writer, *ends):
+        writer.write(b"through ")
+        writer.write(b"")
+        writer.write(b"the pipe")
+        patience.run_until(loop, lambda: len(reading.received) >= 16, "the data")
+        assert reading.received == b"through the pipe"
+    assert [end.fileno() == -1 if kind == "sockets" else end.closed for end in ends] == [True, True]
 
 
 @requirement("pipes.one-protocol", MUST, cite="asyncio-eventloop: loop.connect_read_pipe")

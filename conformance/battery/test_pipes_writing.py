@@ -10,6 +10,7 @@ from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive
 from conformance.kit.pipes import BIG, lost, reading, writing
+from conformance.kit.protocols import Events
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -173,15 +174,24 @@ def test_a_reader_that_goes_away_ends_the_connection(loop: Loop, patience: Patie
 
 
 @requirement("pipes.reader-gone", SHOULD, cite="PEP 3156: Event Loop Classes")
-def test_an_idle_writer_notices_that_its_reader_is_gone(loop: Loop, patience: Patience) -> None:
+@each("debug", [False, True])
+def test_an_idle_writer_notices_that_its_reader_is_gone(loop: Loop, patience: Patience, debug: bool) -> None:
     """When the reader closes its end while nothing is written, connection_lost() is called all the same.
 
-    If this fails: look for a write pipe that is watched only while data waits.
+    If this fails: look for a write pipe that is watched only while data waits, or that waits for a change.
     """
+    loop.set_debug(debug)
     with writing(loop) as (_, protocol, _, end):
         turn(loop, 2)
         end.close()
         lost(loop, patience, protocol)
+    theirs, ours = os.pipe()
+    os.close(theirs)
+    file = open(ours, "wb", buffering=0)  # noqa: SIM115 (the transport owns it)
+    transport, late = loop.run_until_complete(loop.connect_write_pipe(Events, file))
+    lost(loop, patience, late)
+    transport.close()
+    turn(loop, 2)
 
 
 @requirement("pipes.is-closing", MUST, cite="asyncio-protocol: BaseTransport.is_closing")

@@ -50,6 +50,19 @@ def test_the_default_offset_is_the_start(loop: Loop, patience: Patience, tmp_pat
             assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, len(SMALL)))) == SMALL
 
 
+@requirement("sendfile.tls", MUST, cite=CITE)
+@each("side", ["client", "server", "upgraded"])
+def test_a_file_is_sent_over_tls(loop: Loop, patience: Patience, tmp_path: Path, side: str) -> None:
+    """With fallback, the default, a file is read and sent where the system call is of no use, as over TLS.
+
+    If this fails: look for a file sent in plain text, or not at all.
+    """
+    with secured(loop, patience, side) as (transport, _, peer), source("file", tmp_path, LARGE) as file:
+        receiving = in_thread(lambda: receive_exactly(peer, len(LARGE)))
+        assert loop.run_until_complete(loop.sendfile(transport, file)) == len(LARGE)
+        assert drive(loop, patience, receiving) == LARGE
+
+
 @requirement("sendfile.tls-part", MUST, cite=CITE)
 @each(("offset", "count"), [(0, None), (300, None), (0, 200), (300, 200), (300, 5000)])
 def test_a_part_of_a_file_is_sent_over_tls(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from typing import Any, cast
 
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.refusals import refused
+from conformance.kit.refusals import REFUSALS, refused
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -37,10 +38,14 @@ def test_an_invalid_signal_number_is_a_value_error(loop: Loop, number: int) -> N
 def test_an_uncatchable_signal_is_a_runtime_error(loop: Loop, number: int) -> None:
     """Raise ValueError if the signal is uncatchable, RuntimeError if there is a problem setting up the handler.
 
-    If this fails: look for an error that is swallowed: nobody can catch SIGKILL.
+    If this fails: look for an error that is swallowed: nobody can catch SIGKILL. Or the handler is in a table already.
     """
     with pytest.raises((ValueError, RuntimeError)):
         loop.add_signal_handler(number, lambda: None)
+    removed = False
+    with contextlib.suppress(*REFUSALS, OSError):  # such a number may be refused here, too
+        removed = loop.remove_signal_handler(number)
+    assert removed is False, "nothing was set"
 
 
 @requirement("signals.not-a-number", SHOULD, cite="asyncio-eventloop: loop.add_signal_handler")
@@ -56,12 +61,21 @@ def test_what_is_no_signal_number_is_a_type_error(loop: Loop, number: Any) -> No
 
 @requirement("signals.no-coroutines", SHOULD, cite="asyncio-eventloop: loop.add_signal_handler")
 def test_a_coroutine_function_is_no_signal_handler(loop: Loop) -> None:
-    """add_signal_handler() refuses a coroutine function: it would never be awaited.
+    """add_signal_handler() refuses a coroutine function, which would never be awaited, and changes nothing.
 
-    If this fails: look for a handler that makes a coroutine and drops it.
+    If this fails: look for a handler that makes a coroutine and drops it, or that is set before it is looked at.
     """
-    with refused():
-        loop.add_signal_handler(USR1, cast(Any, _coroutine))
+
+    async def scenario() -> None:
+        with refused():
+            loop.add_signal_handler(USR1, cast(Any, _coroutine))
+        assert loop.remove_signal_handler(USR1) is False
+        loop.add_signal_handler(USR1, lambda: None)
+        with refused():
+            loop.add_signal_handler(USR1, cast(Any, _coroutine))
+        assert loop.remove_signal_handler(USR1) is True
+
+    loop.run_until_complete(scenario())
 
 
 @requirement("signals.main-thread-only", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
@@ -79,3 +93,4 @@ def test_handlers_can_be_added_in_the_main_thread_only(loop: Loop) -> None:
         return None
 
     assert in_thread(add).result() is not None
+    assert loop.remove_signal_handler(USR1) is False, "nothing was set"

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
+from conformance.kit.children import ChildEvents
 from conformance.kit.patience import Patience, turn
 from conformance.kit.signals import send, send_later
 from conformance.kit.threads import in_thread
@@ -202,3 +203,34 @@ def test_the_callback_may_change_its_own_handler(loop: Loop, patience: Patience,
 
     loop.run_until_complete(scenario())
     assert trace == {"remove": ["first"], "replace": ["first", "second"], "again": ["first", "first"]}[what]
+
+
+@requirement("signals.children", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
+def test_children_leave_the_handlers_alone(loop: Loop, patience: Patience) -> None:
+    """Set callback as the handler, also while children run: that of SIGCHLD is called, and its removal hides no child.
+
+    If this fails: look for handlers that are set anew, or reset, for a child: by a loop that needs SIGCHLD for itself.
+    """
+    calls: list[str] = []
+    numbers = [signal.SIGWINCH, signal.SIGCHLD]  # which are ignored by default: no broken loop ends the process
+
+    async def child(code: int) -> None:
+        arguments = ("/bin/sh", "-c", f"exit {code}")
+        transport, protocol = await loop.subprocess_exec(ChildEvents, *arguments, stdin=asyncio.subprocess.DEVNULL)
+        await until(patience, lambda: protocol.lost, "the end of the child")
+        transport.close()
+        assert transport.get_returncode() == code
+
+    async def scenario() -> None:
+        loop.add_signal_handler(signal.SIGWINCH, calls.append, "SIGWINCH")
+        try:
+            loop.add_signal_handler(signal.SIGCHLD, calls.append, "SIGCHLD")
+        except RuntimeError:  # a loop may need it for itself, and then must say so
+            numbers.remove(signal.SIGCHLD)
+        await child(3)
+        send(signal.SIGWINCH)
+        await until(patience, lambda: {number.name for number in numbers} <= set(calls), "the signal handlers")
+        assert [loop.remove_signal_handler(number) for number in numbers] == [True] * len(numbers)
+        await child(4)
+
+    loop.run_until_complete(scenario())

@@ -77,7 +77,7 @@ def test_start_server_calls_back_with_a_pair(loop: Loop, patience: Patience, way
             return data
 
     assert loop.run_until_complete(asyncio.wait_for(scenario(), patience.seconds)) == b"LINE\n"
-    assert [type(task) for task in handlers.tasks] == [asyncio.Task]
+    assert [isinstance(task, asyncio.Task) for task in handlers.tasks] == [True]
 
 
 @requirement("streams.server-several", MUST, cite="asyncio-stream: start_server")

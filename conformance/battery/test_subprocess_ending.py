@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import threading
 from typing import Any
 
@@ -80,9 +81,9 @@ def test_the_protocol_of_a_failed_start_is_not_called(loop: Loop, method: str) -
 
 
 @requirement("subprocess.kills-one", SHOULD, cite=("asyncio-protocol: SubprocessTransport.kill", "subprocess: Popen"))
-@each("method", ["kill", "terminate", "close"])
+@each("method", ["kill", "terminate", "send_signal", "close"])
 def test_a_grandchild_is_not_killed_with_the_child(loop: Loop, patience: Patience, method: str) -> None:
-    """kill(), terminate() and close() stop the subprocess, and no other process of its group.
+    """kill(), terminate(), send_signal() and close() are for the subprocess, and for no other process of its group.
 
     If this fails: look for killpg(), or a negative number, where the child leads a group or a session.
     """
@@ -93,7 +94,7 @@ def test_a_grandchild_is_not_killed_with_the_child(loop: Loop, patience: Patienc
             with spawned(loop, patience, script, str(writing), start_new_session=True, pass_fds=[writing]) as child:
                 transport, protocol = child
                 patience.run_until(loop, lambda: protocol.output[1], "the grandchild's start")
-                getattr(transport, method)()
+                getattr(transport, method)(*([signal.SIGTERM] if method == "send_signal" else []))
                 patience.run_until(loop, lambda: protocol.exited, "process_exited()")
                 if method != "close":  # which has ended the grandchild's input
                     transport.get_pipe_transport(0).write(b"\n")

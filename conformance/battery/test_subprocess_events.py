@@ -243,12 +243,14 @@ def test_reading_the_output_can_be_paused(loop: Loop, patience: Patience, fd: in
 
 
 @requirement("subprocess.close-kills", MUST, cite="asyncio-protocol: SubprocessTransport.close")
-def test_close_kills_a_child_that_runs(loop: Loop, patience: Patience) -> None:
-    """close() kills the subprocess by calling kill() if it hasn't returned yet.
+@each(("script", "waiting"), [("trap '' TERM PIPE HUP; while :; do sleep 10; done", b""), ("kill -STOP $$", BIG)])
+def test_close_kills_a_child_that_runs(loop: Loop, patience: Patience, script: str, waiting: bytes) -> None:
+    """close() kills the subprocess by calling kill() if it hasn't returned yet, also if it has not read its input.
 
-    If this fails: look for SIGTERM, or a child that is left alone with closed pipes.
+    If this fails: look for SIGTERM, or a child that is left alone with closed pipes, or with what it does not read.
     """
-    with spawned(loop, patience, "trap '' TERM PIPE HUP; while :; do sleep 10; done") as (transport, protocol):
+    with spawned(loop, patience, script) as (transport, protocol):
+        transport.get_pipe_transport(0).write(waiting)
         transport.close()
         patience.run_until(loop, lambda: protocol.exited, "process_exited()")
         assert transport.get_returncode() == -9
@@ -267,11 +269,13 @@ def test_close_closes_the_pipes(loop: Loop, patience: Patience) -> None:
 
 
 @requirement("subprocess.close-lost", MUST, cite="asyncio-protocol: BaseTransport.close")
-def test_connection_lost_follows_close(loop: Loop, patience: Patience) -> None:
+@each("debug", [False, True])
+def test_connection_lost_follows_close(loop: Loop, patience: Patience, debug: bool) -> None:
     """After close(), process_exited() and then connection_lost(None) are still called: this side has closed the pipes.
 
     If this fails: look for a watch over the child that close() ends too early, which leaves a zombie.
     """
+    loop.set_debug(debug)
     with spawned(loop, patience, "read line") as (transport, protocol):
         transport.close()
         assert not protocol.lost

@@ -101,13 +101,19 @@ _CALLBACKS = ["connection_made", "pipe_data_received", "pipe_connection_lost", "
 @requirement("subprocess.close-inside", MUST, cite="asyncio-protocol: SubprocessTransport.close")
 @pytest.mark.parametrize("where", _CALLBACKS)
 def test_a_callback_may_close_the_child(loop: Loop, patience: Patience, where: str) -> None:
-    """close() may be called by every callback of the protocol: process_exited() and connection_lost() follow once.
+    """close() may be called by every callback of the protocol: it kills, process_exited() and connection_lost() follow.
 
-    If this fails: look for an end that is told only if it was the loop that noticed it.
+    If this fails: look for an end that is told only if it was the loop that noticed it, or a close() put off for ever.
     """
-    with spawned(loop, patience, "echo out; exit 0", protocol=lambda: _Closes(where)) as (_, protocol):
+    # Only a kill can end a child that has stopped; one that speaks to a closed pipe before that goes on.
+    last = "exit 0" if where == "process_exited" else "exec >&-; kill -STOP $$"
+    with spawned(loop, patience, f"trap '' PIPE; echo out; {last}", protocol=lambda: _Closes(where)) as (
+        transport,
+        protocol,
+    ):
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
         turn(loop, 3)
+        assert transport.get_returncode() == (0 if where == "process_exited" else -signal.SIGKILL)
     assert protocol.names[0] == "connection_made"
     assert protocol.names[-1] == "connection_lost"
     assert protocol.names.count("process_exited") == 1

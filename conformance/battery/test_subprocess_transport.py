@@ -156,7 +156,7 @@ def test_get_pipe_transport_is_none_without_a_pipe(loop: Loop, patience: Patienc
 def test_the_transport_tells_its_subprocess(loop: Loop, patience: Patience) -> None:
     """get_extra_info('subprocess') gives the subprocess.Popen instance, whose poll() tells the return code at the end.
 
-    If this fails: look for a loop that forks by itself and has no such object to give, or that does not tell it.
+    If this fails: look for a loop that forks by itself and has no such object to give, or does not tell or keep it.
     """
     with spawned(loop, patience, "read line") as (transport, protocol):
         popen = transport.get_extra_info("subprocess")
@@ -167,6 +167,7 @@ def test_the_transport_tells_its_subprocess(loop: Loop, patience: Patience) -> N
         transport.terminate()
         patience.run_until(loop, lambda: protocol.exited, "process_exited()")
         assert popen.poll() == -signal.SIGTERM
+        assert transport.get_extra_info("subprocess") is popen
 
 
 @requirement("subprocess.get-protocol", MUST, cite="asyncio-protocol: BaseTransport.get_protocol")

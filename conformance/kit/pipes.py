@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Iterator
+import socket
+import tty
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from conformance.kit.patience import Patience, turn
@@ -72,3 +74,61 @@ def writing(loop: Loop, protocol: Any = None) -> Iterator[tuple[Any, Any, Any, E
 
 def lost(loop: Loop, patience: Patience, protocol: Events) -> None:
     patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+
+
+class Plain:
+    """A file-like object that is no file: it has fileno() and close() alone, and says nothing if it is forgotten."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self.closed = False
+
+    def fileno(self) -> int:
+        return self._number
+
+    def close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            os.close(self._number)
+
+
+def _opened(read: str, write: str, buffering: int = -1) -> tuple[Any, Any]:
+    ours, theirs = os.pipe()
+    return open(ours, read, buffering), open(theirs, write, buffering)
+
+
+def _objects() -> tuple[Any, Any]:
+    ours, theirs = os.pipe()
+    return Plain(ours), Plain(theirs)
+
+
+def _terminal() -> tuple[Any, Any]:
+    ours, theirs = os.openpty()
+    tty.setraw(theirs)
+    return open(ours, "rb", buffering=0), open(theirs, "wb", buffering=0)
+
+
+KINDS: dict[str, Callable[[], tuple[Any, Any]]] = {
+    "raw": lambda: _opened("rb", "wb", 0),
+    "buffered": lambda: _opened("rb", "wb"),
+    "text": lambda: _opened("r", "w"),
+    "object": _objects,
+    "sockets": socket.socketpair,
+    "terminal": _terminal,
+}
+"""What can be a pipe: a function that makes the file objects of its two ends, the one to read first."""
+
+
+@contextlib.contextmanager
+def both(loop: Loop, patience: Patience, kind: str) -> Iterator[tuple[Any, Any, Any, Any]]:
+    """(reading protocol, writing transport, file to read, file to write) of a pipe between the loop and itself."""
+    read_end, write_end = KINDS[kind]()
+    writer, writing = loop.run_until_complete(loop.connect_write_pipe(Events, write_end))
+    reader, reading = loop.run_until_complete(loop.connect_read_pipe(Events, read_end))
+    try:
+        yield reading, writer, read_end, write_end
+    finally:
+        reader.close()
+        writer.abort()
+        patience.run_until(loop, lambda: reading.lost and writing.lost, "both connection_lost()")
+        turn(loop, 2)

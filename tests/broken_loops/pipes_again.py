@@ -147,3 +147,26 @@ def _is_writable(number: int) -> bool:
     except OSError:
         return False
     return True
+
+
+@breaks("pipes.reader-gone")
+class WaitsForTheReaderToGo(Stock):
+    """That the reader was gone before the pipe was connected is not told."""
+
+    async def connect_write_pipe(self, protocol_factory: Any, pipe: Any) -> Any:
+        asked = select.poll()
+        asked.register(pipe.fileno(), 0)
+        gone = asked.poll(0) != []
+        transport, protocol = await super().connect_write_pipe(protocol_factory, pipe)
+        if gone:
+            transport.set_protocol(asyncio.Protocol())
+        return transport, protocol
+
+
+@breaks("pipes.reader-gone")
+class DebugModeHidesTheReadersEnd(TampersWithPipes):
+    """In debug mode nothing is told of a reader that is gone: the log line fails before."""
+
+    def patch_writer(self, transport: Any, protocol: Any) -> None:
+        if self.get_debug():
+            protocol.connection_lost = lambda exc: None

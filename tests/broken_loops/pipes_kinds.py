@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 import os
+import socket
 import stat
 from typing import Any
 
@@ -42,6 +43,52 @@ class BufferedFilesAreNoPipes(_Checks):
 
     def refuses(self, pipe: Any) -> bool:
         return isinstance(pipe, io.BufferedReader)
+
+
+@breaks("pipes.kinds")
+class TextFilesAreNoPipes(_Checks):
+    """A text file, as sys.stdin is, cannot be read."""
+
+    def refuses(self, pipe: Any) -> bool:
+        return isinstance(pipe, io.TextIOBase)
+
+
+@breaks("pipes.kinds")
+class ObjectsAreNoPipes(_Checks):
+    """What is neither a file of the module io nor a socket cannot be read."""
+
+    def refuses(self, pipe: Any) -> bool:
+        return not isinstance(pipe, io.IOBase | socket.socket)
+
+
+@breaks("pipes.kinds")
+class BufferedWritersAreNoPipes(Stock):
+    """A file object that is buffered cannot be written."""
+
+    async def connect_write_pipe(self, protocol_factory: Any, pipe: Any) -> Any:
+        if isinstance(pipe, io.BufferedWriter):
+            raise TypeError("a buffered file is no pipe")
+        return await super().connect_write_pipe(protocol_factory, pipe)
+
+
+@breaks("pipes.non-blocking")
+class TerminalsBlock(TampersWithPipes):
+    """A terminal that is read is left in blocking mode."""
+
+    def patch_reader(self, transport: Any, protocol: Any) -> None:
+        number = transport.get_extra_info("pipe").fileno()
+        if stat.S_ISCHR(os.fstat(number).st_mode):
+            os.set_blocking(number, True)
+
+
+@breaks("pipes.non-blocking")
+class SocketPipesBlock(TampersWithPipes):
+    """A socket that is written as a pipe is left in blocking mode."""
+
+    def patch_writer(self, transport: Any, protocol: Any) -> None:
+        number = transport.get_extra_info("pipe").fileno()
+        if stat.S_ISSOCK(os.fstat(number).st_mode):
+            os.set_blocking(number, True)
 
 
 @breaks("pipes.one-protocol")

@@ -126,3 +126,19 @@ class PipesWarnOfNothing(EventLoop):
                 transport._pipe = None
                 pipe.close()
         super().close()
+
+
+@breaks("resources.unclosed-transport")
+class ReadPipesLeaveItToTheFile(asyncio.SelectorEventLoop):
+    """A read pipe that is freed without having been closed closes its file in silence: only the file might warn."""
+
+    def _make_read_pipe_transport(self, pipe: Any, protocol: Any, waiter: Any = None, extra: Any = None) -> Any:
+        transport = super()._make_read_pipe_transport(pipe, protocol, waiter, extra)  # type: ignore[misc]
+        transport.__class__ = _Silent
+        return transport
+
+
+class _Silent(asyncio.unix_events._UnixReadPipeTransport):  # type: ignore[name-defined,misc]
+    def __del__(self) -> None:
+        if self._pipe is not None:
+            self._pipe.close()

@@ -178,3 +178,18 @@ class SocketsPositionOfTheLastPiece(Stock):
         if sent > 16384 and fallback:  # without a fallback it is sendfile() that calls it
             file.seek(offset + 16384)
         return sent
+
+
+@breaks("sendfile.after-writes")
+class TheStandInKeepsTheResumption(Stock):
+    """resume_writing() that comes while a file is sent is not passed on to the protocol that was paused before."""
+
+    async def sendfile(self, transport: Any, file: Any, *args: Any, **kwargs: Any) -> Any:
+        protocol, asked = transport.get_protocol(), transport.get_write_buffer_size()
+        if not asked and not is_tls(transport):
+            return await super().sendfile(transport, file, *args, **kwargs)
+        resume, protocol.resume_writing = protocol.resume_writing, lambda: None
+        try:
+            return await super().sendfile(transport, file, *args, **kwargs)
+        finally:
+            protocol.resume_writing = resume

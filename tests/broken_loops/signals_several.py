@@ -197,3 +197,55 @@ class RemovesWhateverIsAsked(Stock):
 
     def remove_signal_handler(self, sig: int) -> bool:
         return sig in signal.valid_signals() and super().remove_signal_handler(sig)
+
+
+@breaks("signals.children")
+class ChildrenTakeSigchld(Stock):
+    """A child that is started takes the handler of SIGCHLD away."""
+
+    async def subprocess_exec(self, *args: Any, **kwargs: Any) -> Any:
+        self.remove_signal_handler(signal.SIGCHLD)
+        return await super().subprocess_exec(*args, **kwargs)
+
+
+@breaks("signals.children")
+class ChildrenResetTheHandlers(Stock):
+    """A child that is started takes every other handler away."""
+
+    async def subprocess_exec(self, *args: Any, **kwargs: Any) -> Any:
+        for number in (signal.SIGUSR1, signal.SIGWINCH):
+            self.remove_signal_handler(number)
+        return await super().subprocess_exec(*args, **kwargs)
+
+
+@breaks("signals.children")
+class ARemovalHidesChildren(Stock):
+    """After a handler of SIGCHLD was removed, the end of a child is not told."""
+
+    hidden = False
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        was = super().remove_signal_handler(sig)
+        self.hidden |= was and sig == signal.SIGCHLD
+        return was
+
+    async def subprocess_exec(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        def hidden() -> Any:
+            protocol = protocol_factory()
+            if self.hidden:
+                protocol.process_exited = lambda: None
+                protocol.connection_lost = lambda exc: None
+            return protocol
+
+        return await super().subprocess_exec(hidden, *args, **kwargs)
+
+
+@breaks("signals.close-removes")
+class CloseRemovesOneHandler(Stock):
+    """close() removes the first of several signal handlers only."""
+
+    def close(self) -> None:
+        handlers = self._signal_handlers  # type: ignore[attr-defined]
+        for number in list(handlers)[1:]:
+            del handlers[number]
+        super().close()

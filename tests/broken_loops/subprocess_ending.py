@@ -214,3 +214,79 @@ class TheFirstProtocolSeesTheExit(TampersWithChildren):
             change(new)
 
         replaced(transport, "set_protocol", exchange)
+
+
+@breaks("subprocess.close-lost")
+class DebugModeFailsToClose(TampersWithChildren):
+    """In debug mode close() of a child that runs raises an exception, where it is about to say that it kills."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        def close(close: Any) -> None:
+            running = transport.get_returncode() is None and not transport.is_closing()
+            close()
+            if running and self.get_debug():
+                raise TypeError("not all arguments converted during string formatting")
+
+        replaced(transport, "close", close)
+
+
+@breaks("subprocess.close-kills")
+class InputIsFlushedBeforeTheKill(TampersWithChildren):
+    """A child that has not read its input is not killed by close(), which waits for the pipe, but by the next one."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        waited: list[None] = []
+
+        def close(close: Any) -> None:
+            stdin = transport.get_pipe_transport(0)
+            if stdin is not None and stdin.get_write_buffer_size() and not waited:
+                waited.append(None)
+                stdin.close()
+            else:
+                close()
+
+        replaced(transport, "close", close)
+
+
+@breaks("subprocess.kills-one")
+class SignalsGoToTheGroup(TampersWithChildren):
+    """send_signal() sends to the group that the child leads."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        def send(send: Any, number: int) -> None:
+            if os.getpgid(transport.get_pid()) == transport.get_pid():
+                os.killpg(transport.get_pid(), number)
+            else:
+                send(number)
+
+        replaced(transport, "send_signal", send)
+
+
+@breaks("subprocess.close-inside")
+class CallbacksCloseNothing(TampersWithChildren):
+    """close() inside pipe_data_received() has no effect."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        inside: list[None] = []
+
+        def received(received: Any, fd: int, data: bytes) -> None:
+            inside.append(None)
+            try:
+                received(fd, data)
+            finally:
+                inside.pop()
+
+        replaced(protocol, "pipe_data_received", received)
+        replaced(transport, "close", lambda close: None if inside else close())
+
+
+@breaks("subprocess.extra-info")
+class ForgetsThePopenAtTheEnd(TampersWithChildren):
+    """get_extra_info('subprocess') is None when the child has returned."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        def info(info: Any, name: str, default: Any = None) -> Any:
+            over = name == "subprocess" and transport.get_returncode() is not None
+            return default if over else info(name, default)
+
+        replaced(transport, "get_extra_info", info)

@@ -1,0 +1,59 @@
+"""Broken loops of the chapter `signals`: what is left of a handler that was refused."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Any
+
+from tests.broken_loops import breaks
+
+Stock = asyncio.SelectorEventLoop
+
+
+class _Remembers(Stock):
+    """Knows the signals for which it was asked, also where it has refused."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: set[int] = set()
+
+    def remembers(self, sig: int, callback: Any) -> bool:
+        raise NotImplementedError
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:  # type: ignore[override]
+        try:
+            super().add_signal_handler(sig, callback, *args)
+        except (RuntimeError, TypeError, ValueError):
+            if self.remembers(sig, callback):
+                self.asked.add(sig)
+            raise
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        return super().remove_signal_handler(sig) or sig in self.asked
+
+
+@breaks("signals.uncatchable")
+class UncatchableIsInTheTable(_Remembers):
+    """remove_signal_handler() returns True for SIGKILL, whose handler was refused."""
+
+    def remembers(self, sig: int, callback: Any) -> bool:
+        return sig == signal.SIGKILL
+
+
+@breaks("signals.main-thread-only")
+class HandlersOfThreadsAreInTheTable(_Remembers):
+    """remove_signal_handler() returns True for a handler that was refused in another thread."""
+
+    def remembers(self, sig: int, callback: Any) -> bool:
+        return sig == signal.SIGUSR1 and not asyncio.iscoroutinefunction(callback)
+
+
+@breaks("signals.no-coroutines")
+class CoroutinesDropTheHandler(Stock):
+    """A coroutine function is refused, but the handler that it was to replace is gone."""
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:  # type: ignore[override]
+        if asyncio.iscoroutinefunction(callback):
+            self.remove_signal_handler(sig)
+        super().add_signal_handler(sig, callback, *args)
