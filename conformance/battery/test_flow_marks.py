@@ -167,12 +167,13 @@ def test_negative_watermarks_are_refused(loop: Loop, kind: str, marks: dict[str,
 
 
 @requirement("flow.refused-limits", SHOULD, cite=SET, needs=("unix",))
-def test_limits_that_are_refused_change_nothing(loop: Loop) -> None:
+@kinds
+def test_limits_that_are_refused_change_nothing(loop: Loop, kind: str) -> None:
     """Limits that are refused leave those that were set before.
 
     If this fails: look for marks that are stored before they are compared.
     """
-    with blocked(loop) as (transport, _, _):
+    with blocked(loop, kind) as (transport, _, _):
         transport.set_write_buffer_limits(high=10, low=5)
         for marks in ({"high": 20, "low": 21}, {"high": 30, "low": -1}):
             with refused():

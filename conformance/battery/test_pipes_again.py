@@ -166,6 +166,24 @@ def test_a_pipe_may_change_hands_as_it_is_made(loop: Loop, patience: Patience) -
         assert hands_over.names == ["connection_made"]
 
 
+@requirement("pipes.set-protocol-while-paused", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")
+def test_another_protocol_of_a_pipe_does_not_resume(loop: Loop, patience: Patience) -> None:
+    """A new protocol of a pipe gets no data while reading is paused, until resume_reading() is called.
+
+    If this fails: look for reading that starts again for each protocol.
+    """
+    second = Events()
+    with reading(loop) as (transport, first, _, end):
+        transport.pause_reading()
+        transport.set_protocol(second)
+        os.write(end.number, b"data")
+        loop.run_until_complete(asyncio.sleep(0.003))
+        assert (transport.is_reading(), bytes(second.received)) == (False, b"")
+        transport.resume_reading()
+        patience.run_until(loop, lambda: second.received == b"data", "the data after resume_reading()")
+        assert first.names == ["connection_made"]
+
+
 @requirement("pipes.named", SHOULD, cite="asyncio-eventloop: loop.connect_read_pipe")
 @pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_RDWR], ids=["read-only", "read-write"])
 def test_a_named_pipe_is_a_pipe(loop: Loop, patience: Patience, tmp_path: Path, flags: int) -> None:

@@ -109,6 +109,7 @@ def test_the_protocol_determines_the_end_of_both_halves(loop: Loop, patience: Pa
         turn(loop, 5)
         assert not transport.is_closing()
         assert not protocol.lost
+        assert protocol.names.count("eof_received") == 1
         transport.close()
         until_lost(loop, patience, protocol)
         assert protocol.reason is None

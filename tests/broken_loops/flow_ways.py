@@ -1,15 +1,20 @@
-"""Broken loops of the chapters `flow` and `tcp`: pauses, limits and sockets wrong for one kind of connection only."""
+"""Broken loops of the chapters `flow` and `tcp`: pauses, limits and sockets wrong for one kind of transport only."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from reference_loop.streams import StreamTransport
 from tests.broken_loops import breaks
+from tests.broken_loops.flow_callbacks import ResumesWhenItIsLost
 from tests.broken_loops.flow_reading import (
     CannotPauseAfterClose,
     DeliversTheRestWhenClosing,
     ForgetsTheEndThatCame,
     StartsReadingAnyhow,
 )
+from tests.broken_loops.pipes import TampersWithPipes
+from tests.broken_loops.subprocess_transport import replaced
 from tests.broken_loops.tcp_ending import GivesAReadOnlySocket, ReadsOnThoughPaused
 from tests.broken_loops.tcp_ways import OverAccepted, OverIpv6, OverUnix
 
@@ -56,6 +61,25 @@ class AcceptedConnectionsGiveAReadOnlySocket(OverAccepted):
     Stream = GivesAReadOnlySocket.Stream
 
 
+@breaks("flow.every-connection")
+class AcceptedConnectionsPauseAgain(OverAccepted):
+    """The protocol of an accepted connection is paused by each write above the limit, though it is paused already."""
+
+    class Stream(StreamTransport):
+        def write(self, data: Any) -> None:
+            paused = self._flow.paused
+            super().write(data)
+            if paused and self._protocol is not None:
+                self._protocol.pause_writing()
+
+
+@breaks("flow.lost-while-paused")
+class AcceptedConnectionsResumeWhenLost(OverAccepted):
+    """When an accepted connection is lost, a protocol that is paused is told to go on, afterwards."""
+
+    Stream = ResumesWhenItIsLost.Stream
+
+
 @breaks("flow.limits-everywhere")
 class AcceptedConnectionsTakeLowFirst(OverAccepted):
     """The first argument of set_write_buffer_limits() of an accepted connection is the low watermark."""
@@ -83,3 +107,18 @@ class Ipv6HasNoZeroLimit(OverIpv6):
     class Stream(StreamTransport):
         def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
             super().set_write_buffer_limits(high or None, low)
+
+
+@breaks("flow.refused-limits")
+class PipesKeepWhatWasRefused(TampersWithPipes):
+    """The high watermark of a write pipe that was refused with the low one is in force."""
+
+    def patch_writer(self, transport: Any, protocol: Any) -> None:
+        def limit(limit: Any, high: int | None = None, low: int | None = None) -> None:
+            try:
+                limit(high=high, low=low)
+            except ValueError:
+                limit(high=high)
+                raise
+
+        replaced(transport, "set_write_buffer_limits", limit)

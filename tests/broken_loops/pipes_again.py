@@ -119,6 +119,18 @@ class PipesChangeHandsLater(TampersWithPipes):
         replaced(transport, "set_protocol", lambda set_protocol, new: set_protocol(new) if made else None)
 
 
+@breaks("pipes.set-protocol-while-paused")
+class PipesReadForEachProtocol(TampersWithPipes):
+    """set_protocol() of a read pipe resumes reading."""
+
+    def patch_reader(self, transport: Any, protocol: Any) -> None:
+        def exchange(exchange: Any, new: Any) -> None:
+            exchange(new)
+            transport.resume_reading()
+
+        replaced(transport, "set_protocol", exchange)
+
+
 @breaks("pipes.named")
 class PipesHaveNoNames(Stock):
     """A file that has a name is no pipe."""

@@ -82,6 +82,17 @@ class WriteEofIsTheSecondEnd(OverStreams):
                 self.close()
 
 
+@breaks("tcp.eof-both-ends")
+class TellsTheEndAgain(OverStreams):
+    """write_eof() after the peer's end has the protocol told of that a second time."""
+
+    class Stream(StreamTransport):
+        def write_eof(self) -> None:
+            super().write_eof()
+            if self._at_eof and self._protocol is not None:
+                self._loop.call_soon(self._protocol.eof_received)
+
+
 @breaks("tcp.close-again")
 class LosesItsPatience(OverStreams):
     """A second close() aborts."""

@@ -102,6 +102,18 @@ class AbortsLikeClose(OverDatagrams):
                 self._force_close(None)
 
 
+@breaks("udp.abort-drops")
+class ResumesEndpointsThatAreLost(OverDatagrams):
+    """When an endpoint is lost, a protocol that is paused is told to go on, afterwards."""
+
+    class Endpoint(DatagramTransport):
+        def _call_connection_lost(self, exc: BaseException | None) -> None:
+            protocol, paused = self._protocol, self._flow.paused
+            super()._call_connection_lost(exc)
+            if paused:
+                protocol.resume_writing()
+
+
 @breaks("udp.is-closing")
 class SaysOneAndNought(OverDatagrams):
     """An endpoint is closing only when connection_lost() has been called."""
