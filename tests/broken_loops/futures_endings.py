@@ -124,3 +124,14 @@ class OnlyExceptionsAreMissed(OwnFutures):
             super().set_exception(exception)
             if not isinstance(exception, Exception):
                 self.exception()
+
+
+@breaks("futures.await-done")
+class AwaitForgetsTheMessage(OwnFutures):
+    """An await of a future that was cancelled before raises CancelledError without the message."""
+
+    class own(Future):
+        def __await__(self) -> Generator[Any, None, Any]:
+            if called_by_chapter() and self.cancelled():
+                raise asyncio.CancelledError
+            return (yield from super().__await__())
