@@ -80,7 +80,7 @@ def test_a_done_future_can_be_awaited(loop: Loop, ending: str, times: int) -> No
     elif ending == "exception":
         future.set_exception(error)
     else:
-        future.cancel()
+        future.cancel("message")
 
     async def main() -> object:
         for _ in range(times - 1):
@@ -90,10 +90,10 @@ def test_a_done_future_can_be_awaited(loop: Loop, ending: str, times: int) -> No
             return await future
         except LookupError as raised:
             return raised is error
-        except asyncio.CancelledError:
-            return "cancelled"
+        except asyncio.CancelledError as cancelled:
+            return cancelled.args
 
-    outcome = {"result": "value", "exception": True, "cancelled": "cancelled"}[ending]
+    outcome = {"result": "value", "exception": True, "cancelled": ("message",)}[ending]
     assert loop.run_until_complete(main()) == outcome
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import sys
 from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Any
 
@@ -54,6 +55,10 @@ async def _answer(value: object = "value") -> object:
 
 async def _generate() -> AsyncGenerator[int, None]:
     yield 1
+
+
+_GENERATORS = [(_ for _ in range(1))] if sys.version_info >= (3, 12) else []
+"""asyncio.iscoroutine() is false of generators since Python 3.12: they have the methods of a coroutine."""
 
 
 def make_task(loop: Loop, coro: Any, **kwargs: Any) -> asyncio.Task[Any]:
@@ -152,7 +157,7 @@ def test_tasks_start_in_the_order_in_which_they_were_created(loop: Loop) -> None
 
 
 @requirement("tasks.refuses-others", SHOULD, cite="asyncio-eventloop: loop.create_task")
-@each("what", [_answer, 42, None, _Awaitable(), _generate(), asyncio.Future])
+@each("what", [_answer, 42, None, _Awaitable(), _generate(), asyncio.Future, *_GENERATORS])
 def test_create_task_takes_coroutines_only(loop: Loop, what: Any) -> None:
     """create_task() takes a coroutine: anything else raises an exception at once.
 

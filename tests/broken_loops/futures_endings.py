@@ -175,3 +175,14 @@ class AwaitsDropMessages(OwnFutures):
                 raise
 
         __iter__ = __await__
+
+
+@breaks("futures.await-done")
+class AwaitForgetsTheMessage(OwnFutures):
+    """An await of a future that was cancelled before raises CancelledError without the message."""
+
+    class own(Future):
+        def __await__(self) -> Generator[Any, None, Any]:
+            if called_by_chapter() and self.cancelled():
+                raise asyncio.CancelledError
+            return (yield from super().__await__())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import types
 from typing import Any
 
 from tests.broken_loops import breaks
@@ -185,6 +186,18 @@ class FuturesAreTasksAlready(Stock):
 
     def create_task(self, coro: Any, **kwargs: Any) -> Any:
         return coro if asyncio.isfuture(coro) else super().create_task(coro, **kwargs)
+
+
+@breaks("tasks.refuses-others", since="3.12")
+class WhateverCanBeSentToIsACoroutine(Stock):
+    """create_task() takes whatever has a method send(), and thus generators."""
+
+    def create_task(self, coro: Any, **kwargs: Any) -> Any:
+        async def wait() -> Any:
+            return await types.coroutine(lambda: coro)()
+
+        generator = isinstance(coro, types.GeneratorType)
+        return super().create_task(wait() if generator else coro, **kwargs)
 
 
 @breaks("tasks.eager-name", since="3.12")
