@@ -11,8 +11,9 @@ from conformance.battery.test_tls_upgrade import upgraded
 from conformance.kit.cases import each
 from conformance.kit.datagrams import HERE, arrival, endpoint, udp_peer
 from conformance.kit.patience import Patience
-from conformance.kit.peers import receive_exactly, tcp_pair
+from conformance.kit.peers import drive, receive_exactly, tcp_pair
 from conformance.kit.servers import answers
+from conformance.kit.threads import in_thread
 from conformance.kit.ways import WAYS, joined
 from conformance.requirement import MUST, requirement
 
@@ -81,8 +82,9 @@ def test_files_are_sent_in_debug_mode(loop: Loop, patience: Patience) -> None:
     """
     loop.set_debug(True)
     with joined(loop, patience, "host") as (transport, _, peer):
+        receiving = in_thread(lambda: receive_exactly(peer, 4))
         assert loop.run_until_complete(loop.sendfile(transport, io.BytesIO(b"data"))) == 4
-        assert receive_exactly(peer, 4) == b"data"
+        assert drive(loop, patience, receiving) == b"data"
     with tcp_pair() as (ours, peer):
         assert loop.run_until_complete(loop.sock_sendfile(ours, io.BytesIO(b"data"))) == 4
         assert receive_exactly(peer, 4) == b"data"

@@ -12,9 +12,9 @@ import pytest
 
 from conformance.kit.connections import accept, opened
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import receive_exactly, unix_listener
+from conformance.kit.peers import unix_listener
 from conformance.kit.protocols import Events
-from conformance.kit.servers import accepted, dial, ended, serving_unix, waits_for_close
+from conformance.kit.servers import accepted, answers, dial, ended, serving_unix, waits_for_close
 from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -117,6 +117,5 @@ def test_defaults_of_unix_sockets_may_be_given(loop: Loop, patience: Patience, t
         for name, value in [*clients, ("ssl", False)]:
             given: dict[str, Any] = {name: value}
             opening = loop.create_unix_connection(Events, path, **given)
-            with opened(loop, opening) as (transport, _), accept(listening) as peer:
-                transport.write(b"plain")
-                assert receive_exactly(peer, 5) == b"plain"
+            with opened(loop, opening) as (_, protocol), accept(listening) as peer:
+                answers(loop, patience, protocol, peer)
