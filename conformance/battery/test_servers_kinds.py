@@ -123,3 +123,26 @@ def test_connections_over_tls_are_kept_alive(loop: Loop, patience: Patience) -> 
         with drive(loop, patience, helper):
             ours = protocol.transport.get_extra_info("socket")
             assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+
+
+@requirement("servers.defaults", MUST, cite="asyncio-eventloop: loop.create_server")
+@each(
+    "given",
+    [
+        {"family": socket.AF_UNSPEC},
+        {"flags": socket.AI_PASSIVE},
+        {"sock": None},
+        {"backlog": 100},
+        {"ssl": None},
+        {"ssl_handshake_timeout": None},
+        {"ssl_shutdown_timeout": None},
+        {"start_serving": True},
+    ],
+)
+def test_defaults_of_a_server_may_be_given(loop: Loop, patience: Patience, given: dict[str, Any]) -> None:
+    """A keyword argument of create_server() may be given its default: it is as if it were left out.
+
+    If this fails: look for a test of whether an argument was given, where its value was meant.
+    """
+    with serving(loop, **given) as service, dial(service):
+        accepted(loop, patience, service)

@@ -1,4 +1,4 @@
-"""Chapter sockets: calls on several sockets, which wait side by side."""
+"""Chapter sockets: calls on several sockets, which wait side by side, and calls in debug mode."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from conformance.kit.waiting import assert_waits, turns
 from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
+SOCKETS = "asyncio-eventloop: Working with socket objects directly"
 _CALLS: dict[str, Callable[[Loop, socket.socket], Any]] = {
     "sock_recv": lambda loop, sock: loop.sock_recv(sock, 10),
     "sock_recv_into": lambda loop, sock: loop.sock_recv_into(sock, bytearray(10)),
@@ -42,7 +43,7 @@ def _ours(stack: contextlib.ExitStack, method: str) -> tuple[socket.socket, Call
     return sock, end
 
 
-@requirement("sockets.several", MUST, cite="asyncio-eventloop: Working with socket objects directly")
+@requirement("sockets.several", MUST, cite=SOCKETS)
 @each("method", list(_CALLS))
 def test_calls_on_several_sockets_wait_side_by_side(loop: Loop, patience: Patience, method: str) -> None:
     """A call that waits for one socket keeps no call on another from being done: the sock_ methods are asynchronous.
@@ -93,3 +94,45 @@ def test_connections_of_several_sockets_are_made_side_by_side(loop: Loop, patien
         other.setblocking(False)
         loop.run_until_complete(scenario(one, silent, other, listening.getsockname()))
         assert other.getpeername() == listening.getsockname()
+
+
+@requirement("sockets.debug-mode", MUST, cite=(SOCKETS, "asyncio-dev: Debug Mode"))
+def test_streams_are_used_in_debug_mode(loop: Loop) -> None:
+    """sock must be a non-blocking socket, also in debug mode: there, too, such a socket is connected, read and written.
+
+    If this fails: look for a check of the socket's timeout that takes 0 for one.
+    """
+    loop.set_debug(True)
+
+    async def scenario(listening: socket.socket, sock: socket.socket) -> None:
+        await loop.sock_connect(sock, listening.getsockname())
+        conn, _ = await loop.sock_accept(listening)
+        with conn:
+            await loop.sock_sendall(sock, b"data")
+            assert await loop.sock_recv(conn, 2) == b"da"
+            assert await loop.sock_recv_into(conn, bytearray(2)) == 2
+
+    with listener() as listening, socket.socket() as sock:
+        for each in (listening, sock):
+            each.setblocking(False)
+        loop.run_until_complete(scenario(listening, sock))
+
+
+@requirement("sockets.debug-mode-datagrams", MUST, cite=(SOCKETS, "asyncio-dev: Debug Mode"))
+def test_datagrams_are_sent_and_received_in_debug_mode(loop: Loop) -> None:
+    """Datagrams are sent and received over a non-blocking socket in debug mode as in any other.
+
+    If this fails: look for a check of the socket's timeout that takes 0 for one.
+    """
+    loop.set_debug(True)
+
+    async def scenario(sock: socket.socket) -> None:
+        name = sock.getsockname()
+        for data in (b"one", b"two"):
+            assert await loop.sock_sendto(sock, data, name) == 3
+        assert await loop.sock_recvfrom(sock, 10) == (b"one", name)
+        assert await loop.sock_recvfrom_into(sock, bytearray(10)) == (3, name)
+
+    with udp_peer() as sock:
+        sock.setblocking(False)
+        loop.run_until_complete(scenario(sock))

@@ -102,8 +102,8 @@ def test_local_addr_binds_the_endpoint(loop: Loop, patience: Patience, host: str
 
 
 @requirement("udp.remote-addr", MUST, cite=ENDPOINT)
-@each("host", ["127.0.0.1", "localhost"])
-def test_remote_addr_connects_the_endpoint(loop: Loop, patience: Patience, host: str) -> None:
+@each("host", ["127.0.0.1", "localhost", None])
+def test_remote_addr_connects_the_endpoint(loop: Loop, patience: Patience, host: Any) -> None:
     """remote_addr, a (host, port) pair that is looked up, is what the socket is connected to.
 
     If this fails: look for an address that is only remembered for sendto().

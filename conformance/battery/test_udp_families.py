@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.kit.cases import each
-from conformance.kit.datagrams import endpoint, receive_after_filler, udp_peer
+from conformance.kit.datagrams import HERE, endpoint, receive_after_filler, udp_peer
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import PEER_TIMEOUT, drive
 from conformance.kit.threads import in_thread
@@ -85,3 +85,30 @@ def test_ports_of_an_endpoint_are_looked_up(loop: Loop, host: str) -> None:
         remote = (host, str(peer.getsockname()[1]))
         with endpoint(loop, local_addr=(host, "0"), remote_addr=remote, family=socket.AF_INET) as (transport, _):
             assert transport.get_extra_info("socket").getpeername() == peer.getsockname()
+
+
+@requirement("udp.defaults", MUST, cite=ENDPOINT)
+@each(
+    "given",
+    [
+        {"remote_addr": None},
+        {"family": 0},
+        {"proto": 0},
+        {"flags": 0},
+        {"reuse_port": None},
+        {"allow_broadcast": None},
+        {"allow_broadcast": False},
+        {"sock": None},
+    ],
+)
+def test_defaults_of_an_endpoint_may_be_given(loop: Loop, given: dict[str, Any]) -> None:
+    """An argument of create_datagram_endpoint() may be given its default: None, or 0, is as if it were left out.
+
+    If this fails: look for a test of whether an argument was given, where its value was meant.
+    """
+    with endpoint(loop, local_addr=HERE, **given) as (transport, _):
+        sock = transport.get_extra_info("socket")
+        assert sock.getsockname()[0] == HERE[0]
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST) == 0
+    with udp_peer() as peer, endpoint(loop, local_addr=None, remote_addr=peer.getsockname()) as (transport, _):
+        assert transport.get_extra_info("peername") == peer.getsockname()

@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.connections import accept, opened
 from conformance.kit.patience import Patience, turn
-from conformance.kit.servers import accepted, dial, ended, serving_unix, waits_for_close
+from conformance.kit.peers import unix_listener
+from conformance.kit.protocols import Events
+from conformance.kit.servers import accepted, answers, dial, ended, serving_unix, waits_for_close
 from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -90,3 +93,29 @@ def test_wait_closed_of_a_unix_server_waits(loop: Loop, patience: Patience, tmp_
     """
     with serving_unix(loop, str(tmp_path / "s")) as service:
         loop.run_until_complete(waits_for_close(service.server, patience))
+
+
+@requirement(
+    "unix.defaults",
+    MUST,
+    cite=("asyncio-eventloop: loop.create_unix_connection", "asyncio-eventloop: loop.create_unix_server"),
+    needs=("unix",),
+)
+def test_defaults_of_unix_sockets_may_be_given(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """Keyword arguments of both methods may be None, the default, as if they were left out, and ssl of a client false.
+
+    If this fails: look for a test of whether an argument was given, where its value was meant.
+    """
+    both = ("sock", "ssl", "ssl_handshake_timeout", "ssl_shutdown_timeout")
+    path = str(tmp_path / "s")
+    for name in both:
+        with serving_unix(loop, path, **{name: None}) as service, dial(service, path):
+            accepted(loop, patience, service)
+        Path(path).unlink(missing_ok=True)
+    with unix_listener(path) as listening:
+        clients: list[tuple[str, Any]] = [(name, None) for name in (*both, "server_hostname")]
+        for name, value in [*clients, ("ssl", False)]:
+            given: dict[str, Any] = {name: value}
+            opening = loop.create_unix_connection(Events, path, **given)
+            with opened(loop, opening) as (_, protocol), accept(listening) as peer:
+                answers(loop, patience, protocol, peer)

@@ -145,3 +145,12 @@ class WantsNumbersOfPeers(_Endpoints):
     def change(self, local_addr: Any, remote_addr: Any, how: dict[str, Any]) -> None:
         if isinstance(remote_addr, tuple) and remote_addr[0] == "localhost" and not _is_number(remote_addr[1]):
             raise TypeError("a port is a number")
+
+
+@breaks("udp.remote-addr")
+class WantsHostsOfPeers(_Endpoints):
+    """create_datagram_endpoint() refuses a remote_host of None, which getaddrinfo() takes for the loopback."""
+
+    def change(self, local_addr: Any, remote_addr: Any, how: dict[str, Any]) -> None:
+        if isinstance(remote_addr, tuple) and remote_addr[0] is None:
+            raise TypeError("a host is expected")

@@ -145,3 +145,38 @@ class ConnectsToNoAbstractName(Stock):
         if isinstance(address, str) and address.startswith("\0"):
             raise ValueError("embedded null character")
         await super().sock_connect(sock, address)
+
+
+class _TakesZeroForATimeout(Stock):
+    """Refuses, in debug mode, sockets that have a timeout, of which 0 is one."""
+
+    def look(self, sock: Any) -> None:
+        if self.get_debug() and sock.gettimeout() is not None:
+            raise ValueError("the socket must be non-blocking")
+
+
+@breaks("sockets.debug-mode")
+class AcceptsNothingInDebugMode(_TakesZeroForATimeout):
+    """sock_accept() refuses a non-blocking socket in debug mode."""
+
+    async def sock_accept(self, sock: Any) -> Any:
+        self.look(sock)
+        return await super().sock_accept(sock)
+
+
+@breaks("sockets.debug-mode")
+class FillsNothingInDebugMode(_TakesZeroForATimeout):
+    """sock_recv_into() refuses a non-blocking socket in debug mode."""
+
+    async def sock_recv_into(self, sock: Any, buf: Any) -> int:
+        self.look(sock)
+        return await super().sock_recv_into(sock, buf)
+
+
+@breaks("sockets.debug-mode-datagrams")
+class SendsNothingInDebugMode(_TakesZeroForATimeout):
+    """sock_sendto() refuses a non-blocking socket in debug mode."""
+
+    async def sock_sendto(self, sock: Any, data: Any, address: Any) -> int:
+        self.look(sock)
+        return await super().sock_sendto(sock, data, address)
