@@ -11,7 +11,7 @@ import pytest
 
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import are_stopped, listener, reset
-from conformance.kit.streams import BIG, TCP, TCP_WAYS, UNIX, WAYS, Opened, opened, said_goodbye
+from conformance.kit.streams import LONG, TCP, TCP_WAYS, UNIX, WAYS, Opened, opened, said_goodbye
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -47,8 +47,8 @@ def test_read_without_a_number_reads_to_the_end(loop: Loop, patience: Patience, 
     If this fails: look for data lost between two chunks, or an end that overtakes data.
     """
     with opened(loop, patience, way, limit=1000) as stream:  # reading is paused again and again
-        helper = in_thread(lambda: stream.sent(BIG, end=True))
-        assert stream.run(stream.reader.read()) == BIG
+        helper = in_thread(lambda: stream.sent(LONG, end=True))
+        assert stream.run(stream.reader.read()) == LONG
         helper.result()
 
 
@@ -93,8 +93,8 @@ def test_readexactly_waits_for_n_bytes(loop: Loop, patience: Patience, way: str)
     If this fails: look for a waiter that is not woken by the second chunk, or reading that is paused and not resumed.
     """
     with opened(loop, patience, way, limit=1000) as stream:  # reading is paused again and again
-        helper = in_thread(lambda: stream.sent(BIG + b"rest"))
-        assert stream.run(stream.reader.readexactly(len(BIG))) == BIG
+        helper = in_thread(lambda: stream.sent(LONG + b"rest"))
+        assert stream.run(stream.reader.readexactly(len(LONG))) == LONG
         assert stream.run(stream.reader.readexactly(4)) == b"rest"
         helper.result()
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import ssl
+import threading
 from collections import deque
 from typing import Any
 
@@ -16,14 +18,14 @@ from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import are_stopped, drive, listener, receive_all, receive_exactly, socket_path, unix_listener
 from conformance.kit.secured import tls_accept
 from conformance.kit.secured_streams import SECURED, TLS_WAYS, secured_stream
-from conformance.kit.streams import BIG, opened
+from conformance.kit.streams import BIG, LONG, opened
 from conformance.kit.threads import in_thread
 from conformance.kit.waiting import until
 from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
 UPGRADE = "asyncio-stream: StreamWriter.start_tls"
-LONG = BIG[:600_000]  # forty records, and more than shrunk buffers take at once
+MORE = BIG[:600_000]  # forty records, and more than shrunk buffers take at once
 
 
 @requirement("streams.tls-read", MUST, cite=("asyncio-stream: StreamReader.read", UPGRADE))
@@ -70,11 +72,11 @@ def test_a_writer_with_tls_writes(loop: Loop, patience: Patience, way: str) -> N
     """
     kinds: Any = (list, tuple, iter, deque)
     with secured_stream(loop, patience, way) as stream:
-        for data in (b"a", b"", bytearray(b"b"), memoryview(b"c"), LONG):
+        for data in (b"a", b"", bytearray(b"b"), memoryview(b"c"), MORE):
             stream.writer.write(data)
         for kind in kinds:
             stream.writer.writelines(kind([b"d", b"", bytearray(b"e"), memoryview(b"f")]))
-        expected = b"abc" + LONG + b"def" * len(kinds)
+        expected = b"abc" + MORE + b"def" * len(kinds)
         helper = in_thread(lambda: receive_exactly(stream.peer, len(expected)))
         assert drive(loop, patience, helper) == expected
 
@@ -91,16 +93,16 @@ def test_drain_over_tls_waits_for_the_buffer(loop: Loop, patience: Patience, way
         async def scenario() -> bytes:
             stream.writer.transport.set_write_buffer_limits(high=100_000)
             for _ in range(2):  # the buffer of the transport beneath takes the first
-                stream.writer.write(LONG)
+                stream.writer.write(MORE)
             draining = asyncio.ensure_future(stream.writer.drain())
             await asyncio.sleep(0.001)
             assert not draining.done()
-            helper = in_thread(lambda: receive_exactly(stream.peer, 2 * len(LONG)))
+            helper = in_thread(lambda: receive_exactly(stream.peer, 2 * len(MORE)))
             await draining
             await until(patience, lambda: not helper.is_alive(), "the last byte")
             return helper.result()
 
-        assert stream.run(scenario()) == LONG * 2
+        assert stream.run(scenario()) == MORE * 2
 
 
 @requirement("streams.tls-close", MUST, cite=("asyncio-stream: StreamWriter.wait_closed", UPGRADE))
@@ -112,7 +114,7 @@ def test_close_of_a_stream_with_tls_flushes_it(loop: Loop, patience: Patience, w
     """
     with secured_stream(loop, patience, way) as stream:
         before = stream.writer.is_closing()
-        stream.writer.write(LONG)
+        stream.writer.write(MORE)
         stream.writer.close()
         during = stream.writer.is_closing()
 
@@ -124,7 +126,7 @@ def test_close_of_a_stream_with_tls_flushes_it(loop: Loop, patience: Patience, w
 
         helper = in_thread(receive)
         stream.run(stream.writer.wait_closed())
-        assert drive(loop, patience, helper) == LONG
+        assert drive(loop, patience, helper) == MORE
         assert stream.run(stream.reader.read()) == b""
         assert (before, during, stream.writer.is_closing()) == (False, True, True)
 
@@ -189,11 +191,11 @@ def test_what_a_writer_wrote_before_its_upgrade_goes_first(loop: Loop, patience:
     If this fails: look for a buffer that the upgrade drops, encrypts or overtakes.
     """
     with opened(loop, patience) as stream:
-        stream.writer.transport.set_write_buffer_limits(high=2 * len(LONG))  # drain() does not wait
-        stream.writer.write(LONG)
+        stream.writer.transport.set_write_buffer_limits(high=2 * len(MORE))  # drain() does not wait
+        stream.writer.write(MORE)
 
         def answer() -> ssl.SSLSocket:
-            assert receive_exactly(stream.peer, len(LONG)) == LONG
+            assert receive_exactly(stream.peer, len(MORE)) == MORE
             return server_context().wrap_socket(stream.peer, server_side=True)
 
         helper = in_thread(answer)
@@ -206,10 +208,14 @@ def test_what_a_writer_wrote_before_its_upgrade_goes_first(loop: Loop, patience:
 
 
 def _opening(listening: Any, **kwargs: Any) -> Any:
-    address = listening.getsockname()
+    address, how = listening.getsockname(), {"ssl": client_context(), **kwargs}
     if isinstance(address, str):
-        return asyncio.open_unix_connection(address, ssl=client_context(), **kwargs)
-    return asyncio.open_connection(*address, ssl=client_context(), **kwargs)
+        return asyncio.open_unix_connection(address, **how)
+    return asyncio.open_connection(*address, **how)
+
+
+def _over(helper: threading.Thread) -> bool:
+    return not helper.is_alive()
 
 
 @requirement(
@@ -217,7 +223,7 @@ def _opening(listening: Any, **kwargs: Any) -> Any:
 )
 @each("family", ["tcp", "unix"])
 def test_the_arguments_for_tls_are_passed_on(loop: Loop, patience: Patience, watch: Any, family: str) -> None:
-    """server_hostname, ssl_handshake_timeout and ssl_shutdown_timeout are passed to the loop, and do what they say.
+    """ssl, server_hostname, ssl_handshake_timeout and ssl_shutdown_timeout are passed on, and do what they say.
 
     If this fails: look for a path of its own for streams, which knows some of the arguments only.
     """
@@ -231,10 +237,14 @@ def test_the_arguments_for_tls_are_passed_on(loop: Loop, patience: Patience, wat
             loop.run_until_complete(_opening(listening, server_hostname=NAME, ssl_handshake_timeout=0.005))
         listening.accept()[0].close()
 
-        helper = tls_accept(listening)
-        with pytest.raises(ssl.SSLCertVerificationError):
-            loop.run_until_complete(_opening(listening, server_hostname="other.example"))
-        patience.run_until(loop, lambda: not helper.is_alive(), "the peer's part")
+        refused: list[dict[str, Any]] = [{"server_hostname": "other.example"}]
+        if family == "tcp":  # the default context does not trust the certificate of a test
+            refused.append({"server_hostname": NAME, "ssl": True})
+        for how in refused:
+            helper = tls_accept(listening)
+            with pytest.raises(ssl.SSLCertVerificationError):
+                loop.run_until_complete(_opening(listening, **how))
+            patience.run_until(loop, functools.partial(_over, helper), "the peer's part")
 
         helper = tls_accept(listening)
         _, writer = loop.run_until_complete(_opening(listening, server_hostname=NAME, ssl_shutdown_timeout=0.01))

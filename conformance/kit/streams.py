@@ -20,6 +20,7 @@ from conformance.kit.peers import dialled, listener, shrink_buffers, socket_path
 T = TypeVar("T")
 Loop = asyncio.AbstractEventLoop
 BIG = bytes(range(251)) * 8000  # 2 MB: more than shrunk buffers take at once, of a period that no buffer size divides
+LONG = BIG[:300_000]  # to be read: a loop may take it in small pieces, and in some turns each
 
 TCP = ("sock", "host", "accepted")
 UNIX = ("unix", "unix-accepted", "pair") if hasattr(socket, "AF_UNIX") else ()

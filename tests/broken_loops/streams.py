@@ -7,7 +7,7 @@ import errno
 from pathlib import Path
 from typing import Any
 
-from conformance.kit.streams import BIG
+from conformance.kit.streams import LONG
 from tests.broken_loops import breaks
 from tests.broken_loops.subprocess_transport import replaced
 
@@ -91,7 +91,7 @@ class TheEndOvertakesTheData(TampersWithStreams):
 
         def received(told: Any, data: bytes) -> None:
             total[0] += len(data)
-            told(data[:-1] if total[0] == len(BIG) else data)
+            told(data[:-1] if total[0] == len(LONG) else data)
 
         replaced(protocol, "data_received", received)
 

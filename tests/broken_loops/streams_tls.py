@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Any
 
 from conformance.kit.certificates import NAME
@@ -160,4 +161,17 @@ class StreamsSayLongGoodbyes(Stock):
         protocol = protocol_factory()
         if is_stream(protocol):
             kwargs.pop("ssl_shutdown_timeout", None)
+        return await super().create_connection(lambda: protocol, *args, **kwargs)
+
+
+@breaks("streams.tls-arguments")
+class StreamsTrustAnybody(Stock):
+    """ssl=True for a stream is a context that verifies nothing."""
+
+    async def create_connection(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        protocol = protocol_factory()
+        if is_stream(protocol) and kwargs.get("ssl") is True:
+            kwargs["ssl"] = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            kwargs["ssl"].check_hostname = False
+            kwargs["ssl"].verify_mode = ssl.CERT_NONE
         return await super().create_connection(lambda: protocol, *args, **kwargs)
