@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from conformance.kit.cases import each
+from conformance.kit.coroutines import done_future
 from conformance.kit.logs import logged
 from conformance.kit.patience import turn
 from conformance.kit.signals import send
@@ -23,16 +24,10 @@ _WAYS: dict[str, Callable[[Loop, Work], object]] = {
     "callback": lambda loop, work: loop.call_soon(work),
     "timer": lambda loop, work: loop.call_later(0.001, work),
     "from a thread": lambda loop, work: in_thread(lambda: loop.call_soon_threadsafe(work)).result(),
-    "done callback": lambda loop, work: _done(loop).add_done_callback(lambda _: work()),
+    "done callback": lambda loop, work: done_future(loop).add_done_callback(lambda _: work()),
     "task": lambda loop, work: loop.create_task(_steps(work)),
     "later step": lambda loop, work: loop.create_task(_steps(work, 0, 0.001)),
 }
-
-
-def _done(loop: Loop) -> asyncio.Future[None]:
-    future = loop.create_future()
-    future.set_result(None)
-    return future
 
 
 async def _steps(work: Work, *delays: float) -> None:
