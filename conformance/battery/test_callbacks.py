@@ -185,24 +185,6 @@ def test_a_cancelled_handle_releases_its_callback(loop: Loop) -> None:
     turn(loop)
 
 
-@requirement("callbacks.return-value-ignored", MUST, cite="PEP 3156: Basic Callbacks")
-@each("value", [True, False, 1, [1], RuntimeError("returned")])
-def test_what_a_callback_returns_is_ignored(loop: Loop, value: object) -> None:
-    """The value that a callback returns has no effect.
-
-    If this fails: look for a return code of a C or Rust trampoline taken from the callback.
-    """
-    calls: list[int] = []
-
-    def callback() -> object:
-        calls.append(1)
-        return value
-
-    loop.call_soon(callback)
-    turn(loop, 3)
-    assert calls == [1]
-
-
 @requirement("callbacks.any-callable", MUST, cite="asyncio-eventloop: loop.call_soon")
 @each("method", ["call_soon", "call_soon_threadsafe"])
 def test_any_callable_can_be_a_callback(loop: Loop, method: str) -> None:

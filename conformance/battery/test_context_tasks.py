@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from conformance.kit.cases import each
+from conformance.kit.coroutines import done_future
 from conformance.kit.patience import Patience, turn
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
@@ -47,15 +48,9 @@ _TAKERS: dict[str, Callable[[Loop, Callable[..., None]], object]] = {
     "call_soon_threadsafe": lambda loop, ask: loop.call_soon_threadsafe(ask, context=None),
     "call_later": lambda loop, ask: loop.call_later(0, ask, context=None),
     "call_at": lambda loop, ask: loop.call_at(loop.time(), ask, context=None),
-    "add_done_callback": lambda loop, ask: _done(loop).add_done_callback(ask, context=None),
+    "add_done_callback": lambda loop, ask: done_future(loop).add_done_callback(ask, context=None),
     "create_task": lambda loop, ask: loop.create_task(_call(ask), context=None),
 }
-
-
-def _done(loop: Loop) -> asyncio.Future[Any]:
-    future = loop.create_future()
-    future.set_result(None)
-    return future
 
 
 async def _call(ask: Callable[..., None]) -> None:

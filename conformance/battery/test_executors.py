@@ -66,12 +66,13 @@ def test_run_in_executor_gives_the_result(loop: Loop) -> None:
 def test_run_in_executor_passes_its_arguments(loop: Loop, arguments: tuple[object, ...], debug: bool) -> None:
     """run_in_executor(executor, func, *args) calls func with args.
 
-    If this fails: look for arguments that are packed, unpacked or dropped.
+    If this fails: look for arguments that are packed, unpacked or dropped, perhaps by the default executor only.
     """
     loop.set_debug(debug)
     with Pool(1) as pool:
-        seen = loop.run_until_complete(loop.run_in_executor(pool, lambda *args: args, *arguments))
-    assert all(a is b for a, b in zip(seen, arguments, strict=True))
+        for executor in (pool, None):
+            seen = loop.run_until_complete(loop.run_in_executor(executor, lambda *args: args, *arguments))
+            assert all(a is b for a, b in zip(seen, arguments, strict=True))
 
 
 @requirement("executors.exception", MUST, cite="asyncio-eventloop: loop.run_in_executor")

@@ -68,9 +68,11 @@ def test_any_callable_can_run_in_an_executor(loop: Loop) -> None:
     """
     trace: list[object] = []
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        for name, function in odd_callables(trace).items():
-            loop.run_until_complete(loop.run_in_executor(pool, function, name))
-    assert trace == list(odd_callables(trace))
+        for executor in (pool, None):
+            for name, function in odd_callables(trace).items():
+                loop.run_until_complete(loop.run_in_executor(executor, function, name))
+    assert trace == [*odd_callables(trace)] * 2
+    loop.run_until_complete(loop.shutdown_default_executor())
 
 
 @requirement("executors.submits-once", SHOULD, cite="asyncio-eventloop: loop.run_in_executor")

@@ -13,6 +13,7 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience
 from conformance.kit.waiting import turns, until
+from conformance.loops import Factory
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -20,14 +21,19 @@ Pool = concurrent.futures.ThreadPoolExecutor
 
 
 @requirement("executors.shutdown-chosen", MUST, cite="asyncio-eventloop: loop.shutdown_default_executor")
-def test_shutdown_joins_the_executor_that_was_set(loop: Loop) -> None:
+@each("user", ["the loop", "somebody else"])
+def test_shutdown_joins_the_executor_that_was_set(make_loop: Factory, user: str) -> None:
     """shutdown_default_executor() closes the default executor also if set_default_executor() has set it.
 
-    If this fails: look for a shutdown of the executor that the loop itself has made, and no other.
+    If this fails: look for a shutdown of the executor that the loop itself has made, or used, and no other.
     """
+    loop = make_loop()
     pool = Pool(1)
     loop.set_default_executor(pool)
-    thread = loop.run_until_complete(loop.run_in_executor(None, threading.current_thread))
+    if user == "the loop":
+        thread = loop.run_until_complete(loop.run_in_executor(None, threading.current_thread))
+    else:
+        thread = pool.submit(threading.current_thread).result()
     loop.run_until_complete(loop.shutdown_default_executor())
     alive = thread.is_alive()
     pool.shutdown()

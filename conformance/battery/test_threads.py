@@ -83,19 +83,25 @@ def test_call_soon_threadsafe_returns_a_handle_that_cancels(loop: Loop) -> None:
 
 
 @requirement("threads.arguments", MUST, cite="asyncio-eventloop: loop.call_soon_threadsafe")
-def test_call_soon_threadsafe_passes_its_arguments(loop: Loop) -> None:
+@each("caller", ["the loop's thread", "another thread"])
+def test_call_soon_threadsafe_passes_its_arguments(loop: Loop, patience: Patience, caller: str) -> None:
     """call_soon_threadsafe() passes the positional arguments to the callback, which is any callable.
 
     If this fails: look for a slow path with another signature, for a tuple taken for all arguments, or for a callback
     that is taken for none because its truth value is false.
     """
     seen: list[object] = []
-    for arguments in ODD_ARGUMENTS:
-        loop.call_soon_threadsafe(lambda *args: seen.append(args), *arguments)
-    for name, callback in odd_callables(seen).items():
-        loop.call_soon_threadsafe(callback, name)
-    turn(loop, 2)
-    assert seen == [*ODD_ARGUMENTS, *odd_callables(seen)]
+
+    def work() -> None:
+        for arguments in ODD_ARGUMENTS:
+            loop.call_soon_threadsafe(lambda *args: seen.append(args), *arguments)
+        for name, callback in odd_callables(seen).items():
+            loop.call_soon_threadsafe(callback, name)
+
+    expected = [*ODD_ARGUMENTS, *odd_callables(seen)]
+    loop.call_soon(work if caller == "the loop's thread" else lambda: in_thread(work).result())
+    patience.run_until(loop, lambda: len(seen) >= len(expected), "the last callback")
+    assert seen == expected
 
 
 @requirement("threads.same-thread", MUST, cite="asyncio-eventloop: loop.call_soon_threadsafe")

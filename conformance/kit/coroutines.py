@@ -1,4 +1,4 @@
-"""The shortest coroutines that return, and that raise."""
+"""The shortest coroutines that return, and that raise; and a future that has nothing to wait for."""
 
 from __future__ import annotations
 
@@ -14,3 +14,10 @@ async def value_of(result: object = "value") -> object:
 async def failing() -> None:
     """Raises LookupError."""
     raise LookupError
+
+
+def done_future(loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
+    """A future of the loop whose result is None."""
+    future = loop.create_future()
+    future.set_result(None)
+    return future

@@ -68,3 +68,19 @@ class WhatAFutureWakesIsUnmeasured(_Unmeasured):
         if len(args) == 1 and asyncio.isfuture(args[0]):
             callback = self.hidden(callback)
         return super().call_soon(callback, *args, context=context)
+
+
+@breaks("debug.slow")
+class MeasuresFromTheNextRunOn(_Unmeasured):
+    """Nothing is measured in the run in which debug mode was set."""
+
+    is_late = False
+
+    def set_debug(self, enabled: bool) -> None:
+        self.is_late = self.is_running() and ((enabled and not self.get_debug()) or self.is_late)
+        super().set_debug(enabled)
+
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        if self.is_late:
+            callback = self.hidden(callback)
+        return super().call_soon(callback, *args, context=context)

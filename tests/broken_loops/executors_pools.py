@@ -81,6 +81,14 @@ class ShutsDownTheFormerDefault(Stock):
             former.shutdown(wait=False)
 
 
+@breaks("executors.arguments")
+class TheDefaultExecutorDropsNone(Stock):
+    """A single argument that is None is dropped if the executor is the default one."""
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        return super().run_in_executor(executor, func, *(() if executor is None and args == (None,) else args))
+
+
 @breaks("executors.any-callable")
 class FalseFunctionsAreNone(Stock):
     """A function whose truth value is false is not called."""

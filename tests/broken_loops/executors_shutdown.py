@@ -218,3 +218,23 @@ class NoTimeIsAllTime(Stock):
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # type: ignore[override]
         await super().shutdown_default_executor(timeout or None)  # type: ignore[call-arg]  # 3.12
+
+
+@breaks("executors.shutdown-chosen")
+class ShutsDownWhatItHasUsed(Stock):
+    """shutdown_default_executor() leaves an executor alone that was set and that the loop has not used."""
+
+    unused: Any = None
+
+    def set_default_executor(self, executor: Any) -> None:
+        super().set_default_executor(executor)
+        self.unused = executor
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        if executor is None:
+            self.unused = None
+        return super().run_in_executor(executor, func, *args)
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        if self.unused is None:
+            await super().shutdown_default_executor()

@@ -141,3 +141,13 @@ class NotesWhatItDropsAtTheStart(Stock):
         if not self.is_noted:
             self.is_noted = not self.is_running()
             super()._write_to_self()  # type: ignore[misc]
+
+
+@breaks("threads.arguments")
+class OtherThreadsArgumentsAreUnpacked(Stock):
+    """A tuple that another thread gives as the only argument is taken for all arguments."""
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        if elsewhere() and len(args) == 1 and isinstance(args[0], tuple):
+            args = args[0]
+        return super().call_soon_threadsafe(callback, *args, context=context)
