@@ -199,7 +199,7 @@ def test_the_position_is_updated_after_an_error(
     """
     watch.allow("reported")
     with connected_for(loop, patience, kind) as (transport, _, peer), source(kind, tmp_path, LARGE) as file:
-        transport.set_write_buffer_limits(high=65536)  # of TLS it may be larger than the file
+        transport.set_write_buffer_limits(high=65536)  # by default TLS may take the whole file
         sending = loop.create_task(loop.sendfile(transport, file, 1000))
         receiving = in_thread(lambda: receive_exactly(peer, 100_000))
         patience.run_until(loop, lambda: sending.done() or not receiving.is_alive(), "the first part of the file")
@@ -218,7 +218,7 @@ def test_the_loop_goes_on_while_a_file_is_sent(loop: Loop, patience: Patience, t
     If this fails: look for a socket made blocking, or all of the file read into memory and buffered.
     """
     with connected_for(loop, patience, kind) as (transport, _, peer), source(kind, tmp_path, LARGE) as file:
-        transport.set_write_buffer_limits(high=65536)  # of TLS it may be larger than the file
+        transport.set_write_buffer_limits(high=65536)  # by default TLS may take the whole file
         sending = loop.create_task(loop.sendfile(transport, file))
         loop.run_until_complete(asyncio.sleep(0.02))
         assert_waits(sending)

@@ -177,7 +177,7 @@ def test_an_abort_ends_a_file(loop: Loop, patience: Patience, tmp_path: Path, ki
     If this fails: look for a wait for a transport that is closed.
     """
     with connected_for(loop, patience, kind) as (transport, _, _), source(kind, tmp_path, LARGE) as file:
-        transport.set_write_buffer_limits(high=65536)  # of TLS it may be larger than the file
+        transport.set_write_buffer_limits(high=65536)  # by default TLS may take the whole file
         sending = loop.create_task(loop.sendfile(transport, file))
         loop.run_until_complete(asyncio.sleep(0.02))
         assert_waits(sending)

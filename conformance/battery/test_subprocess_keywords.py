@@ -107,7 +107,7 @@ def test_a_shell_command_may_have_several_lines(loop: Loop, patience: Patience, 
 
     If this fails: look for a command that is quoted, stripped or cut before the shell sees it.
     """
-    command = "  echo 'one\n two' # a comment\necho \"three\"\n"
+    command = "  echo 'one\n two' # a comment\nfalse\necho \"three\"\n"
     given = command if kind is str else command.encode()
     transport, protocol = loop.run_until_complete(loop.subprocess_shell(ChildEvents, given, stdin=DEVNULL))
     try:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.children import ChildEvents, finish, spawned, standing_for
+from conformance.kit.children import ChildEvents, ended, finish, spawned, standing_for
 from conformance.kit.patience import Patience
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -200,14 +200,16 @@ def test_pass_fds_keeps_descriptors_open(loop: Loop, patience: Patience, tmp_pat
 
 @requirement("subprocess.close-fds", MUST, cite="subprocess: Popen")
 def test_other_descriptors_are_not_inherited(loop: Loop, patience: Patience, tmp_path: Path) -> None:
-    """All descriptors except 0, 1 and 2 are closed in the child by default, inheritable ones too.
+    """All descriptors except 0, 1 and 2 are closed in the child by default, inheritable ones too, also of a shell.
 
     If this fails: look for close_fds=False, or trust in close-on-exec alone.
     """
     with open(tmp_path / "file", "wb") as file:
         os.set_inheritable(file.fileno(), True)
-        protocol = finish(loop, patience, 'test -e "/dev/fd/$1" && echo open || echo closed', str(file.fileno()))
-    assert protocol.output[1] == b"closed\n"
+        script = f'test -e "/dev/fd/{file.fileno()}" && echo open || echo closed'
+        protocol = finish(loop, patience, script)
+        shell = ended(loop, patience, loop.subprocess_shell(ChildEvents, script))
+    assert [child.output[1] for child in (protocol, shell)] == [b"closed\n"] * 2
 
 
 @requirement("subprocess.preexec-fn", MUST, cite="subprocess: Popen")
@@ -271,8 +273,11 @@ def test_the_child_has_default_signals(loop: Loop, patience: Patience) -> None:
 
     If this fails: look for a child that keeps ignoring SIGPIPE, and so never ends when its reader has gone.
     """
-    protocol = finish(loop, patience, "kill -PIPE $$; exit 0")
+    script = "kill -PIPE $$; exit 0"
+    protocol = finish(loop, patience, script)
     assert protocol.transport.get_returncode() == -signal.SIGPIPE
+    shell = ended(loop, patience, loop.subprocess_shell(ChildEvents, script))
+    assert shell.transport.get_returncode() == -signal.SIGPIPE
 
 
 @requirement("subprocess.signal-mask", SHOULD, cite="asyncio-eventloop: loop.add_signal_handler")

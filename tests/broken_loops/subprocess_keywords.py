@@ -182,3 +182,29 @@ class StderrStaysWhereItIs(Keywords):
     def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
         if kwargs.get("stderr") == subprocess.STDOUT and kwargs.get("stdout", 0) is None:
             kwargs["stderr"] = None
+
+
+@breaks("subprocess.close-fds")
+class ShellsInherit(Shell):
+    """The shell inherits what is inheritable."""
+
+    def changed(self, cmd: Any, kwargs: dict[str, Any]) -> Any:
+        kwargs.setdefault("close_fds", bool(kwargs.get("pass_fds")))
+        return cmd
+
+
+@breaks("subprocess.restore-signals")
+class ShellsIgnoreSigpipe(Shell):
+    """The shell keeps ignoring SIGPIPE."""
+
+    def changed(self, cmd: Any, kwargs: dict[str, Any]) -> Any:
+        kwargs.setdefault("restore_signals", False)
+        return cmd
+
+
+@breaks("subprocess.shell-lines")
+class ShellsEndAtAFailure(Shell):
+    """A shell command ends at the first line that fails, as with sh -e."""
+
+    def changed(self, cmd: Any, kwargs: dict[str, Any]) -> Any:
+        return "set -e\n" + cmd if isinstance(cmd, str) else b"set -e\n" + cmd
