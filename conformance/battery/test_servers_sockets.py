@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
+import weakref
 from typing import Any
 
 import pytest
@@ -135,6 +137,26 @@ def test_the_server_owns_its_socket(loop: Loop) -> None:
         with pytest.raises(ConnectionRefusedError):
             dial(service, name)
         assert sock.fileno() == -1
+
+
+@requirement("servers.unreferenced", SHOULD, cite=("uvloop#81", "asyncio-eventloop: loop.create_server"))
+def test_a_server_that_nobody_keeps_goes_on_serving(loop: Loop, patience: Patience) -> None:
+    """A server serves on when its Server object is dropped: the loop keeps what it needs.
+
+    If this fails: look for listening sockets that belong to the Server object alone, and go with it.
+    """
+    service, sock = Service(), socket.socket()
+    sock.bind((LOCAL, 0))
+    kept = weakref.ref(loop.run_until_complete(loop.create_server(service, sock=sock)))
+    gc.collect()
+    with dialled(sock.getsockname()):
+        accepted(loop, patience, service)
+    service.server = kept()
+    if service.server is not None:
+        shut(loop, service)
+    else:
+        loop.close()
+        sock.close()
 
 
 @requirement("servers.sock-and-host", MUST, cite="asyncio-eventloop: loop.create_server")
