@@ -58,3 +58,15 @@ class ConnectsAllTheSame(Stock):
         connecting = asyncio.ensure_future(super().sock_connect(sock, address))
         connecting.add_done_callback(lambda done: done.cancelled() or done.exception())
         await asyncio.shield(connecting)
+
+
+@breaks("sockets.sendall-again-when-cancelled")
+class CleansUpTheWriterLater(Stock):
+    """The clean-up of a sock_sendall() that was cancelled removes whatever writer there is a turn later."""
+
+    async def sock_sendall(self, sock: Any, data: Any) -> None:
+        try:
+            await super().sock_sendall(sock, data)
+        except asyncio.CancelledError:
+            self.call_soon(self.remove_writer, sock.fileno())
+            raise
