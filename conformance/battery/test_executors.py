@@ -130,6 +130,27 @@ def test_there_is_no_running_loop_in_the_executor(loop: Loop) -> None:
     assert run(loop, ask) == "none"
 
 
+@requirement("executors.callbacks-before-result", SHOULD, cite="gh-144506")
+def test_what_a_function_schedules_runs_before_its_result_is_there(loop: Loop) -> None:
+    """Callbacks that func schedules by call_soon_threadsafe() run before the await of run_in_executor() returns.
+
+    If this fails: look for results that come to the loop by another way than callbacks of other threads do.
+    """
+    trace: list[object] = []
+
+    def work() -> str:
+        for number in range(3):
+            loop.call_soon_threadsafe(trace.append, number)
+        return "result"
+
+    async def scenario() -> None:
+        trace.append(await loop.run_in_executor(None, work))
+        await loop.shutdown_default_executor()
+
+    loop.run_until_complete(scenario())
+    assert trace == [0, 1, 2, "result"]
+
+
 @requirement("executors.returns-future", MUST, cite="asyncio-eventloop: loop.run_in_executor")
 def test_run_in_executor_returns_a_future_of_the_loop(loop: Loop) -> None:
     """This method returns an asyncio.Future object, of this loop.
