@@ -1,4 +1,4 @@
-"""Chapter tls: flow control of TLS connections, what is set as they are made, and ends that come during a pause."""
+"""Chapter tls: flow control of TLS connections, what is set as they are made and later, and ends during a pause."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.buffers import Buffers
 from conformance.kit.cases import each
 from conformance.kit.certificates import NAME, client_context
 from conformance.kit.patience import Patience, turn
@@ -147,3 +148,17 @@ def test_an_exception_of_the_factory_comes_out_of_tls(loop: Loop, patience: Pati
         with pytest.raises(LookupError):
             loop.run_until_complete(opening)
         assert peer.fileno() >= 0
+
+
+@requirement("tls.switch-kinds", MUST, cite=("asyncio-protocol: BaseTransport.set_protocol", "gh-77835"))
+def test_the_kind_of_the_protocol_may_change_over_tls(loop: Loop, patience: Patience) -> None:
+    """set_protocol() can give a TLS transport a protocol with buffers in place of a streaming one, and the reverse.
+
+    If this fails: look for the kind of the protocol looked at when the connection is made only.
+    """
+    with secured(loop, patience) as (transport, first, peer):
+        for protocol in (Buffers(), Events(), Buffers()):
+            transport.set_protocol(protocol)
+            peer.sendall(b"data")
+            patience.run_until(loop, lambda: protocol.received == b"data", "the data")  # noqa: B023
+        transport.set_protocol(first)
