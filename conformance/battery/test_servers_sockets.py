@@ -139,6 +139,17 @@ def test_the_server_owns_its_socket(loop: Loop) -> None:
         assert sock.fileno() == -1
 
 
+@requirement("servers.port-range", SHOULD, cite=("asyncio-eventloop: loop.create_server", "zuvloop#18"))
+@each("number", [65536, 65536 + 40000, -1, -25000])
+def test_a_server_refuses_a_number_that_is_no_port(loop: Loop, number: int) -> None:
+    """A number that is no port is refused: the server does not listen on another one instead.
+
+    If this fails: look for an integer of the language below, of 16 bits.
+    """
+    with pytest.raises((OverflowError, OSError, ValueError)):
+        create(loop, LOCAL, number)
+
+
 @requirement("servers.unreferenced", SHOULD, cite=("uvloop#81", "asyncio-eventloop: loop.create_server"))
 def test_a_server_that_nobody_keeps_goes_on_serving(loop: Loop, patience: Patience) -> None:
     """A server serves on when its Server object is dropped: the loop keeps what it needs.
@@ -150,11 +161,12 @@ def test_a_server_that_nobody_keeps_goes_on_serving(loop: Loop, patience: Patien
     kept = weakref.ref(loop.run_until_complete(loop.create_server(service, sock=sock)))
     gc.collect()
     with dialled(sock.getsockname()):
-        accepted(loop, patience, service)
+        accepted(loop, patience, service).transport.abort()
+    turn(loop, 4)
     service.server = kept()
     if service.server is not None:
         shut(loop, service)
-    else:
+    else:  # what listens has no object of the caller's any more
         loop.close()
         sock.close()
 
