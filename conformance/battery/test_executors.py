@@ -17,7 +17,7 @@ from conformance.kit.places import PLACES, at
 from conformance.kit.protocols import raising
 from conformance.kit.waiting import until
 from conformance.loops import Factory
-from conformance.requirement import MUST, SHOULD, requirement
+from conformance.requirement import MAY, MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 Pool = concurrent.futures.ThreadPoolExecutor
@@ -129,6 +129,27 @@ def test_there_is_no_running_loop_in_the_executor(loop: Loop) -> None:
         return "one"
 
     assert run(loop, ask) == "none"
+
+
+@requirement("executors.callbacks-before-result", MAY, cite="gh-144506")
+def test_whether_the_result_comes_after_what_the_function_scheduled_is_open(loop: Loop, answer: Any) -> None:
+    """Callbacks that func schedules by call_soon_threadsafe() may run before the result of run_in_executor() is there.
+
+    If this fails: nothing is wrong; the order was never guaranteed.
+    """
+    trace: list[object] = []
+
+    def work() -> str:
+        for number in range(3):
+            loop.call_soon_threadsafe(trace.append, number)
+        return "result"
+
+    async def scenario() -> None:
+        trace.append(await loop.run_in_executor(None, work))
+        await loop.shutdown_default_executor()
+
+    loop.run_until_complete(scenario())
+    answer(f"{trace.index('result')} of 3 callbacks before the result")
 
 
 @requirement("executors.returns-future", MUST, cite="asyncio-eventloop: loop.run_in_executor")

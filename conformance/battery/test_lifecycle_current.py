@@ -82,6 +82,35 @@ def test_another_loop_that_runs_does_not_become_the_current_one(loop: Loop, make
         assert asyncio.get_event_loop() is loop
 
 
+@requirement("lifecycle.other-not-running", MUST, cite="asyncio-eventloop: get_running_loop")
+@pytest.mark.parametrize("where", ["callback", "coroutine"])
+def test_a_loop_that_is_made_does_not_become_the_running_one(loop: Loop, make_loop: Factory, where: str) -> None:
+    """get_running_loop() returns the loop that runs, also when another one has been made and closed in the meantime.
+
+    If this fails: look for a constructor, or a close(), that sets the running loop of the thread.
+    """
+    seen: list[Loop] = []
+
+    def make() -> None:
+        other = make_loop()
+        seen.append(asyncio.get_running_loop())
+        other.close()
+        seen.append(asyncio.get_running_loop())
+
+    async def main() -> None:
+        make()
+        await asyncio.sleep(0)
+        seen.append(asyncio.get_running_loop())
+
+    if where == "callback":
+        loop.call_soon(make)
+        turn(loop)
+        assert seen == [loop] * 2
+    else:
+        loop.run_until_complete(main())
+        assert seen == [loop] * 3
+
+
 @requirement("lifecycle.no-current", MUST, cite="asyncio-eventloop: get_event_loop")
 def test_a_run_leaves_no_current_loop_behind(loop: Loop) -> None:
     """In a thread in which no loop was set, there is no current event loop after a run: get_event_loop() raises.

@@ -8,9 +8,11 @@ from typing import Any
 
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import drive
 from conformance.kit.pipes import KINDS, both
 from conformance.kit.protocols import Events, Reacts, raising
 from conformance.kit.refusals import refused
+from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -34,6 +36,42 @@ def test_pipes_sockets_and_terminals_can_be_connected(loop: Loop, patience: Pati
         patience.run_until(loop, lambda: len(reading.received) >= 16, "the data")
         assert reading.received == b"through the pipe"
     assert [end.fileno() == -1 if kind == "sockets" else end.closed for end in ends] == [True, True]
+
+
+@requirement("pipes.terminal-end", SHOULD, cite="asyncio-protocol: BaseProtocol.connection_lost")
+def test_the_end_of_a_terminal_is_the_end_of_the_connection(loop: Loop, patience: Patience) -> None:
+    """When nobody has the other side of a terminal open any more, the connection is lost, and no error is reported.
+
+    If this fails: look for EIO, by which some systems tell the end of a terminal, taken for an error of the loop's.
+    """
+    read_end, write_end = KINDS["terminal"]()
+    _, reading = loop.run_until_complete(loop.connect_read_pipe(Events, read_end))
+    write_end.write(b"the last line")
+    patience.run_until(loop, lambda: reading.received, "the data")
+    write_end.close()
+    patience.run_until(loop, lambda: reading.lost, "connection_lost()")
+    assert reading.received == b"the last line"
+    turn(loop, 2)
+
+
+@requirement("pipes.terminal-input", SHOULD, cite="asyncio-eventloop: loop.connect_write_pipe")
+def test_input_at_a_terminal_does_not_end_a_transport_that_writes(loop: Loop, patience: Patience) -> None:
+    """A terminal that is connected by connect_write_pipe() stays open when there is something to read at it.
+
+    If this fails: look for a descriptor that is watched for the end of its reader by watching it for input.
+    """
+    ours, theirs = KINDS["terminal"]()
+    with theirs:
+        theirs.write(b"typed")
+        copy = open(os.dup(ours.fileno()), "wb", buffering=0)  # noqa: SIM115 (the transport owns it)
+        ours.close()
+        transport, protocol = loop.run_until_complete(loop.connect_write_pipe(Events, copy))
+        turn(loop, 5)
+        transport.write(b"shown")
+        shown = drive(loop, patience, in_thread(lambda: os.read(theirs.fileno(), 100)))
+        assert (shown, transport.is_closing()) == (b"shown", False)
+        transport.abort()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
 
 
 @requirement("pipes.one-protocol", MUST, cite="asyncio-eventloop: loop.connect_read_pipe")

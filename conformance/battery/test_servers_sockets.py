@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -138,6 +141,38 @@ def test_the_server_owns_its_socket(loop: Loop) -> None:
         assert sock.fileno() == -1
 
 
+@requirement("servers.port-range", SHOULD, cite=("asyncio-eventloop: loop.create_server", "zuvloop#18"))
+@each("number", [65536, 65536 + 40000, -1, -25000])
+def test_a_server_refuses_a_number_that_is_no_port(loop: Loop, number: int) -> None:
+    """A number that is no port is refused: the server does not listen on another one instead.
+
+    If this fails: look for an integer of the language below, of 16 bits.
+    """
+    with refused(OSError, OverflowError):
+        create(loop, LOCAL, number)
+
+
+@requirement("servers.unreferenced", SHOULD, cite=("uvloop#81", "asyncio-eventloop: loop.create_server"))
+def test_a_server_that_nobody_keeps_goes_on_serving(loop: Loop, patience: Patience) -> None:
+    """A server serves on when its Server object is dropped: the loop keeps what it needs.
+
+    If this fails: look for listening sockets that belong to the Server object alone, and go with it.
+    """
+    service, sock = Service(), socket.socket()
+    sock.bind((LOCAL, 0))
+    kept = _weakly(loop.run_until_complete(loop.create_server(service, sock=sock)))
+    gc.collect()
+    with dialled(sock.getsockname()):
+        accepted(loop, patience, service).transport.abort()
+    turn(loop, 4)
+    service.server = kept()
+    if service.server is not None:
+        shut(loop, service)
+    else:  # what listens has no object of the caller's any more
+        loop.close()
+        sock.close()
+
+
 @requirement("servers.sock-and-host", MUST, cite="asyncio-eventloop: loop.create_server")
 @each("where", [(LOCAL, None), (None, 0), (LOCAL, 0)])
 def test_a_socket_excludes_host_and_port(loop: Loop, where: tuple[Any, Any]) -> None:
@@ -220,3 +255,11 @@ def test_an_address_of_somebody_else_is_an_error(loop: Loop) -> None:
     """
     with pytest.raises(OSError):  # noqa: PT011 (which one is the system's affair)
         create(loop, "192.0.2.1", 0)
+
+
+def _weakly(server: Any) -> Callable[[], Any]:
+    """What gives the server as long as somebody keeps it; None, if it cannot be referred to weakly."""
+    try:
+        return weakref.ref(server)
+    except TypeError:
+        return lambda: None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 from collections.abc import Iterator
 
 import pytest
 
 from conformance.kit.cases import each
+from conformance.kit.patience import turn
 from conformance.kit.signals import send
 from conformance.kit.waiting import turns
 from conformance.requirement import MUST, SHOULD, requirement
@@ -115,6 +117,24 @@ def test_the_wakeup_descriptor_is_given_back(loop: Loop) -> None:
     loop.run_until_complete(scenario())
     loop.close()
     assert signal.set_wakeup_fd(-1) == -1
+
+
+@requirement("signals.wakeup-fd-kept", SHOULD, cite=("signal: signal.set_wakeup_fd", "uvloop#295"))
+def test_a_wakeup_descriptor_of_somebody_else_is_kept(loop: Loop) -> None:
+    """The wake-up descriptor that was set before a run is set after it, if the loop has no signal handlers of its own.
+
+    If this fails: look for a run that ends with set_wakeup_fd(-1), whatever there was at its beginning.
+    """
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        before = signal.set_wakeup_fd(ours.fileno())
+        try:
+            loop.run_until_complete(turns(2))
+            turn(loop)
+        finally:
+            left = signal.set_wakeup_fd(before)
+        assert left == ours.fileno()
 
 
 @requirement("signals.remove-while-stopped", SHOULD, cite="asyncio-eventloop: loop.remove_signal_handler")

@@ -15,7 +15,7 @@ from conformance.battery.test_sockets_streams import BIG, SENDALL, pair
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import receive_exactly, reset, socket_path
-from conformance.kit.threads import in_thread
+from conformance.kit.threads import Helper, in_thread
 from conformance.kit.waiting import assert_waits, turns
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -169,6 +169,32 @@ def test_sock_sendto_raises_what_goes_wrong_while_it_waits(loop: Loop, patience:
         patience.run_until(loop, sending.done, "the end of sock_sendto()")
         with pytest.raises(OSError):  # noqa: PT011 (the documentation names none)
             sending.result()
+
+
+@requirement("sockets.sendall-again-when-cancelled", SHOULD, cite=(SENDALL, "gh-74250"))
+def test_the_next_sock_sendall_may_begin_as_the_last_is_cancelled(loop: Loop, patience: Patience) -> None:
+    """sock_sendall() may be called in the moment in which the one before it is cancelled: it sends all of its data.
+
+    If this fails: look for the clean-up of the cancelled call, a turn later, which removes the writer of the new one.
+    """
+
+    async def main() -> None:
+        sending = asyncio.ensure_future(loop.sock_sendall(ours, BIG))
+        await turns(3)
+        sending.cancel()
+        loop.call_later(0.005, receiving.start)
+        async with asyncio.timeout(patience.seconds):
+            await loop.sock_sendall(ours, BIG + b"the end")  # in this task: another one would begin after the clean-up
+
+    def receive() -> None:
+        received = b""
+        while not received.endswith(b"the end"):
+            received = received[-6:] + (peer.recv(65536) or pytest.fail("the stream has ended"))
+
+    receiving = Helper(receive)
+    with pair() as (ours, peer):
+        loop.run_until_complete(main())
+        receiving.result()
 
 
 @contextlib.contextmanager

@@ -30,6 +30,17 @@ def test_the_first_string_is_the_programs_name(loop: Loop, patience: Patience, p
     assert protocol.output[1].split(b" ")[0] == os.fsencode(program)
 
 
+@requirement("subprocess.path-objects", SHOULD, cite="gh-79427")
+def test_the_program_and_its_arguments_may_be_path_objects(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """The program of subprocess_exec(), and each of its arguments, can be a path-like object, as for subprocess.Popen.
+
+    If this fails: look for a conversion that knows str and bytes only.
+    """
+    (tmp_path / "words").write_text("words")
+    spawning = loop.subprocess_exec(ChildEvents, Path("/bin/cat"), tmp_path / "words", stdin=DEVNULL)
+    assert ended(loop, patience, spawning).output[1] == b"words"
+
+
 @requirement("subprocess.shell-program", MUST, cite="subprocess: Popen", needs=("linux",))
 def test_the_shell_is_bin_sh(loop: Loop, patience: Patience, monkeypatch: Any) -> None:
     """On POSIX the shell defaults to /bin/sh, whatever the environment says.
@@ -87,6 +98,20 @@ def test_fileno_is_all_that_is_needed_of_a_file(loop: Loop, patience: Patience, 
             finish(loop, patience, script, stdin=kind(source.fileno()), stdout=kind(target.fileno()),
                    stderr=kind(errors.fileno()))  # fmt: skip
         assert (out.read_text(), err.read_text()) == ("words", "error\n")
+
+
+@requirement("subprocess.one-file-for-two", MUST, cite=("asyncio-eventloop: loop.subprocess_exec", "uvloop#481"))
+@each("kind", [int, _Descriptor])
+def test_one_file_may_be_given_for_two_streams(loop: Loop, patience: Patience, tmp_path: Path, kind: Any) -> None:
+    """stdout and stderr can be one file: what the child writes to either is in it, and it stays open for the caller.
+
+    If this fails: look for descriptors that are closed when the child has them, one by one.
+    """
+    with open(tmp_path / "out", "wb", buffering=0) as target:
+        given = kind(target.fileno())
+        finish(loop, patience, "echo output; echo error >&2", stdout=given, stderr=given)
+        target.write(b"the caller")
+    assert (tmp_path / "out").read_text() == "output\nerror\nthe caller"
 
 
 @requirement("subprocess.streams-block", MUST, cite="asyncio-eventloop: loop.subprocess_exec")

@@ -84,15 +84,19 @@ def test_writing_nothing_changes_nothing(loop: Loop, patience: Patience) -> None
 
 @requirement("tcp.buffered-data-is-copied", SHOULD, cite="gh-91166")
 def test_a_bytearray_may_be_changed_after_write(loop: Loop, patience: Patience) -> None:
-    """A bytearray may be changed as soon as write() has returned: what was written is what it held then.
+    """A bytearray may be changed as soon as write() or writelines() has returned: what was written is what it held.
 
-    If this fails: look for a zero-copy buffer that keeps a reference to mutable memory.
+    If this fails: look for a zero-copy buffer that keeps a reference to mutable memory, perhaps behind other data.
     """
     with connected(loop) as (transport, _, peer):
-        data = bytearray(BIG)
+        data, behind, line = bytearray(BIG), bytearray(b"behind"), bytearray(b"in a line")
         transport.write(data)
-        data[:] = bytes(len(data))
-        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, len(BIG)))) == BIG
+        transport.write(behind)
+        transport.writelines([b", ", line])
+        for buffer in (data, behind, line):
+            buffer[:] = bytes(len(buffer))
+        expected = BIG + b"behind, in a line"
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, len(expected)))) == expected
 
 
 @requirement("tcp.bytearray-not-locked", SHOULD, cite="gh-91166")

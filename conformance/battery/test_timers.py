@@ -16,6 +16,7 @@ from conformance.kit.oddities import ODD_ARGUMENTS
 from conformance.kit.patience import Patience, grain, resolution, turn
 from conformance.kit.places import PLACES, at
 from conformance.kit.refusals import refused
+from conformance.kit.watching import pair
 from conformance.requirement import MAY, MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -227,6 +228,22 @@ def test_a_timer_in_the_far_future_neither_fires_nor_fails(loop: Loop, delay: fl
     loop.call_later(0.002, loop.stop)
     loop.run_forever()
     assert fired == []
+    handle.cancel()
+
+
+@requirement("timers.far-future-idle", SHOULD, cite=("asyncio-eventloop: loop.call_later", "uvloop#259"))
+@each("delay", [DAY, 50 * DAY, 400 * DAY, 1e9])
+def test_a_loop_whose_only_timer_is_far_away_waits_for_events(loop: Loop, delay: float) -> None:
+    """A loop that has nothing to do but a timer in the far future waits for events, and runs what they schedule.
+
+    If this fails: look for a timeout that the system call does not take: limit it, and wait again.
+    """
+    handle = loop.call_later(delay, pytest.fail, "the timer fired")
+    with pair() as (ours, peer):
+        peer.send(b"x")
+        loop.add_reader(ours, loop.stop)
+        loop.run_forever()
+        loop.remove_reader(ours)
     handle.cancel()
 
 

@@ -71,7 +71,9 @@ def test_another_protocol_changes_nothing_else(loop: Loop, patience: Patience, s
         transport.set_protocol(first)
 
 
-@requirement("tls.set-protocol-buffered", MUST, cite=(SET, "asyncio-protocol: Buffered Streaming Protocols"))
+@requirement(
+    "tls.set-protocol-buffered", MUST, cite=(SET, "asyncio-protocol: Buffered Streaming Protocols", "gh-77835")
+)
 @SIDES
 def test_tls_changes_between_protocols_of_both_kinds(loop: Loop, patience: Patience, side: str) -> None:
     """set_protocol() can give a TLS connection a protocol with buffers, another one, and one without again.

@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from conformance.kit.cases import each
-from conformance.kit.datagrams import HERE, arrival, blocked_endpoint, endpoint, receive_after_filler, udp_peer
+from conformance.kit.datagrams import (
+    HERE,
+    arrival,
+    blocked_endpoint,
+    endpoint,
+    receive_after_filler,
+    udp_peer,
+    unix_pair,
+)
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import Datagrams
 from conformance.kit.refusals import REFUSALS, refused
@@ -105,6 +113,17 @@ def test_sendto_takes_the_path_of_a_unix_socket(loop: Loop, patience: Patience, 
     with socket.socket(*kind) as ours, socket.socket(*kind) as peer, endpoint(loop, sock=ours) as (transport, _):
         peer.bind(str(tmp_path / "peer"))
         transport.sendto(b"data", str(tmp_path / "peer"))
+        assert arrival(loop, patience, peer)[0] == b"data"
+
+
+@requirement("udp.sendto-remote-path", MUST, cite=(SENDTO, "zuvloop#19"), needs=("unix",))
+def test_sendto_takes_the_path_that_its_socket_is_connected_to(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """sendto() sends to addr, also if that is the path to which a Unix socket is connected anyway.
+
+    If this fails: look for a comparison with the remote address that knows the addresses of one family only.
+    """
+    with unix_pair(tmp_path) as (ours, peer), endpoint(loop, sock=ours) as (transport, _):
+        transport.sendto(b"data", peer.getsockname())
         assert arrival(loop, patience, peer)[0] == b"data"
 
 

@@ -108,6 +108,34 @@ class TheExecutorSeesTheLoop(_Wraps):
         return call
 
 
+@breaks("executors.callbacks-before-result")
+class ResultsComeFirst(Stock):
+    """What a function in the default executor schedules comes some turns after its result."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held: list[Any] = []
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> Any:
+        if not threading.current_thread().name.startswith("asyncio_"):
+            return super().call_soon_threadsafe(callback, *args, context=context)
+        if getattr(callback, "__module__", "") != "asyncio.futures":
+            self.held.append(asyncio.Handle(callback, args, self, context))
+            return self.held[-1]
+        told = super().call_soon_threadsafe(callback, *args, context=context)
+        held, self.held = self.held, []
+        super().call_soon_threadsafe(self._after, 5, held)
+        return told
+
+    def _after(self, turns: int, held: list[Any]) -> None:
+        if turns:
+            self.call_soon(self._after, turns - 1, held)
+            return
+        for handle in held:
+            if not handle.cancelled():
+                handle._run()
+
+
 @breaks("executors.returns-future")
 class ReturnsACoroutine(Stock):
     """run_in_executor() returns a coroutine."""

@@ -47,6 +47,16 @@ class ClosesTheCurrentLoopToo(Stock):
         asyncio.set_event_loop(None)
 
 
+@breaks("lifecycle.other-not-running")
+class MakesItselfRunning(Stock):
+    """A loop that is made while another one runs becomes the running one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        if asyncio._get_running_loop() is not None:
+            asyncio._set_running_loop(self)
+
+
 @breaks("lifecycle.no-current")
 class MakesItselfCurrent(Stock):
     """A loop that runs in a thread that is not the main one becomes its current event loop."""

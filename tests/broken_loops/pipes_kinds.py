@@ -91,6 +91,33 @@ class SocketPipesBlock(TampersWithPipes):
             os.set_blocking(number, True)
 
 
+@breaks("pipes.terminal-end")
+class ReportsTheEndOfATerminal(Stock):
+    """EIO, by which the system tells the end of a terminal, is reported to the exception handler."""
+
+    def _make_read_pipe_transport(self, *args: Any, **kwargs: Any) -> Any:
+        transport = super()._make_read_pipe_transport(*args, **kwargs)  # type: ignore[misc]
+        fatal_error = transport._fatal_error
+
+        def report(error: Any, message: str = "") -> None:
+            self.call_exception_handler({"message": message, "exception": error, "transport": transport})
+            fatal_error(error, message)
+
+        transport._fatal_error = report
+        return transport
+
+
+@breaks("pipes.terminal-input")
+class WatchesTerminalsForTheEnd(Stock):
+    """Whatever there is to read at a terminal that is connected for writing is taken for its end."""
+
+    def _make_write_pipe_transport(self, pipe: Any, *args: Any, **kwargs: Any) -> Any:
+        transport = super()._make_write_pipe_transport(pipe, *args, **kwargs)  # type: ignore[misc]
+        if stat.S_ISCHR(os.fstat(pipe.fileno()).st_mode):
+            self.call_soon(self._add_reader, pipe.fileno(), transport._read_ready)  # type: ignore[attr-defined]
+        return transport
+
+
 @breaks("pipes.one-protocol")
 class TriesTheFactory(Stock):
     """connect_write_pipe() calls the factory once more, before anything else."""

@@ -413,3 +413,12 @@ class ServesWithoutCertificate(ChangesServers):
     def changed(self, where: list[Any], kwargs: dict[str, Any]) -> None:
         if kwargs.get("ssl") is True:
             kwargs["ssl"] = None
+
+
+@breaks("servers.port-range")
+class CutsPorts(ChangesServers):
+    """Of a port, the lower 16 bits are taken."""
+
+    def changed(self, where: list[Any], kwargs: dict[str, Any]) -> None:
+        if isinstance(where[1], int):
+            where[1] &= 0xFFFF

@@ -474,3 +474,13 @@ class AcceptsDatagramSockets(_ChangesAccepted):
         if sock.type == socket.SOCK_DGRAM:
             sock.listen()
         return sock
+
+
+@breaks("servers.unreferenced")
+class ServersEndWithTheirObject(_Wraps):
+    """A server is closed when nobody has its Server object any more."""
+
+    class wrapper(_Wrapped):
+        def __del__(self) -> None:
+            if not self.server.get_loop().is_closed():
+                self.server.close()

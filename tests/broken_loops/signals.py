@@ -326,3 +326,15 @@ class ABurstLosesTheHandler(_Adds):
             self.burst = 0
 
         return counted
+
+
+@breaks("signals.wakeup-fd-kept")
+class ARunEndsWithoutAWakeupDescriptor(Stock):
+    """A run without signal handlers ends with set_wakeup_fd(-1)."""
+
+    def run_forever(self) -> None:
+        try:
+            super().run_forever()
+        finally:
+            if threading.current_thread() is threading.main_thread() and not self._signal_handlers:  # type: ignore[attr-defined]
+                signal.set_wakeup_fd(-1)

@@ -92,3 +92,15 @@ class SendsTheDatagramLater(_GoesOn):
 
     async def sock_sendto(self, sock: Any, data: Any, address: Any) -> int:
         return await self.in_background(super().sock_sendto(sock, data, address))
+
+
+@breaks("sockets.sendall-again-when-cancelled")
+class CleansUpTheWriterLater(Stock):
+    """The clean-up of a sock_sendall() that was cancelled removes whatever writer there is a turn later."""
+
+    async def sock_sendall(self, sock: Any, data: Any) -> None:
+        try:
+            await super().sock_sendall(sock, data)
+        except asyncio.CancelledError:
+            self.call_soon(self.remove_writer, sock.fileno())
+            raise

@@ -167,3 +167,32 @@ class ShellsHaveTwoProtocols(Stock):
     async def subprocess_shell(self, protocol_factory: Any, cmd: Any, **kwargs: Any) -> Any:
         protocol_factory()
         return await super().subprocess_shell(protocol_factory, cmd, **kwargs)
+
+
+@breaks("subprocess.path-objects")
+class PathsAreNoStrings(_Starts):
+    """An argument that is a path object is refused."""
+
+    def program(self, args: list[Any]) -> list[Any]:
+        if not all(isinstance(arg, str | bytes) for arg in args):
+            raise TypeError("program arguments must be strings")
+        return args
+
+
+@breaks("subprocess.one-file-for-two")
+class ClosesADescriptorThatComesTwice(Stock):
+    """A descriptor that is given for both stdout and stderr is closed here when the child has it."""
+
+    async def subprocess_exec(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        made = await super().subprocess_exec(protocol_factory, *args, **kwargs)
+        self.after(**kwargs)
+        return made
+
+    async def subprocess_shell(self, protocol_factory: Any, cmd: Any, **kwargs: Any) -> Any:
+        made = await super().subprocess_shell(protocol_factory, cmd, **kwargs)
+        self.after(**kwargs)
+        return made
+
+    def after(self, stdout: Any = None, stderr: Any = None, **_: Any) -> None:
+        if isinstance(stdout, int) and stdout > 2 and stdout == stderr:
+            os.close(stdout)

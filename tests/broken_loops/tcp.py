@@ -119,6 +119,31 @@ class LooksAtBytearraysLater(OverStreams):
                 super().write(data)
 
 
+@breaks("tcp.buffered-data-is-copied")
+class LooksLaterAtWhatComesBehind(OverStreams):
+    """A bytearray that is written while something is buffered is read in the next turn of the loop."""
+
+    class Stream(StreamTransport):
+        def write(self, data: Any) -> None:
+            if isinstance(data, bytearray) and self.get_write_buffer_size():
+                self._loop.call_soon(super().write, data)
+            else:
+                super().write(data)
+
+
+@breaks("tcp.buffered-data-is-copied")
+class LooksAtLinesLater(OverStreams):
+    """The bytearrays that writelines() is given while something is buffered are read in the next turn of the loop."""
+
+    class Stream(StreamTransport):
+        def writelines(self, list_of_data: Any) -> None:
+            lines = list(list_of_data)
+            if self.get_write_buffer_size() and any(isinstance(line, bytearray) for line in lines):
+                self._loop.call_soon(super().writelines, lines)
+            else:
+                super().writelines(lines)
+
+
 @breaks("tcp.bytearray-not-locked")
 class LocksBytearrays(OverStreams):
     """The transport holds an export of the last long bytearray, though it has copied it."""

@@ -324,6 +324,17 @@ class DelaysWrapAfterFiftyDays(Stock):
         return super().call_later(delay, callback, *args, context=context)
 
 
+@breaks("timers.far-future-idle")
+class WaitsForAnyTime(Stock):
+    """The time until the next timer is handed to the system as it is: a number of milliseconds in 31 bits."""
+
+    def _run_once(self) -> None:
+        timers: Any = self._scheduled  # type: ignore[attr-defined]
+        if timers and not self._ready and timers[0].when() - self.time() >= 2**31 / 1000:  # type: ignore[attr-defined]
+            raise OverflowError("timeout is too large")
+        super()._run_once()  # type: ignore[misc]
+
+
 @breaks("timers.infinite-delay")
 class InfiniteDelaysAreDueAtOnce(Stock):
     """An infinite delay fires at once: as the documentation leaves open."""

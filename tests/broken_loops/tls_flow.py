@@ -133,3 +133,17 @@ class FactoriesOfTlsFailOtherwise(Stock):
                 raise ConnectionError("no protocol") from error
 
         return await super().create_connection(make if kwargs.get("ssl") else protocol_factory, *args, **kwargs)
+
+
+@breaks("tls.set-protocol-buffered")
+class TheKindOfATlsProtocolStays(TampersWithTls):
+    """After set_protocol() of a TLS transport, the new protocol is taken for one of the first one's kind."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        def set_protocol(set_protocol: Any, new: Any) -> None:
+            tls = transport._ssl_protocol
+            kind = tls._app_protocol_is_buffer
+            set_protocol(new)
+            tls._app_protocol_is_buffer = kind
+
+        replaced(transport, "set_protocol", set_protocol)

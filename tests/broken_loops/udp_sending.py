@@ -85,6 +85,17 @@ class SendsToTuplesOnly(OverDatagrams):
             super().sendto(data, addr)
 
 
+@breaks("udp.sendto-remote-path")
+class ComparesTuplesOnly(OverDatagrams):
+    """An address that is no tuple is not the one that an endpoint is connected to."""
+
+    class Endpoint(DatagramTransport):
+        def sendto(self, data: Any, addr: Any = None) -> None:
+            if self._connected and addr is not None and not isinstance(addr, tuple):
+                raise ValueError("the endpoint is connected to another address")
+            super().sendto(data, addr)
+
+
 @breaks("udp.sendto-returns-none")
 class ReturnsTheCount(OverDatagrams):
     """sendto() returns how many bytes were sent."""

@@ -1,0 +1,106 @@
+"""Chapter context: the context in which the protocols of servers, datagram endpoints and pipes are called."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+from typing import Any
+
+from conformance.kit.datagrams import HERE, udp_peer
+from conformance.kit.patience import Patience
+from conformance.kit.peers import dialled
+from conformance.kit.protocols import Datagrams, Events
+from conformance.kit.servers import Service, shut
+from conformance.requirement import SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE", default="nobody's")
+
+
+class _Asks(Events):
+    """Writes down whose context its callbacks run in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.seen.append(VARIABLE.get())
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self.seen.append(VARIABLE.get())
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        self.seen.append(VARIABLE.get())
+
+
+async def _by_somebody(made: Any) -> Any:
+    VARIABLE.set("the caller's")
+    return await made
+
+
+@requirement("context.server-protocols", SHOULD, cite=("gh-78250", "uvloop#305"))
+def test_protocols_of_a_server_see_the_context_in_which_it_was_made(loop: Loop, patience: Patience) -> None:
+    """The protocols of accepted connections are called in a copy of the context of create_server().
+
+    If this fails: look for connections that are accepted without a context.
+    """
+    service = Service(make=_Asks)
+    service.server = loop.run_until_complete(_by_somebody(loop.create_server(service, "127.0.0.1", 0)))
+    try:
+        with dialled(service.address) as peer:
+            peer.sendall(b"x")
+            patience.run_until(loop, lambda: service.made() and service.protocols[0].received, "the data")
+        (protocol,) = service.protocols
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert isinstance(protocol, _Asks)
+        assert protocol.seen == ["the caller's"] * 3
+    finally:
+        shut(loop, service)
+
+
+@requirement("context.datagram-protocols", SHOULD, cite="gh-78250")
+def test_protocols_of_datagrams_see_the_context_of_their_endpoint(loop: Loop, patience: Patience) -> None:
+    """connection_made() and datagram_received() run in a copy of the context of create_datagram_endpoint().
+
+    If this fails: look for datagrams that are read without a context.
+    """
+    seen: list[str] = []
+
+    class Asks(Datagrams):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            seen.append(VARIABLE.get())
+
+        def datagram_received(self, data: bytes, addr: Any) -> None:
+            super().datagram_received(data, addr)
+            seen.append(VARIABLE.get())
+
+    made = loop.create_datagram_endpoint(Asks, HERE)
+    transport, protocol = loop.run_until_complete(_by_somebody(made))
+    with udp_peer() as peer:
+        peer.sendto(b"x", transport.get_extra_info("sockname"))
+        patience.run_until(loop, lambda: protocol.received, "the datagram")
+    transport.abort()
+    patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+    assert seen == ["the caller's"] * 2
+
+
+@requirement("context.pipe-protocols", SHOULD, cite="gh-78250")
+def test_protocols_of_pipes_see_the_context_of_whoever_connected_them(loop: Loop, patience: Patience) -> None:
+    """The protocol of a pipe that is read is called in a copy of the context of connect_read_pipe().
+
+    If this fails: look for pipes that are read without a context.
+    """
+    read, write = os.pipe()
+    file = open(read, "rb", buffering=0)  # noqa: SIM115 (the transport owns it)
+    _, protocol = loop.run_until_complete(_by_somebody(loop.connect_read_pipe(_Asks, file)))
+    os.write(write, b"x")
+    patience.run_until(loop, lambda: protocol.received, "the data")
+    os.close(write)
+    patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+    assert protocol.seen == ["the caller's"] * 3

@@ -1,0 +1,40 @@
+"""Broken loops of the chapter `context`: protocols of servers, datagram endpoints and pipes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from typing import Any
+
+from tests.broken_loops import breaks
+
+
+class _Forgets(asyncio.SelectorEventLoop):
+    """What is made by `forgets` is made, and called, in an empty context."""
+
+    def forgets(self, making: Any) -> Any:
+        return self.create_task(making, context=contextvars.Context())
+
+
+@breaks("context.server-protocols")
+class AcceptsWithoutAContext(_Forgets):
+    """The protocols of accepted connections are called in an empty context."""
+
+    async def create_server(self, *args: Any, **kwargs: Any) -> Any:
+        return await self.forgets(super().create_server(*args, **kwargs))
+
+
+@breaks("context.datagram-protocols")
+class DatagramsHaveNoContext(_Forgets):
+    """The protocols of datagram endpoints are called in an empty context."""
+
+    async def create_datagram_endpoint(self, *args: Any, **kwargs: Any) -> Any:
+        return await self.forgets(super().create_datagram_endpoint(*args, **kwargs))
+
+
+@breaks("context.pipe-protocols")
+class PipesHaveNoContext(_Forgets):
+    """The protocols of pipes that are read are called in an empty context."""
+
+    async def connect_read_pipe(self, *args: Any, **kwargs: Any) -> Any:
+        return await self.forgets(super().connect_read_pipe(*args, **kwargs))
