@@ -17,8 +17,8 @@ from tabulate import tabulate
 from conformance import results
 
 _DOCS = Path(__file__).parents[1] / "docs"
-_COUNTS = _DOCS / "stability.json"
-_PAGE = _DOCS / "stability.md"
+COUNTS = _DOCS / "stability.json"
+PAGE = _DOCS / "stability.md"
 _WORDS = """\
 # Right loops that never fail
 
@@ -38,7 +38,7 @@ _REASONS: dict[str, str] = {}
 
 def record(run: results.Run, false_failures: int, slowest: Mapping[str, float]) -> None:
     """Add a run, which may have failed, to the counts; write both files."""
-    known = json.loads(_COUNTS.read_text(encoding="utf-8")) if _COUNTS.exists() else {"counts": []}
+    known = json.loads(COUNTS.read_text(encoding="utf-8")) if COUNTS.exists() else {"counts": []}
     for column in run.loops:
         key = {
             "catalogue": run.header["catalogue"],
@@ -55,8 +55,8 @@ def record(run: results.Run, false_failures: int, slowest: Mapping[str, float]) 
         row["until"] = time.strftime("%Y-%m-%d", time.gmtime())
     known["false_failures"] = known.get("false_failures", 0) + false_failures
     known["slowest"] = {id: round(seconds, 2) for id, seconds in slowest.items()}
-    _COUNTS.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
-    _PAGE.write_text(page(known), encoding="utf-8")
+    COUNTS.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(page(known), encoding="utf-8")
 
 
 def page(known: Mapping[str, Any]) -> str:

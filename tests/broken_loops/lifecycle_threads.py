@@ -22,6 +22,39 @@ class RunsInTheMainThreadOnly(Stock):
         super().run_forever()
 
 
+class _MainThreadOnly(Stock):
+    """Refuses, outside of the main thread, the methods with these names."""
+
+    names: tuple[str, ...] = ()
+
+    def __getattribute__(self, name: str) -> Any:
+        elsewhere = threading.current_thread() is not threading.main_thread()
+        if elsewhere and name in object.__getattribute__(self, "names"):
+            raise RuntimeError("not the main thread")
+        return super().__getattribute__(name)
+
+
+@breaks("lifecycle.used-in-a-thread")
+class ServesInTheMainThreadOnly(_MainThreadOnly):
+    """create_server() raises RuntimeError in a thread that is not the main one."""
+
+    names = ("create_server",)
+
+
+@breaks("lifecycle.used-in-a-thread")
+class SendsDatagramsInTheMainThreadOnly(_MainThreadOnly):
+    """create_datagram_endpoint() raises RuntimeError in a thread that is not the main one."""
+
+    names = ("create_datagram_endpoint",)
+
+
+@breaks("lifecycle.used-in-a-thread")
+class ReadsPipesInTheMainThreadOnly(_MainThreadOnly):
+    """connect_read_pipe() raises RuntimeError in a thread that is not the main one."""
+
+    names = ("connect_read_pipe",)
+
+
 @breaks("lifecycle.another-thread")
 class BelongsToItsThread(Stock):
     """The loop runs only in the thread that has made it."""
