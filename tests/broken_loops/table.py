@@ -3,9 +3,9 @@
 `python -m tests.broken_loops.table` rewrites `conformance/proofs.json` (requirement → the loops that prove it, which
 reports show) and `docs/broken-loops.md` (broken loop → requirements failed). `--proofs-only` runs nothing and
 writes the first from the declarations alone. A thousand requirements on each of two thousand loops take hours:
-`--others N` asks each loop the chapters that it breaks and N requirements of other chapters, `--sample N` draws N
-loops, asks those everything and writes no page, and `--work DIR` keeps what each loop failed, so that a run goes on
-where another ended.
+`--ask chapters` asks each loop the chapters that it breaks only, `--ask module` what the broken loops of its module
+break, both with N requirements of other chapters (`--others N`). `--sample N` draws N loops and writes no page, and
+`--work DIR` keeps what each loop failed, so that a run goes on where another ended.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 
 from conformance import catalogue
@@ -50,22 +51,47 @@ def broken_chapters(loop: BrokenLoop) -> tuple[str, ...]:
     return tuple(sorted({id.partition(".")[0] for id in loop.breaks}))
 
 
-def batches(loops: list[BrokenLoop], others: int | None) -> list[list[BrokenLoop]]:
-    """A dozen loops at a time: such as break the same chapters, or, if those are asked everything, any."""
-    alike: dict[tuple[str, ...], list[BrokenLoop]] = defaultdict(list)
-    for loop in loops:
+@dataclass(frozen=True)
+class Asking:
+    """What each loop is asked: the whole battery, or the chapters or the module that it is of, and `others` ids."""
+
+    what: str
+    others: int
+    draw: random.Random
+
+    def batches(self, loops: list[BrokenLoop]) -> list[list[BrokenLoop]]:
+        """A dozen loops at a time, which are asked the same."""
+        alike: dict[tuple[str, ...], list[BrokenLoop]] = defaultdict(list)
+        for loop in loops:
+            alike[self._scope(loop)].append(loop)
+        return [group[i : i + _BATCH] for group in alike.values() for i in range(0, len(group), _BATCH)]
+
+    def ids(self, batch: list[BrokenLoop]) -> list[str]:
+        """Ids and globs; none stands for the whole battery."""
+        scope, chapters = self._scope(batch[0]), broken_chapters(batch[0])
+        if not scope:
+            return []
+        if scope == chapters:
+            near = [f"{chapter}.*" for chapter in chapters]
+        else:
+            near = sorted({id for loop in every() if loop.module in scope for id in loop.breaks})
+        rest = [r.id for r in catalogue.load().values() if r.chapter not in (*chapters, *_APART) and r.id not in near]
+        return [*near, *self.draw.sample(rest, min(self.others, len(rest)))]
+
+    def _scope(self, loop: BrokenLoop) -> tuple[str, ...]:
         chapters = broken_chapters(loop)
-        alike[chapters if others is not None or chapters == _APART else ()].append(loop)
-    return [group[i : i + _BATCH] for group in alike.values() for i in range(0, len(group), _BATCH)]
+        if self.what == "chapters" or chapters == _APART:
+            return chapters
+        return (loop.module,) if self.what == "module" else ()
 
-
-def asked(loops: list[BrokenLoop], others: int | None, draw: random.Random) -> list[str]:
-    """What a batch is asked: the chapters that it breaks and so many ids of others; nothing named is everything."""
-    chapters = broken_chapters(loops[0])
-    if others is None and chapters != _APART:
-        return []
-    rest = [r.id for r in catalogue.load().values() if r.chapter not in (*chapters, *_APART)]
-    return [*(f"{chapter}.*" for chapter in chapters), *draw.sample(rest, min(others or 0, len(rest)))]
+    @property
+    def words(self) -> str:
+        others = f", and {self.others} requirements of other chapters"
+        return {
+            "battery": "the whole battery",
+            "chapters": f"the chapters that it breaks{others}",
+            "module": f"whatever the broken loops of its module break{others}",
+        }[self.what]
 
 
 def failed_by(specs: dict[str, str], ids: list[str], directory: Path) -> dict[str, set[str]]:
@@ -78,14 +104,13 @@ def failed_by(specs: dict[str, str], ids: list[str], directory: Path) -> dict[st
     return {name: {id for id, verdict in finished.verdicts(name).items() if verdict in WRONG} for name in specs}
 
 
-def page(failed: dict[str, list[str]], others: int | None) -> str:
+def page(failed: dict[str, list[str]], words: str) -> str:
     spread = [len(ids) for ids in failed.values()]
-    what = "the whole battery" if others is None else f"the chapters that it breaks and {others} requirements of others"
     lines = [
         "# Broken loops and the requirements that fail on them",
         "",
-        f"Written by `tox run -e broken` on Python {sys.version_info[0]}.{sys.version_info[1]}; each loop was asked",
-        f"{what}.",
+        f"Written by `tox run -e broken` on Python {sys.version_info[0]}.{sys.version_info[1]}, with a catalogue of",
+        f"{len(catalogue.load())} requirements; each loop was asked {words}.",
         f"{len(failed)} loops, each wrong in one way, fail {statistics.median(spread):g} requirement(s) in the median,",
         f"{max(spread)} at most. The requirement that names the broken sentence stands in bold.",
         "",
@@ -120,7 +145,7 @@ class Kept:
                 file.writelines(json.dumps({name: ids}) + "\n" for name, ids in failed.items())
 
 
-def ask(loops: list[BrokenLoop], others: int | None, draw: random.Random, kept: Kept) -> None:
+def ask(loops: list[BrokenLoop], asking: Asking, kept: Kept) -> None:
     """Ask every loop that `kept` does not hold, a batch at a time."""
     started = time.monotonic()
     left = [loop for loop in loops if loop.name not in kept.failed]
@@ -130,8 +155,8 @@ def ask(loops: list[BrokenLoop], others: int | None, draw: random.Random, kept: 
             stock = failed_by({_STOCK: f"{_STOCK}=asyncio:SelectorEventLoop"}, [], Path(directory))
             kept.add({_STOCK: sorted(stock[_STOCK])})
         stock_fails = set(kept.failed[_STOCK])
-        for batch in batches(left, others):
-            failed = failed_by({loop.name: loop.spec for loop in batch}, asked(batch, others, draw), Path(directory))
+        for batch in asking.batches(left):
+            failed = failed_by({loop.name: loop.spec for loop in batch}, asking.ids(batch), Path(directory))
             kept.add({name: sorted(ids - stock_fails) for name, ids in failed.items()})
             done += len(batch)
             minutes = (time.monotonic() - started) / done * (len(left) - done) / 60
@@ -141,7 +166,9 @@ def ask(loops: list[BrokenLoop], others: int | None, draw: random.Random, kept: 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--proofs-only", action="store_true", help="write conformance/proofs.json and run nothing")
-    parser.add_argument("--others", type=int, metavar="N", help="ask each loop its chapters and N ids of others")
+    scopes = ("battery", "chapters", "module")
+    parser.add_argument("--ask", choices=scopes, default="battery", help="what each loop is asked (default: battery)")
+    parser.add_argument("--others", type=int, default=0, metavar="N", help="and N ids of other chapters (default: 0)")
     parser.add_argument("--sample", type=int, metavar="N", help="ask N loops, drawn, and write no page")
     parser.add_argument("--seed", type=int, default=1, help="draws those N (default: 1)")
     parser.add_argument("--work", type=Path, metavar="DIR", help="keep what was measured in this directory, and go on")
@@ -151,16 +178,17 @@ def main() -> None:
         return
     loops = [loop for loop in every() if loop.applies]
     draw = random.Random(options.seed)
+    asking = Asking(options.ask, options.others, draw)
     if options.sample is not None:
         loops = draw.sample(loops, min(options.sample, len(loops)))
     kept = Kept(options.work)
-    ask(loops, options.others, draw, kept)
+    ask(loops, asking, kept)
     failed = {loop.name: kept.failed[loop.name] for loop in loops}
     spread = [len(ids) for ids in failed.values()]
     print(f"{len(failed)} broken loops fail {statistics.median(spread):g} in the median, {max(spread)} at most")
     if options.sample is None:
         PAGE.parent.mkdir(exist_ok=True)
-        PAGE.write_text(page(failed, options.others), encoding="utf-8")
+        PAGE.write_text(page(failed, asking.words), encoding="utf-8")
         print(f"wrote {PROOFS} and {PAGE}")
     survivors = [loop for loop in loops if not set(loop.breaks) & set(failed[loop.name])]
     for loop in survivors:
