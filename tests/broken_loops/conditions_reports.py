@@ -83,7 +83,7 @@ class OnBehalfOfHandlesOnly(OwnHandler):
 
 
 @breaks("executors.shutdown-in-time", since="3.12")
-class NoneIsNoTime(Stock):
+class NoneIsNoTime(EventLoop):
     """shutdown_default_executor(None) waits for nothing."""
 
     async def shutdown_default_executor(self, *args: Any, **kwargs: Any) -> None:
