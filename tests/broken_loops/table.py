@@ -4,14 +4,15 @@
 reports show) and `docs/broken-loops.md` (broken loop → requirements failed). `--proofs-only` runs nothing and
 writes the first from the declarations alone. A thousand requirements on each of two thousand loops take hours:
 `--ask chapters` asks each loop the chapters that it breaks only, `--ask module` what the broken loops of its module
-break, both with N requirements of other chapters (`--others N`). `--sample N` draws N loops and writes no page, and
-`--work DIR` keeps what each loop failed, so that a run goes on where another ended.
+break, both with N requirements of other chapters (`--others N`). `--sample N` draws N loops and writes no page.
+`--work DIR` keeps what each loop failed, so that a run goes on where another ended, which it does after `--minutes N`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import statistics
 import sys
@@ -104,14 +105,15 @@ def failed_by(specs: dict[str, str], ids: list[str], directory: Path) -> dict[st
     return {name: {id for id, verdict in finished.verdicts(name).items() if verdict in WRONG} for name in specs}
 
 
-def page(failed: dict[str, list[str]], words: str) -> str:
+def page(failed: dict[str, list[str]], all_loops: int, words: str) -> str:
     spread = [len(ids) for ids in failed.values()]
+    asked = f"{len(failed)} loops" if len(failed) == all_loops else f"{len(failed)} of {all_loops} loops so far"
     lines = [
         "# Broken loops and the requirements that fail on them",
         "",
         f"Written by `tox run -e broken` on Python {sys.version_info[0]}.{sys.version_info[1]}, with a catalogue of",
         f"{len(catalogue.load())} requirements; each loop was asked {words}.",
-        f"{len(failed)} loops, each wrong in one way, fail {statistics.median(spread):g} requirement(s) in the median,",
+        f"{asked}, each wrong in one way, fail {statistics.median(spread):g} requirement(s) in the median,",
         f"{max(spread)} at most. The requirement that names the broken sentence stands in bold.",
         "",
         "| broken loop | what it does wrong | requirements that fail |",
@@ -145,8 +147,8 @@ class Kept:
                 file.writelines(json.dumps({name: ids}) + "\n" for name, ids in failed.items())
 
 
-def ask(loops: list[BrokenLoop], asking: Asking, kept: Kept) -> None:
-    """Ask every loop that `kept` does not hold, a batch at a time."""
+def ask(loops: list[BrokenLoop], asking: Asking, kept: Kept, minutes: float) -> None:
+    """Ask every loop that `kept` does not hold, a batch at a time, and begin none when the minutes are over."""
     started = time.monotonic()
     left = [loop for loop in loops if loop.name not in kept.failed]
     done = 0
@@ -156,11 +158,13 @@ def ask(loops: list[BrokenLoop], asking: Asking, kept: Kept) -> None:
             kept.add({_STOCK: sorted(stock[_STOCK])})
         stock_fails = set(kept.failed[_STOCK])
         for batch in asking.batches(left):
+            if time.monotonic() - started > 60 * minutes:
+                break
             failed = failed_by({loop.name: loop.spec for loop in batch}, asking.ids(batch), Path(directory))
             kept.add({name: sorted(ids - stock_fails) for name, ids in failed.items()})
             done += len(batch)
-            minutes = (time.monotonic() - started) / done * (len(left) - done) / 60
-            print(f"{done} of {len(left)} broken loops, about {minutes:.0f} min left", flush=True)
+            needed = (time.monotonic() - started) / done * (len(left) - done) / 60
+            print(f"{done} of {len(left)} broken loops, about {needed:.0f} min left", flush=True)
 
 
 def main() -> None:
@@ -172,6 +176,7 @@ def main() -> None:
     parser.add_argument("--sample", type=int, metavar="N", help="ask N loops, drawn, and write no page")
     parser.add_argument("--seed", type=int, default=1, help="draws those N (default: 1)")
     parser.add_argument("--work", type=Path, metavar="DIR", help="keep what was measured in this directory, and go on")
+    parser.add_argument("--minutes", type=float, default=math.inf, metavar="N", help="write the page after N minutes")
     options = parser.parse_args()
     PROOFS.write_text(proofs_text(), encoding="utf-8")
     if options.proofs_only:
@@ -182,15 +187,16 @@ def main() -> None:
     if options.sample is not None:
         loops = draw.sample(loops, min(options.sample, len(loops)))
     kept = Kept(options.work)
-    ask(loops, asking, kept)
-    failed = {loop.name: kept.failed[loop.name] for loop in loops}
+    ask(loops, asking, kept, options.minutes)
+    asked = [loop for loop in loops if loop.name in kept.failed]
+    failed = {loop.name: kept.failed[loop.name] for loop in asked}
     spread = [len(ids) for ids in failed.values()]
     print(f"{len(failed)} broken loops fail {statistics.median(spread):g} in the median, {max(spread)} at most")
     if options.sample is None:
         PAGE.parent.mkdir(exist_ok=True)
-        PAGE.write_text(page(failed, asking.words), encoding="utf-8")
+        PAGE.write_text(page(failed, len(loops), asking.words), encoding="utf-8")
         print(f"wrote {PROOFS} and {PAGE}")
-    survivors = [loop for loop in loops if not set(loop.breaks) & set(failed[loop.name])]
+    survivors = [loop for loop in asked if not set(loop.breaks) & set(failed[loop.name])]
     for loop in survivors:
         print(f"not caught: {loop.name} should fail {', '.join(loop.breaks)}")
     sys.exit(bool(survivors))
