@@ -266,18 +266,20 @@ class SignalsGoToTheGroup(TampersWithChildren):
 class CallbacksCloseNothing(TampersWithChildren):
     """close() inside pipe_data_received() has no effect."""
 
-    def patch(self, transport: Any, protocol: Any) -> None:
-        inside: list[None] = []
+    inside = False
 
+    def tamper(self, protocol: Any) -> None:
         def received(received: Any, fd: int, data: bytes) -> None:
-            inside.append(None)
+            self.inside = True
             try:
                 received(fd, data)
             finally:
-                inside.pop()
+                self.inside = False
 
         replaced(protocol, "pipe_data_received", received)
-        replaced(transport, "close", lambda close: None if inside else close())
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        replaced(transport, "close", lambda close: None if self.inside else close())
 
 
 @breaks("subprocess.extra-info")
