@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,20 @@ _SLOW_WORDS = """\
 
 Seconds in the median of the newest runs, on the slower of the two loops.
 """
-_REASONS: dict[str, str] = {}
-"""Why a requirement takes as long as it does."""
+_REASONS = {
+    "servers.out-of-descriptors": "after a lack of descriptors a loop may rest for a second, as asyncio does",
+    "sockets.sendall-items": "asyncio takes items for bytes and waits for ever: half of its patience, here 5 s",
+    "tcp.writelines-empty-pieces": "asyncio (gh-155888) waits for ever on some Pythons: half of its patience, here 5 s",
+    "schedules.*": "runs fifty random programs, as it is to find what nobody has thought of",
+    "tls.paired": "fills and drains a buffer six times on each of the ways to TLS, with 4.5 MB each time",
+    "tls.shutdown-waits": "a shutdown that takes 40 ms for each of the ways to TLS",
+    "tls.eof-after-resume": "a peer waits 50 ms for an answer to its goodbye, for each of the ways to TLS",
+    "tls.*": "handshakes for each of the ways to TLS, as a loop may have a path of its own for each",
+    "callbacks.many": "a hundred thousand callbacks",
+    "debug.slow": "a dozen callbacks that take 20 ms each, as a clock may tick every 16 ms only",
+    "debug.dev-mode": "starts an interpreter, as this mode cannot be entered later",
+}
+"""Why requirements take as long as they do; the first id or glob that fits."""
 
 
 def record(run: results.Run, false_failures: int, slowest: Mapping[str, float]) -> None:
@@ -65,7 +78,11 @@ def page(known: Mapping[str, Any]) -> str:
     failed = known["false_failures"]
     columns = ("until", "requirements", "python", "loop", "batteries", "trials")
     table = tabulate([[row[c] for c in columns] for row in counts], headers=columns, tablefmt="github")
-    slow = [(id, seconds, _REASONS.get(id, "")) for id, seconds in known["slowest"].items()]
+    slow = [(id, seconds, _reason(id)) for id, seconds in known["slowest"].items()]
     slow_table = tabulate(slow, headers=("requirement", "seconds", "why"), tablefmt="github")
     total = f"**{batteries} batteries, {trials:,} trials, {failed} false failures.**"
     return "\n".join([_WORDS, total, "", table, "", _SLOW_WORDS, slow_table, ""])
+
+
+def _reason(id: str) -> str:
+    return next((why for glob, why in _REASONS.items() if fnmatchcase(id, glob)), "not known")
