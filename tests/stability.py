@@ -2,8 +2,9 @@
 
 `tox run -e stability -- --runs 50 --loop asyncio:SelectorEventLoop` prints a line per run and, at the end, the
 number of false failures, the requirements that came near their patience (unstable), the ten slowest, and how the
-runner's own memory grew. Exit code 1 if anything failed or was unstable. `--record` adds what was counted to
-`docs/stability.json`, run by run, and writes `docs/stability.md` from all that is there (`tests/stability_page.py`).
+runner's own memory grew. Exit code 1 if anything failed or was unstable. `--at-once 2` runs two batteries side by side,
+which are each other's load. `--record` adds what was counted to `docs/stability.json`, run by run, and writes
+`docs/stability.md` from all that is there (`tests/stability_page.py`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -81,12 +83,15 @@ def main() -> None:
     parser.add_argument("--expected", action="append", help="known deviations, which are none of the suite's")
     parser.add_argument("--patience", type=float, default=10.0, help="seconds per requirement (default: 10)")
     parser.add_argument("--no-load", action="store_true", help="leave the other core alone")
+    parser.add_argument("--at-once", type=int, default=1, metavar="N", help="N batteries side by side, as the load")
     parser.add_argument("--record", action="store_true", help="add to docs/stability.json, and write its page")
     parser.add_argument("select", nargs="*", help="requirement ids or globs (default: all)")
     options = parser.parse_args()
     if options.record and options.select:
         parser.error("--record counts whole batteries: name no requirements with it")
-    with _load(0 if options.no_load else os.cpu_count() or 1):
+    if options.at_once < 1:
+        parser.error("--at-once takes a number from 1 on")
+    with _load(0 if options.no_load or options.at_once > 1 else os.cpu_count() or 1):
         sys.exit(_repeat(options))
 
 
@@ -103,36 +108,45 @@ def _load(burners: int) -> Iterator[None]:
 
 
 def _repeat(options: argparse.Namespace) -> int:
-    loops = options.loop or _DEFAULT
-    expected = options.expected or ([] if options.loop else _EXPECTED)
     soak = Soak()
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as directory:
-        file = Path(directory) / "run.jsonl"
-        for number in range(options.runs):
-            seed = random.randrange(1_000_000)
-            command = [sys.executable, "-P", "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider",
-                       f"--loop-shuffle={seed}",
-                       f"--loop-patience={options.patience}", f"--loop-results={file}",
-                       *(f"--loop={loop}" for loop in loops),
-                       *(f"--loop-expected={file}" for file in expected), *options.select]  # fmt: skip
-            finished = subprocess.run(command, capture_output=True, text=True)
-            if finished.returncode == exits.USAGE:
-                print(finished.stdout + finished.stderr, file=sys.stderr)
+    with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor(options.at_once) as pool:
+        files = [Path(directory) / f"{number}.jsonl" for number in range(options.runs)]
+        running = {pool.submit(_battery, options, file): file for file in files}
+        for number, finished in enumerate(as_completed(running), 1):
+            process, file = finished.result(), running[finished]
+            if process.returncode == exits.USAGE:
+                pool.shutdown(wait=False, cancel_futures=True)
+                print(process.stdout + process.stderr, file=sys.stderr)
                 return exits.USAGE
             run = results.read(file)
+            file.unlink()
             wrong = soak.add(run)
             if not run.complete:
-                print(finished.stdout[-2000:])
-            left = (time.monotonic() - started) / (number + 1) * (options.runs - number - 1)
-            print(f"run {number + 1}/{options.runs}: {len(run.results)} results, {sum(wrong.values())} false failures, "
-                  f"seed {seed}, {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB, "
+                print(process.stdout[-2000:])
+            left = (time.monotonic() - started) / number * (options.runs - number)
+            print(f"run {number}/{options.runs}: {len(run.results)} results, {sum(wrong.values())} false failures, "
+                  f"{_shuffled(process)}, {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB, "
                   f"about {left / 60:.0f} min left", flush=True)  # fmt: skip
             for what, count in wrong.items():
                 print(f"    {what}: {count}", flush=True)
             if options.record:
                 stability_page.record(run, sum(wrong.values()), soak.slowest())
     return _told(soak, options.patience)
+
+
+def _battery(options: argparse.Namespace, file: Path) -> subprocess.CompletedProcess[str]:
+    expected = options.expected or ([] if options.loop else _EXPECTED)
+    command = [sys.executable, "-P", "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider",
+               f"--loop-shuffle={random.randrange(1_000_000)}",
+               f"--loop-patience={options.patience}", f"--loop-results={file}",
+               *(f"--loop={loop}" for loop in options.loop or _DEFAULT),
+               *(f"--loop-expected={file}" for file in expected), *options.select]  # fmt: skip
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def _shuffled(process: subprocess.CompletedProcess[str]) -> str:
+    return next(argument.lstrip("-") for argument in process.args if argument.startswith("--loop-shuffle"))
 
 
 def _told(soak: Soak, patience: float) -> int:

@@ -6,9 +6,12 @@ longer than a machine is free at a time; here they add up, and what an older cat
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -53,7 +56,22 @@ _REASONS = {
 
 
 def record(run: results.Run, false_failures: int, slowest: Mapping[str, float]) -> None:
-    """Add a run, which may have failed, to the counts; write both files."""
+    """Add a run, which may have failed, to the counts; write both files. Several soaks may record at a time."""
+    with _alone():
+        _record(run, false_failures, slowest)
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    directory = os.open(_DOCS, os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(directory)
+
+
+def _record(run: results.Run, false_failures: int, slowest: Mapping[str, float]) -> None:
     known = json.loads(COUNTS.read_text(encoding="utf-8")) if COUNTS.exists() else {"counts": []}
     for column in run.loops:
         key = {
@@ -71,7 +89,9 @@ def record(run: results.Run, false_failures: int, slowest: Mapping[str, float]) 
         row["until"] = time.strftime("%Y-%m-%d", time.gmtime())
     known["false_failures"] = known.get("false_failures", 0) + false_failures
     known["slowest"] = {id: round(seconds, 2) for id, seconds in slowest.items()}
-    COUNTS.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+    partly = COUNTS.with_suffix(".part")  # whoever ends this now loses one run, and not all that were counted
+    partly.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+    partly.replace(COUNTS)
     PAGE.write_text(page(known), encoding="utf-8")
 
 
