@@ -14,9 +14,8 @@ from typing import Any
 from conformance.kit.cases import each
 from conformance.kit.coroutines import failing
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import tcp_pair
 from conformance.kit.places import PLACES, at
-from conformance.kit.protocols import Events, raising
+from conformance.kit.protocols import raising
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -316,40 +315,6 @@ def test_a_signal_handler_runs_in_the_context_of_whoever_added_it(loop: Loop, pa
     patience.run_until(loop, lambda: seen, "the handler")
     loop.remove_signal_handler(signal.SIGUSR1)
     assert seen == ["of the caller"]
-
-
-@requirement("context.protocol-callbacks", SHOULD, cite="gh-78250")
-def test_protocol_callbacks_see_the_context_of_the_connecting_task(loop: Loop, patience: Patience) -> None:
-    """connection_made(), data_received() and connection_lost() run in a copy of the context of create_connection().
-
-    If this fails: look for protocol methods that are called from the poller without a context.
-    """
-    seen: list[str] = []
-
-    class Asks(Events):
-        def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            super().connection_made(transport)
-            _ask(seen)
-
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            _ask(seen)
-
-        def connection_lost(self, exc: BaseException | None) -> None:
-            super().connection_lost(exc)
-            _ask(seen)
-
-    async def connect(sock: socket.socket) -> Any:
-        VARIABLE.set("of the task")
-        return await loop.create_connection(Asks, sock=sock)
-
-    with tcp_pair() as (ours, peer):
-        _, protocol = loop.run_until_complete(connect(ours))
-        peer.sendall(b"x")
-        patience.run_until(loop, lambda: protocol.received, "the data")
-        peer.close()
-        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
-    assert seen == ["of the task"] * 3
 
 
 async def _wait(loop: Loop) -> None:

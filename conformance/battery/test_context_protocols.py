@@ -1,15 +1,17 @@
-"""Chapter context: the context in which the protocols of servers, datagram endpoints and pipes are called."""
+"""Chapter context: the context in which the protocols of each kind of transport are called."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import os
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from conformance.kit.datagrams import HERE, udp_peer
 from conformance.kit.patience import Patience
-from conformance.kit.peers import dialled
+from conformance.kit.peers import dialled, tcp_pair
 from conformance.kit.protocols import Datagrams, Events
 from conformance.kit.servers import Service, shut
 from conformance.requirement import SHOULD, requirement
@@ -38,9 +40,25 @@ class _Asks(Events):
         self.seen.append(VARIABLE.get())
 
 
-async def _by_somebody(made: Any) -> Any:
+async def _by_somebody(make: Callable[[], Awaitable[Any]]) -> Any:
     VARIABLE.set("the caller's")
-    return await made
+    return await make()
+
+
+@requirement("context.protocol-callbacks", SHOULD, cite="gh-78250")
+def test_protocol_callbacks_see_the_context_of_the_connecting_task(loop: Loop, patience: Patience) -> None:
+    """connection_made(), data_received() and connection_lost() run in a copy of the context of create_connection().
+
+    If this fails: look for protocol methods that are called from the poller without a context.
+    """
+    with tcp_pair() as (ours, peer):
+        make = functools.partial(loop.create_connection, _Asks, sock=ours)
+        _, protocol = loop.run_until_complete(_by_somebody(make))
+        peer.sendall(b"x")
+        patience.run_until(loop, lambda: protocol.received, "the data")
+        peer.close()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+    assert protocol.seen == ["the caller's"] * 3
 
 
 @requirement("context.server-protocols", SHOULD, cite=("gh-78250", "uvloop#305"))
@@ -50,7 +68,8 @@ def test_protocols_of_a_server_see_the_context_in_which_it_was_made(loop: Loop, 
     If this fails: look for connections that are accepted without a context.
     """
     service = Service(make=_Asks)
-    service.server = loop.run_until_complete(_by_somebody(loop.create_server(service, "127.0.0.1", 0)))
+    make = functools.partial(loop.create_server, service, "127.0.0.1", 0)
+    service.server = loop.run_until_complete(_by_somebody(make))
     try:
         with dialled(service.address) as peer:
             peer.sendall(b"x")
@@ -80,8 +99,8 @@ def test_protocols_of_datagrams_see_the_context_of_their_endpoint(loop: Loop, pa
             super().datagram_received(data, addr)
             seen.append(VARIABLE.get())
 
-    made = loop.create_datagram_endpoint(Asks, HERE)
-    transport, protocol = loop.run_until_complete(_by_somebody(made))
+    make = functools.partial(loop.create_datagram_endpoint, Asks, HERE)
+    transport, protocol = loop.run_until_complete(_by_somebody(make))
     with udp_peer() as peer:
         peer.sendto(b"x", transport.get_extra_info("sockname"))
         patience.run_until(loop, lambda: protocol.received, "the datagram")
@@ -98,7 +117,8 @@ def test_protocols_of_pipes_see_the_context_of_whoever_connected_them(loop: Loop
     """
     read, write = os.pipe()
     file = open(read, "rb", buffering=0)  # noqa: SIM115 (the transport owns it)
-    _, protocol = loop.run_until_complete(_by_somebody(loop.connect_read_pipe(_Asks, file)))
+    make = functools.partial(loop.connect_read_pipe, _Asks, file)
+    _, protocol = loop.run_until_complete(_by_somebody(make))
     os.write(write, b"x")
     patience.run_until(loop, lambda: protocol.received, "the data")
     os.close(write)

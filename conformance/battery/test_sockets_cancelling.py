@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from conformance.battery.test_sockets_datagrams import datagrams
 from conformance.kit.cases import each
 from conformance.kit.connections import silent_listener
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import PEER_TIMEOUT
 from conformance.kit.waiting import assert_waits, turns
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -26,16 +26,6 @@ _CALLS: dict[str, Callable[[Loop, socket.socket], Any]] = {
     "sock_recvfrom": lambda loop, sock: loop.sock_recvfrom(sock, 100),
     "sock_recvfrom_into": lambda loop, sock: loop.sock_recvfrom_into(sock, bytearray(100)),
 }
-
-
-def _datagrams() -> tuple[socket.socket, socket.socket]:
-    """Two bound UDP sockets, one for the loop, one for the peer."""
-    ours, peer = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
-    for sock in (ours, peer):
-        sock.bind(("127.0.0.1", 0))
-        sock.settimeout(PEER_TIMEOUT)
-    ours.setblocking(False)
-    return ours, peer
 
 
 @requirement(
@@ -64,8 +54,7 @@ def test_a_cancelled_call_takes_no_data(loop: Loop, patience: Patience, call: st
         await asyncio.sleep(0.005)
         return await asyncio.wait_for(loop.sock_recvfrom(ours, 100), patience.seconds)
 
-    ours, peer = _datagrams()
-    with ours, peer:
+    with datagrams() as (ours, peer):
         assert loop.run_until_complete(main()) == (b"later", peer.getsockname())
 
 
@@ -76,8 +65,7 @@ def test_sock_recvfrom_into_fills_a_part_of_a_buffer(loop: Loop) -> None:
     If this fails: look for a type that is taken for granted, or a view that is followed to what it is a view of.
     """
     whole, items = bytearray(16), array("I", bytes(16))
-    ours, peer = _datagrams()
-    with ours, peer:
+    with datagrams() as (ours, peer):
         peer.sendto(b"datagram", ours.getsockname())
         answer = loop.run_until_complete(loop.sock_recvfrom_into(ours, items, 8))
         assert (answer, items.tobytes()) == ((8, peer.getsockname()), b"datagram" + bytes(8))
@@ -126,6 +114,5 @@ def test_the_next_call_may_begin_as_the_last_is_cancelled(loop: Loop, patience: 
         async with asyncio.timeout(patience.seconds):
             return await loop.sock_recv(ours, 100)  # in this task: another one would begin only after the clean-up
 
-    ours, peer = _datagrams()
-    with ours, peer:
+    with datagrams() as (ours, peer):
         assert loop.run_until_complete(main()) == b"next"

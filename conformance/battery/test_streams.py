@@ -11,7 +11,17 @@ import pytest
 
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import are_stopped, listener, reset
-from conformance.kit.streams import LONG, TCP, TCP_WAYS, UNIX, WAYS, Opened, opened, said_goodbye
+from conformance.kit.streams import (
+    LONG,
+    TCP,
+    TCP_WAYS,
+    UNIX,
+    WAYS,
+    Opened,
+    answer_line,
+    answer_to_line,
+    opened,
+)
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -281,16 +291,8 @@ def test_streams_over_unix_sockets(loop: Loop, patience: Patience, tmp_path: Pat
     """
     path = tmp_path / "s"
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write((await reader.readline()).upper())
-        writer.close()
-
     async def scenario() -> bytes:
-        server = await asyncio.start_unix_server(answer, path)
-        reader, writer = await asyncio.open_unix_connection(path)
-        writer.write(b"line\n")
-        data = await reader.read()
-        await said_goodbye(writer, server)
-        return data
+        server = await asyncio.start_unix_server(answer_line, path)
+        return await answer_to_line(server, asyncio.open_unix_connection(path))
 
     assert loop.run_until_complete(asyncio.wait_for(scenario(), patience.seconds)) == b"LINE\n"

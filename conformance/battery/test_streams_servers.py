@@ -12,17 +12,12 @@ from typing import Any
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_all, receive_exactly, socket_path
-from conformance.kit.streams import SERVED, dialled_stream, said_goodbye, stream_server
+from conformance.kit.streams import SERVED, answer_line, answer_to_line, dialled_stream, opening_to, stream_server
 from conformance.kit.threads import in_thread
 from conformance.kit.waiting import until
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
-
-
-async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.write((await reader.readline()).upper())
-    writer.close()
 
 
 class _Handlers:
@@ -33,10 +28,10 @@ class _Handlers:
 
     async def coroutine(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.tasks.append(asyncio.current_task())
-        await _answer(reader, writer)
+        await answer_line(reader, writer)
 
     def callable(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.tasks.append(asyncio.get_running_loop().create_task(_answer(reader, writer)))
+        self.tasks.append(asyncio.get_running_loop().create_task(answer_line(reader, writer)))
 
     def chosen(self, kind: str) -> Callable[..., Any]:
         kinds: dict[str, Callable[..., Any]] = {
@@ -67,14 +62,9 @@ def test_start_server_calls_back_with_a_pair(loop: Loop, patience: Patience, way
         with socket_path() as path:
             if way == "accepted":
                 server = await asyncio.start_server(chosen, "127.0.0.1", 0)
-                reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
             else:
                 server = await asyncio.start_unix_server(chosen, path)
-                reader, writer = await asyncio.open_unix_connection(path)
-            writer.write(b"line\n")
-            data = await reader.read()
-            await said_goodbye(writer, server)
-            return data
+            return await answer_to_line(server, opening_to(server.sockets[0]))
 
     assert loop.run_until_complete(asyncio.wait_for(scenario(), patience.seconds)) == b"LINE\n"
     assert [isinstance(task, asyncio.Task) for task in handlers.tasks] == [True]
@@ -195,12 +185,9 @@ def test_start_server_takes_a_socket(loop: Loop, patience: Patience) -> None:
     address = listening.getsockname()
 
     async def scenario() -> None:
-        server = await asyncio.start_server(_answer, sock=listening)
+        server = await asyncio.start_server(answer_line, sock=listening)
         assert [sock.getsockname() for sock in server.sockets] == [address]
-        reader, writer = await asyncio.open_connection(*address)
-        writer.write(b"line\n")
-        assert await reader.read() == b"LINE\n"
-        await said_goodbye(writer, server)
+        assert await answer_to_line(server, asyncio.open_connection(*address)) == b"LINE\n"
         await until(patience, lambda: listening.fileno() == -1, "the end of the listening socket")
 
     loop.run_until_complete(asyncio.wait_for(scenario(), patience.seconds))

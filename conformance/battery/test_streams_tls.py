@@ -15,10 +15,10 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.certificates import NAME, client_context, server_context
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import are_stopped, drive, listener, receive_all, receive_exactly, socket_path, unix_listener
+from conformance.kit.peers import are_stopped, drive, receive_all, receive_exactly
 from conformance.kit.secured import tls_accept
 from conformance.kit.secured_streams import SECURED, TLS_WAYS, secured_stream
-from conformance.kit.streams import BIG, LONG, opened
+from conformance.kit.streams import BIG, LONG, opened, opening_to, stream_listener
 from conformance.kit.threads import in_thread
 from conformance.kit.waiting import until
 from conformance.requirement import MUST, requirement
@@ -208,10 +208,7 @@ def test_what_a_writer_wrote_before_its_upgrade_goes_first(loop: Loop, patience:
 
 
 def _opening(listening: Any, **kwargs: Any) -> Any:
-    address, how = listening.getsockname(), {"ssl": client_context(), **kwargs}
-    if isinstance(address, str):
-        return asyncio.open_unix_connection(address, **how)
-    return asyncio.open_connection(*address, **how)
+    return opening_to(listening, **{"ssl": client_context(), **kwargs})
 
 
 def _over(helper: threading.Thread) -> bool:
@@ -221,24 +218,20 @@ def _over(helper: threading.Thread) -> bool:
 @requirement(
     "streams.tls-arguments", MUST, cite=("asyncio-stream: open_connection", "asyncio-stream: open_unix_connection")
 )
-@each("family", ["tcp", "unix"])
-def test_the_arguments_for_tls_are_passed_on(loop: Loop, patience: Patience, watch: Any, family: str) -> None:
+@each("way", ["host", "unix"])
+def test_the_arguments_for_tls_are_passed_on(loop: Loop, patience: Patience, watch: Any, way: str) -> None:
     """ssl, server_hostname, ssl_handshake_timeout and ssl_shutdown_timeout are passed on, and do what they say.
 
     If this fails: look for a path of its own for streams, which knows some of the arguments only.
     """
     watch.allow("reported")  # of a handshake that fails
-    with contextlib.ExitStack() as stack:
-        if family == "tcp":
-            listening = stack.enter_context(listener())
-        else:
-            listening = stack.enter_context(unix_listener(stack.enter_context(socket_path())))
+    with stream_listener(way) as listening:
         with pytest.raises(ConnectionAbortedError):  # nobody answers
             loop.run_until_complete(_opening(listening, server_hostname=NAME, ssl_handshake_timeout=0.005))
         listening.accept()[0].close()
 
         refused: list[dict[str, Any]] = [{"server_hostname": "other.example"}]
-        if family == "tcp":  # the default context does not trust the certificate of a test
+        if way == "host":  # the default context does not trust the certificate of a test
             refused.append({"server_hostname": NAME, "ssl": True})
         for how in refused:
             helper = tls_accept(listening)

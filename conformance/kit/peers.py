@@ -166,3 +166,9 @@ def shrink_buffers(*sockets: socket.socket) -> None:
     for each in sockets:
         each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
         each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+
+
+def shrink_transport(transport: Any) -> None:
+    """The same for the socket of a transport, or of the writer of a stream."""
+    with contextlib.suppress(AttributeError):  # a loop that does not tell its socket fails elsewhere
+        shrink_buffers(transport.get_extra_info("socket"))

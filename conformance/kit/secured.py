@@ -23,6 +23,7 @@ from conformance.kit.peers import (
     drive,
     listener,
     shrink_buffers,
+    shrink_transport,
     socket_path,
     tcp_pair,
     unix_listener,
@@ -176,8 +177,7 @@ def upgrading(loop: Loop, transport: Any, protocol: Any, **kwargs: Any) -> async
 
 def _until_closed(loop: Loop, transport: Any, protocol: Any, peer: ssl.SSLSocket) -> Iterator[Any]:
     try:
-        with contextlib.suppress(AttributeError):  # a loop that does not tell its socket fails elsewhere
-            shrink_buffers(transport.get_extra_info("socket"))
+        shrink_transport(transport)
         yield transport, protocol, peer
     finally:
         if not protocol.lost:

@@ -12,9 +12,9 @@ from typing import Any
 from conformance.kit.cases import each
 from conformance.kit.certificates import NAME, client_context, server_context
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import drive, listener, shrink_buffers, socket_path, unix_listener
+from conformance.kit.peers import drive, shrink_buffers, shrink_transport
 from conformance.kit.secured import tls_accept, tls_dial, tls_over
-from conformance.kit.streams import Opened, opened, stream_server
+from conformance.kit.streams import Opened, opened, opening_to, stream_listener, stream_server
 from conformance.kit.threads import Helper
 
 Loop = asyncio.AbstractEventLoop
@@ -40,8 +40,7 @@ def secured_stream(loop: Loop, patience: Patience, way: str, **kwargs: Any) -> I
         else:
             reader, writer, helper = _connected(loop, stack, way, kwargs)
         with drive(loop, patience, helper) as peer:
-            with contextlib.suppress(AttributeError):  # a loop that does not tell its socket fails elsewhere
-                shrink_buffers(writer.get_extra_info("socket"))
+            shrink_transport(writer)
             shrink_buffers(peer)
             try:
                 yield Opened(loop, patience, reader, writer, peer)
@@ -52,12 +51,8 @@ def secured_stream(loop: Loop, patience: Patience, way: str, **kwargs: Any) -> I
 
 def _connected(loop: Loop, stack: contextlib.ExitStack, way: str, kwargs: Any) -> Made:
     how: Any = {"ssl": client_context(), "server_hostname": NAME, **kwargs}
-    if way == "host":
-        listening = stack.enter_context(listener())
-        opening: Any = asyncio.open_connection(*listening.getsockname(), **how)
-    else:
-        listening = stack.enter_context(unix_listener(stack.enter_context(socket_path())))
-        opening = asyncio.open_unix_connection(listening.getsockname(), **how)
+    listening = stack.enter_context(stream_listener(way))
+    opening = opening_to(listening, **how)
     helper = tls_accept(listening)
     return *loop.run_until_complete(opening), helper
 

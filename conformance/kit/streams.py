@@ -15,7 +15,15 @@ from typing import Any, TypeVar
 from conformance.kit.cases import each
 from conformance.kit.connections import accept
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import dialled, listener, shrink_buffers, socket_path, tcp_pair, unix_listener
+from conformance.kit.peers import (
+    dialled,
+    listener,
+    shrink_buffers,
+    shrink_transport,
+    socket_path,
+    tcp_pair,
+    unix_listener,
+)
 
 T = TypeVar("T")
 Loop = asyncio.AbstractEventLoop
@@ -27,6 +35,21 @@ UNIX = ("unix", "unix-accepted", "pair") if hasattr(socket, "AF_UNIX") else ()
 WAYS = each("way", TCP + UNIX)
 TCP_WAYS = each("way", TCP)
 SERVED = each("way", [way for way in TCP + UNIX if way.endswith("accepted")])
+
+
+async def answer_line(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A handler that gives one line back, in upper case, and closes."""
+    writer.write((await reader.readline()).upper())
+    writer.close()
+
+
+async def answer_to_line(server: asyncio.AbstractServer, opening: Awaitable[Any]) -> bytes:
+    """All that a server sends to a client of a stream that has sent `line`; both are closed."""
+    reader, writer = await opening
+    writer.write(b"line\n")
+    data: bytes = await reader.read()
+    await said_goodbye(writer, server)
+    return data
 
 
 async def said_goodbye(writer: asyncio.StreamWriter, server: asyncio.AbstractServer) -> None:
@@ -70,8 +93,7 @@ def opened(loop: Loop, patience: Patience, way: str = "sock", **kwargs: Any) -> 
             reader, writer, peer = _given(loop, stack, way, kwargs)
         else:
             reader, writer, peer = _connected(loop, stack, way, kwargs)
-        with contextlib.suppress(AttributeError):  # a loop that does not tell its socket fails elsewhere
-            shrink_buffers(writer.get_extra_info("socket"))
+        shrink_transport(writer)
         shrink_buffers(peer)
         try:
             yield Opened(loop, patience, reader, writer, peer)
@@ -93,13 +115,8 @@ def _given(loop: Loop, stack: contextlib.ExitStack, way: str, kwargs: Any) -> tu
 
 
 def _connected(loop: Loop, stack: contextlib.ExitStack, way: str, kwargs: Any) -> tuple[Any, Any, socket.socket]:
-    if way == "host":
-        listening = stack.enter_context(listener())
-        opening: Any = asyncio.open_connection(*listening.getsockname(), **kwargs)
-    else:
-        listening = stack.enter_context(unix_listener(stack.enter_context(socket_path())))
-        opening = asyncio.open_unix_connection(listening.getsockname(), **kwargs)
-    reader, writer = loop.run_until_complete(opening)
+    listening = stack.enter_context(stream_listener(way))
+    reader, writer = loop.run_until_complete(opening_to(listening, **kwargs))
     return reader, writer, stack.enter_context(accept(listening))
 
 
@@ -110,6 +127,24 @@ def _accepted(
     peer = stack.enter_context(dialled_stream(server))
     patience.run_until(loop, lambda: connected, "client_connected_cb")
     return *connected[0], peer
+
+
+@contextlib.contextmanager
+def stream_listener(way: str) -> Iterator[socket.socket]:
+    """A plain socket that listens for the way "unix" or "host"; its path, if it has one, is removed at the end."""
+    with contextlib.ExitStack() as stack:
+        if way == "unix":
+            yield stack.enter_context(unix_listener(stack.enter_context(socket_path())))
+        else:
+            yield stack.enter_context(listener())
+
+
+def opening_to(listening: socket.socket, **kwargs: Any) -> Any:
+    """open_unix_connection() or open_connection() to where a socket listens."""
+    address = listening.getsockname()
+    if isinstance(address, str):
+        return asyncio.open_unix_connection(address, **kwargs)
+    return asyncio.open_connection(*address, **kwargs)
 
 
 def dialled_stream(server: Any) -> socket.socket:

@@ -17,7 +17,7 @@ from conformance.environment import need_named
 from conformance.kit.cases import each
 from conformance.kit.connections import accept, opened
 from conformance.kit.patience import Patience
-from conformance.kit.peers import listener, shrink_buffers, socket_path, tcp_pair, unix_listener
+from conformance.kit.peers import listener, shrink_buffers, shrink_transport, socket_path, tcp_pair, unix_listener
 from conformance.kit.protocols import Events
 from conformance.kit.servers import accepted, dial, serving, serving_unix
 
@@ -47,8 +47,7 @@ def joined(loop: Loop, patience: Patience, way: str, protocol: Any = None) -> Jo
     else:
         how = _connected(loop, way, made)
     with how as (transport, peer):
-        with contextlib.suppress(AttributeError):  # a loop that does not tell its socket fails elsewhere
-            shrink_buffers(transport.get_extra_info("socket"))
+        shrink_transport(transport)
         shrink_buffers(peer)
         yield transport, made, peer
 

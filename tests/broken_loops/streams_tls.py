@@ -8,7 +8,7 @@ from typing import Any
 from conformance.kit.certificates import NAME
 from tests.broken_loops import breaks
 from tests.broken_loops.streams import Stock, is_stream
-from tests.broken_loops.subprocess_transport import replaced
+from tests.broken_loops.subprocess_transport import hides, replaced
 
 
 class TampersWithTlsStreams(Stock):
@@ -121,11 +121,7 @@ class UpgradedStreamsHaveNoPeer(TampersWithTlsStreams):
     made = False
 
     def patch(self, transport: Any, protocol: Any) -> None:
-        replaced(
-            transport,
-            "get_extra_info",
-            lambda info, name, default=None: default if name == "peername" else info(name, default),
-        )
+        hides(transport, "peername")
 
 
 @breaks("streams.tls-upgrade-flushes")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.broken_loops import breaks
-from tests.broken_loops.streams import CLIENTS, SERVERS, UNIX, TampersWithStreams
+from tests.broken_loops.streams import CLIENTS, SERVERS, UNIX, TampersWithStreams, TheEndIsNotTold
 from tests.broken_loops.subprocess_transport import replaced
 
 
@@ -60,20 +60,10 @@ class TheEndPassesAPause(TampersWithStreams):
 
 
 @breaks("streams.read-end")
-class UnixStreamsDoNotEnd(TampersWithStreams):
+class UnixStreamsDoNotEnd(TheEndIsNotTold):
     """The end of a stream over a Unix socket is not told if it comes with a word."""
 
     of = UNIX
-
-    def tamper(self, protocol: Any) -> None:
-        last: list[bytes] = [b""]
-
-        def received(told: Any, data: bytes) -> None:
-            last[0] = data
-            told(data)
-
-        replaced(protocol, "data_received", received)
-        replaced(protocol, "eof_received", lambda told: True if last[0] == b"last" else told())
 
 
 @breaks("streams.reset")

@@ -6,7 +6,8 @@ from typing import Any
 
 from tests.broken_loops import breaks
 from tests.broken_loops.streams import SERVERS, UNIX, TampersWithStreams
-from tests.broken_loops.subprocess_transport import lost_once, replaced
+from tests.broken_loops.streams_writing import LostBeforeTheFlush
+from tests.broken_loops.subprocess_transport import hides, replaced
 
 
 @breaks("streams.write")
@@ -105,20 +106,10 @@ class AcceptedStreamsCloseByAbort(TampersWithStreams):
 
 
 @breaks("streams.wait-closed-waits")
-class UnixStreamsAreLostTooSoon(TampersWithStreams):
+class UnixStreamsAreLostTooSoon(LostBeforeTheFlush):
     """connection_lost() of a stream over a Unix socket is called by close(), while data waits to be sent."""
 
     of = UNIX
-
-    def patch(self, transport: Any, protocol: Any) -> None:
-        lost = lost_once(protocol)
-
-        def close(close: Any) -> None:
-            close()
-            if transport.get_write_buffer_size():
-                self.call_soon(lost, None)
-
-        replaced(transport, "close", close)
 
 
 @breaks("streams.is-closing")
@@ -201,8 +192,4 @@ class AcceptedStreamsHaveNoName(TampersWithStreams):
     of = SERVERS
 
     def patch(self, transport: Any, protocol: Any) -> None:
-        replaced(
-            transport,
-            "get_extra_info",
-            lambda info, name, default=None: default if name == "sockname" else info(name, default),
-        )
+        hides(transport, "sockname")

@@ -9,7 +9,7 @@ import threading
 from typing import Any
 
 from tests.broken_loops import breaks
-from tests.broken_loops.subprocess_transport import TampersWithChildren, replaced
+from tests.broken_loops.subprocess_transport import TampersWithChildren, counts_pauses, replaced
 
 Stock = asyncio.SelectorEventLoop
 
@@ -140,21 +140,8 @@ class OutputCountsPauses(TampersWithChildren):
     """Two pauses of standard output's transport need two resumes."""
 
     def patch(self, transport: Any, protocol: Any) -> None:
-        pauses: list[bool] = []
-
-        def pause(pause: Any) -> None:
-            pauses.append(True)
-            pause()
-
-        def resume(resume: Any) -> None:
-            if pauses:
-                pauses.pop()
-            if not pauses:
-                resume()
-
         if stdout := transport.get_pipe_transport(1):
-            replaced(stdout, "pause_reading", pause)
-            replaced(stdout, "resume_reading", resume)
+            counts_pauses(stdout)
 
 
 @breaks("subprocess.stdin-eof")

@@ -44,6 +44,33 @@ def replaced(target: Any, name: str, replacement: Callable[..., Any]) -> None:
     setattr(target, name, lambda *args, **kwargs: replacement(method, *args, **kwargs))
 
 
+def hides(transport: Any, name: str) -> None:
+    """get_extra_info() of the transport does not know `name`."""
+    replaced(
+        transport,
+        "get_extra_info",
+        lambda info, asked, default=None: default if asked == name else info(asked, default),
+    )
+
+
+def counts_pauses(transport: Any) -> None:
+    """As many resumes are needed as there were pauses."""
+    pauses: list[bool] = []
+
+    def pause(pause: Any) -> None:
+        pauses.append(True)
+        pause()
+
+    def resume(resume: Any) -> None:
+        if pauses:
+            pauses.pop()
+        if not pauses:
+            resume()
+
+    replaced(transport, "pause_reading", pause)
+    replaced(transport, "resume_reading", resume)
+
+
 def lost_once(protocol: Any) -> Callable[[Any], None]:
     """The protocol's connection_lost(), of which only the first call, whoever makes it, arrives."""
     lost = protocol.connection_lost

@@ -7,7 +7,7 @@ import socket
 from typing import Any
 
 from tests.broken_loops import breaks
-from tests.broken_loops.subprocess_transport import replaced
+from tests.broken_loops.subprocess_transport import counts_pauses, hides, replaced
 from tests.broken_loops.tls_connections import TampersWithTls
 
 Stock = asyncio.SelectorEventLoop
@@ -62,11 +62,7 @@ class ServersHaveNoCipher(TampersWithTls):
 
     def patch(self, transport: Any, protocol: Any) -> None:
         if transport.get_extra_info("ssl_object").server_side:
-            replaced(
-                transport,
-                "get_extra_info",
-                lambda info, name, default=None: default if name == "cipher" else info(name, default),
-            )
+            hides(transport, "cipher")
 
 
 @breaks("tls.nodelay")
@@ -104,20 +100,7 @@ class CountsPausesOfTls(TampersWithTls):
     """Two pauses of a TLS transport need two resumes."""
 
     def patch(self, transport: Any, protocol: Any) -> None:
-        pauses: list[bool] = []
-
-        def pause(pause: Any) -> None:
-            pauses.append(True)
-            pause()
-
-        def resume(resume: Any) -> None:
-            if pauses:
-                pauses.pop()
-            if not pauses:
-                resume()
-
-        replaced(transport, "pause_reading", pause)
-        replaced(transport, "resume_reading", resume)
+        counts_pauses(transport)
 
 
 @breaks("tls.pause-reading-when-closed")

@@ -7,7 +7,7 @@ import ssl
 from typing import Any
 
 from tests.broken_loops import breaks
-from tests.broken_loops.subprocess_transport import replaced
+from tests.broken_loops.subprocess_transport import hides, replaced
 from tests.broken_loops.tls_connections import TampersWithTls
 
 Stock = asyncio.SelectorEventLoop
@@ -63,11 +63,7 @@ class KnowsNoCompression(TampersWithTls):
     """'compression' is not known."""
 
     def patch(self, transport: Any, protocol: Any) -> None:
-        replaced(
-            transport,
-            "get_extra_info",
-            lambda info, name, default=None: default if name == "compression" else info(name, default),
-        )
+        hides(transport, "compression")
 
 
 @breaks("tls.sslcontext")
