@@ -335,13 +335,13 @@ def test_a_shutdown_that_gave_up_is_one_all_the_same(loop: Loop) -> None:
     cite=("asyncio-eventloop: loop.shutdown_default_executor", "gh-111358"),
     since="3.12",
 )
-@pytest.mark.parametrize("timeout", [0.005, 0])
-def test_shutdown_gives_up_after_its_timeout(loop: Loop, patience: Patience, timeout: float) -> None:
+@each("timeout", [0.005, 0])
+def test_shutdown_gives_up_after_its_timeout(make_loop: Factory, patience: Patience, timeout: float) -> None:
     """timeout is the time in seconds the executor will be given to finish joining; then RuntimeWarning is emitted.
 
     If this fails: look for the parameter that Python 3.12 added, or for a timeout of 0 taken for none.
     """
-    released = threading.Event()
+    loop, released = make_loop(), threading.Event()
 
     async def scenario() -> None:
         future = loop.run_in_executor(None, released.wait, patience.seconds)
