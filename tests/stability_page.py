@@ -44,7 +44,7 @@ _REASONS = {
     "tls.abort-after-closes": "asyncio waits for a goodbye that does not come, as long as it was told to",
     "executors.shutdown-timeout": "asyncio before 3.12.3 (gh-111358) waits before the timeout begins: the same",
     "schedules.*": "runs fifty random programs, as it is to find what nobody has thought of",
-    "tls.paired": "fills and drains a buffer six times on each of the ways to TLS, with 4.5 MB each time",
+    "tls.paired": "fills and drains a buffer four times on each of the ways to TLS, with 2 MB each time",
     "tls.shutdown-waits": "a shutdown that takes 40 ms for each of the ways to TLS",
     "tls.eof-after-resume": "a peer waits 50 ms for an answer to its goodbye, for each of the ways to TLS",
     "tls.*": "handshakes for each of the ways to TLS, as a loop may have a path of its own for each",
