@@ -214,3 +214,14 @@ def test_the_end_of_a_pipe_is_closing_and_closed(loop: Loop, patience: Patience,
         lost(loop, patience, protocol)
         turn(loop, 2)
         assert transport.is_closing() is True
+
+
+@requirement("pipes.write-returns-none", MUST, cite="PEP 3156: Unidirectional Stream Transports")
+def test_write_to_a_pipe_returns_none(loop: Loop) -> None:
+    """write() to a pipe returns None, as that of other transports, whether the pipe takes all of the data or nothing.
+
+    If this fails: look for the number of bytes that were taken, or for an object that stands for the operation.
+    """
+    with writing(loop) as (transport, _, _, _):
+        data = (b"", b"data", BIG, b"more", b"")
+        assert [transport.write(each) for each in data] == [None] * len(data)

@@ -186,3 +186,16 @@ class PipesStayOpenIfTheLastCallFails(_Pipes):
     """The file of a pipe is not closed if connection_lost() raises."""
 
     reader = _LastCallFails
+
+
+class _Counts(_Write):  # type: ignore[misc]
+    def write(self, data: Any) -> int:
+        super().write(data)
+        return len(data)
+
+
+@breaks("pipes.write-returns-none")
+class PipesCountTheirBytes(_Pipes):
+    """write() to a pipe returns the number of bytes."""
+
+    writer = _Counts

@@ -246,3 +246,29 @@ class ResumesNothingInside(OverStreams):
         def resume_reading(self) -> None:
             if not self.inside:
                 super().resume_reading()
+
+
+@breaks("tcp.write-returns-none")
+class AcceptedConnectionsCountTheirBytes(OverAccepted):
+    """write() of an accepted connection returns the number of bytes."""
+
+    class Stream(StreamTransport):
+        def write(self, data: Any) -> int:  # type: ignore[override]
+            super().write(data)
+            return len(data)
+
+
+@breaks("tcp.no-write-after-eof")
+class UnixDropsWhatIsLate(OverUnix):
+    """write() after write_eof() of a Unix socket drops the data in silence."""
+
+    class Stream(StreamTransport):
+        ended = False
+
+        def write_eof(self) -> None:
+            self.ended = True
+            super().write_eof()
+
+        def write(self, data: Any) -> None:
+            if not self.ended:
+                super().write(data)
