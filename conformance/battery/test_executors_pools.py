@@ -8,9 +8,13 @@ import functools
 import os
 import pickle
 import threading
+import traceback
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from conformance.kit.cases import each
 from conformance.kit.oddities import odd_callables
 from conformance.kit.patience import Patience
 from conformance.requirement import MUST, SHOULD, requirement
@@ -178,4 +182,26 @@ def test_the_loop_goes_on_while_a_thread_blocks(loop: Loop, patience: Patience) 
         return list(await asyncio.gather(asyncio.to_thread(blocking_io), sleeps()))
 
     assert loop.run_until_complete(main()) == ["complete", "slept"]
+    loop.run_until_complete(loop.shutdown_default_executor())
+
+
+@requirement("executors.exception-whole", SHOULD, cite="asyncio-eventloop: loop.run_in_executor")
+@each("default", [True, False])
+def test_an_exception_of_a_function_comes_out_whole(loop: Loop, default: bool) -> None:
+    """The exception of func keeps its cause, its notes and its traceback, which leads to the line that raised it.
+
+    If this fails: look for a border between threads that takes the object and leaves what hangs on it.
+    """
+    cause = OSError("the cause")
+
+    def fail() -> None:
+        error = LookupError("of the function")
+        error.add_note("a note")
+        raise error from cause
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, pytest.raises(LookupError) as caught:
+        loop.run_until_complete(loop.run_in_executor(None if default else pool, fail))
+    assert caught.value.__cause__ is cause
+    assert caught.value.__notes__ == ["a note"]
+    assert "fail" in [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
     loop.run_until_complete(loop.shutdown_default_executor())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 from collections.abc import Awaitable
 from typing import Any
 
@@ -105,9 +106,11 @@ def test_factorials_are_computed_side_by_side(loop: Loop) -> None:
 
 
 @requirement("tasks.example-as-completed", MUST, cite="asyncio-task: as_completed")
-@each("tasks", [True, False], ids=["tasks", "coroutines"])
-def test_the_first_connection_is_the_first_completed(loop: Loop, patience: Patience, tasks: bool) -> None:
+@each("kind", ["tasks", "coroutines", *(["async for"] if sys.version_info >= (3, 13) else [])])
+def test_the_first_connection_is_the_first_completed(loop: Loop, patience: Patience, kind: str) -> None:
     """What as_completed() gives next is the earliest that is complete, whatever the order in which they were given.
+
+    With async for (new in 3.13), it gives the tasks that it was given.
 
     If this fails: look for results in the order in which they were asked for, or a callback of a task that is lost.
     """
@@ -128,10 +131,17 @@ def test_the_first_connection_is_the_first_completed(loop: Loop, patience: Patie
     async def main() -> list[int]:
         nonlocal order
         given: list[Awaitable[int]] = [opens(turn) for turn in (2, 1, 0)]
-        if tasks:
+        if kind != "coroutines":
             given = [asyncio.ensure_future(each) for each in given]
         results = []
-        for next_connect in asyncio.as_completed(given, timeout=patience.seconds):
+        completed: Any = asyncio.as_completed(given, timeout=patience.seconds)
+        if kind == "async for":
+            async for earliest_connect in completed:
+                assert earliest_connect in given
+                results.append(await earliest_connect)
+                order += 1
+            return results
+        for next_connect in completed:
             results.append(await next_connect)
             order += 1
         return results

@@ -7,6 +7,7 @@ from asyncio import unix_events
 from typing import Any
 
 from tests.broken_loops import breaks
+from tests.broken_loops.subprocess_transport import replaced
 
 Stock = asyncio.SelectorEventLoop
 _Read: Any = unix_events._UnixReadPipeTransport  # type: ignore[attr-defined]  # what is broken is the stock loop's own
@@ -199,3 +200,28 @@ class PipesCountTheirBytes(_Pipes):
     """write() to a pipe returns the number of bytes."""
 
     writer = _Counts
+
+
+@breaks("pipes.base-protocol")
+class TellsWritersOfTheEnd(Stock):
+    """When the reader of a pipe has gone, eof_received() is called before connection_lost()."""
+
+    async def connect_write_pipe(self, protocol_factory: Any, pipe: Any) -> Any:
+        def made() -> Any:
+            protocol = protocol_factory()
+            if hasattr(protocol, "eof_received"):
+                replaced(protocol, "connection_lost", lambda lost, exc: [protocol.eof_received(), lost(exc)])
+            return protocol
+
+        return await super().connect_write_pipe(made, pipe)
+
+
+@breaks("pipes.base-protocol")
+class WritersAreStreams(Stock):
+    """A protocol for writing to a pipe must have data_received()."""
+
+    async def connect_write_pipe(self, protocol_factory: Any, pipe: Any) -> Any:
+        protocol = protocol_factory()
+        if not hasattr(protocol, "data_received"):
+            raise TypeError("a Protocol is needed")
+        return await super().connect_write_pipe(lambda: protocol, pipe)
