@@ -145,13 +145,17 @@ def test_write_eof_closes_the_pipe_after_the_buffer(loop: Loop, patience: Patien
 def test_aborting_a_write_pipe_drops_the_buffer(loop: Loop, patience: Patience, closing: bool) -> None:
     """abort() closes immediately, without waiting for pending operations: buffered data is lost, after close() too.
 
-    If this fails: look for an abort() that flushes as close() does, or that does nothing to what is closing.
+    connection_lost() is called when abort() has returned.
+
+    If this fails: look for an abort() that flushes as close() does, that does nothing to what is closing, or that calls
+    back by itself.
     """
     with writing(loop) as (transport, protocol, file, end):
         transport.write(BIG)
         if closing:
             transport.close()
         transport.abort()
+        assert not protocol.lost
         lost(loop, patience, protocol)
         assert protocol.reason is None
         turn(loop, 2)

@@ -6,6 +6,7 @@ import asyncio
 from asyncio import unix_events
 from typing import Any
 
+from conformance.kit.protocols import Events
 from tests.broken_loops import breaks
 from tests.broken_loops.subprocess_transport import replaced
 
@@ -225,3 +226,19 @@ class WritersAreStreams(Stock):
         if not hasattr(protocol, "data_received"):
             raise TypeError("a Protocol is needed")
         return await super().connect_write_pipe(lambda: protocol, pipe)
+
+
+class _AbortsAtOnce(_Write):  # type: ignore[misc]
+    def abort(self) -> None:
+        protocol = self._protocol
+        super().abort()
+        if isinstance(protocol, Events) and not protocol.lost:
+            protocol.connection_lost(None)
+            protocol.connection_lost = lambda exc: None  # type: ignore[method-assign]
+
+
+@breaks("pipes.abort")
+class AbortedPipesAreLostAtOnce(_Pipes):
+    """abort() of a pipe calls connection_lost() by itself."""
+
+    writer = _AbortsAtOnce

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from typing import Any
 
+from conformance.kit.protocols import Events
 from reference_loop.streams import StreamTransport
 from tests.broken_loops import breaks
 from tests.broken_loops.over_streams import OverStreams
@@ -272,3 +273,16 @@ class UnixDropsWhatIsLate(OverUnix):
         def write(self, data: Any) -> None:
             if not self.ended:
                 super().write(data)
+
+
+@breaks("tcp.connection-lost-not-inline")
+class AbortedUnixConnectionsAreLostAtOnce(OverUnix):
+    """abort() of a connection over a Unix socket calls connection_lost() by itself."""
+
+    class Stream(StreamTransport):
+        def abort(self) -> None:
+            protocol = self._protocol
+            super().abort()
+            if isinstance(protocol, Events) and not protocol.lost:
+                protocol.connection_lost(None)
+                protocol.connection_lost = lambda exc: None  # type: ignore[method-assign]
