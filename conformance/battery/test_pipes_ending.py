@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any
 
 import pytest
@@ -104,3 +105,24 @@ def test_a_pipe_that_is_written_to_receives_nothing(loop: Loop, patience: Patien
         transport.write(b"more")
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
     assert protocol.names == ["connection_made", "connection_lost"]
+
+
+@requirement("pipes.resume-not-inline", SHOULD, cite="PEP 3156: Mutual Exclusion of Callbacks")
+def test_resuming_a_pipe_does_not_receive_by_itself(loop: Loop, patience: Patience) -> None:
+    """resume_reading() of a pipe returns before data is received: no callback starts while another is still running.
+
+    If this fails: look for what came meanwhile that is read, or handed out, on the spot.
+    """
+    seen: list[bytes] = []
+    with reading(loop) as (transport, protocol, _, end):
+        transport.pause_reading()
+        os.write(end.number, b"data")
+        turn(loop, 3)
+
+        def resume() -> None:
+            transport.resume_reading()
+            seen.append(bytes(protocol.received))
+
+        loop.call_soon(resume)
+        patience.run_until(loop, lambda: protocol.received == b"data", "the data")
+    assert seen == [b""]

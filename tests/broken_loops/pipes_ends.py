@@ -242,3 +242,18 @@ class AbortedPipesAreLostAtOnce(_Pipes):
     """abort() of a pipe calls connection_lost() by itself."""
 
     writer = _AbortsAtOnce
+
+
+class _ReadsAtOnce(_Read):  # type: ignore[misc]
+    def resume_reading(self) -> None:
+        paused = self._paused and not self._closing
+        super().resume_reading()
+        if paused:
+            self._read_ready()
+
+
+@breaks("pipes.resume-not-inline")
+class PipesReadAsTheyResume(_Pipes):
+    """resume_reading() of a pipe reads, and hands out, what has come meanwhile."""
+
+    reader = _ReadsAtOnce

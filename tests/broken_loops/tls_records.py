@@ -217,3 +217,15 @@ class TlsCountsItsBytes(TampersWithTls):
 
     def patch(self, transport: Any, _protocol: Any) -> None:
         replaced(transport, "write", lambda write, data: write(data) or len(data))
+
+
+@breaks("tls.resume-not-inline")
+class TlsReadsAsItResumes(TampersWithTls):
+    """resume_reading() of a TLS transport reads, and hands out, what has come meanwhile."""
+
+    def patch(self, transport: Any, _protocol: Any) -> None:
+        def resume(resume: Any) -> None:
+            resume()
+            transport._ssl_protocol._do_read()
+
+        replaced(transport, "resume_reading", resume)
