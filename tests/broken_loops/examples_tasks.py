@@ -174,7 +174,8 @@ class CompletesInOrder(OwnTasks):
 
         def add_done_callback(self, fn: Any, /, *, context: Any = None) -> None:
             older = self.older
-            if "_on_completion" not in getattr(fn, "__qualname__", "") + getattr(fn, "__name__", "") or older is None:
+            # The second is its name since 3.13.
+            if older is None or getattr(fn, "__name__", "") not in ("_on_completion", "_handle_completion"):
                 super().add_done_callback(fn, context=context)
                 return
 
