@@ -244,3 +244,32 @@ def test_asyncio_run_finalizes_generators(make_loop: Factory) -> None:
     run: Any = asyncio.run  # the keyword is new in 3.12
     run(main(), loop_factory=make_loop)
     assert trace == ["closed"]
+
+
+@requirement("asyncgens.example-shutdown", MUST, cite="asyncio-eventloop: loop.shutdown_asyncgens")
+def test_generators_are_closed_when_a_program_was_stopped(loop: Loop) -> None:
+    """After run_forever() was stopped in the midst of a task's iteration, shutdown_asyncgens() closes the generator.
+
+    Then the loop can be closed; the task ends by the end of its iteration, or is left.
+
+    If this fails: look for a stop() that outlives run_forever(), or generators that one run alone remembers.
+    """
+    trace: list[str] = []
+
+    async def iterate() -> None:
+        async for number in generator:
+            trace.append(f"got {number}")
+            loop.stop()
+            await loop.create_future()
+
+    generator = count(trace)
+    task = loop.create_task(iterate())
+    try:
+        loop.run_forever()
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        assert trace == ["got 1", "closed"]
+        task.cancel()
+        turn(loop, 2)
+        loop.close()
+    assert task.cancelled()

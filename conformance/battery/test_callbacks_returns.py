@@ -82,3 +82,24 @@ def test_what_a_callback_returns_removes_nothing(
             add(loop, way)(ours, callback)
             run_until(3)
             remove(loop, way)(ours)
+
+
+@requirement("callbacks.example-hello", MUST, cite="asyncio-eventloop: Hello World with call_soon()")
+def test_a_callback_says_hello_and_stops_the_loop(loop: Loop) -> None:
+    """A callback that gets the loop itself as its argument says hello, and stops the loop, which is then closed.
+
+    If this fails: look for an argument that is replaced, or dropped, lest the loop refer to itself.
+    """
+    said: list[object] = []
+
+    def hello_world(given: Loop) -> None:
+        said.append(given)
+        given.stop()
+
+    loop.call_soon(hello_world, loop)
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()
+    assert len(said) == 1
+    assert said[0] is loop

@@ -14,7 +14,7 @@ from conformance.kit.patience import Patience
 from conformance.kit.peers import dialled, tcp_pair
 from conformance.kit.protocols import Datagrams, Events
 from conformance.kit.servers import Service, shut
-from conformance.requirement import SHOULD, requirement
+from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE", default="nobody's")
@@ -124,3 +124,43 @@ def test_protocols_of_pipes_see_the_context_of_whoever_connected_them(loop: Loop
     os.close(write)
     patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
     assert protocol.seen == ["the caller's"] * 3
+
+
+@requirement("context.example-server", MUST, cite="contextvars: asyncio support")
+def test_each_clients_address_is_its_handlers(loop: Loop, patience: Patience) -> None:
+    """A context variable that a handler of clients sets is seen by what it calls, and not by the handler of another.
+
+    If this fails: look for one context that all connections of a server share, or a new one at every step.
+    """
+
+    async def render_goodbye() -> bytes:
+        await asyncio.sleep(0)
+        return VARIABLE.get().encode()
+
+    async def handle_request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        before = VARIABLE.get()
+        VARIABLE.set(f"{before}, {writer.get_extra_info('peername')[1]}")
+        while await reader.readline() != b"bye\n":
+            await asyncio.sleep(0)
+        writer.write(await render_goodbye())
+        writer.close()
+
+    async def client(address: Any) -> tuple[bytes, int]:
+        reader, writer = await asyncio.open_connection(*address)
+        for line in (b"GET / HTTP/1.1\n", b"bye\n"):
+            writer.write(line)
+            await asyncio.sleep(0.002)
+        answer = await reader.read()
+        port: int = writer.get_extra_info("sockname")[1]
+        writer.close()
+        await writer.wait_closed()
+        return answer, port
+
+    async def main() -> list[tuple[bytes, int]]:
+        server = await asyncio.start_server(handle_request, "127.0.0.1", 0)
+        address = server.sockets[0].getsockname()
+        async with server:
+            return await asyncio.gather(*(client(address) for _ in range(3)))
+
+    for answer, port in loop.run_until_complete(asyncio.wait_for(main(), patience.seconds)):
+        assert answer == f"nobody's, {port}".encode()

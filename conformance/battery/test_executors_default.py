@@ -87,12 +87,12 @@ def test_the_default_executor_is_no_process_pool(loop: Loop) -> None:
 
 
 @requirement("executors.shutdown-in-time", MUST, cite="asyncio-eventloop: loop.shutdown_default_executor", since="3.12")
-@pytest.mark.parametrize("way", ["by position", "by name", "none"])
+@pytest.mark.parametrize("way", ["by position", "by name", "whole", "none"])
 def test_shutdown_gives_the_executor_its_time(loop: Loop, patience: Patience, way: str) -> None:
-    """timeout is in seconds, None for ever: an executor that has joined by then was waited for, without a warning.
+    """timeout is in seconds, an int or a float, or None for ever: an executor that has joined by then was waited for.
 
-    If this fails: look for a time that is taken for milliseconds, a wait that ends at once, or a None that is
-    taken for 0.
+    If this fails: look for a time that is taken for milliseconds, a wait that ends at once, a None that is
+    taken for 0, or a check of the type.
     """
     ended: list[int] = []
 
@@ -102,7 +102,7 @@ def test_shutdown_gives_the_executor_its_time(loop: Loop, patience: Patience, wa
 
     async def scenario() -> None:
         future = loop.run_in_executor(None, work)
-        limit = None if way == "none" else patience.seconds
+        limit = {"none": None, "whole": int(patience.seconds) + 1}.get(way, patience.seconds)
         shutdown: Any = loop.shutdown_default_executor
         with warnings.catch_warnings():
             warnings.simplefilter("error")

@@ -8,9 +8,13 @@ import functools
 import os
 import pickle
 import threading
+import traceback
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from conformance.kit.cases import each
 from conformance.kit.oddities import odd_callables
 from conformance.kit.patience import Patience
 from conformance.requirement import MUST, SHOULD, requirement
@@ -126,3 +130,78 @@ def test_the_default_executor_can_be_replaced(loop: Loop) -> None:
         pool.shutdown()
     assert names[1:] == ["first", "second"]
     assert names[0] not in ("first", "second")
+
+
+@requirement("executors.example-pools", MUST, cite="asyncio-eventloop: loop.run_in_executor")
+def test_one_program_uses_several_executors(loop: Loop) -> None:
+    """A program runs code in the default executor, then in a pool of threads, then of processes, each left at its end.
+
+    If this fails: look for an executor that is kept for the calls that follow, or a pool that waits for the loop.
+    """
+
+    def blocking_io() -> bytes:
+        with open("/dev/zero", "rb") as file:
+            return file.read(100)
+
+    async def main() -> list[Any]:
+        given = asyncio.get_running_loop()
+        results: list[Any] = [await given.run_in_executor(None, blocking_io)]
+        for _ in range(2):
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                results.append(await given.run_in_executor(pool, blocking_io))
+        with _Elsewhere() as elsewhere:
+            results.append(await given.run_in_executor(elsewhere, _add, *range(1000)))
+        return [*results, await given.run_in_executor(None, blocking_io), elsewhere.given[0][1]]
+
+    results = loop.run_until_complete(main())
+    assert results == [bytes(100)] * 3 + [499500, bytes(100), tuple(range(1000))]
+    loop.run_until_complete(loop.shutdown_default_executor())
+
+
+@requirement("executors.example-to-thread", MUST, cite="asyncio-task: to_thread")
+def test_the_loop_goes_on_while_a_thread_blocks(loop: Loop, patience: Patience) -> None:
+    """While to_thread() runs a blocking function, a coroutine beside it sleeps and goes on, and gather() gets both.
+
+    If this fails: look for a loop that waits for its executor, or looks at its timers only when the work is done.
+    """
+    began, goes_on = threading.Event(), threading.Event()
+
+    def blocking_io() -> str:
+        began.set()
+        patience.wait(goes_on, "a step of the loop")
+        return "complete"
+
+    async def sleeps() -> str:
+        while not began.is_set():
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.002)
+        goes_on.set()
+        return "slept"
+
+    async def main() -> list[str]:
+        return list(await asyncio.gather(asyncio.to_thread(blocking_io), sleeps()))
+
+    assert loop.run_until_complete(main()) == ["complete", "slept"]
+    loop.run_until_complete(loop.shutdown_default_executor())
+
+
+@requirement("executors.exception-whole", SHOULD, cite="asyncio-eventloop: loop.run_in_executor")
+@each("default", [True, False])
+def test_an_exception_of_a_function_comes_out_whole(loop: Loop, default: bool) -> None:
+    """The exception of func keeps its cause, its notes and its traceback, which leads to the line that raised it.
+
+    If this fails: look for a border between threads that takes the object and leaves what hangs on it.
+    """
+    cause = OSError("the cause")
+
+    def fail() -> None:
+        error = LookupError("of the function")
+        error.add_note("a note")
+        raise error from cause
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, pytest.raises(LookupError) as caught:
+        loop.run_until_complete(loop.run_in_executor(None if default else pool, fail))
+    assert caught.value.__cause__ is cause
+    assert caught.value.__notes__ == ["a note"]
+    assert "fail" in [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
+    loop.run_until_complete(loop.shutdown_default_executor())

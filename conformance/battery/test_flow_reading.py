@@ -11,7 +11,7 @@ from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import is_stopped, tcp_pair
 from conformance.kit.protocols import Events, Reacts
 from conformance.kit.ways import WAYS, joined
-from conformance.requirement import MUST, requirement
+from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 PAUSE = "asyncio-protocol: ReadTransport.pause_reading"
@@ -126,3 +126,25 @@ def test_pausing_and_resuming_between_reads(loop: Loop, patience: Patience, time
             transport.resume_reading()
         patience.run_until(loop, lambda: len(protocol.received) >= len(expected), "all of the data")
         assert protocol.received == expected
+
+
+@requirement("flow.resume-reading-not-inline", SHOULD, cite=("PEP 3156: Mutual Exclusion of Callbacks", RESUME))
+@WAYS
+def test_resuming_does_not_receive_by_itself(loop: Loop, patience: Patience, way: str) -> None:
+    """resume_reading() returns before data is received: no callback starts while another one is still running.
+
+    If this fails: look for what came meanwhile that is read, or handed out, on the spot.
+    """
+    seen: list[bytes] = []
+    with joined(loop, patience, way) as (transport, protocol, peer):
+        transport.pause_reading()
+        peer.sendall(b"data")
+        turn(loop, 3)
+
+        def resume() -> None:
+            transport.resume_reading()
+            seen.append(bytes(protocol.received))
+
+        loop.call_soon(resume)
+        patience.run_until(loop, lambda: protocol.received == b"data", "the data")
+        assert seen == [b""]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import traceback
 from typing import Any
 
 import pytest
@@ -94,6 +95,48 @@ def test_run_until_complete_raises_the_exception(loop: Loop, error: BaseExceptio
         with pytest.raises(type(error)) as caught:
             loop.run_until_complete(failing)
         assert caught.value is error
+
+
+@requirement("lifecycle.exception-whole", SHOULD, cite="asyncio-eventloop: loop.run_until_complete")
+@each("kind", ["coroutine", "task", "awaited", "future"])
+def test_an_exception_comes_out_whole(loop: Loop, kind: str) -> None:
+    """The exception that run_until_complete() raises keeps its cause, its notes and its traceback to its origin.
+
+    If this fails: look for a border between languages that takes the object and leaves what hangs on it.
+    """
+    cause = OSError("the cause")
+
+    async def fail() -> None:
+        try:
+            raise cause
+        except OSError as error:
+            whole = LookupError("of the coroutine")
+            whole.add_note("a note")
+            raise whole from error
+
+    async def set_it(future: asyncio.Future[None]) -> None:
+        try:
+            await fail()
+        except LookupError as error:
+            future.set_exception(error)
+
+    async def wait(task: asyncio.Task[None]) -> None:
+        await task
+
+    failing: Any = fail()
+    if kind == "awaited":
+        failing = wait(loop.create_task(failing))
+    elif kind == "task":
+        failing = loop.create_task(failing)
+    elif kind == "future":
+        failing.close()
+        failing = loop.create_future()
+        loop.run_until_complete(set_it(failing))
+    with pytest.raises(LookupError) as caught:
+        loop.run_until_complete(failing)
+    assert caught.value.__cause__ is cause
+    assert caught.value.__notes__ == ["a note"]
+    assert "fail" in [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
 
 
 @requirement("lifecycle.runs-future", MUST, cite="asyncio-eventloop: loop.run_until_complete")

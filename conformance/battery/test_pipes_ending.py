@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any
 
 import pytest
@@ -10,10 +11,27 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.pipes import BIG, lost, reading, writing
-from conformance.kit.protocols import Reacts, raising
-from conformance.requirement import SHOULD, requirement
+from conformance.kit.protocols import Events, Reacts, raising
+from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
+
+
+class _Base(asyncio.BaseProtocol):
+    """Has no more than every protocol has."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    @property
+    def lost(self) -> bool:
+        return "connection_lost" in self.names
+
+    def connection_made(self, _transport: asyncio.BaseTransport) -> None:
+        self.names.append("connection_made")
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self.names.append("connection_lost")
 
 
 @requirement("pipes.write-rejects-text", SHOULD, cite="asyncio-protocol: WriteTransport.write")
@@ -68,3 +86,43 @@ def test_an_exception_in_connection_lost_of_a_pipe(loop: Loop, patience: Patienc
         turn(loop, 2)
     assert [context["exception"] for context in watch.reported] == [error]
     assert file.closed
+
+
+@requirement("pipes.base-protocol", MUST, cite="PEP 3156: Unidirectional Stream Transports")
+@each("kind", ["of streams", "base"])
+def test_a_pipe_that_is_written_to_receives_nothing(loop: Loop, patience: Patience, kind: str) -> None:
+    """A writing transport calls neither data_received() nor eof_received(), also when the reader has gone.
+
+    Its protocol need not have them: connection_made() and connection_lost() of BaseProtocol are enough.
+
+    If this fails: look for a protocol that is refused, or for a reader's end that is told as the end of a stream.
+    """
+    protocol: Any = _Base() if kind == "base" else Events()
+    with writing(loop, protocol) as (transport, _, _, end):
+        transport.write(b"data")
+        assert end.read_exactly(4) == b"data"
+        end.close()
+        transport.write(b"more")
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+    assert protocol.names == ["connection_made", "connection_lost"]
+
+
+@requirement("pipes.resume-not-inline", SHOULD, cite="PEP 3156: Mutual Exclusion of Callbacks")
+def test_resuming_a_pipe_does_not_receive_by_itself(loop: Loop, patience: Patience) -> None:
+    """resume_reading() of a pipe returns before data is received: no callback starts while another is still running.
+
+    If this fails: look for what came meanwhile that is read, or handed out, on the spot.
+    """
+    seen: list[bytes] = []
+    with reading(loop) as (transport, protocol, _, end):
+        transport.pause_reading()
+        os.write(end.number, b"data")
+        turn(loop, 3)
+
+        def resume() -> None:
+            transport.resume_reading()
+            seen.append(bytes(protocol.received))
+
+        loop.call_soon(resume)
+        patience.run_until(loop, lambda: protocol.received == b"data", "the data")
+    assert seen == [b""]

@@ -145,13 +145,17 @@ def test_write_eof_closes_the_pipe_after_the_buffer(loop: Loop, patience: Patien
 def test_aborting_a_write_pipe_drops_the_buffer(loop: Loop, patience: Patience, closing: bool) -> None:
     """abort() closes immediately, without waiting for pending operations: buffered data is lost, after close() too.
 
-    If this fails: look for an abort() that flushes as close() does, or that does nothing to what is closing.
+    connection_lost() is called when abort() has returned.
+
+    If this fails: look for an abort() that flushes as close() does, that does nothing to what is closing, or that calls
+    back by itself.
     """
     with writing(loop) as (transport, protocol, file, end):
         transport.write(BIG)
         if closing:
             transport.close()
         transport.abort()
+        assert not protocol.lost
         lost(loop, patience, protocol)
         assert protocol.reason is None
         turn(loop, 2)
@@ -214,3 +218,14 @@ def test_the_end_of_a_pipe_is_closing_and_closed(loop: Loop, patience: Patience,
         lost(loop, patience, protocol)
         turn(loop, 2)
         assert transport.is_closing() is True
+
+
+@requirement("pipes.write-returns-none", MUST, cite="PEP 3156: Unidirectional Stream Transports")
+def test_write_to_a_pipe_returns_none(loop: Loop) -> None:
+    """write() to a pipe returns None, as that of other transports, whether the pipe takes all of the data or nothing.
+
+    If this fails: look for the number of bytes that were taken, or for an object that stands for the operation.
+    """
+    with writing(loop) as (transport, _, _, _):
+        data = (b"", b"data", BIG, b"more", b"")
+        assert [transport.write(each) for each in data] == [None] * len(data)

@@ -99,3 +99,20 @@ def test_the_callback_is_invoked_along_with_tasks(loop: Loop, patience: Patience
     loop.add_signal_handler(signal.SIGUSR1, seen.append, "called")
     loop.run_until_complete(busy())
     assert seen == ["called"]
+
+
+@requirement("signals.no-handle", MUST, cite="PEP 3156: Handles")
+def test_signal_handlers_have_no_handles(loop: Loop) -> None:
+    """add_signal_handler() does not return a handle: the callback is removed by remove_signal_handler().
+
+    If this fails: look for the object that the loop keeps for itself.
+    """
+    returned: list[Any] = []
+
+    async def scenario() -> None:
+        for _ in range(2):  # the second takes the place of the first
+            returned.append(loop.add_signal_handler(signal.SIGUSR1, print))
+        assert loop.remove_signal_handler(signal.SIGUSR1) is True
+
+    loop.run_until_complete(scenario())
+    assert not any(isinstance(each, asyncio.Handle) or hasattr(each, "cancel") for each in returned)

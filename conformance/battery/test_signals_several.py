@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,7 @@ from conformance.kit.patience import Patience, turn
 from conformance.kit.signals import send, send_later
 from conformance.kit.threads import in_thread
 from conformance.kit.waiting import until
+from conformance.loops import Factory
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -234,3 +236,39 @@ def test_children_leave_the_handlers_alone(loop: Loop, patience: Patience) -> No
         await child(4)
 
     loop.run_until_complete(scenario())
+
+
+@requirement(
+    "signals.example-exit",
+    MUST,
+    cite=(
+        "asyncio-eventloop: Set signal handlers for SIGINT and SIGTERM",
+        "asyncio-runner: Handling Keyboard Interruption",
+    ),
+)
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_signals_end_a_program(make_loop: Factory, watch: Any, name: str) -> None:
+    """The handlers for SIGINT and SIGTERM that a program of asyncio.Runner sets are called, and may stop the loop.
+
+    The Runner has a handler of its own for SIGINT, which gives way, and run() raises RuntimeError, as the program did
+    not return.
+
+    If this fails: look for a handler in Python that add_signal_handler() keeps.
+    """
+    watch.allow("signal")  # that close() removes the handlers is asked elsewhere
+    calls: list[str] = []
+
+    def ask_exit(signame: str, loop: Loop) -> None:
+        calls.append(signame)
+        loop.stop()
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        for signame in ("SIGINT", "SIGTERM"):
+            loop.add_signal_handler(getattr(signal, signame), functools.partial(ask_exit, signame, loop))
+        loop.call_soon(send, getattr(signal, name))
+        await asyncio.sleep(3600)
+
+    with pytest.raises(RuntimeError), asyncio.Runner(loop_factory=make_loop) as runner:
+        runner.run(main())
+    assert calls == [name]

@@ -14,7 +14,7 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.connections import accept, closed_port, silent_listener
-from conformance.kit.peers import PEER_TIMEOUT, listener, unix_listener
+from conformance.kit.peers import PEER_TIMEOUT, dialled, listener, socket_path, unix_listener
 from conformance.kit.waiting import assert_waits, turns
 from conformance.requirement import MUST, requirement
 
@@ -149,8 +149,9 @@ def test_sock_accept_returns_a_connection_and_its_address(loop: Loop) -> None:
             assert conn.getpeername() == peer.getsockname()
 
 
-@requirement("sockets.accept-usable", MUST, cite=ACCEPT)
-def test_an_accepted_socket_is_usable_with_the_loop(loop: Loop) -> None:
+@requirement("sockets.accept-usable", MUST, cite=(ACCEPT, "PEP 3156: Wrapped Socket Methods"))
+@each("family", [socket.AF_INET, *([socket.AF_UNIX] if hasattr(socket, "AF_UNIX") else [])])
+def test_an_accepted_socket_is_usable_with_the_loop(loop: Loop, family: int) -> None:
     """conn is usable to send and receive data on the connection: it is non-blocking, as the other calls demand.
 
     If this fails: look for an accepted socket that is left in blocking mode, and blocks the loop.
@@ -167,7 +168,12 @@ def test_an_accepted_socket_is_usable_with_the_loop(loop: Loop) -> None:
             peer.sendall(b"x")
             assert await receiving == b"x"
 
-    with listener() as listening, socket.create_connection(listening.getsockname(), PEER_TIMEOUT) as peer:
+    with contextlib.ExitStack() as stack:
+        if family == socket.AF_INET:
+            listening = stack.enter_context(listener())
+        else:
+            listening = stack.enter_context(unix_listener(stack.enter_context(socket_path())))
+        peer = stack.enter_context(dialled(listening.getsockname(), family))
         listening.setblocking(False)
         loop.run_until_complete(main())
 

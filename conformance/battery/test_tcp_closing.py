@@ -142,12 +142,13 @@ def test_nothing_is_called_after_connection_lost(loop: Loop, patience: Patience,
 
 @requirement("tcp.connection-lost-not-inline", SHOULD, cite="asyncio-protocol: BaseProtocol.connection_lost")
 @each("method", ["close", "abort"])
-def test_connection_lost_is_not_called_inside_close(loop: Loop, patience: Patience, method: str) -> None:
+@WAYS
+def test_connection_lost_is_not_called_inside_close(loop: Loop, patience: Patience, way: str, method: str) -> None:
     """connection_lost() is called from the loop, not from inside close() or abort().
 
     If this fails: look for a callback delivered on the caller's stack, whose own state is half done.
     """
-    with connected(loop) as (transport, protocol, _):
+    with joined(loop, patience, way) as (transport, protocol, _):
         getattr(transport, method)()
         assert not protocol.lost
         until_lost(loop, patience, protocol)

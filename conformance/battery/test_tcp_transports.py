@@ -231,3 +231,46 @@ def test_a_closed_transport_can_be_asked(loop: Loop, patience: Patience, way: st
         until_lost(loop, patience, protocol)
         transport.get_extra_info(name)
         assert transport.get_extra_info("of nobody", default="default") == "default"
+
+
+class _Plain:
+    """A protocol that inherits from nothing: it has the methods of one."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.received = b""
+        self.transport: Any = None
+        self.lost = False
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        self.names.append("connection_made")
+
+    def data_received(self, data: bytes) -> None:
+        self.received += data
+
+    def eof_received(self) -> None:
+        self.names.append("eof_received")
+
+    def pause_writing(self) -> None: ...
+
+    def resume_writing(self) -> None: ...
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self.lost = True
+        self.names.append("connection_lost")
+
+
+@requirement("tcp.plain-protocol", SHOULD, cite="PEP 3156: Stream Protocols")
+@WAYS
+def test_a_protocol_needs_no_base_class(loop: Loop, patience: Patience, way: str) -> None:
+    """A stream protocol must implement its methods, and need not inherit from a class of asyncio's.
+
+    If this fails: look for a check of the protocol's type.
+    """
+    with joined(loop, patience, way, _Plain()) as (_, protocol, peer):
+        peer.sendall(b"data")
+        patience.run_until(loop, lambda: protocol.received == b"data", "the data")
+        peer.close()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert protocol.names == ["connection_made", "eof_received", "connection_lost"]

@@ -201,12 +201,13 @@ def test_a_tcp_transport_can_write_eof(loop: Loop, patience: Patience, way: str)
 
 @requirement("tcp.no-write-after-eof", SHOULD, cite="PEP 3156: Bidirectional Stream Transports")
 @each("method", ["write", "writelines"])
-def test_writing_after_write_eof_is_an_error(loop: Loop, method: str) -> None:
+@WAYS
+def test_writing_after_write_eof_is_an_error(loop: Loop, patience: Patience, way: str, method: str) -> None:
     """After write_eof(), write() and writelines() raise an exception.
 
     If this fails: look for data accepted and dropped in silence after the writing half was closed.
     """
-    with connected(loop) as (transport, _, _):
+    with joined(loop, patience, way) as (transport, _, _):
         transport.write_eof()
         with refused():
             getattr(transport, method)(b"late" if method == "write" else [b"late"])
@@ -251,3 +252,15 @@ def test_a_conversation_of_many_small_messages_keeps_its_order(loop: Loop, patie
 
     with connected(loop, Echo()) as (_, _, peer):
         drive(loop, patience, in_thread(converse))
+
+
+@requirement("tcp.write-returns-none", MUST, cite="PEP 3156: Bidirectional Stream Transports")
+@WAYS
+def test_write_returns_none(loop: Loop, patience: Patience, way: str) -> None:
+    """write() returns None, whether the kernel takes all of the data, a part of it or nothing.
+
+    If this fails: look for the number of bytes that were taken, or for an object that stands for the operation.
+    """
+    with joined(loop, patience, way) as (transport, _, _):
+        data = (b"", b"data", BIG, b"more", b"")
+        assert [transport.write(each) for each in data] == [None] * len(data)

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import threading
+import time
 
 import pytest
 
@@ -103,3 +104,32 @@ def test_call_soon_threadsafe_works_in_a_signal_handler(loop: Loop, patience: Pa
             patience.run_until(loop, lambda: calls, "the callback")
     finally:
         signal.signal(signal.SIGUSR1, before)
+
+
+@requirement("threads.later", MUST, cite="PEP 3156: Thread interaction")
+@each("by", ["call_later", "call_at"])
+def test_a_thread_schedules_a_callback_for_later(loop: Loop, patience: Patience, by: str) -> None:
+    """Another thread schedules a callback for a later time by call_soon_threadsafe(loop.call_later, delay, callback).
+
+    If this fails: look for a time to wait that is reckoned before the calls of threads have run.
+    """
+    calls: list[str] = []
+    started = threading.Event()
+
+    def timer(name: str) -> None:
+        calls.append(name)
+        loop.stop()
+
+    def work() -> None:
+        patience.wait(started, "the start of the loop")
+        time.sleep(0.003)  # until the loop waits for nothing but this call
+        if by == "call_later":
+            loop.call_soon_threadsafe(loop.call_later, 0.002, timer, "later")
+        else:
+            loop.call_soon_threadsafe(lambda: loop.call_at(loop.time() + 0.002, timer, "later"))
+
+    helper = in_thread(work)
+    loop.call_soon(started.set)
+    loop.run_forever()
+    helper.result()
+    assert calls == ["later"]

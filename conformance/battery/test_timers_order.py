@@ -96,17 +96,37 @@ def test_the_order_of_equal_deadlines_is_open(loop: Loop, answer: Any) -> None:
 
 @requirement("timers.past-deadline", SHOULD, cite="PEP 3156: Basic Callbacks")
 @each("method", ["call_later", "call_at"])
-@each("ago", [0.001, 5.0, 1e6])
+@each("ago", [0, 0.001, 5.0, 1e6])
 def test_a_deadline_in_the_past_is_due_at_once(loop: Loop, patience: Patience, method: str, ago: float) -> None:
     """A negative delay, or a deadline in the past, is due at once.
 
-    If this fails: look for a delay stored in an unsigned integer, or an error for negative ones or those before the
-    clock's own beginning.
+    So is a deadline of 0, when the clock began.
+
+    If this fails: look for a delay stored in an unsigned integer, an error for negative ones or those before the
+    clock's own beginning, or a zero that stands for none.
     """
     fired: list[int] = []
-    when = -ago if method == "call_later" else loop.time() - ago
+    when = -ago if method == "call_later" else loop.time() - ago if ago else 0
     getattr(loop, method)(when, fired.append, 1)
     patience.run_until(loop, lambda: fired, "the overdue callback")
+
+
+@requirement("timers.whole-seconds", MUST, cite=("PEP 3156: Specifying Times", "asyncio-eventloop: loop.call_later"))
+@each("method", ["call_later", "call_at"])
+def test_a_whole_number_is_in_seconds_too(loop: Loop, method: str) -> None:
+    """A delay or a deadline may be an int or a float, and is in seconds either way.
+
+    If this fails: look for an int that is taken for milliseconds, or for ticks of another clock.
+    """
+    fired: list[object] = []
+    now = int(loop.time()) + 1 if method == "call_at" else 0
+    handles = [getattr(loop, method)(kind(now + seconds), fired.append, seconds)
+               for kind in (int, float) for seconds in (9, 15)]  # fmt: skip
+    loop.call_later(0.02, loop.stop)
+    loop.run_forever()
+    for handle in handles:
+        handle.cancel()
+    assert fired == []
 
 
 @requirement("timers.error-isolated", MUST, cite="asyncio-dev: Detect never-retrieved exceptions")

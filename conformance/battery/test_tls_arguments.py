@@ -70,6 +70,21 @@ def test_no_timeout_is_the_default(loop: Loop, patience: Patience, side: str) ->
         assert not transport.is_closing()
 
 
+@requirement("tls.timeout-numbers", MUST, cite="PEP 3156: Specifying Times")
+@SIDES
+@each("kind", [int, float])
+def test_timeouts_are_whole_numbers_or_floats(loop: Loop, patience: Patience, side: str, kind: type) -> None:
+    """ssl_handshake_timeout and ssl_shutdown_timeout are in seconds, and may be ints or floats.
+
+    If this fails: look for a check of the type, or a number of another language that only one of them becomes.
+    """
+    timeouts: dict[str, Any] = {"ssl_handshake_timeout": kind(60), "ssl_shutdown_timeout": kind(30)}
+    with secured(loop, patience, side, **timeouts) as (transport, protocol, peer):
+        peer.sendall(b"data")
+        patience.run_until(loop, lambda: protocol.received == b"data", "the data")
+        assert not transport.is_closing()
+
+
 @requirement("tls.handshake-waits", MUST, cite="asyncio-eventloop: loop.create_connection")
 def test_a_handshake_has_its_time(loop: Loop) -> None:
     """ssl_handshake_timeout is the time to wait for the handshake: it is not given up before.

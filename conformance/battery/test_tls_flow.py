@@ -148,3 +148,25 @@ def test_an_exception_of_the_factory_comes_out_of_tls(loop: Loop, patience: Pati
         with pytest.raises(LookupError):
             loop.run_until_complete(opening)
         assert peer.fileno() >= 0
+
+
+@requirement("tls.resume-not-inline", SHOULD, cite="PEP 3156: Mutual Exclusion of Callbacks")
+@SIDES
+def test_resuming_over_tls_does_not_receive_by_itself(loop: Loop, patience: Patience, side: str) -> None:
+    """resume_reading() of a TLS transport returns before data is received: no callback starts while another one runs.
+
+    If this fails: look for records that lie decrypted, or in the kernel, and are handed out on the spot.
+    """
+    seen: list[bytes] = []
+    with secured(loop, patience, side) as (transport, protocol, peer):
+        transport.pause_reading()
+        peer.sendall(b"data")
+        turn(loop, 5)
+
+        def resume() -> None:
+            transport.resume_reading()
+            seen.append(bytes(protocol.received))
+
+        loop.call_soon(resume)
+        patience.run_until(loop, lambda: protocol.received == b"data", "the data")
+        assert seen == [b""]

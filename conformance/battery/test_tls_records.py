@@ -15,7 +15,7 @@ from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import PEER_TIMEOUT, drive, receive_exactly
 from conformance.kit.protocols import Events, Reacts, raising
 from conformance.kit.refusals import refused
-from conformance.kit.secured import MADE_SIDES, SIDES, own_context, secured
+from conformance.kit.secured import BIG, MADE_SIDES, SIDES, own_context, secured
 from conformance.kit.servers import Service, accepted, dial, serving
 from conformance.kit.threads import in_thread
 from conformance.kit.transports import until_lost
@@ -277,3 +277,15 @@ def test_the_reason_of_an_abrupt_end(loop: Loop, patience: Patience, answer: Any
             beneath.shutdown(socket.SHUT_WR)
             patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
         answer("None" if protocol.reason is None else type(protocol.reason).__name__)
+
+
+@requirement("tls.write-returns-none", MUST, cite="PEP 3156: Bidirectional Stream Transports")
+@SIDES
+def test_write_over_tls_returns_none(loop: Loop, patience: Patience, side: str) -> None:
+    """write() of a TLS transport returns None, whether the kernel takes all of the data, a part of it or nothing.
+
+    If this fails: look for the number of bytes that were taken, or for an object that stands for the operation.
+    """
+    with secured(loop, patience, side) as (transport, _, _):
+        data = (b"", b"data", BIG, b"more", b"")
+        assert [transport.write(each) for each in data] == [None] * len(data)

@@ -8,8 +8,10 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from conformance.kit.cases import each
-from conformance.kit.datagrams import HERE, endpoint, receive_after_filler, udp_peer
+from conformance.kit.datagrams import HERE, arrival, endpoint, receive_after_filler, udp_peer
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import PEER_TIMEOUT, drive
 from conformance.kit.threads import in_thread
@@ -112,3 +114,39 @@ def test_defaults_of_an_endpoint_may_be_given(loop: Loop, given: dict[str, Any])
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST) == 0
     with udp_peer() as peer, endpoint(loop, local_addr=None, remote_addr=peer.getsockname()) as (transport, _):
         assert transport.get_extra_info("peername") == peer.getsockname()
+
+
+@requirement("udp.next-address", MUST, cite="PEP 3156: Internet connections", needs=("ipv6",))
+def test_the_next_local_address_is_tried(loop: Loop) -> None:
+    """If local_addr stands for several addresses, they are tried in turn: one that is in use gives way to the next.
+
+    If this fails: look for the first address alone, or for an error that ends the attempts.
+    """
+    (first, _, _, _, taken), *_, last = socket.getaddrinfo(None, 0, type=socket.SOCK_DGRAM)
+    for _ in range(20):
+        with socket.socket(first, socket.SOCK_DGRAM) as sock:
+            sock.bind(taken)
+            port = sock.getsockname()[1]
+            with socket.socket(last[0], socket.SOCK_DGRAM) as other:
+                try:
+                    other.bind((last[4][0], port))
+                except OSError:
+                    continue  # somebody has it: another port
+            with endpoint(loop, local_addr=(None, port)) as (transport, _):
+                assert transport.get_extra_info("sockname")[:2] == (last[4][0], port)
+            return
+    pytest.skip("no port is free on both loopbacks")
+
+
+@requirement("udp.matching-families", MUST, cite="PEP 3156: Internet connections", needs=("ipv6",))
+@each("family", [socket.AF_INET, socket.AF_INET6], ids=["ipv4", "ipv6"])
+def test_addresses_of_one_family_are_combined(loop: Loop, patience: Patience, family: int) -> None:
+    """With local_addr and remote_addr, all combinations of their addresses with matching family are tried.
+
+    If this fails: look for the first of each, or for a family that only one of them decides.
+    """
+    with udp_peer(family) as peer:
+        host, port = peer.getsockname()[:2]
+        with endpoint(loop, local_addr=(host, 0), remote_addr=(None, port)) as (transport, _):
+            transport.sendto(b"hello")
+            assert arrival(loop, patience, peer) == (b"hello", transport.get_extra_info("sockname"))

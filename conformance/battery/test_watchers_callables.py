@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import socket
 from asyncio import AbstractEventLoop as Loop
@@ -10,6 +11,7 @@ from typing import Any
 from conformance.kit.cases import each
 from conformance.kit.oddities import ODD_ARGUMENTS
 from conformance.kit.patience import Patience
+from conformance.kit.watching import add, pair, remove
 from conformance.requirement import MUST, SHOULD, requirement
 
 _SIDES = ["reader", "writer"]
@@ -101,3 +103,18 @@ def test_the_same_callback_can_be_given_other_arguments(loop: Loop, patience: Pa
         patience.run_until(loop, lambda: seen, "the callback")
         getattr(loop, f"remove_{side}")(ours.fileno())
     assert set(seen) == {"second"}
+
+
+@requirement("watchers.no-handle", MUST, cite="PEP 3156: Handles")
+def test_watchers_have_no_handles(loop: Loop) -> None:
+    """add_reader() and add_writer() do not return handles: a watcher is ended by remove_reader() or remove_writer().
+
+    If this fails: look for the object that the loop keeps for itself.
+    """
+    with pair() as (ours, _):
+        for side in ("reader", "writer"):
+            for _ in range(2):  # the second takes the place of the first
+                returned = add(loop, side)(ours, print)
+                assert not isinstance(returned, asyncio.Handle)
+                assert not hasattr(returned, "cancel")
+            remove(loop, side)(ours)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 from conformance.kit.cases import each
@@ -63,3 +64,31 @@ def test_a_callback_may_add_one_for_the_other_side(loop: Loop, patience: Patienc
         patience.run_until(loop, lambda: "other" in calls, f"the {other}")
         remove(loop, other)(ours.fileno())
         assert calls.count("first") == 1
+
+
+@requirement(
+    "watchers.example-socket", MUST, cite="asyncio-eventloop: Watch a file descriptor for read events", needs=("unix",)
+)
+def test_a_reader_ends_what_it_was_waiting_for(loop: Loop) -> None:
+    """A reader receives what the loop itself sends, removes itself by the socket object, and stops the loop.
+
+    If this fails: look for a stop() that is forgotten when nothing is watched any more, or for a socket that is refused
+    because it blocks.
+    """
+    received: list[bytes] = []
+    rsock, wsock = socket.socketpair()
+
+    def reader() -> None:
+        received.append(rsock.recv(100))
+        loop.remove_reader(rsock)
+        loop.stop()
+
+    try:
+        loop.add_reader(rsock, reader)
+        loop.call_soon(wsock.send, b"abc")
+        loop.run_forever()
+    finally:
+        rsock.close()
+        wsock.close()
+        loop.close()
+    assert received == [b"abc"]

@@ -151,3 +151,23 @@ class KeepsEveryGenerator(EventLoop):
     def _asyncgen_started(self, agen: Any) -> None:
         super()._asyncgen_started(agen)
         self._hoard = [*getattr(self, "_hoard", ()), agen]
+
+
+@breaks("asyncgens.collected-in-task")
+class ClosesOneAfterTheOther(EventLoop):
+    """One task closes all collected generators, one after the other."""
+
+    def _asyncgen_abandoned(self, agen: Any) -> None:
+        if not self._closed:
+            self.call_soon_threadsafe(self._to_close, agen)
+
+    def _to_close(self, agen: Any) -> None:
+        waiting = self.__dict__.setdefault("waiting", [])
+        waiting.append(agen)
+        if len(waiting) == 1:
+            self.create_task(self._close_all(waiting))
+
+    async def _close_all(self, waiting: list[Any]) -> None:
+        while waiting:
+            await waiting[0].aclose()
+            waiting.pop(0)

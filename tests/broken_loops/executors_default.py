@@ -108,3 +108,13 @@ class AnExecutorOutlivesTheLoop(Stock):
         if executor is not None and self.is_closed():
             return asyncio.wrap_future(executor.submit(func, *args), loop=self)
         return super().run_in_executor(executor, func, *args)
+
+
+@breaks("executors.shutdown-in-time", since="3.12")
+class ShutdownTimesAreFloats(Stock):
+    """shutdown_default_executor() refuses a timeout that is an int."""
+
+    async def shutdown_default_executor(self, timeout: Any = None) -> None:
+        if not isinstance(timeout, float | None):
+            raise TypeError("a float is needed")
+        await super().shutdown_default_executor(timeout)  # type: ignore[call-arg]  # new in 3.12

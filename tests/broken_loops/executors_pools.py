@@ -95,3 +95,31 @@ class FalseFunctionsAreNone(Stock):
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
         return super().run_in_executor(executor, func or (lambda *_: None), *args)
+
+
+@breaks("executors.exception-whole")
+class ThreadsRaiseWithoutCauses(Stock):
+    """An exception of a function in an executor comes without its cause."""
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        def work() -> Any:
+            try:
+                return func(*args)
+            except LookupError as error:
+                raise error from None
+
+        return super().run_in_executor(executor, work if func.__name__ == "fail" else func, *args)
+
+
+@breaks("executors.exception-whole")
+class ThreadsRaiseWithoutTracebacks(Stock):
+    """An exception of a function in an executor comes without the traceback that it had there."""
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        def work() -> Any:
+            try:
+                return func(*args)
+            except LookupError as error:
+                raise error.with_traceback(None)  # noqa: B904 (the cause is the exception's own)
+
+        return super().run_in_executor(executor, work if func.__name__ == "fail" else func, *args)

@@ -95,3 +95,15 @@ class CancelsTooLate(OverStreams):
             if self._paused and not self._closing:
                 self._loop.call_soon(self._loop.call_soon, self._stop_reading)
             super().resume_reading()
+
+
+@breaks("flow.resume-reading-not-inline")
+class ReadsAsItResumes(OverStreams):
+    """resume_reading() reads, and hands out, what has come meanwhile."""
+
+    class Stream(StreamTransport):
+        def resume_reading(self) -> None:
+            paused = self._paused and not self._closing
+            super().resume_reading()
+            if paused and self._reading:
+                self._read_ready()

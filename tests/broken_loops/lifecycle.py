@@ -67,6 +67,28 @@ class WrapsTheException(Stock):
             raise type(error)(*error.args) from None
 
 
+@breaks("lifecycle.exception-whole")
+class RaisesWithoutTracebacks(Stock):
+    """run_until_complete() raises the exception without its traceback."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        try:
+            return super().run_until_complete(future)
+        except LookupError as error:
+            raise error.with_traceback(None)  # noqa: B904 (the cause is the exception's own)
+
+
+@breaks("lifecycle.exception-whole")
+class RaisesWithoutCauses(Stock):
+    """run_until_complete() raises the exception without its cause."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        try:
+            return super().run_until_complete(future)
+        except LookupError as error:
+            raise error from None
+
+
 @breaks("lifecycle.runs-future")
 class RefusesFutures(Stock):
     """run_until_complete() does not take a future that is no task and not done."""

@@ -6,7 +6,9 @@ import asyncio
 from asyncio import unix_events
 from typing import Any
 
+from conformance.kit.protocols import Events
 from tests.broken_loops import breaks
+from tests.broken_loops.subprocess_transport import replaced
 
 Stock = asyncio.SelectorEventLoop
 _Read: Any = unix_events._UnixReadPipeTransport  # type: ignore[attr-defined]  # what is broken is the stock loop's own
@@ -186,3 +188,72 @@ class PipesStayOpenIfTheLastCallFails(_Pipes):
     """The file of a pipe is not closed if connection_lost() raises."""
 
     reader = _LastCallFails
+
+
+class _Counts(_Write):  # type: ignore[misc]
+    def write(self, data: Any) -> int:
+        super().write(data)
+        return len(data)
+
+
+@breaks("pipes.write-returns-none")
+class PipesCountTheirBytes(_Pipes):
+    """write() to a pipe returns the number of bytes."""
+
+    writer = _Counts
+
+
+@breaks("pipes.base-protocol")
+class TellsWritersOfTheEnd(Stock):
+    """When the reader of a pipe has gone, eof_received() is called before connection_lost()."""
+
+    async def connect_write_pipe(self, protocol_factory: Any, pipe: Any) -> Any:
+        def made() -> Any:
+            protocol = protocol_factory()
+            if hasattr(protocol, "eof_received"):
+                replaced(protocol, "connection_lost", lambda lost, exc: [protocol.eof_received(), lost(exc)])
+            return protocol
+
+        return await super().connect_write_pipe(made, pipe)
+
+
+@breaks("pipes.base-protocol")
+class WritersAreStreams(Stock):
+    """A protocol for writing to a pipe must have data_received()."""
+
+    async def connect_write_pipe(self, protocol_factory: Any, pipe: Any) -> Any:
+        protocol = protocol_factory()
+        if not hasattr(protocol, "data_received"):
+            raise TypeError("a Protocol is needed")
+        return await super().connect_write_pipe(lambda: protocol, pipe)
+
+
+class _AbortsAtOnce(_Write):  # type: ignore[misc]
+    def abort(self) -> None:
+        protocol = self._protocol
+        super().abort()
+        if isinstance(protocol, Events) and not protocol.lost:
+            protocol.connection_lost(None)
+            protocol.connection_lost = lambda exc: None  # type: ignore[method-assign]
+
+
+@breaks("pipes.abort")
+class AbortedPipesAreLostAtOnce(_Pipes):
+    """abort() of a pipe calls connection_lost() by itself."""
+
+    writer = _AbortsAtOnce
+
+
+class _ReadsAtOnce(_Read):  # type: ignore[misc]
+    def resume_reading(self) -> None:
+        paused = self._paused and not self._closing
+        super().resume_reading()
+        if paused:
+            self._read_ready()
+
+
+@breaks("pipes.resume-not-inline")
+class PipesReadAsTheyResume(_Pipes):
+    """resume_reading() of a pipe reads, and hands out, what has come meanwhile."""
+
+    reader = _ReadsAtOnce

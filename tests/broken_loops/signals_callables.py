@@ -48,3 +48,12 @@ class ForgetsSignalsWhenBusy(Stock):
                 callback(*args)
 
         super().add_signal_handler(sig, unless_busy)
+
+
+@breaks("signals.no-handle")
+class SignalsHaveHandles(Stock):
+    """add_signal_handler() returns a handle."""
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> Any:
+        super().add_signal_handler(sig, callback, *args)
+        return asyncio.Handle(callback, args, self)

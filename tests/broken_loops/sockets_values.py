@@ -180,3 +180,14 @@ class SendsNothingInDebugMode(_TakesZeroForATimeout):
     async def sock_sendto(self, sock: Any, data: Any, address: Any) -> int:
         self.look(sock)
         return await super().sock_sendto(sock, data, address)
+
+
+@breaks("sockets.accept-usable")
+class AcceptsBlockingUnixSockets(Stock):
+    """What sock_accept() returns of a Unix socket blocks."""
+
+    async def sock_accept(self, sock: Any) -> Any:
+        conn, address = await super().sock_accept(sock)
+        if conn.family == socket.AF_UNIX:
+            conn.setblocking(True)
+        return conn, address

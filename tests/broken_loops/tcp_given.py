@@ -154,3 +154,15 @@ class BeginsWithAnEmptySocket(asyncio.SelectorEventLoop):
             with contextlib.suppress(OSError):
                 sock.recv(65536)
         return await super().create_connection(*args, sock=sock, ssl=ssl, **how)
+
+
+@breaks("tcp.plain-protocol")
+class ProtocolsMustInherit(Stock):
+    """create_connection() refuses a protocol that does not inherit from BaseProtocol."""
+
+    async def create_connection(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        transport, protocol = await super().create_connection(protocol_factory, *args, **kwargs)
+        if not isinstance(protocol, asyncio.BaseProtocol):
+            transport.abort()
+            raise TypeError("a BaseProtocol is needed")
+        return transport, protocol

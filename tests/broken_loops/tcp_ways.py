@@ -6,6 +6,7 @@ import asyncio
 import socket
 from typing import Any
 
+from conformance.kit.protocols import Events
 from reference_loop.streams import StreamTransport
 from tests.broken_loops import breaks
 from tests.broken_loops.over_streams import OverStreams
@@ -246,3 +247,42 @@ class ResumesNothingInside(OverStreams):
         def resume_reading(self) -> None:
             if not self.inside:
                 super().resume_reading()
+
+
+@breaks("tcp.write-returns-none")
+class AcceptedConnectionsCountTheirBytes(OverAccepted):
+    """write() of an accepted connection returns the number of bytes."""
+
+    class Stream(StreamTransport):
+        def write(self, data: Any) -> int:  # type: ignore[override]
+            super().write(data)
+            return len(data)
+
+
+@breaks("tcp.no-write-after-eof")
+class UnixDropsWhatIsLate(OverUnix):
+    """write() after write_eof() of a Unix socket drops the data in silence."""
+
+    class Stream(StreamTransport):
+        ended = False
+
+        def write_eof(self) -> None:
+            self.ended = True
+            super().write_eof()
+
+        def write(self, data: Any) -> None:
+            if not self.ended:
+                super().write(data)
+
+
+@breaks("tcp.connection-lost-not-inline")
+class AbortedUnixConnectionsAreLostAtOnce(OverUnix):
+    """abort() of a connection over a Unix socket calls connection_lost() by itself."""
+
+    class Stream(StreamTransport):
+        def abort(self) -> None:
+            protocol = self._protocol
+            super().abort()
+            if isinstance(protocol, Events) and not protocol.lost:
+                protocol.connection_lost(None)
+                protocol.connection_lost = lambda exc: None  # type: ignore[method-assign]

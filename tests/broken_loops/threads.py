@@ -244,3 +244,38 @@ class MergesWhatThreadsSchedule(Stock):
             self.waiting[key] = super().call_soon_threadsafe(callback, *args, context=context)
             super().call_soon_threadsafe(self.waiting.pop, key, None)
         return self.waiting[key]
+
+
+@breaks("threads.protocols")
+class MakesProtocolsInThreads(Stock):
+    """The protocol of a connection that a server accepts is made in a thread of its own."""
+
+    async def create_server(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        def factory() -> Any:
+            made: list[Any] = []
+            maker = threading.Thread(target=lambda: made.append(protocol_factory()))
+            maker.start()
+            maker.join()
+            return made[0]
+
+        return await super().create_server(factory, *args, **kwargs)
+
+
+@breaks("threads.protocols")
+class TellsOfExitsFromAThread(Stock):
+    """process_exited() is called by the thread that waits for the child."""
+
+    async def subprocess_exec(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        def factory() -> Any:
+            protocol = protocol_factory()
+            exited = protocol.process_exited
+
+            def process_exited() -> None:
+                waiter = threading.Thread(target=exited)
+                waiter.start()
+                waiter.join()
+
+            protocol.process_exited = process_exited
+            return protocol
+
+        return await super().subprocess_exec(factory, *args, **kwargs)

@@ -151,3 +151,26 @@ class OtherThreadsArgumentsAreUnpacked(Stock):
         if elsewhere() and len(args) == 1 and isinstance(args[0], tuple):
             args = args[0]
         return super().call_soon_threadsafe(callback, *args, context=context)
+
+
+@breaks("threads.later")
+class TimersOfThreadsAreSeenLate(Stock):
+    """A timer that a call from another thread makes is seen when something else wakes the loop."""
+
+    making = False
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> Any:
+        if not elsewhere():
+            return super().call_soon_threadsafe(callback, *args, context=context)
+
+        def make() -> None:
+            self.making = True
+            try:
+                callback(*args)
+            finally:
+                self.making = False
+
+        return super().call_soon_threadsafe(make, context=context)
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
+        return super().call_at(when + 3600 * self.making, callback, *args, context=context)

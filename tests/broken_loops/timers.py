@@ -98,6 +98,23 @@ class NegativeDelaysWrapRound(Stock):
         return super().call_later(delay if delay >= -1 else 2.0**32, callback, *args, context=context)
 
 
+@breaks("timers.whole-seconds")
+class WholeNumbersAreMilliseconds(Stock):
+    """A delay that is an int is in milliseconds."""
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        seconds = delay / 1000 if isinstance(delay, int) else delay
+        return super().call_later(seconds, callback, *args, context=context)
+
+
+@breaks("timers.past-deadline")
+class ZeroIsNoDeadline(Stock):
+    """call_at() takes a deadline of 0 for none."""
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        return super().call_at(when or 2.0**32, callback, *args, context=context)
+
+
 @breaks("timers.never-inline")
 class ZeroDelaysRunOnTheSpot(Stock):
     """A function `inner` with no delay is called inside call_later()."""

@@ -266,3 +266,13 @@ class LeavesHandshakesOpen(Stock):
         except TimeoutError:
             connecting.add_done_callback(lambda task: task.cancelled() or task.exception())
             raise ConnectionAbortedError("no handshake") from None
+
+
+@breaks("tls.timeout-numbers")
+class TimeoutsOfTlsAreFloats(Stock):
+    """ssl_handshake_timeout of a client is refused unless it is a float."""
+
+    async def create_connection(self, *args: Any, **kwargs: Any) -> Any:
+        if not isinstance(kwargs.get("ssl_handshake_timeout"), float | None):
+            raise TypeError("a float is needed")
+        return await super().create_connection(*args, **kwargs)

@@ -209,3 +209,23 @@ class AbruptEndsAreErrors(TampersWithTls):
             told(exc if aborted else ssl.SSLEOFError(8, "EOF occurred in violation of protocol"))
 
         replaced(protocol, "connection_lost", lost)
+
+
+@breaks("tls.write-returns-none")
+class TlsCountsItsBytes(TampersWithTls):
+    """write() of a TLS transport returns the number of bytes."""
+
+    def patch(self, transport: Any, _protocol: Any) -> None:
+        replaced(transport, "write", lambda write, data: write(data) or len(data))
+
+
+@breaks("tls.resume-not-inline")
+class TlsReadsAsItResumes(TampersWithTls):
+    """resume_reading() of a TLS transport reads, and hands out, what has come meanwhile."""
+
+    def patch(self, transport: Any, _protocol: Any) -> None:
+        def resume(resume: Any) -> None:
+            resume()
+            transport._ssl_protocol._do_read()
+
+        replaced(transport, "resume_reading", resume)

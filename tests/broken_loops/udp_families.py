@@ -60,3 +60,29 @@ class ReadsBeforeItAnnounces(Stock):
             with contextlib.suppress(OSError):
                 protocol.datagram_received(*how["sock"].recvfrom(65536))
         return await super().create_datagram_endpoint(lambda: protocol, *args, **how)
+
+
+class _TakesTheFirst(Stock):
+    """Takes the first address of what `side`, local_addr or remote_addr, stands for."""
+
+    side = ""
+
+    async def create_datagram_endpoint(self, protocol_factory: Any, **how: Any) -> Any:  # type: ignore[override]
+        if how.get(self.side) and how[self.side][0] is None:
+            found = await self.getaddrinfo(*how[self.side], type=socket.SOCK_DGRAM)
+            how[self.side] = found[0][4][:2]
+        return await super().create_datagram_endpoint(protocol_factory, **how)
+
+
+@breaks("udp.next-address")
+class TriesOneLocalAddress(_TakesTheFirst):
+    """Of the addresses that local_addr stands for only the first is tried."""
+
+    side = "local_addr"
+
+
+@breaks("udp.matching-families")
+class TriesOneRemoteAddress(_TakesTheFirst):
+    """Of the addresses that remote_addr stands for only the first is tried."""
+
+    side = "remote_addr"

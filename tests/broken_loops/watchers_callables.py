@@ -107,3 +107,12 @@ class ReplacedWritersRunOnceMore(EventLoop):
         if kept is not None:
             self._poller._unwatch(fd, 0)
         super().add_writer(fd, call)
+
+
+@breaks("watchers.no-handle")
+class WatchersHaveHandles(Stock):
+    """add_writer() returns a handle."""
+
+    def add_writer(self, fd: Any, callback: Any, *args: Any) -> Any:
+        super().add_writer(fd, callback, *args)
+        return asyncio.Handle(callback, args, self)
