@@ -8,6 +8,7 @@ import socket
 from typing import Any
 
 from conformance.kit.patience import Patience
+from conformance.kit.waiting import until
 from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -122,9 +123,7 @@ def test_an_open_socket_waits_for_data(loop: Loop, patience: Patience) -> None:
         finally:
             transport.close()
             wsock.close()
-        for _ in range(3):
-            await asyncio.sleep(0)
-        assert rsock.fileno() == -1
+        await until(patience, lambda: rsock.fileno() == -1, "the end of the socket")
         return protocol.received
 
     assert loop.run_until_complete(asyncio.wait_for(main(), patience.seconds)) == [b"abc"]

@@ -13,7 +13,7 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.datagrams import HERE, arrival, endpoint, receive_after_filler, udp_peer
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import PEER_TIMEOUT, drive
+from conformance.kit.peers import PEER_TIMEOUT, drive, free_port
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -122,16 +122,16 @@ def test_the_next_local_address_is_tried(loop: Loop) -> None:
 
     If this fails: look for the first address alone, or for an error that ends the attempts.
     """
-    (first, _, _, _, taken), *_, last = socket.getaddrinfo(None, 0, type=socket.SOCK_DGRAM)
+    (first, _, _, _, (host, *_)), *_, last = socket.getaddrinfo(None, 0, type=socket.SOCK_DGRAM)
     for _ in range(20):
-        with socket.socket(first, socket.SOCK_DGRAM) as sock:
-            sock.bind(taken)
-            port = sock.getsockname()[1]
-            with socket.socket(last[0], socket.SOCK_DGRAM) as other:
-                try:
-                    other.bind((last[4][0], port))
-                except OSError:
-                    continue  # somebody has it: another port
+        port = free_port()  # none that the system gives to anybody else meanwhile
+        with socket.socket(first, socket.SOCK_DGRAM) as sock, socket.socket(last[0], socket.SOCK_DGRAM) as other:
+            try:
+                sock.bind((host, port))
+                other.bind((last[4][0], port))
+            except OSError:
+                continue  # somebody has it: another port
+            other.close()
             with endpoint(loop, local_addr=(None, port)) as (transport, _):
                 assert transport.get_extra_info("sockname")[:2] == (last[4][0], port)
             return
