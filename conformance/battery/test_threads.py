@@ -293,10 +293,11 @@ def test_equal_calls_from_a_thread_are_not_merged(loop: Loop, patience: Patience
     If this fails: look for a queue that merges equal callbacks, or wake-ups that are counted instead of the queue.
     """
     calls: list[str] = []
+    note = calls.append
 
     def work() -> None:
         for _ in range(100):
-            loop.call_soon_threadsafe(calls.append, "same")
+            loop.call_soon_threadsafe(note, "same")
         loop.call_soon_threadsafe(calls.append, "last")
 
     in_thread(work).result()

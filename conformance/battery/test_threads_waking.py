@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import threading
+import time
 
 import pytest
 
@@ -83,9 +84,34 @@ def test_calls_made_before_the_loop_runs_are_kept(loop: Loop, patience: Patience
     assert trace == list(range(5000))
 
 
+def _interrupted_often(loop: Loop, patience: Patience, calls: list[int]) -> None:
+    """Call call_soon_threadsafe() until a handler that does so, too, has come between fifty times, and run it all."""
+    made = interrupted = 0
+
+    def handler(*_: object) -> None:
+        nonlocal interrupted
+        interrupted += 1
+        loop.call_soon_threadsafe(calls.append, 1)
+
+    before = signal.signal(signal.SIGALRM, handler)
+    deadline = time.monotonic() + patience.seconds
+    try:
+        while interrupted < 50 and time.monotonic() < deadline:
+            expected = interrupted + 1
+            signal.setitimer(signal.ITIMER_REAL, 0.0001)  # once: a slow machine must not interrupt the handler
+            while interrupted < expected and time.monotonic() < deadline:
+                loop.call_soon_threadsafe(calls.append, 0)
+                made += 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    patience.run_until(loop, lambda: len(calls) >= made + interrupted, "what was scheduled")
+    assert (calls.count(0), calls.count(1)) == (made, interrupted)
+
+
 @requirement("threads.from-signal-handler", SHOULD, cite="gh-91868")
-@each("waits", [False, True], ids=["busy", "waiting"])
-def test_call_soon_threadsafe_works_in_a_signal_handler(loop: Loop, patience: Patience, waits: bool) -> None:
+@each("state", ["busy", "waiting", "in the same call"])
+def test_call_soon_threadsafe_works_in_a_signal_handler(loop: Loop, patience: Patience, state: str) -> None:
     """call_soon_threadsafe() may be called by a handler of signal.signal(), which interrupts the loop anywhere.
 
     If this fails: look for a lock that is not re-entrant, or a wake-up that is left out in the loop's own thread.
@@ -93,7 +119,9 @@ def test_call_soon_threadsafe_works_in_a_signal_handler(loop: Loop, patience: Pa
     calls: list[int] = []
     before = signal.signal(signal.SIGUSR1, lambda *_: loop.call_soon_threadsafe(calls.append, 1))
     try:
-        if waits:
+        if state == "in the same call":
+            _interrupted_often(loop, patience, calls)
+        elif state == "waiting":
             signal.signal(signal.SIGUSR1, lambda *_: loop.call_soon_threadsafe(loop.stop))
             helper = in_thread(lambda: interrupt(loop, patience, signal.SIGUSR1))
             loop.run_forever()

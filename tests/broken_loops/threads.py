@@ -244,3 +244,27 @@ class MergesWhatThreadsSchedule(Stock):
             self.waiting[key] = super().call_soon_threadsafe(callback, *args, context=context)
             super().call_soon_threadsafe(self.waiting.pop, key, None)
         return self.waiting[key]
+
+
+@breaks("threads.from-signal-handler")
+class HoldsALockWhileScheduling(Stock):
+    """call_soon_threadsafe() holds a lock that is not re-entrant."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        with self.lock:
+            return super().call_soon_threadsafe(callback, *args, context=context)
+
+
+@breaks("threads.once")
+class WakesOnceForEqualCalls(Stock):
+    """call_soon_threadsafe() takes an equal call that waits already for the same one."""
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        for handle in list(self._ready):  # type: ignore[attr-defined]
+            if handle._callback is callback and handle._args == args == ("same",):
+                return handle  # type: ignore[no-any-return]
+        return super().call_soon_threadsafe(callback, *args, context=context)
