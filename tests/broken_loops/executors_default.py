@@ -108,3 +108,13 @@ class AnExecutorOutlivesTheLoop(Stock):
         if executor is not None and self.is_closed():
             return asyncio.wrap_future(executor.submit(func, *args), loop=self)
         return super().run_in_executor(executor, func, *args)
+
+
+@breaks("executors.close-shuts-down")
+class CloseWaitsForWhatWasSet(_KnowsItsDefault):
+    """close() waits for the default executor, if set_default_executor() has set it."""
+
+    def close(self) -> None:
+        if self.chosen and not self.is_running():
+            self.chosen.shutdown(wait=True)
+        super().close()
