@@ -7,11 +7,13 @@ import gc
 import sys
 import threading
 import time
+import warnings
 import weakref
 from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.generators import Generator, count, start
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import raising
@@ -117,6 +119,27 @@ def test_a_collected_generator_is_closed(loop: Loop, patience: Patience) -> None
     assert trace == ["closed"]
 
 
+@requirement("asyncgens.collected-after-shutdown", SHOULD, cite="PEP 525: Finalization")
+def test_a_generator_collected_after_the_shutdown_is_closed(loop: Loop, patience: Patience) -> None:
+    """A generator that is begun after shutdown_asyncgens() and collected half-way is closed, too, while the loop runs.
+
+    If this fails: look for a finalizer that does nothing once the generators were shut down.
+    """
+    trace: list[str] = []
+
+    async def main() -> None:
+        await loop.shutdown_asyncgens()
+        generator = count(trace)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            await start(generator)
+        del generator
+        gc.collect()
+        await until(patience, lambda: trace, "the closing of the generator")
+
+    loop.run_until_complete(main())
+
+
 @requirement("asyncgens.collected-in-task", SHOULD, cite="PEP 525: Finalization")
 def test_a_collected_generator_is_closed_by_a_task(loop: Loop, patience: Patience) -> None:
     """aclose() of a collected generator runs in a task of its own, so that asyncio.timeout() works in its finally.
@@ -146,7 +169,10 @@ def test_a_collected_generator_is_closed_by_a_task(loop: Loop, patience: Patienc
 
 
 @requirement("asyncgens.collected-in-thread", MUST, cite="PEP 525: Finalization")
-def test_a_generator_collected_in_another_thread_is_closed_in_the_loop(loop: Loop, patience: Patience) -> None:
+@each("debug", [False, True])
+def test_a_generator_collected_in_another_thread_is_closed_in_the_loop(
+    loop: Loop, patience: Patience, debug: bool
+) -> None:
     """A generator whose last reference another thread drops is closed in the loop's thread, and the loop wakes for it.
 
     If this fails: look for a finalizer that schedules without call_soon_threadsafe().
@@ -174,6 +200,7 @@ def test_a_generator_collected_in_another_thread_is_closed_in_the_loop(loop: Loo
             watchdog.cancel()
             helper.result()
 
+    loop.set_debug(debug)
     loop.run_until_complete(main())
 
 

@@ -151,3 +151,24 @@ class KeepsEveryGenerator(EventLoop):
     def _asyncgen_started(self, agen: Any) -> None:
         super()._asyncgen_started(agen)
         self._hoard = [*getattr(self, "_hoard", ()), agen]
+
+
+@breaks("asyncgens.collected-after-shutdown")
+class FinalizesUntilTheShutdown(EventLoop):
+    """A generator that is collected after shutdown_asyncgens() is not closed."""
+
+    def _asyncgen_abandoned(self, agen: Any) -> None:
+        if not self._asyncgens_shut_down:
+            super()._asyncgen_abandoned(agen)
+
+
+@breaks("asyncgens.collected-in-thread")
+class DebuggedGeneratorsAreClosedByTheirThread(EventLoop):
+    """In debug mode a generator that another thread collects is closed by call_soon(), which refuses that."""
+
+    def _asyncgen_abandoned(self, agen: Any) -> None:
+        if not self.get_debug():
+            super()._asyncgen_abandoned(agen)
+        elif not self.is_closed():
+            closing = agen.aclose()
+            self.call_soon(lambda: self.create_task(closing))
