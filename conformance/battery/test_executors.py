@@ -84,9 +84,11 @@ def test_run_in_executor_raises_the_exception(make_loop: Factory, kind: str, pla
     If this fails: look for an exception that is wrapped, or reported and not raised, perhaps as it is no Exception.
     """
     error, loop = ODD_ERRORS[kind], make_loop()
+    cause = error.__cause__ = KeyError("the cause")
     with Pool(1) as pool, pytest.raises(type(error)) as caught:
         loop.run_until_complete(at(place, loop, lambda: loop.run_in_executor(pool, raising(error))))
     assert caught.value is error
+    assert error.__cause__ is cause
     if place == "in a task":
         with pytest.raises(type(error)) as caught:
             run(loop, raising(error))

@@ -118,3 +118,17 @@ class CloseWaitsForWhatWasSet(_KnowsItsDefault):
         if self.chosen and not self.is_running():
             self.chosen.shutdown(wait=True)
         super().close()
+
+
+@breaks("executors.exception")
+class WorkRaisesFromNone(Stock):
+    """What had caused an exception of the work is forgotten."""
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        def forget(future: Any) -> None:
+            if not future.cancelled() and future.exception() is not None:
+                future.exception().__cause__ = None
+
+        future = super().run_in_executor(executor, func, *args)
+        future.add_done_callback(forget)
+        return future

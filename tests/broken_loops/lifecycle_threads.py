@@ -233,3 +233,14 @@ class DebuggedExitsEmptyTheQueue(EventLoop):
             if self.get_debug():
                 self._ready.clear()
             raise
+
+
+@breaks("lifecycle.exception")
+class RaisesFromNone(Stock):
+    """run_until_complete() raises exceptions once more "from None": what had caused them is gone."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        try:
+            return super().run_until_complete(future)
+        except Exception as error:
+            raise error from None

@@ -285,3 +285,21 @@ class LeavesInterruptsToTheSystem(Stock):
         super().close()
         if handled:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@breaks("signals.program-raises")
+class WaitsThroughExceptions(Stock):
+    """An exception of a handler of signal.signal() is dropped while the loop waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        selector: Any = self._selector  # type: ignore[attr-defined]
+        select = selector.select
+
+        def patient(timeout: float | None = None) -> Any:
+            try:
+                return select(timeout)
+            except LookupError:
+                return []
+
+        selector.select = patient
