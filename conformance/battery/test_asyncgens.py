@@ -18,7 +18,7 @@ from conformance.kit.generators import Generator, count, start
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import raising
 from conformance.kit.threads import in_thread
-from conformance.kit.waiting import until
+from conformance.kit.waiting import turns, until
 from conformance.loops import Factory
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -217,6 +217,34 @@ def test_a_generator_collected_while_the_loop_stands_is_closed_when_it_runs(loop
     gc.collect()
     patience.run_until(loop, lambda: trace, "the closing of the generator")
     assert trace == ["closed"]
+
+
+@requirement("asyncgens.collected-in-another-run", SHOULD, cite="PEP 525: Finalization")
+def test_a_generator_collected_while_another_loop_runs_is_closed_by_its_own(
+    loop: Loop, make_loop: Factory, patience: Patience
+) -> None:
+    """A generator that is collected while another loop runs in the thread is closed by its own loop, in its next run.
+
+    If this fails: look for a finalizer that asks for the running loop, instead of being that of one loop.
+    """
+    closed_in: list[Loop] = []
+
+    async def generate() -> Generator:
+        try:
+            yield 1
+        finally:
+            closed_in.append(asyncio.get_running_loop())
+
+    async def drop() -> None:
+        kept.clear()
+        gc.collect()
+        await turns(5)
+
+    kept = [generate()]
+    loop.run_until_complete(start(*kept))
+    make_loop().run_until_complete(drop())
+    patience.run_until(loop, lambda: closed_in, "the closing of the generator")
+    assert closed_in == [loop]
 
 
 @requirement("asyncgens.collected-after-close", SHOULD, cite="PEP 525: Finalization")

@@ -133,36 +133,6 @@ def test_a_context_is_left_however_a_callback_ends(loop: Loop, watch: Any, endin
     assert context.run(VARIABLE.get) == "of the callback"
 
 
-@requirement("context.threadsafe", MUST, cite="asyncio-eventloop: loop.call_soon_threadsafe")
-@each("make", [None, contextvars.copy_context, contextvars.Context])
-def test_a_callback_from_another_thread_runs_in_the_context_of_that_thread(
-    loop: Loop, patience: Patience, make: Callable[[], contextvars.Context] | None
-) -> None:
-    """call_soon_threadsafe() in another thread uses the current context of that thread, or the very one it is given.
-
-    If this fails: look for a context that is copied, once more or not before, in the thread that runs the loop.
-    """
-    seen: list[str] = []
-
-    def ask() -> None:
-        seen.append(VARIABLE.get())
-        VARIABLE.set("of the callback")
-
-    def call() -> contextvars.Context | None:
-        patience.until(loop.is_running, "the run of the loop")
-        VARIABLE.set("of the thread")
-        context = make and make()
-        loop.call_soon_threadsafe(ask, context=context)
-        VARIABLE.set("set afterwards")
-        return context
-
-    helper = in_thread(call)
-    patience.run_until(loop, lambda: seen, "the callback")
-    assert seen == ["of nobody" if make is contextvars.Context else "of the thread"]
-    context = helper.result()
-    assert context is None or context[VARIABLE] == "of the callback"
-
-
 @requirement("context.threadsafe-coroutine", SHOULD, cite="asyncio-task: run_coroutine_threadsafe")
 def test_a_coroutine_from_another_thread_sees_the_context_of_that_thread(loop: Loop) -> None:
     """A coroutine that is submitted with run_coroutine_threadsafe() sees the context of the thread that submitted it.

@@ -250,6 +250,8 @@ def test_a_loop_runs_in_another_thread_than_the_main_one(make_loop: Factory) -> 
 def test_a_loop_runs_in_whichever_thread_calls_it(loop: Loop) -> None:
     """A loop runs in the thread that calls it, be it the one that made it, another one, or the first one again.
 
+    So it is with close().
+
     If this fails: look for the identity of a thread that is taken when the loop is made, or when it first runs.
     """
 
@@ -261,6 +263,8 @@ def test_a_loop_runs_in_whichever_thread_calls_it(loop: Loop) -> None:
     assert in_thread(lambda: loop.run_until_complete(thread())).result() != here
     assert loop.run_until_complete(thread()) == here
     assert in_thread(lambda: loop.run_until_complete(thread())).result() != here
+    in_thread(loop.close).result()
+    assert loop.is_closed()
 
 
 @requirement("lifecycle.loops-in-threads", MUST, cite="asyncio-dev: Concurrency and Multithreading")

@@ -172,3 +172,15 @@ class DebuggedGeneratorsAreClosedByTheirThread(EventLoop):
         elif not self.is_closed():
             closing = agen.aclose()
             self.call_soon(lambda: self.create_task(closing))
+
+
+@breaks("asyncgens.collected-in-another-run")
+class ClosesWhereverItIs(EventLoop):
+    """A generator that is collected while a loop runs is closed by that one."""
+
+    def _asyncgen_abandoned(self, agen: Any) -> None:
+        running: Any = asyncio._get_running_loop()
+        if running is None:
+            super()._asyncgen_abandoned(agen)
+        else:
+            running.call_soon_threadsafe(running.create_task, agen.aclose())

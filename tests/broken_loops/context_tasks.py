@@ -129,29 +129,3 @@ class WritersForgetTheContext(Stock):
     def add_writer(self, fd: Any, callback: Any, *args: Any) -> Any:
         context = contextvars.Context()
         return super().add_writer(fd, lambda: context.run(callback, *args))
-
-
-@breaks("context.threadsafe")
-class TakesOverWithoutTheContext(Stock):
-    """A callback that another thread schedules without a context runs in an empty one."""
-
-    running: int | None = None
-
-    def run_forever(self) -> None:
-        self.running = threading.get_ident()
-        super().run_forever()
-
-    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
-        if callback.__name__ == "ask" and context is None and self.running != threading.get_ident():
-            context = contextvars.Context()
-        return super().call_soon_threadsafe(callback, *args, context=context)
-
-
-@breaks("context.threadsafe")
-class TakesACopyOver(Stock):
-    """A callback that another thread schedules runs in a copy of the context that it is given."""
-
-    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
-        if context is not None and callback.__name__ == "ask":
-            context = context.copy()
-        return super().call_soon_threadsafe(callback, *args, context=context)

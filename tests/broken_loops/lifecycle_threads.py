@@ -244,3 +244,17 @@ class RaisesFromNone(Stock):
             return super().run_until_complete(future)
         except Exception as error:
             raise error from None
+
+
+@breaks("lifecycle.another-thread")
+class IsClosedWhereItWasMade(Stock):
+    """close() refuses to work in another thread than the one that made the loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made_in = threading.get_ident()
+
+    def close(self) -> None:
+        if threading.get_ident() != self.made_in:
+            raise RuntimeError("made in another thread")
+        super().close()

@@ -151,3 +151,14 @@ class OtherThreadsArgumentsAreUnpacked(Stock):
         if elsewhere() and len(args) == 1 and isinstance(args[0], tuple):
             args = args[0]
         return super().call_soon_threadsafe(callback, *args, context=context)
+
+
+@breaks("threads.wakes")
+class SleepsInDebugMode(_Wakes):
+    """In debug mode no call of call_soon_threadsafe() wakes the loop."""
+
+    def wakes(self) -> bool:
+        return not self.get_debug()
+
+    def set_debug(self, enabled: bool) -> None:
+        self._debug = enabled
