@@ -48,14 +48,20 @@ def test_run_forever_runs_until_stop_is_called(loop: Loop) -> None:
 
 @requirement("lifecycle.stop-before-run", MUST, cite="asyncio-eventloop: loop.run_forever")
 @each("place", ["outside of a run", "in a callback of another loop"])
-def test_stop_before_run_forever_runs_one_batch(loop: Loop, place: str) -> None:
+@each("debug", [False, True])
+def test_stop_before_run_forever_runs_one_batch(loop: Loop, place: str, debug: bool) -> None:
     """If stop() is called before run_forever(), the loop runs all callbacks scheduled so far, and then exits.
 
     If this fails: look for a stop flag that is cleared at the start, one that prevents the batch, one that ends the
     next run, too, or one that is set for the loop that runs.
     """
     trace: list[str] = []
-    at(place, loop, loop.stop)
+
+    def stop() -> None:
+        loop.set_debug(debug)
+        loop.stop()
+
+    at(place, loop, stop)
     loop.call_soon(trace.append, "scheduled")
     loop.call_soon(lambda: loop.call_soon(trace.append, "nested"))
     loop.run_forever()

@@ -24,13 +24,15 @@ Loop = asyncio.AbstractEventLoop
 
 @requirement("lifecycle.nested-run", MUST, cite="asyncio-eventloop: loop.run_forever")
 @each("what", ["for ever", "until a pending future is done", "until a future is done that is done"])
-def test_a_running_loop_cannot_be_run_again(make_loop: Factory, what: str) -> None:
+@each("debug", [False, True])
+def test_a_running_loop_cannot_be_run_again(make_loop: Factory, what: str, debug: bool) -> None:
     """A loop that is running cannot be run from one of its own callbacks: RuntimeError, and it goes on.
 
     If this fails: look for a re-entrant run: callbacks would run inside callbacks; or for a future that is done and
     thus needs no run.
     """
     loop = make_loop()
+    loop.set_debug(debug)
     errors: list[str] = []
     future = loop.create_future()
     if what == "until a future is done that is done":

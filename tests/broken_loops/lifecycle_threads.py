@@ -258,3 +258,34 @@ class IsClosedWhereItWasMade(Stock):
         if threading.get_ident() != self.made_in:
             raise RuntimeError("made in another thread")
         super().close()
+
+
+@breaks("lifecycle.nested-run")
+class NestsInDebugMode(Stock):
+    """In debug mode a loop that runs can be run again."""
+
+    def run_forever(self) -> None:
+        if self.get_debug() and self.is_running():
+            return
+        super().run_forever()
+
+
+@breaks("lifecycle.stop-before-run")
+class StopsRunsInDebugMode(Stock):
+    """In debug mode a stop() before the run is forgotten."""
+
+    def stop(self) -> None:
+        if not self.get_debug() or self.is_running():
+            super().stop()
+
+
+@breaks("lifecycle.close-clears")
+class KeepsItsQueuesInDebugMode(Stock):
+    """In debug mode close() keeps what was pending, to be looked at."""
+
+    kept: list[Any]
+
+    def close(self) -> None:
+        if self.get_debug() and not self.is_closed():
+            self.kept = [*self._ready, *self._scheduled]  # type: ignore[attr-defined]
+        super().close()
