@@ -174,8 +174,6 @@ def test_get_running_loop_is_this_loop_in_callbacks_and_coroutines(loop: Loop, p
         loop.remove_writer(ours)
         callback()
 
-    loop.set_exception_handler(callback)
-    loop.call_soon(raising(LookupError()))
     future = loop.create_future()
     future.add_done_callback(callback)
     ours, theirs = socket.socketpair()
@@ -188,7 +186,10 @@ def test_get_running_loop_is_this_loop_in_callbacks_and_coroutines(loop: Loop, p
         loop.call_soon_threadsafe(callback)
         loop.call_soon(future.set_result, None)
         loop.run_until_complete(ask())
-        patience.run_until(loop, lambda: len(seen) == 8, "the callbacks")
+        patience.run_until(loop, lambda: len(seen) == 7, "the callbacks")
+    loop.set_exception_handler(callback)
+    loop.call_soon(raising(LookupError()))
+    patience.run_until(loop, lambda: len(seen) == 8, "the call of the exception handler")
     assert all(each is loop for each in seen)
 
 
