@@ -7,16 +7,18 @@ import gc
 import sys
 import threading
 import time
+import warnings
 import weakref
 from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.generators import Generator, count, start
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import raising
 from conformance.kit.threads import in_thread
-from conformance.kit.waiting import until
+from conformance.kit.waiting import turns, until
 from conformance.loops import Factory
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -117,6 +119,27 @@ def test_a_collected_generator_is_closed(loop: Loop, patience: Patience) -> None
     assert trace == ["closed"]
 
 
+@requirement("asyncgens.collected-after-shutdown", SHOULD, cite="PEP 525: Finalization")
+def test_a_generator_collected_after_the_shutdown_is_closed(loop: Loop, patience: Patience) -> None:
+    """A generator that is begun after shutdown_asyncgens() and collected half-way is closed, too, while the loop runs.
+
+    If this fails: look for a finalizer that does nothing once the generators were shut down.
+    """
+    trace: list[str] = []
+
+    async def main() -> None:
+        await loop.shutdown_asyncgens()
+        generator = count(trace)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            await start(generator)
+        del generator
+        gc.collect()
+        await until(patience, lambda: trace, "the closing of the generator")
+
+    loop.run_until_complete(main())
+
+
 @requirement("asyncgens.collected-in-task", SHOULD, cite="PEP 525: Finalization")
 def test_a_collected_generator_is_closed_by_a_task(loop: Loop, patience: Patience) -> None:
     """aclose() of a collected generator runs in a task of its own, so that asyncio.timeout() works in its finally.
@@ -159,7 +182,10 @@ def test_a_collected_generator_is_closed_by_a_task(loop: Loop, patience: Patienc
 
 
 @requirement("asyncgens.collected-in-thread", MUST, cite="PEP 525: Finalization")
-def test_a_generator_collected_in_another_thread_is_closed_in_the_loop(loop: Loop, patience: Patience) -> None:
+@each("debug", [False, True])
+def test_a_generator_collected_in_another_thread_is_closed_in_the_loop(
+    loop: Loop, patience: Patience, debug: bool
+) -> None:
     """A generator whose last reference another thread drops is closed in the loop's thread, and the loop wakes for it.
 
     If this fails: look for a finalizer that schedules without call_soon_threadsafe().
@@ -187,6 +213,7 @@ def test_a_generator_collected_in_another_thread_is_closed_in_the_loop(loop: Loo
             watchdog.cancel()
             helper.result()
 
+    loop.set_debug(debug)
     loop.run_until_complete(main())
 
 
@@ -203,6 +230,34 @@ def test_a_generator_collected_while_the_loop_stands_is_closed_when_it_runs(loop
     gc.collect()
     patience.run_until(loop, lambda: trace, "the closing of the generator")
     assert trace == ["closed"]
+
+
+@requirement("asyncgens.collected-in-another-run", SHOULD, cite="PEP 525: Finalization")
+def test_a_generator_collected_while_another_loop_runs_is_closed_by_its_own(
+    loop: Loop, make_loop: Factory, patience: Patience
+) -> None:
+    """A generator that is collected while another loop runs in the thread is closed by its own loop, in its next run.
+
+    If this fails: look for a finalizer that asks for the running loop, instead of being that of one loop.
+    """
+    closed_in: list[Loop] = []
+
+    async def generate() -> Generator:
+        try:
+            yield 1
+        finally:
+            closed_in.append(asyncio.get_running_loop())
+
+    async def drop() -> None:
+        kept.clear()
+        gc.collect()
+        await turns(5)
+
+    kept = [generate()]
+    loop.run_until_complete(start(*kept))
+    make_loop().run_until_complete(drop())
+    patience.run_until(loop, lambda: closed_in, "the closing of the generator")
+    assert closed_in == [loop]
 
 
 @requirement("asyncgens.collected-after-close", SHOULD, cite="PEP 525: Finalization")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 
 from conformance.kit.cases import each
 from conformance.kit.oddities import ODD_ARGUMENTS, odd_callables
@@ -61,6 +62,13 @@ def test_each_callback_is_called_exactly_once(loop: Loop) -> None:
         loop.call_soon(calls.append, "other")
     turn(loop, 3)
     assert calls == ["same", "same", "other", "other"]
+    calls.clear()
+    context = contextvars.copy_context()
+    for schedule in (loop.call_soon, loop.call_soon_threadsafe):
+        for _ in range(2):
+            schedule(callback, context=context)
+    turn(loop, 3)
+    assert calls == ["same"] * 4
 
 
 @requirement("callbacks.next-iteration", MUST, cite="asyncio-eventloop: loop.call_soon")

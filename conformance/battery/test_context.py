@@ -27,7 +27,9 @@ _WAYS: dict[str, Callable[[Loop], Schedule]] = {
     "call_soon_threadsafe": lambda loop: loop.call_soon_threadsafe,
     "call_later": lambda loop: lambda *args, **kwargs: loop.call_later(0, *args, **kwargs),
     "call_later with a delay": lambda loop: lambda *args, **kwargs: loop.call_later(0.001, *args, **kwargs),
+    "call_later with a negative delay": lambda loop: lambda *args, **kwargs: loop.call_later(-10, *args, **kwargs),
     "call_at": lambda loop: lambda *args, **kwargs: loop.call_at(loop.time(), *args, **kwargs),
+    "call_at in the past": lambda loop: lambda *args, **kwargs: loop.call_at(loop.time() - 10, *args, **kwargs),
 }
 
 

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import turn
 from conformance.kit.protocols import raising
+from conformance.kit.threads import in_thread
 from conformance.kit.waiting import turns
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -38,17 +40,26 @@ def test_coroutines_know_where_they_were_made(loop: Loop) -> None:
 
 
 @requirement("debug.origin-while-running", SHOULD, cite="asyncio-dev: Debug Mode")
-def test_coroutines_are_tracked_once_debug_mode_is_set(loop: Loop) -> None:
+@each("setter", ["the loop", "another thread"])
+def test_coroutines_are_tracked_once_debug_mode_is_set(loop: Loop, setter: str) -> None:
     """If debug mode is set while the loop runs, coroutines that are made later can tell where they were made.
 
-    If this fails: look for a mode that the loop looks at only when it starts.
+    If this fails: look for a mode that the loop looks at only when it starts, or for a depth that is set in the thread
+    that calls set_debug().
     """
 
     async def child() -> None:
         pass
 
-    async def main() -> object:
+    def set_debug() -> int:
         loop.set_debug(True)
+        return sys.get_coroutine_origin_tracking_depth()
+
+    async def main() -> object:
+        if setter == "another thread":
+            assert in_thread(set_debug).result() == 0
+        else:
+            set_debug()
         await turns(3)
         coro: Any = child()
         origin = coro.cr_origin

@@ -117,7 +117,8 @@ def test_a_handler_may_report_something_else(loop: Loop) -> None:
 def test_what_cannot_be_printed_is_logged_all_the_same(loop: Loop) -> None:
     """Without a handler something is logged, and nothing raised, also if a value of the context has no repr().
 
-    If this fails: look for a formatting that raises, or for an error of the default handler that is dropped.
+    If this fails: look for a formatting that raises, be it of an argument of the callback, or for an error of the
+    default handler that is dropped.
     """
 
     class Unprintable:
@@ -127,4 +128,8 @@ def test_what_cannot_be_printed_is_logged_all_the_same(loop: Loop) -> None:
     loop.set_exception_handler(None)
     with logged() as records:
         loop.call_exception_handler({"message": "unprintable", "own": Unprintable()})
+    assert records
+    with logged() as records:
+        loop.call_soon(raising(LookupError()), Unprintable())
+        turn(loop)
     assert records

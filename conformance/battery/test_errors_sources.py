@@ -7,17 +7,19 @@ import gc
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.coroutines import failing, value_of
+from conformance.kit.coroutines import done_future, failing, value_of
 from conformance.kit.oddities import ODD_ERRORS
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import tcp_pair
 from conformance.kit.protocols import raising
+from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -38,7 +40,16 @@ def _by_timer(loop: Loop, callback: Callable[[], object]) -> Callable[[], object
 
 
 def _from_thread(loop: Loop, callback: Callable[[], object]) -> Callable[[], object]:
-    loop.call_soon_threadsafe(callback)
+    def work() -> None:
+        while not loop.is_running():
+            time.sleep(0.001)
+        loop.call_soon_threadsafe(callback)
+
+    return in_thread(work).result
+
+
+def _by_future(loop: Loop, callback: Callable[[], object]) -> Callable[[], object]:
+    done_future(loop).add_done_callback(lambda _: callback())
     return lambda: None
 
 
@@ -72,6 +83,7 @@ def _by_signal(loop: Loop, callback: Callable[[], object]) -> Callable[[], objec
 _SOURCES: dict[str, Callable[[Loop, Callable[[], object]], Callable[[], object]]] = {
     "timer": _by_timer,
     "threadsafe": _from_thread,
+    "future": _by_future,
     "reader": lambda loop, callback: _by_descriptor(loop, callback, writer=False),
     "writer": lambda loop, callback: _by_descriptor(loop, callback, writer=True),
     "signal": _by_signal,
@@ -80,13 +92,15 @@ _SOURCES: dict[str, Callable[[Loop, Callable[[], object]], Callable[[], object]]
 
 @requirement("errors.all-callbacks", MUST, cite="asyncio-eventloop: Error Handling API")
 @each("source", _SOURCES)
+@each("debug", [False, True])
 def test_exceptions_of_all_callbacks_are_reported(
-    loop: Loop, seen: list[dict[str, Any]], patience: Patience, source: str
+    loop: Loop, seen: list[dict[str, Any]], patience: Patience, source: str, debug: bool
 ) -> None:
     """The handler is called for callbacks of timers, threads, watched descriptors and signals as for any other.
 
     If this fails: look for a way from the poller to a callback that goes past the common one.
     """
+    loop.set_debug(debug)
     close = _SOURCES[source](loop, raising(_ERROR))
     patience.run_until(loop, lambda: seen, "the call of the handler")
     turn(loop)
@@ -97,17 +111,17 @@ def test_exceptions_of_all_callbacks_are_reported(
 
 @requirement("errors.exits-leave", SHOULD, cite="gh-66894")
 @each("source", _SOURCES)
-def test_exits_of_all_callbacks_leave_the_loop(loop: Loop, watch: Any, source: str) -> None:
-    """SystemExit that a callback of a timer, a thread, a descriptor or a signal raises comes out of the loop, as any.
+@each("error", [SystemExit(3), KeyboardInterrupt()], ids=lambda error: type(error).__name__)
+def test_exits_of_all_callbacks_leave_the_loop(loop: Loop, watch: Any, source: str, error: BaseException) -> None:
+    """SystemExit and KeyboardInterrupt of callbacks of timers, threads, descriptors or signals come out of the loop.
 
     If this fails: look for sources whose callbacks have a catch of their own. Servers end themselves in this way when
     SIGTERM comes.
     """
     watch.allow("signal")  # what remove_signal_handler() leaves behind is another requirement
-    error = SystemExit(3)
     loop.set_exception_handler(lambda _loop, _context: loop.stop())  # where it does not belong
     close = _SOURCES[source](loop, raising(error))
-    with pytest.raises(SystemExit) as caught:
+    with pytest.raises(type(error)) as caught:
         loop.run_forever()
     close()
     assert caught.value is error

@@ -84,9 +84,11 @@ def test_run_in_executor_raises_the_exception(make_loop: Factory, kind: str, pla
     If this fails: look for an exception that is wrapped, or reported and not raised, perhaps as it is no Exception.
     """
     error, loop = ODD_ERRORS[kind], make_loop()
+    cause = error.__cause__ = KeyError("the cause")
     with Pool(1) as pool, pytest.raises(type(error)) as caught:
         loop.run_until_complete(at(place, loop, lambda: loop.run_in_executor(pool, raising(error))))
     assert caught.value is error
+    assert error.__cause__ is cause
     if place == "in a task":
         with pytest.raises(type(error)) as caught:
             run(loop, raising(error))
@@ -95,11 +97,14 @@ def test_run_in_executor_raises_the_exception(make_loop: Factory, kind: str, pla
 
 
 @requirement("executors.other-thread", MUST, cite="asyncio-dev: Running Blocking Code")
-def test_the_default_executor_runs_in_another_thread(loop: Loop) -> None:
+@each("debug", [False, True])
+def test_the_default_executor_runs_in_another_thread(make_loop: Factory, debug: bool) -> None:
     """By default func runs in another thread, which lets the loop go on.
 
     If this fails: look for a function that is called in the thread of the loop.
     """
+    loop = make_loop()
+    loop.set_debug(debug)
     assert run(loop, threading.get_ident) != threading.get_ident()
 
 
@@ -307,8 +312,11 @@ def test_run_in_executor_on_a_closed_loop_is_an_error(loop: Loop) -> None:
 
 
 @requirement("executors.close-shuts-down", MUST, cite="asyncio-eventloop: loop.close")
-def test_close_shuts_the_default_executor_down_without_waiting(loop: Loop, patience: Patience) -> None:
-    """close() shuts down the default executor, but does not wait for the executor to finish.
+@each("chosen", [False, True])
+def test_close_shuts_the_default_executor_down_without_waiting(
+    make_loop: Factory, patience: Patience, chosen: bool
+) -> None:
+    """close() shuts down the default executor, but does not wait for the executor to finish: nor if it was set.
 
     If this fails: look for a close() that blocks on running work, or leaves idle threads for ever.
     """
@@ -321,6 +329,9 @@ def test_close_shuts_the_default_executor_down_without_waiting(loop: Loop, patie
         released.wait(patience.seconds)
 
     started = threading.Event()
+    loop = make_loop()
+    if chosen:
+        loop.set_default_executor(Pool(1))
 
     async def scenario() -> None:
         loop.run_in_executor(None, work)

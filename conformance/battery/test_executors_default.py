@@ -16,6 +16,7 @@ from conformance.kit.cases import each
 from conformance.kit.patience import Patience
 from conformance.kit.refusals import refused
 from conformance.kit.waiting import until
+from conformance.loops import Factory
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -170,3 +171,28 @@ def test_the_default_executor_is_a_thread_pool_made_when_needed(loop: Loop) -> N
     assert threading.active_count() == before
     assert isinstance(threading.current_thread(), threading.Thread)
     assert run(loop, lambda: isinstance(threading.current_thread(), threading.Thread)) is True
+
+
+@requirement("executors.per-loop", MUST, cite="asyncio-eventloop: loop.shutdown_default_executor")
+@each("ended", ["shutdown_default_executor", "close"])
+@each("chosen", [False, True])
+def test_the_default_executor_of_another_loop_goes_on(make_loop: Factory, ended: str, chosen: bool) -> None:
+    """The default executor that is closed is that of the loop: another loop's, or one set there, takes work as before.
+
+    If this fails: look for an executor that all loops of the process share.
+    """
+
+    async def work(loop: Loop) -> Any:
+        return await loop.run_in_executor(None, int, "42")
+
+    loop, other = make_loop(), make_loop()
+    if chosen:
+        loop.set_default_executor(Pool(1))
+    for each_loop in (loop, other):
+        each_loop.run_until_complete(work(each_loop))
+    if ended == "close":
+        loop.close()
+    else:
+        loop.run_until_complete(loop.shutdown_default_executor())
+    assert other.run_until_complete(work(other)) == 42
+    other.run_until_complete(other.shutdown_default_executor())

@@ -83,8 +83,10 @@ def test_run_until_complete_returns_the_result(loop: Loop, debug: bool) -> None:
 def test_run_until_complete_raises_the_exception(loop: Loop, error: BaseException) -> None:
     """run_until_complete() raises the future's exception, the very object.
 
-    If this fails: look for an exception that is wrapped, unwrapped or made again at a language border.
+    If this fails: look for an exception that is wrapped, unwrapped or made again at a language border, or that is
+    raised once more "from None".
     """
+    cause = error.__cause__ = KeyError("the cause")
 
     async def fail() -> None:
         raise error
@@ -95,6 +97,7 @@ def test_run_until_complete_raises_the_exception(loop: Loop, error: BaseExceptio
         with pytest.raises(type(error)) as caught:
             loop.run_until_complete(failing)
         assert caught.value is error
+        assert error.__cause__ is cause
 
 
 @requirement("lifecycle.exception-whole", SHOULD, cite="asyncio-eventloop: loop.run_until_complete")

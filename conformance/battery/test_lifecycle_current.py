@@ -230,11 +230,13 @@ def test_stop_before_run_forever_runs_what_io_has_scheduled(loop: Loop, side: st
 
 @requirement("lifecycle.close-clears", MUST, cite="asyncio-eventloop: loop.close")
 @pytest.mark.parametrize("queue", ["ready", "timers", "threads"])
-def test_close_clears_the_queues(loop: Loop, queue: str) -> None:
+@pytest.mark.parametrize("debug", [False, True], ids=["usual", "in debug mode"])
+def test_close_clears_the_queues(loop: Loop, queue: str, debug: bool) -> None:
     """close() clears all queues: what pending callbacks hold is let go, although the loop object lives on.
 
     If this fails: look for callbacks that are skipped, and kept.
     """
+    loop.set_debug(debug)
     thing = _Thing()
     if queue == "ready":
         loop.call_soon(thing.callback)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.coroutines import value_of
+from conformance.kit.coroutines import done_future, value_of
 from conformance.kit.patience import Patience, turn
 from conformance.kit.places import at
 from conformance.kit.protocols import raising
+from conformance.kit.signals import send
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -44,14 +48,20 @@ def test_run_forever_runs_until_stop_is_called(loop: Loop) -> None:
 
 @requirement("lifecycle.stop-before-run", MUST, cite="asyncio-eventloop: loop.run_forever")
 @each("place", ["outside of a run", "in a callback of another loop"])
-def test_stop_before_run_forever_runs_one_batch(loop: Loop, place: str) -> None:
+@each("debug", [False, True])
+def test_stop_before_run_forever_runs_one_batch(loop: Loop, place: str, debug: bool) -> None:
     """If stop() is called before run_forever(), the loop runs all callbacks scheduled so far, and then exits.
 
     If this fails: look for a stop flag that is cleared at the start, one that prevents the batch, one that ends the
     next run, too, or one that is set for the loop that runs.
     """
     trace: list[str] = []
-    at(place, loop, loop.stop)
+
+    def stop() -> None:
+        loop.set_debug(debug)
+        loop.stop()
+
+    at(place, loop, stop)
     loop.call_soon(trace.append, "scheduled")
     loop.call_soon(lambda: loop.call_soon(trace.append, "nested"))
     loop.run_forever()
@@ -158,8 +168,9 @@ def test_exits_leave_the_loop_through_a_callback(loop: Loop, error: BaseExceptio
 
 @requirement("lifecycle.base-exception-keeps", SHOULD, cite="asyncio-eventloop: Scheduling callbacks")
 @each("error", [KeyboardInterrupt(), SystemExit(3)])
+@each("debug", [False, True])
 def test_an_exit_leaves_the_callbacks_behind_it_for_the_next_run(
-    loop: Loop, patience: Patience, error: BaseException
+    loop: Loop, patience: Patience, error: BaseException, debug: bool
 ) -> None:
     """Each callback will be called exactly once: those behind KeyboardInterrupt or SystemExit run in the next run.
 
@@ -167,6 +178,7 @@ def test_an_exit_leaves_the_callbacks_behind_it_for_the_next_run(
     for timers that an exit ends.
     """
     trace: list[str] = []
+    loop.set_debug(debug)
     loop.call_later(0.05, trace.append, "delayed")
     for callback in (lambda: trace.append("before"), raising(error), lambda: trace.append("behind")):
         loop.call_soon(callback)
@@ -244,3 +256,63 @@ def test_tasks_survive_a_stop(loop: Loop) -> None:
     assert not task.done()
     future.set_result("awaited")
     assert loop.run_until_complete(task) == "awaited"
+
+
+def _and_raises(loop: Loop) -> None:
+    def callback() -> None:
+        loop.stop()
+        raise LookupError
+
+    loop.set_exception_handler(lambda _loop, _context: None)
+    loop.call_soon(callback)
+
+
+def _in_the_handler(loop: Loop) -> None:
+    loop.set_exception_handler(lambda loop, _context: loop.stop())
+    loop.call_soon(raising(LookupError()))
+
+
+def _on_a_signal(loop: Loop) -> None:
+    def callback() -> None:
+        loop.remove_signal_handler(signal.SIGUSR1)
+        loop.stop()
+
+    loop.add_signal_handler(signal.SIGUSR1, callback)
+    loop.call_soon(send)
+
+
+def _when_writable(loop: Loop) -> None:
+    def callback() -> None:
+        loop.remove_writer(ours)
+        ours.close()
+        theirs.close()
+        loop.stop()
+
+    ours, theirs = socket.socketpair()
+    loop.add_writer(ours, callback)
+
+
+_STOPS: dict[str, Callable[[Loop], object]] = {
+    "a callback that then raises": _and_raises,
+    "the exception handler": _in_the_handler,
+    "the callback of a signal": _on_a_signal,
+    "a writer": _when_writable,
+    "a timer": lambda loop: loop.call_later(0, loop.stop),
+    "the callback of a future": lambda loop: done_future(loop).add_done_callback(lambda _: loop.stop()),
+}
+
+
+@requirement("lifecycle.stop-from-anywhere", MUST, cite="asyncio-eventloop: loop.stop")
+@pytest.mark.parametrize("where", _STOPS)
+def test_stop_ends_the_run_wherever_it_is_called(loop: Loop, watch: Any, where: str) -> None:
+    """stop() stops the loop, in whichever callback: also one that raises afterwards, and in the exception handler.
+
+    If this fails: look for what is put back when a callback, or the handler, has ended, and with it the stop flag.
+    """
+    watch.allow("signal")  # what remove_signal_handler() leaves behind is another requirement
+    for debug in (False, True):
+        loop.set_debug(debug)
+        _STOPS[where](loop)
+        loop.run_forever()
+        assert not loop.is_running()
+    assert loop.run_until_complete(value_of()) == "value"

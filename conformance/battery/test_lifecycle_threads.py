@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import sys
 import threading
 
 import pytest
@@ -12,7 +13,9 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.coroutines import failing, value_of
 from conformance.kit.patience import Patience, turn
+from conformance.kit.protocols import raising
 from conformance.kit.threads import in_thread
+from conformance.kit.waiting import turns
 from conformance.loops import Factory
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -21,13 +24,15 @@ Loop = asyncio.AbstractEventLoop
 
 @requirement("lifecycle.nested-run", MUST, cite="asyncio-eventloop: loop.run_forever")
 @each("what", ["for ever", "until a pending future is done", "until a future is done that is done"])
-def test_a_running_loop_cannot_be_run_again(make_loop: Factory, what: str) -> None:
+@each("debug", [False, True])
+def test_a_running_loop_cannot_be_run_again(make_loop: Factory, what: str, debug: bool) -> None:
     """A loop that is running cannot be run from one of its own callbacks: RuntimeError, and it goes on.
 
     If this fails: look for a re-entrant run: callbacks would run inside callbacks; or for a future that is done and
     thus needs no run.
     """
     loop = make_loop()
+    loop.set_debug(debug)
     errors: list[str] = []
     future = loop.create_future()
     if what == "until a future is done that is done":
@@ -95,6 +100,35 @@ def test_a_run_that_is_refused_leaves_the_running_loop(loop: Loop, make_loop: Fa
     assert seen == [True, loop]
 
 
+@requirement("lifecycle.refused-run-changes-nothing", SHOULD, cite=("asyncio-eventloop: loop.run_forever", "gh-130145"))
+@pytest.mark.parametrize("whose", ["its own", "its own in a thread", "another"])
+@pytest.mark.parametrize("method", ["run_forever", "run_until_complete"])
+def test_the_loop_goes_on_after_a_run_that_is_refused(loop: Loop, make_loop: Factory, whose: str, method: str) -> None:
+    """A run that is refused ends neither the run of the loop nor a later one of its own, and leaves the hooks alone.
+
+    If this fails: look for stop() as the callback of a future, which is added before the refusal and stays there; or
+    for what is undone on every way out of a run.
+    """
+    refused = make_loop() if whose == "another" else loop
+    future = refused.create_future()
+
+    def run() -> None:
+        with contextlib.suppress(RuntimeError):
+            getattr(refused, method)(*([future] if method == "run_until_complete" else []))
+
+    async def main() -> list[bool]:
+        hooks = sys.get_asyncgen_hooks()
+        in_thread(run).result() if whose == "its own in a thread" else run()
+        seen = [loop.is_running(), sys.get_asyncgen_hooks() == hooks]
+        asyncio._set_running_loop(loop)  # where it went, a requirement of its own says so
+        future.set_result(None)
+        await turns(5)
+        return seen
+
+    assert loop.run_until_complete(main()) == [True, True]
+    refused.run_until_complete(turns(5))
+
+
 @requirement("lifecycle.one-loop-per-thread", MUST, cite="asyncio-runner: run")
 def test_no_other_loop_can_run_in_a_thread_that_runs_one(loop: Loop, make_loop: Factory) -> None:
     """A loop cannot be run while another asyncio event loop is running in the same thread: RuntimeError.
@@ -121,7 +155,8 @@ def test_no_other_loop_can_run_in_a_thread_that_runs_one(loop: Loop, make_loop: 
 def test_get_running_loop_is_this_loop_in_callbacks_and_coroutines(loop: Loop, patience: Patience) -> None:
     """get_running_loop() returns the running event loop in the current OS thread, in callbacks and in coroutines.
 
-    If this fails: call asyncio's _set_running_loop() when a run begins, as the documentation asks of loop authors.
+    If this fails: call asyncio's _set_running_loop() when a run begins, as the documentation asks of loop authors. The
+    exception handler is called in the run, too.
     """
     seen: list[Loop] = []
 
@@ -152,6 +187,9 @@ def test_get_running_loop_is_this_loop_in_callbacks_and_coroutines(loop: Loop, p
         loop.call_soon(future.set_result, None)
         loop.run_until_complete(ask())
         patience.run_until(loop, lambda: len(seen) == 7, "the callbacks")
+    loop.set_exception_handler(callback)
+    loop.call_soon(raising(LookupError()))
+    patience.run_until(loop, lambda: len(seen) == 8, "the call of the exception handler")
     assert all(each is loop for each in seen)
 
 
@@ -215,6 +253,8 @@ def test_a_loop_runs_in_another_thread_than_the_main_one(make_loop: Factory) -> 
 def test_a_loop_runs_in_whichever_thread_calls_it(loop: Loop) -> None:
     """A loop runs in the thread that calls it, be it the one that made it, another one, or the first one again.
 
+    So it is with close().
+
     If this fails: look for the identity of a thread that is taken when the loop is made, or when it first runs.
     """
 
@@ -226,6 +266,8 @@ def test_a_loop_runs_in_whichever_thread_calls_it(loop: Loop) -> None:
     assert in_thread(lambda: loop.run_until_complete(thread())).result() != here
     assert loop.run_until_complete(thread()) == here
     assert in_thread(lambda: loop.run_until_complete(thread())).result() != here
+    in_thread(loop.close).result()
+    assert loop.is_closed()
 
 
 @requirement("lifecycle.loops-in-threads", MUST, cite="asyncio-dev: Concurrency and Multithreading")

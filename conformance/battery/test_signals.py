@@ -147,6 +147,35 @@ def test_ctrl_c_ends_a_loop_that_waits(loop: Loop, patience: Patience) -> None:
     turn(loop)
 
 
+@requirement("signals.program-raises", SHOULD, cite="signal: signal.signal")
+def test_an_exception_of_a_handler_of_the_program_is_not_lost(loop: Loop, patience: Patience) -> None:
+    """An exception that a handler of signal.signal() raises while the loop waits leaves the loop, or is reported.
+
+    If this fails: look for a poll that takes any exception for an interrupted system call, and begins again.
+    """
+
+    def report(loop: Loop, context: dict[str, Any]) -> None:
+        seen.append(context.get("exception"))
+        loop.stop()
+
+    error = LookupError("of the program")
+    seen: list[object] = []
+    loop.set_exception_handler(report)
+    before = signal.signal(USR1, raising(error))
+    try:
+        helper = in_thread(lambda: interrupt(loop, patience, USR1))
+        try:
+            loop.run_forever()
+        except LookupError as caught:
+            seen.append(caught)
+        helper.result()
+    finally:
+        signal.signal(USR1, before)
+    assert seen == [error]
+    assert not loop.is_running()
+    turn(loop)
+
+
 @requirement("signals.may-use-loop", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
 def test_the_callback_may_use_the_loop(loop: Loop, patience: Patience) -> None:
     """A callback registered with this function is allowed to interact with the event loop.

@@ -11,6 +11,7 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.refusals import REFUSALS, refused
+from conformance.kit.signals import send_later
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -94,3 +95,29 @@ def test_handlers_can_be_added_in_the_main_thread_only(loop: Loop) -> None:
 
     assert in_thread(add).result() is not None
     assert loop.remove_signal_handler(USR1) is False, "nothing was set"
+
+
+@requirement("signals.refused-keeps", SHOULD, cite="asyncio-eventloop: loop.add_signal_handler")
+@pytest.mark.parametrize("why", ["uncatchable", "invalid", "coroutine function", "thread"])
+def test_handlers_stay_when_another_is_refused(loop: Loop, why: str) -> None:
+    """A handler that add_signal_handler() refuses leaves those alone that were set before: they wake a loop that waits.
+
+    If this fails: look for a wake-up descriptor that is given back as if the refused handler had been the only one.
+    """
+
+    def add() -> None:
+        number = {"uncatchable": signal.SIGKILL, "invalid": signal.NSIG}.get(why, USR2)
+        callback: Any = _coroutine if why == "coroutine function" else lambda: None
+        with contextlib.suppress(*REFUSALS):
+            loop.add_signal_handler(number, callback)
+
+    async def scenario() -> None:
+        arrived = loop.create_future()
+        loop.add_signal_handler(USR1, arrived.set_result, None)
+        in_thread(add).result() if why == "thread" else add()
+        helper = in_thread(send_later)
+        await arrived
+        loop.remove_signal_handler(USR1)
+        helper.result()
+
+    loop.run_until_complete(scenario())

@@ -94,13 +94,15 @@ def test_removing_restores_the_default(loop: Loop, number: signal.Signals) -> No
 def test_close_removes_the_handlers(loop: Loop) -> None:
     """close() removes the signal handlers that are still set: signals do not reach a loop that is gone.
 
-    If this fails: look for a handler that writes to a closed descriptor, or for one handler of several.
+    If this fails: look for a handler that writes to a closed descriptor, or for one handler of several. SIGINT raises
+    KeyboardInterrupt again, as after remove_signal_handler().
     """
-    numbers = (USR1, USR2, signal.SIGTERM)
+    numbers = (USR1, signal.SIGINT, USR2, signal.SIGTERM)
     for number in numbers:
         loop.add_signal_handler(number, lambda: None)
     loop.close()
-    assert [signal.getsignal(number) for number in numbers] == [signal.SIG_DFL] * len(numbers)
+    defaults = [signal.SIG_DFL, signal.default_int_handler, signal.SIG_DFL, signal.SIG_DFL]
+    assert [signal.getsignal(number) for number in numbers] == defaults
 
 
 @requirement("signals.wakeup-fd-returned", SHOULD, cite="signal: signal.set_wakeup_fd")

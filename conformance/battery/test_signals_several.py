@@ -147,6 +147,39 @@ def test_a_handler_that_the_loop_has_not_set_is_not_removed(loop: Loop) -> None:
         signal.signal(USR1, before)
 
 
+@requirement("signals.of-the-program", SHOULD, cite=("signal: signal.signal", "asyncio-eventloop: loop.close"))
+@each("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, USR1])
+@each("handled", [False, True])
+def test_what_the_program_does_with_a_signal_stays(make_loop: Callable[[], Loop], number: int, handled: bool) -> None:
+    """What signal.signal() has set for a signal stays set while a loop is made, runs and is closed.
+
+    If this fails: look for a loop that sets or resets signals for which add_signal_handler() was not called, such as
+    SIGINT at the end of each run.
+    """
+
+    def handler(*_: object) -> None:
+        pass
+
+    async def scenario() -> None:
+        if handled:
+            loop.add_signal_handler(USR2, lambda: None)
+            loop.remove_signal_handler(USR2)
+        seen.append(signal.getsignal(number))
+
+    seen: list[object] = []
+    before = signal.signal(number, handler)
+    try:
+        loop = make_loop()
+        for _ in range(2):
+            loop.run_until_complete(scenario())
+            seen.append(signal.getsignal(number))
+        loop.close()
+        seen.append(signal.getsignal(number))
+    finally:
+        signal.signal(number, before)
+    assert seen == [handler] * 5
+
+
 @requirement("signals.close-other", SHOULD, cite="asyncio-eventloop: loop.close")
 @each("when", ["made before", "made after"])
 def test_closing_another_loop_leaves_the_handlers(loop: Loop, make_loop: Callable[[], Loop], when: str) -> None:

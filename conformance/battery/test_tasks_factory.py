@@ -6,17 +6,20 @@ What the factory is called with is in test_tasks.py, the eager factories of Pyth
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Coroutine
 from typing import Any
 
 import pytest
 
 from conformance.kit.cases import each
+from conformance.kit.places import PLACES, at
 from conformance.kit.refusals import refused
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
+_CONTEXT = contextvars.copy_context()
 
 
 async def _answer() -> str:
@@ -66,14 +69,16 @@ def test_get_task_factory_returns_what_was_set(loop: Loop) -> None:
 
 
 @requirement("tasks.factory-reset", MUST, cite="asyncio-eventloop: loop.set_task_factory")
-def test_none_sets_the_default_factory(loop: Loop) -> None:
+@each("place", PLACES)
+def test_none_sets_the_default_factory(loop: Loop, place: str) -> None:
     """If factory is None, the default task factory is set: the former one is not asked any more.
 
     If this fails: look for None taken as "leave it as it is".
     """
     factory = Counting()
     loop.set_task_factory(factory)
-    loop.set_task_factory(None)
+    at(place, loop, lambda: loop.set_task_factory(None))
+    factory.made.clear()  # of the place
     task = loop.create_task(_answer())
     assert loop.run_until_complete(task) == "value"
     assert factory.made == []
@@ -206,6 +211,23 @@ def test_a_coroutine_need_not_be_pythons_own(loop: Loop, way: str) -> None:
         assert loop.run_until_complete(task) == "value"
     else:
         assert loop.run_until_complete(coro) == "value"
+
+
+@requirement("tasks.factory-signature", MUST, cite="asyncio-eventloop: loop.set_task_factory", until="3.12")
+@each("kwargs", [{}, {"name": "given"}, {"context": _CONTEXT}, {"name": "given", "context": _CONTEXT}])
+def test_a_factory_needs_no_more_than_the_documented_parameters(loop: Loop, kwargs: dict[str, Any]) -> None:
+    """A factory with the signature (loop, coro, context=None) is enough: no other keyword argument is passed to it.
+
+    If this fails: look for a name that goes to the factory, where set_name() is to be called with it.
+    """
+
+    def factory(loop: Loop, coro: Any, context: Any = None) -> asyncio.Task[Any]:
+        return asyncio.Task(coro, loop=loop, context=context)
+
+    loop.set_task_factory(factory)
+    task = loop.create_task(_answer(), **kwargs)
+    assert loop.run_until_complete(task) == "value"
+    assert task.get_name() == "given" or "name" not in kwargs
 
 
 @requirement("tasks.factory-keywords", MUST, cite="asyncio-eventloop: loop.create_task", since="3.14")

@@ -105,7 +105,8 @@ def test_call_soon_threadsafe_passes_its_arguments(loop: Loop, patience: Patienc
 
 
 @requirement("threads.same-thread", MUST, cite="asyncio-eventloop: loop.call_soon_threadsafe")
-def test_call_soon_threadsafe_works_in_the_loops_own_thread(loop: Loop) -> None:
+@each("place", ["in a callback", "outside of a run", "in debug mode"])
+def test_call_soon_threadsafe_works_in_the_loops_own_thread(loop: Loop, place: str) -> None:
     """call_soon_threadsafe() may be called in the thread of the loop: the callback runs next, in order.
 
     If this fails: look for a deadlock on a lock that the loop holds, or a second queue that is served later.
@@ -118,7 +119,7 @@ def test_call_soon_threadsafe_works_in_the_loops_own_thread(loop: Loop) -> None:
         loop.call_soon(trace.append, "third")
         trace.append("outer")
 
-    loop.call_soon(outer)
+    at(place, loop, outer)
     turn(loop, 2)
     assert trace == ["outer", "first", "second", "third"]
 
@@ -140,7 +141,8 @@ def test_an_exception_in_such_a_callback_is_reported(loop: Loop, patience: Patie
 def test_such_a_callback_runs_in_the_callers_context(loop: Loop, patience: Patience) -> None:
     """The context of the calling thread is copied when call_soon_threadsafe() is called, unless another is given.
 
-    If this fails: look for a context taken when the callback or the run began, or an empty context taken for none.
+    If this fails: look for a context taken when the callback or the run began, an empty context taken for none, or a
+    given one that is copied.
     """
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="default")
     seen: list[str] = []
@@ -152,12 +154,16 @@ def test_such_a_callback_runs_in_the_callers_context(loop: Loop, patience: Patie
         variable.set("of the thread")
         loop.call_soon_threadsafe(lambda: seen.append(variable.get()))
         variable.set("changed afterwards")
-        loop.call_soon_threadsafe(lambda: seen.append(variable.get()), context=contextvars.Context())
+        loop.call_soon_threadsafe(lambda: seen.append(variable.get()), context=given)
+        loop.call_soon_threadsafe(variable.set, "set by a callback", context=given)
+        loop.call_soon_threadsafe(lambda: seen.append(variable.get()), context=given)
 
+    given = contextvars.Context()
     helper = in_thread(work)
-    patience.run_until(loop, lambda: len(seen) == 2, "the callbacks")
+    patience.run_until(loop, lambda: len(seen) == 3, "the callbacks")
     helper.result()
-    assert seen == ["of the thread", "default"]
+    assert seen == ["of the thread", "default", "set by a callback"]
+    assert given[variable] == "set by a callback"
 
 
 @requirement("threads.run-coroutine", MUST, cite="asyncio-task: run_coroutine_threadsafe")
@@ -293,10 +299,11 @@ def test_equal_calls_from_a_thread_are_not_merged(loop: Loop, patience: Patience
     If this fails: look for a queue that merges equal callbacks, or wake-ups that are counted instead of the queue.
     """
     calls: list[str] = []
+    note = calls.append
 
     def work() -> None:
         for _ in range(100):
-            loop.call_soon_threadsafe(calls.append, "same")
+            loop.call_soon_threadsafe(note, "same")
         loop.call_soon_threadsafe(calls.append, "last")
 
     in_thread(work).result()

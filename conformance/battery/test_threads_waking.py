@@ -21,13 +21,15 @@ Loop = asyncio.AbstractEventLoop
 
 
 @requirement("threads.wakes", MUST, cite="asyncio-eventloop: loop.call_soon_threadsafe")
-@pytest.mark.parametrize("besides", ["nothing", "timer", "descriptor"])
+@pytest.mark.parametrize("besides", ["nothing", "timer", "descriptor", "nothing, in debug mode"])
 def test_a_call_from_a_thread_wakes_a_loop_that_waits(loop: Loop, patience: Patience, besides: str) -> None:
     """call_soon_threadsafe() wakes a loop that waits for I/O, or for a timer, with nothing else to do.
 
     If this fails: look for a wake-up that is lost between the check of the queue and the poll.
     """
     left, right = socket.socketpair()
+    loop.set_debug(besides == "nothing, in debug mode")
+    loop.slow_callback_duration = 3600.0  # on a busy machine any callback may be slow, and what is logged is looked at
     if besides == "timer":
         loop.call_later(3600, print)
     if besides == "descriptor":
@@ -84,9 +86,34 @@ def test_calls_made_before_the_loop_runs_are_kept(loop: Loop, patience: Patience
     assert trace == list(range(5000))
 
 
+def _interrupted_often(loop: Loop, patience: Patience, calls: list[int]) -> None:
+    """Call call_soon_threadsafe() until a handler that does so, too, has come between fifty times, and run it all."""
+    made = interrupted = 0
+
+    def handler(*_: object) -> None:
+        nonlocal interrupted
+        interrupted += 1
+        loop.call_soon_threadsafe(calls.append, 1)
+
+    before = signal.signal(signal.SIGALRM, handler)
+    deadline = time.monotonic() + patience.seconds
+    try:
+        while interrupted < 50 and time.monotonic() < deadline:
+            expected = interrupted + 1
+            signal.setitimer(signal.ITIMER_REAL, 0.0001)  # once: a slow machine must not interrupt the handler
+            while interrupted < expected and time.monotonic() < deadline:
+                loop.call_soon_threadsafe(calls.append, 0)
+                made += 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    patience.run_until(loop, lambda: len(calls) >= made + interrupted, "what was scheduled")
+    assert (calls.count(0), calls.count(1)) == (made, interrupted)
+
+
 @requirement("threads.from-signal-handler", SHOULD, cite="gh-91868")
-@each("waits", [False, True], ids=["busy", "waiting"])
-def test_call_soon_threadsafe_works_in_a_signal_handler(loop: Loop, patience: Patience, waits: bool) -> None:
+@each("state", ["busy", "waiting", "in the same call"])
+def test_call_soon_threadsafe_works_in_a_signal_handler(loop: Loop, patience: Patience, state: str) -> None:
     """call_soon_threadsafe() may be called by a handler of signal.signal(), which interrupts the loop anywhere.
 
     If this fails: look for a lock that is not re-entrant, or a wake-up that is left out in the loop's own thread.
@@ -94,7 +121,9 @@ def test_call_soon_threadsafe_works_in_a_signal_handler(loop: Loop, patience: Pa
     calls: list[int] = []
     before = signal.signal(signal.SIGUSR1, lambda *_: loop.call_soon_threadsafe(calls.append, 1))
     try:
-        if waits:
+        if state == "in the same call":
+            _interrupted_often(loop, patience, calls)
+        elif state == "waiting":
             signal.signal(signal.SIGUSR1, lambda *_: loop.call_soon_threadsafe(loop.stop))
             helper = in_thread(lambda: interrupt(loop, patience, signal.SIGUSR1))
             loop.run_forever()

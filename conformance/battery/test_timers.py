@@ -182,8 +182,9 @@ def test_a_delayed_callback_runs_exactly_once(loop: Loop, patience: Patience) ->
     turn(loop, 5)
     assert calls == [1]
     when = loop.time() + 0.001
+    note = calls.append
     for number in (2, 2, 3):
-        loop.call_at(when, calls.append, number)
+        loop.call_at(when, note, number)
     patience.run_until(loop, lambda: len(calls) >= 4, "the last callback")
     time.sleep(0.003)
     turn(loop, 5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import time
 
 import pytest
@@ -15,6 +16,7 @@ from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 DAY = 24 * 3600.0
+VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE")
 
 
 @requirement("timers.later-handle", MUST, cite=("asyncio-eventloop: loop.call_later", "uvloop#482"))
@@ -121,6 +123,30 @@ def test_a_cancelled_timer_does_not_run(loop: Loop, patience: Patience, place: s
     patience.run_until(loop, lambda: len(trace) >= 3, "the timers that were not cancelled")
     turn(loop, 3)
     assert sorted(trace) == ["a", "c", "d"]
+
+
+@requirement("timers.cancel-twin", MUST, cite="asyncio-eventloop: Handle.cancel")
+def test_of_equal_timers_the_one_that_is_cancelled_does_not_run(loop: Loop, patience: Patience) -> None:
+    """cancel() cancels its own callback, also if another timer has the same deadline, function and arguments.
+
+    If this fails: look for a timer that is searched for with ==: two with different contexts can be equal.
+    """
+    seen: list[str] = []
+
+    def ask(seen: list[str]) -> None:
+        seen.append(VARIABLE.get())
+
+    when = loop.time()
+    handles = []
+    for name in ("first", "second", "third"):
+        context = contextvars.Context()
+        context.run(VARIABLE.set, name)
+        handles.append(loop.call_at(when, ask, seen, context=context))
+    handles[1].cancel()
+    assert [handle.cancelled() for handle in handles] == [False, True, False]
+    patience.run_until(loop, lambda: len(seen) >= 2, "the timers that were not cancelled")
+    turn(loop, 3)
+    assert sorted(seen) == ["first", "third"]
 
 
 @requirement("timers.cancel-due", MUST, cite="asyncio-eventloop: Handle.cancel")

@@ -171,3 +171,34 @@ class ClosesOneAfterTheOther(EventLoop):
         while waiting:
             await waiting[0].aclose()
             waiting.pop(0)
+@breaks("asyncgens.collected-after-shutdown")
+class FinalizesUntilTheShutdown(EventLoop):
+    """A generator that is collected after shutdown_asyncgens() is not closed."""
+
+    def _asyncgen_abandoned(self, agen: Any) -> None:
+        if not self._asyncgens_shut_down:
+            super()._asyncgen_abandoned(agen)
+
+
+@breaks("asyncgens.collected-in-thread")
+class DebuggedGeneratorsAreClosedByTheirThread(EventLoop):
+    """In debug mode a generator that another thread collects is closed by call_soon(), which refuses that."""
+
+    def _asyncgen_abandoned(self, agen: Any) -> None:
+        if not self.get_debug():
+            super()._asyncgen_abandoned(agen)
+        elif not self.is_closed():
+            closing = agen.aclose()
+            self.call_soon(lambda: self.create_task(closing))
+
+
+@breaks("asyncgens.collected-in-another-run")
+class ClosesWhereverItIs(EventLoop):
+    """A generator that is collected while a loop runs is closed by that one."""
+
+    def _asyncgen_abandoned(self, agen: Any) -> None:
+        running: Any = asyncio._get_running_loop()
+        if running is None:
+            super()._asyncgen_abandoned(agen)
+        else:
+            running.call_soon_threadsafe(running.create_task, agen.aclose())

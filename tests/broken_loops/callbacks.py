@@ -308,3 +308,15 @@ class EqualCallsAreOne(Stock):
             if args and (handle._callback, handle._args) == (callback, args) and args == ("other",):
                 return handle  # type: ignore[no-any-return]
         return super().call_soon(callback, *args, context=context)
+
+
+@breaks("callbacks.once")
+class OneCallPerContext(Stock):
+    """call_soon() takes a callback that waits already with the same context, and no arguments, for the same call."""
+
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        if context is not None and not args and getattr(callback, "__name__", "") == "callback":
+            for handle in self._ready:  # type: ignore[attr-defined]
+                if handle._callback is callback and handle._context is context:
+                    return handle  # type: ignore[no-any-return]
+        return super().call_soon(callback, *args, context=context)

@@ -256,3 +256,13 @@ class DestroyedTasksHaveNoContext(Stock):
             handler(self, context)
         else:
             super().call_exception_handler(context)
+
+
+@breaks("context.explicit")
+class ThePastHasNoContext(_Scheduling):
+    """A context that is given to call_at() with a deadline that is over is ignored."""
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        if self.mine(callback) and when < self.time() - 1:
+            context = None
+        return super().call_at(when, callback, *args, context=context)

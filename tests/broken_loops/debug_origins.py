@@ -88,3 +88,14 @@ class TracksAfterAMainCoroutine(Stock):
         finally:
             if self.get_debug():
                 sys.set_coroutine_origin_tracking_depth(10)
+
+
+@breaks("debug.origin-while-running")
+class TracksInTheThreadOfTheCaller(EventLoop):
+    """set_debug() in another thread has coroutines of that thread tracked."""
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> Any:
+        if getattr(callback, "__name__", "") == "_track_origins":
+            callback(*args)
+            return None
+        return super().call_soon_threadsafe(callback, *args, context=context)

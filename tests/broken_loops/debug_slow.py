@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from reference_loop import EventLoop
 from tests.broken_loops import breaks
 
 Stock = asyncio.SelectorEventLoop
@@ -84,3 +85,37 @@ class MeasuresFromTheNextRunOn(_Unmeasured):
         if self.is_late:
             callback = self.hidden(callback)
         return super().call_soon(callback, *args, context=context)
+
+
+@breaks("debug.off-is-quiet")
+class DebugsToTheEndOfTheRun(EventLoop):
+    """Slow callbacks are logged to the end of a run that began in debug mode."""
+
+    began = False
+
+    def run_forever(self) -> None:
+        self.began = self.get_debug()
+        super().run_forever()
+
+    def _run_once(self) -> None:
+        mode = self._debug
+        self._debug = self.began or mode
+        try:
+            super()._run_once()
+        finally:
+            self._debug = mode and self._debug
+
+
+@breaks("debug.slow-default")
+class OneDurationForAll(Stock):
+    """slow_callback_duration is one for all loops."""
+
+    @property
+    def slow_callback_duration(self) -> float:
+        return OneDurationForAll.seconds
+
+    @slow_callback_duration.setter
+    def slow_callback_duration(self, seconds: float) -> None:
+        OneDurationForAll.seconds = seconds
+
+    seconds = 0.1

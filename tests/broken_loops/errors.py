@@ -223,3 +223,13 @@ class DropsWhatItCannotPrint(Stock):
         except Exception:
             return
         super().default_exception_handler(context)
+
+
+@breaks("errors.default")
+class NamesTheHandleInstead(Stock):
+    """The default handler logs the handle of a callback that raised, and leaves its exception out."""
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        if "handle" in context:
+            context = {key: value for key, value in context.items() if key != "exception"}
+        super().default_exception_handler(context)

@@ -7,6 +7,7 @@ import contextlib
 import weakref
 from typing import Any
 
+from reference_loop import EventLoop
 from tests.broken_loops import breaks
 from tests.broken_loops.errors import OwnHandler
 from tests.broken_loops.errors_sources import Dropping
@@ -144,3 +145,12 @@ class AddsTheExceptionThatIsNot(OwnHandler):
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         context.setdefault("exception", None)
         super().call_exception_handler(context)
+
+
+@breaks("errors.default-unprintable")
+class ReportsWithTheArguments(EventLoop):
+    """The message of a callback that raised has the repr() of its arguments; where there is none, that is raised."""
+
+    def _report_callback(self, handle: Any, callback: object, exc: BaseException) -> None:
+        assert f"{handle._args}"
+        super()._report_callback(handle, callback, exc)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from typing import Any
 
+from reference_loop import EventLoop
 from tests.broken_loops import breaks
 from tests.broken_loops.errors import OwnHandler, Stock
 from tests.broken_loops.tasks import OwnTasks, Task
@@ -123,3 +125,73 @@ class ProtocolsAreNotNamed(OwnHandler):
 
     def ask(self, context: dict[str, Any]) -> None:
         super().ask({key: value for key, value in context.items() if key != "protocol"})
+
+
+class _ReportsInterrupts(Stock):
+    """Reports KeyboardInterrupt of callbacks of one kind like any other exception."""
+
+    def reporting(self, callback: Any) -> Any:
+        if getattr(callback, "__name__", "") not in ("callback", "<lambda>"):
+            return callback
+
+        def reporting(*args: Any) -> None:
+            try:
+                callback(*args)
+            except KeyboardInterrupt as error:
+                self.call_exception_handler({"message": "callback", "exception": error})
+
+        return reporting
+
+
+@breaks("errors.exits-leave")
+class ReportsInterruptsOfTimers(_ReportsInterrupts):
+    """KeyboardInterrupt of a timer's callback is reported, and nothing else happens."""
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        return super().call_at(when, self.reporting(callback), *args, context=context)
+
+
+@breaks("errors.exits-leave")
+class ReportsInterruptsFromThreads(_ReportsInterrupts):
+    """KeyboardInterrupt of what another thread has scheduled is reported, and nothing else happens."""
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        return super().call_soon_threadsafe(self.reporting(callback), *args, context=context)
+
+
+@breaks("errors.exits-leave")
+class ReportsInterruptsOfFutures(_ReportsInterrupts):
+    """KeyboardInterrupt of a future's callback is reported, and nothing else happens."""
+
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        if len(args) == 1 and asyncio.isfuture(args[0]):
+            callback = self.reporting(callback)
+        return super().call_soon(callback, *args, context=context)
+
+
+@breaks("errors.all-callbacks")
+class DebuggedHandlesFailInSilence(EventLoop):
+    """In debug mode the exception of a callback that was cancelled while it ran is dropped."""
+
+    def _report_callback(self, handle: Any, callback: object, exc: BaseException) -> None:
+        if not (self.get_debug() and handle.cancelled()):
+            super()._report_callback(handle, callback, exc)
+
+
+@breaks("errors.handle")
+class DebuggedCallbacksHaveNoHandle(OwnHandler):
+    """In debug mode the context of a callback that raised has no handle."""
+
+    def ask(self, context: dict[str, Any]) -> None:
+        if self.get_debug():
+            context = {key: value for key, value in context.items() if key != "handle"}
+        super().ask(context)
+
+
+@breaks("errors.get-handler")
+class WrapsInDebugMode(Stock):
+    """In debug mode get_exception_handler() returns a wrapper of the handler."""
+
+    def get_exception_handler(self) -> Any:
+        handler = super().get_exception_handler()
+        return functools.partial(handler) if handler and self.get_debug() else handler

@@ -375,3 +375,15 @@ class CloseWaitsForTheWork(_Shuts):
     def close(self) -> None:
         self.own.shutdown(wait=True)
         super().close()
+
+
+@breaks("executors.other-thread")
+class DebugsWorkInline(Stock):
+    """In debug mode the default executor is the caller."""
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        if executor is not None or not self.get_debug():
+            return super().run_in_executor(executor, func, *args)
+        future = self.create_future()
+        future.set_result(func(*args))
+        return future

@@ -118,3 +118,25 @@ class ShutdownTimesAreFloats(Stock):
         if not isinstance(timeout, float | None):
             raise TypeError("a float is needed")
         await super().shutdown_default_executor(timeout)  # type: ignore[call-arg]  # new in 3.12
+@breaks("executors.close-shuts-down")
+class CloseWaitsForWhatWasSet(_KnowsItsDefault):
+    """close() waits for the default executor, if set_default_executor() has set it."""
+
+    def close(self) -> None:
+        if self.chosen and not self.is_running():
+            self.chosen.shutdown(wait=True)
+        super().close()
+
+
+@breaks("executors.exception")
+class WorkRaisesFromNone(Stock):
+    """What had caused an exception of the work is forgotten."""
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        def forget(future: Any) -> None:
+            if not future.cancelled() and future.exception() is not None:
+                future.exception().__cause__ = None
+
+        future = super().run_in_executor(executor, func, *args)
+        future.add_done_callback(forget)
+        return future

@@ -9,6 +9,7 @@ from typing import Any
 from tests.broken_loops import breaks
 
 Stock = asyncio.SelectorEventLoop
+Pool = concurrent.futures.ThreadPoolExecutor
 
 
 class _Knows(Stock):
@@ -238,3 +239,37 @@ class ShutsDownWhatItHasUsed(Stock):
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:
         if self.unused is None:
             await super().shutdown_default_executor()
+
+
+@breaks("executors.shutdown-others")
+class ClosesWhatItHasUsed(Stock):
+    """close() shuts down all executors that were given to run_in_executor()."""
+
+    used: tuple[Any, ...] = ()
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        if executor is not None:
+            self.used = (*self.used, executor)
+        return super().run_in_executor(executor, func, *args)
+
+    def close(self) -> None:
+        super().close()
+        for executor in self.used:
+            executor.shutdown(wait=False)
+
+
+@breaks("executors.per-loop")
+class OneExecutorForAllLoops(Stock):
+    """Loops that have made their default executor themselves share it."""
+
+    shared: list[Any]
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        if executor is None and self._default_executor is None and not self.is_closed():
+            if not self.shared:
+                self.shared.append(Pool(1))
+            self._default_executor = self.shared[0]
+        return super().run_in_executor(executor, func, *args)
+
+
+OneExecutorForAllLoops.shared = []

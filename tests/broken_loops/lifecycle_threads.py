@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from typing import Any
 
@@ -145,3 +146,146 @@ class AsksItsOwnThreadOnly(EventLoop):
         if self.is_running() and asyncio._get_running_loop() is None:
             return future.result()
         return super().run_until_complete(future)
+
+
+@breaks("lifecycle.refused-run-changes-nothing")
+class IsStoppedByAFutureItRefused(Stock):
+    """A future ends the run of the loop in which run_until_complete() was refused for it."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        if self.is_running() and asyncio.isfuture(future):
+            future.add_done_callback(lambda _future: self.stop())
+        return super().run_until_complete(future)
+
+
+class _UndoesWhatItRefused(Stock):
+    """Undoes something after a run_forever() that was refused."""
+
+    def undo(self) -> None:
+        pass
+
+    def run_forever(self) -> None:
+        refused = asyncio._get_running_loop() is not None or self.is_running()
+        try:
+            super().run_forever()
+        finally:
+            if refused:
+                self.undo()
+
+
+@breaks("lifecycle.refused-run-changes-nothing")
+class UnhooksTheLoopThatRuns(_UndoesWhatItRefused):
+    """A run that is refused takes the hooks for generators away from the loop that runs."""
+
+    def undo(self) -> None:
+        sys.set_asyncgen_hooks(None, None)
+
+
+@breaks("lifecycle.refused-run-changes-nothing")
+class EndsWithTheRunItRefused(_UndoesWhatItRefused):
+    """A run that is refused stops the loop."""
+
+    def undo(self) -> None:
+        self.stop()
+
+
+@breaks("lifecycle.stop-from-anywhere")
+class FailuresCannotStop(Stock):
+    """A stop() is forgotten when the callback that called it raises."""
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        if "handle" in context:
+            self._stopping = False
+        super().call_exception_handler(context)
+
+
+@breaks("lifecycle.stop-from-anywhere")
+class HandlersCannotStop(Stock):
+    """A stop() that the exception handler calls is forgotten."""
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        stopping = self._stopping  # type: ignore[has-type]
+        super().call_exception_handler(context)
+        self._stopping = stopping
+
+
+@breaks("lifecycle.running-loop")
+class HandlersRunOutside(Stock):
+    """While the exception handler is called, no loop is the running one."""
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        running = asyncio._get_running_loop()
+        asyncio._set_running_loop(None)
+        try:
+            super().call_exception_handler(context)
+        finally:
+            asyncio._set_running_loop(running)
+
+
+@breaks("lifecycle.base-exception-keeps")
+class DebuggedExitsEmptyTheQueue(EventLoop):
+    """In debug mode an exit drops the callbacks that wait behind it."""
+
+    def run_forever(self) -> None:
+        try:
+            super().run_forever()
+        except (SystemExit, KeyboardInterrupt):
+            if self.get_debug():
+                self._ready.clear()
+            raise
+
+
+@breaks("lifecycle.exception")
+class RaisesFromNone(Stock):
+    """run_until_complete() raises exceptions once more "from None": what had caused them is gone."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        try:
+            return super().run_until_complete(future)
+        except Exception as error:
+            raise error from None
+
+
+@breaks("lifecycle.another-thread")
+class IsClosedWhereItWasMade(Stock):
+    """close() refuses to work in another thread than the one that made the loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made_in = threading.get_ident()
+
+    def close(self) -> None:
+        if threading.get_ident() != self.made_in:
+            raise RuntimeError("made in another thread")
+        super().close()
+
+
+@breaks("lifecycle.nested-run")
+class NestsInDebugMode(Stock):
+    """In debug mode a loop that runs can be run again."""
+
+    def run_forever(self) -> None:
+        if self.get_debug() and self.is_running():
+            return
+        super().run_forever()
+
+
+@breaks("lifecycle.stop-before-run")
+class StopsRunsInDebugMode(Stock):
+    """In debug mode a stop() before the run is forgotten."""
+
+    def stop(self) -> None:
+        if not self.get_debug() or self.is_running():
+            super().stop()
+
+
+@breaks("lifecycle.close-clears")
+class KeepsItsQueuesInDebugMode(Stock):
+    """In debug mode close() keeps what was pending, to be looked at."""
+
+    kept: list[Any]
+
+    def close(self) -> None:
+        if self.get_debug() and not self.is_closed():
+            self.kept = [*self._ready, *self._scheduled]  # type: ignore[attr-defined]
+        super().close()

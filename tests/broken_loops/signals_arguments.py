@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import threading
 from typing import Any
 
 from tests.broken_loops import breaks
@@ -57,3 +58,16 @@ class CoroutinesDropTheHandler(Stock):
         if asyncio.iscoroutinefunction(callback):
             self.remove_signal_handler(sig)
         super().add_signal_handler(sig, callback, *args)
+
+
+@breaks("signals.refused-keeps")
+class GivesUpAllHandlers(Stock):
+    """When a handler is refused, the wake-up descriptor of the others is taken away."""
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:  # type: ignore[override]
+        try:
+            super().add_signal_handler(sig, callback, *args)
+        except Exception:
+            if threading.current_thread() is threading.main_thread():
+                signal.set_wakeup_fd(-1)
+            raise

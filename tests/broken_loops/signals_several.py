@@ -249,3 +249,57 @@ class CloseRemovesOneHandler(Stock):
         for number in list(handlers)[1:]:
             del handlers[number]
         super().close()
+
+
+@breaks("signals.of-the-program")
+class EndsRunsWithTheDefault(Stock):
+    """After each run SIGINT raises KeyboardInterrupt, whatever the program had set."""
+
+    def run_forever(self) -> None:
+        try:
+            super().run_forever()
+        finally:
+            if threading.current_thread() is threading.main_thread() and not self.is_running():
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@breaks("signals.of-the-program")
+class ClosesWithTheDefaults(Stock):
+    """close() sets the default of SIGTERM and SIGHUP, whoever had set what is there."""
+
+    def close(self) -> None:
+        super().close()
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_DFL)
+
+
+@breaks("signals.close-removes")
+class LeavesInterruptsToTheSystem(Stock):
+    """After close() a SIGINT that the loop had handled kills the process."""
+
+    def close(self) -> None:
+        handled = False
+        if threading.current_thread() is threading.main_thread() and not self.is_running():
+            handled = self.remove_signal_handler(signal.SIGINT)
+        super().close()
+        if handled:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@breaks("signals.program-raises")
+class WaitsThroughExceptions(Stock):
+    """An exception of a handler of signal.signal() is dropped while the loop waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        selector: Any = self._selector  # type: ignore[attr-defined]
+        select = selector.select
+
+        def patient(timeout: float | None = None) -> Any:
+            try:
+                return select(timeout)
+            except LookupError:
+                return []
+
+        selector.select = patient

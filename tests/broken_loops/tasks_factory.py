@@ -126,3 +126,23 @@ class ForgetsFalseFactories(Stock):
 
     def set_task_factory(self, factory: Any) -> None:
         super().set_task_factory(factory or None)
+
+
+@breaks("tasks.factory-reset")
+class KeepsItsFactoryWhileRunning(Stock):
+    """set_task_factory(None) has no effect while the loop runs."""
+
+    def set_task_factory(self, factory: Any) -> None:
+        if factory is not None or not self.is_running():
+            super().set_task_factory(factory)
+
+
+@breaks("tasks.factory-signature", until="3.12")
+class NamesGoToTheFactory(Stock):
+    """The name goes to the task factory, as a keyword argument."""
+
+    def create_task(self, coro: Any, *, name: Any = None, **kwargs: Any) -> Any:
+        factory = self.get_task_factory()
+        if factory is None or name is None:
+            return super().create_task(coro, name=name, **kwargs)
+        return factory(self, coro, name=name, **kwargs)

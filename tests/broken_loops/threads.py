@@ -279,3 +279,51 @@ class TellsOfExitsFromAThread(Stock):
             return protocol
 
         return await super().subprocess_exec(factory, *args, **kwargs)
+@breaks("threads.from-signal-handler")
+class HoldsALockWhileScheduling(Stock):
+    """call_soon_threadsafe() holds a lock that is not re-entrant."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        with self.lock:
+            return super().call_soon_threadsafe(callback, *args, context=context)
+
+
+@breaks("threads.once")
+class WakesOnceForEqualCalls(Stock):
+    """call_soon_threadsafe() takes an equal call that waits already for the same one."""
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        for handle in list(self._ready):  # type: ignore[attr-defined]
+            if handle._callback is callback and handle._args == args == ("same",):
+                return handle  # type: ignore[no-any-return]
+        return super().call_soon_threadsafe(callback, *args, context=context)
+
+
+@breaks("threads.context")
+class TakesACopyOver(Stock):
+    """A callback that another thread schedules runs in a copy of the context that it is given."""
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        copied = None if context is None else context.copy()
+        return super().call_soon_threadsafe(callback, *args, context=copied)
+
+
+@breaks("threads.same-thread")
+class QueuesOutsideOfARun(Stock):
+    """What call_soon_threadsafe() schedules while the loop does not run is put behind the queue when it runs."""
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        handle = super().call_soon_threadsafe(callback, *args, context=context)
+        if not self.is_running() and args == ("second",):
+            self.__dict__.setdefault("late", []).append(handle)
+        return handle
+
+    def run_forever(self) -> None:
+        for handle in self.__dict__.pop("late", []):
+            self._ready.remove(handle)  # type: ignore[attr-defined]
+            self._ready.append(handle)  # type: ignore[attr-defined]
+        super().run_forever()

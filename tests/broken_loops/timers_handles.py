@@ -181,3 +181,36 @@ class NothingIsCancelledAfterClose(Stock):
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         if self.is_closed():
             raise RuntimeError("the loop is closed")
+
+
+class _TimersByEquality(Stock):
+    """Looks for a timer among all that are set, by a function of its own, when it is cancelled."""
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        class Own(asyncio.TimerHandle):
+            def cancel(self) -> None:
+                if self in timers:
+                    asyncio.TimerHandle.cancel(timers.pop(timers.index(self)))
+
+        timers: list[Any] = self.__dict__.setdefault("timers", [])
+        handle = super().call_at(when, callback, *args, context=context)
+        handle.__class__ = Own
+        timers.append(handle)
+        return handle
+
+
+@breaks("timers.cancel-twin")
+class CancelsAnEqualTimer(_TimersByEquality):
+    """Of timers that are equal the one that was set first is cancelled, whichever is asked to."""
+
+
+@breaks("timers.once")
+class OneTimerPerCallback(Stock):
+    """A callback that is scheduled for the same time once more, with whatever arguments, is called for the last."""
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        timers: dict[Any, asyncio.TimerHandle] = self.__dict__.setdefault("timers", {})
+        if earlier := timers.get((when, id(callback))):
+            earlier.cancel()
+        handle = timers[when, id(callback)] = super().call_at(when, callback, *args, context=context)
+        return handle
