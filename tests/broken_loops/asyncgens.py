@@ -171,6 +171,8 @@ class ClosesOneAfterTheOther(EventLoop):
         while waiting:
             await waiting[0].aclose()
             waiting.pop(0)
+
+
 @breaks("asyncgens.collected-after-shutdown")
 class FinalizesUntilTheShutdown(EventLoop):
     """A generator that is collected after shutdown_asyncgens() is not closed."""

@@ -118,6 +118,8 @@ class ShutdownTimesAreFloats(Stock):
         if not isinstance(timeout, float | None):
             raise TypeError("a float is needed")
         await super().shutdown_default_executor(timeout)  # type: ignore[call-arg]  # new in 3.12
+
+
 @breaks("executors.close-shuts-down")
 class CloseWaitsForWhatWasSet(_KnowsItsDefault):
     """close() waits for the default executor, if set_default_executor() has set it."""

@@ -279,6 +279,8 @@ class TellsOfExitsFromAThread(Stock):
             return protocol
 
         return await super().subprocess_exec(factory, *args, **kwargs)
+
+
 @breaks("threads.from-signal-handler")
 class HoldsALockWhileScheduling(Stock):
     """call_soon_threadsafe() holds a lock that is not re-entrant."""

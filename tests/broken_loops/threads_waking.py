@@ -174,6 +174,8 @@ class TimersOfThreadsAreSeenLate(Stock):
 
     def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
         return super().call_at(when + 3600 * self.making, callback, *args, context=context)
+
+
 @breaks("threads.wakes")
 class SleepsInDebugMode(_Wakes):
     """In debug mode no call of call_soon_threadsafe() wakes the loop."""
