@@ -162,12 +162,13 @@ def test_an_exception_in_datagram_received_is_reported(loop: Loop, patience: Pat
 def test_error_received_tells_that_a_datagram_was_not_delivered(loop: Loop, patience: Patience) -> None:
     """error_received() is called when an operation raises an OSError, as when the peer's port refuses a datagram.
 
-    If this fails: look for ECONNREFUSED that is dropped, or that ends the endpoint.
+    If this fails: look for ECONNREFUSED that is dropped, the first or a later one, or that ends the endpoint.
     """
     with refusing_peer() as nobody, endpoint(loop, remote_addr=nobody.getsockname()) as (transport, protocol):
-        transport.sendto(b"nobody is there")
-        patience.run_until(loop, lambda: protocol.errors, "error_received()")
-        assert isinstance(protocol.errors[0], ConnectionRefusedError)
+        for count in range(1, 4):
+            transport.sendto(b"nobody is there")
+            patience.run_until(loop, lambda: len(protocol.errors) == count, f"error_received() number {count}")  # noqa: B023
+            assert isinstance(protocol.errors[-1], ConnectionRefusedError)
 
 
 @requirement("udp.error-is-not-the-end", SHOULD, cite=ERROR, needs=("linux",))
@@ -177,10 +178,11 @@ def test_an_endpoint_goes_on_after_an_error(loop: Loop, patience: Patience) -> N
     If this fails: look for errors of one datagram that are treated as those of a stream.
     """
     with refusing_peer() as peer, endpoint(loop, remote_addr=peer.getsockname()) as (transport, protocol):
-        transport.sendto(b"nobody is there")
-        patience.run_until(loop, lambda: protocol.errors, "error_received()")
-        turn(loop, 3)
-        assert not transport.is_closing()
+        for count in range(1, 4):
+            transport.sendto(b"nobody is there")
+            patience.run_until(loop, lambda: len(protocol.errors) == count, "error_received()")  # noqa: B023
+            turn(loop, 3)
+            assert not transport.is_closing()
         peer.connect(transport.get_extra_info("sockname"))
         transport.sendto(b"anybody?")
         assert arrival(loop, patience, peer)[0] == b"anybody?"

@@ -60,3 +60,16 @@ class ReadsBeforeItAnnounces(Stock):
             with contextlib.suppress(OSError):
                 protocol.datagram_received(*how["sock"].recvfrom(65536))
         return await super().create_datagram_endpoint(lambda: protocol, *args, **how)
+
+
+@breaks("udp.ipv6")
+class PeersOfIpv6ArePairs(OverDatagrams):
+    """datagram_received() of an endpoint that is connected gets the first two items of an address."""
+
+    class Endpoint(DatagramTransport):
+        def _read_ready(self) -> None:
+            received = self._protocol.datagram_received
+            if self._connected:
+                self._protocol.datagram_received = lambda data, addr: received(data, addr[:2])
+            super()._read_ready()
+            self._protocol.datagram_received = received

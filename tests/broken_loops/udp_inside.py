@@ -1,0 +1,148 @@
+"""Broken loops of the chapter `udp`: endpoints whose protocol acts inside a callback, or sends nothing at all."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from reference_loop.datagrams import DatagramTransport
+from tests.broken_loops import breaks
+from tests.broken_loops.udp_sending import OverDatagrams
+
+
+class _Batches(DatagramTransport):
+    """Reads all datagrams that are there, and asks `is_over()` before each."""
+
+    def is_over(self) -> bool:
+        return self._closing
+
+    def tell(self, _first: Any, data: bytes, address: Any) -> None:
+        self._protocol.datagram_received(data, address)
+
+    def _read_ready(self) -> None:
+        first = self._protocol
+        with contextlib.suppress(BlockingIOError):
+            while not self.is_over():
+                self.tell(first, *self._sock.recvfrom(65536))  # type: ignore[union-attr]  # we read: it is there
+
+
+@breaks("udp.end-inside")
+class AbortsBetweenBatches(OverDatagrams):
+    """abort() inside datagram_received() does not keep the other datagrams of a batch back; close() does."""
+
+    class Endpoint(_Batches):
+        aborted = False
+
+        def abort(self) -> None:
+            self.aborted = True
+            super().abort()
+
+        def is_over(self) -> bool:
+            return self._closing and not self.aborted
+
+
+@breaks("udp.end-inside")
+class IsMadeAnyhow(OverDatagrams):
+    """close() and abort() inside connection_made() of an endpoint do nothing."""
+
+    class Endpoint(DatagramTransport):
+        def _is_made(self) -> bool:
+            return self._reading or self._closing
+
+        def close(self) -> None:
+            if self._is_made():
+                super().close()
+
+        def abort(self) -> None:
+            if self._is_made():
+                super().abort()
+
+
+@breaks("udp.end-inside")
+class ErrorsKeepOpen(OverDatagrams):
+    """close() inside error_received() of an endpoint does nothing."""
+
+    class Endpoint(DatagramTransport):
+        telling = False
+
+        def sendto(self, data: Any, addr: Any = None) -> None:
+            self.telling = len(data) > 65536
+            super().sendto(data, addr)
+            self.telling = False
+
+        def close(self) -> None:
+            if not self.telling:
+                super().close()
+
+
+@breaks("udp.set-protocol-inside")
+class BatchesAreForOne(OverDatagrams):
+    """A batch of datagrams goes to the protocol that got the first of them."""
+
+    class Endpoint(_Batches):
+        def tell(self, first: Any, data: bytes, address: Any) -> None:
+            first.datagram_received(data, address)
+
+
+@breaks("udp.sendto-empty", since="3.13")
+class ConnectedEndpointsSendNoNothing(OverDatagrams):
+    """sendto() of an endpoint that is connected drops an empty datagram."""
+
+    class Endpoint(DatagramTransport):
+        def sendto(self, data: Any, addr: Any = None) -> None:
+            if data or not self._connected:
+                super().sendto(data, addr)
+
+
+@breaks("udp.sendto-empty", since="3.13")
+class NothingDoesNotWait(OverDatagrams):
+    """sendto() drops an empty datagram when others wait."""
+
+    class Endpoint(DatagramTransport):
+        def sendto(self, data: Any, addr: Any = None) -> None:
+            if data or not self._buffer:
+                super().sendto(data, addr)
+
+
+@breaks("udp.sendto-returns-none")
+class ConnectedEndpointsCount(OverDatagrams):
+    """sendto() of an endpoint that is connected returns how many bytes it was given."""
+
+    class Endpoint(DatagramTransport):
+        def sendto(self, data: Any, addr: Any = None) -> Any:
+            super().sendto(data, addr)
+            return len(data) if self._connected else None
+
+
+@breaks("udp.error-is-not-the-end")
+class EndsAtTheSecondError(OverDatagrams):
+    """An endpoint closes when the second datagram in a row was refused."""
+
+    class Endpoint(DatagramTransport):
+        errors = 0
+
+        def _read_ready(self) -> None:
+            try:
+                self._protocol.datagram_received(*self._sock.recvfrom(65536))  # type: ignore[union-attr]
+            except OSError as exc:
+                self.errors += 1
+                self._protocol.error_received(exc)
+                if self.errors == 2:
+                    self.close()
+
+
+@breaks("udp.error-received")
+class TellsErrorsOnce(OverDatagrams):
+    """error_received() is called once, and again only when a datagram has come in between."""
+
+    class Endpoint(DatagramTransport):
+        told = False
+
+        def _read_ready(self) -> None:
+            try:
+                self._protocol.datagram_received(*self._sock.recvfrom(65536))  # type: ignore[union-attr]
+                self.told = False
+            except OSError as exc:
+                if not self.told:
+                    self._protocol.error_received(exc)
+                self.told = True
