@@ -198,7 +198,7 @@ def test_each_transport_has_its_own_limits(loop: Loop) -> None:
 def test_get_write_buffer_size_is_what_waits(loop: Loop, patience: Patience, kind: str) -> None:
     """get_write_buffer_size() returns the current size of the output buffer: what was written and is not yet sent.
 
-    If this fails: look for a count of writes, a size that lags behind, or one that is forgotten by write_eof().
+    If this fails: look for a count of writes, a size that lags behind, or one that write_eof() or close() forgets.
     """
     with blocked(loop, kind) as (transport, _, peer):
         assert transport.get_write_buffer_size() == 0
@@ -212,6 +212,12 @@ def test_get_write_buffer_size_is_what_waits(loop: Loop, patience: Patience, kin
             turn(loop, 2)
             assert transport.get_write_buffer_size() == 3000
         peer.read_until(loop, patience, lambda: transport.get_write_buffer_size() == 0, "an empty buffer")
+    with blocked(loop, kind) as (transport, protocol, peer):
+        transport.write(bytes(1000))
+        transport.close()
+        turn(loop, 2)
+        assert transport.get_write_buffer_size() == 1000
+        peer.read_until(loop, patience, lambda: protocol.lost, "connection_lost()")
 
 
 @requirement("flow.buffer-size-in-bytes", MUST, cite=(SET, "gh-135862"), needs=("unix",))

@@ -73,7 +73,8 @@ def test_a_protocol_may_write_as_the_connection_is_made(loop: Loop, patience: Pa
 
 @requirement("tcp.end-when-read", MUST, cite="asyncio-protocol: BaseTransport.close")
 @WAYS
-def test_a_protocol_may_end_the_connection_as_it_reads(loop: Loop, patience: Patience, how: str) -> None:
+@EVERY_WAY
+def test_a_protocol_may_end_the_connection_as_it_reads(loop: Loop, patience: Patience, how: str, way: str) -> None:
     """After close() or abort() inside data_received(), no more data is received, though there is some.
 
     If this fails: look for a loop that reads until nothing is left, and asks only then whether it may.
@@ -83,8 +84,37 @@ def test_a_protocol_may_end_the_connection_as_it_reads(loop: Loop, patience: Pat
         with contextlib.suppress(OSError):
             peer.sendall(BIG)
 
-    with connected(loop, Reacts("data_received", lambda transport: getattr(transport, how)())) as (_, protocol, peer):
+    with joined(loop, patience, way, Reacts("data_received", lambda transport: getattr(transport, how)())) as (
+        _,
+        protocol,
+        peer,
+    ):
         sending = in_thread(send)
         until_lost(loop, patience, protocol)
         drive(loop, patience, sending)
         assert protocol.names == ["connection_made", "data_received", "connection_lost"]
+
+
+@requirement(
+    "tcp.end-inside-except",
+    MUST,
+    cite=("asyncio-protocol: BaseTransport.close", "asyncio-protocol: WriteTransport.abort"),
+)
+@WAYS
+@EVERY_WAY
+def test_an_exception_that_is_handled_is_no_reason(loop: Loop, patience: Patience, way: str, how: str) -> None:
+    """After close() or abort(), connection_lost() gets None, also if an exception is being handled where it is called.
+
+    If this fails: look for the exception of the caller, such as sys.exception(), taken for one of the connection.
+    """
+
+    def give_up(transport: Any) -> None:
+        try:
+            raise LookupError("of the protocol")
+        except LookupError:
+            getattr(transport, how)()
+
+    with joined(loop, patience, way, Reacts("data_received", give_up)) as (_, protocol, peer):
+        peer.sendall(b"what nobody understands")
+        until_lost(loop, patience, protocol)
+        assert protocol.reason is None

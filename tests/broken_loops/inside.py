@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import time
 from collections.abc import Callable
 from heapq import heappop
@@ -14,6 +15,7 @@ from reference_loop.streams import StreamTransport
 from reference_loop.timers import Timers
 from tests.broken_loops import breaks
 from tests.broken_loops.over_streams import OverStreams
+from tests.broken_loops.tcp_ways import OverUnix
 from tests.broken_loops.tls_connections import TampersWithTls
 
 Stock = asyncio.SelectorEventLoop
@@ -113,3 +115,21 @@ class RunsTimersUntilNoneIsDue(EventLoop):
     def __init__(self) -> None:
         super().__init__()
         self._timers = _Draining()
+
+
+@breaks("tcp.end-inside-except")
+class EndsForTheCallersReason(OverStreams):
+    """connection_lost() gets the exception that is being handled where abort() is called."""
+
+    class Stream(StreamTransport):
+        def abort(self) -> None:
+            self._force_close(sys.exc_info()[1])
+
+
+@breaks("tcp.end-inside-except")
+class ClosesForTheCallersReason(OverUnix):
+    """connection_lost() of a Unix socket gets the exception that is being handled where close() is called."""
+
+    class Stream(StreamTransport):
+        def _lose(self, exc: BaseException | None) -> None:
+            super()._lose(exc or sys.exc_info()[1])
