@@ -254,6 +254,22 @@ def test_an_error_in_a_callback_ends_the_connection(loop: Loop, patience: Patien
         assert protocol.reason is error
 
 
+@requirement("buffered.no-buffer", SHOULD, cite="asyncio-protocol: BufferedProtocol.get_buffer")
+@each("given", [None, 100, bytes(100)], ids=["None", "number", "read-only"])
+def test_what_is_no_buffer_ends_the_connection(loop: Loop, patience: Patience, given: Any, watch: Any) -> None:
+    """get_buffer() must return an object implementing the buffer protocol, to write to: the connection ends otherwise.
+
+    If this fails: look for an answer that is taken for "not now", or for the memory of an object that must not change.
+    """
+    watch.allow("reported")
+    with connected(loop, Buffers(kind=lambda _buffer: given)) as (_, protocol, peer):
+        peer.sendall(b"data")
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert protocol.reason is not None
+        assert protocol.updates == []
+        assert "eof_received" not in protocol.names
+
+
 @requirement("buffered.pause-inside", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")
 @WAYS
 def test_pausing_inside_buffer_updated_takes_effect_at_once(loop: Loop, patience: Patience, way: str) -> None:

@@ -37,6 +37,23 @@ def test_get_write_buffer_limits_returns_what_was_set(loop: Loop, kind: str, mar
         assert type(transport.get_write_buffer_limits()) is tuple
 
 
+@requirement("flow.limits-large", SHOULD, cite=(GET, SET), needs=("unix",))
+@kinds
+def test_large_limits_are_not_cut(loop: Loop, kind: str) -> None:
+    """Limits are numbers of bytes of any size: large ones are set as they are, or refused with OverflowError.
+
+    If this fails: look for marks that are cut to the 32 bits of an integer of another language.
+    """
+    with blocked(loop, kind) as (transport, _, _):
+        before = transport.get_write_buffer_limits()
+        try:
+            transport.set_write_buffer_limits(high=(1 << 40) + 2, low=(1 << 33) + 1)
+        except OverflowError:
+            assert transport.get_write_buffer_limits() == before
+        else:
+            assert transport.get_write_buffer_limits() == ((1 << 33) + 1, (1 << 40) + 2)
+
+
 @requirement("flow.limits-by-position", MUST, cite=SET, needs=("unix",))
 def test_the_high_watermark_is_the_first_argument(loop: Loop) -> None:
     """The arguments of set_write_buffer_limits() are high and low, in this order.

@@ -8,8 +8,8 @@ from typing import Any
 
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import drive, receive_all, receive_exactly
-from conformance.kit.protocols import Events, Reacts
+from conformance.kit.peers import drive, receive_all, receive_exactly, reset
+from conformance.kit.protocols import Events, Reacts, raising
 from conformance.kit.secured import BIG, SIDES, secured
 from conformance.kit.threads import in_thread
 from conformance.kit.transports import until_lost
@@ -164,3 +164,101 @@ def test_a_closed_tls_transport_can_be_asked(loop: Loop, patience: Patience, sid
         for name in ("peername", "socket", "ssl_object", "sslcontext", "peercert", "cipher"):
             transport.get_extra_info(name)
         assert transport.get_extra_info("no such thing", "default") == "default"
+
+
+@requirement("tls.abort-inside", MUST, cite="asyncio-protocol: WriteTransport.abort")
+@SIDES
+def test_aborting_tls_where_it_is_read(loop: Loop, patience: Patience, side: str) -> None:
+    """After abort() inside data_received() of a TLS connection no more data is received, though some is decrypted.
+
+    If this fails: look for records that are handed out in a row, whatever the protocol does.
+    """
+    protocol = Reacts("data_received", lambda transport: transport.abort())
+    with secured(loop, patience, side, lambda: protocol) as (_, _, peer):
+        for _ in range(5):
+            peer.sendall(b"x" * 5000)
+        until_lost(loop, patience, protocol)
+        turn(loop, 3)
+        assert protocol.names == ["connection_made", "data_received", "connection_lost"]
+        assert protocol.reason is None
+
+
+@requirement("tls.callback-error-ends", SHOULD, cite="asyncio-dev: Detect never-retrieved exceptions")
+@SIDES
+def test_an_exception_in_data_received_ends_tls(loop: Loop, patience: Patience, side: str, watch: Any) -> None:
+    """An exception in data_received() of a TLS connection ends it: connection_lost() is called.
+
+    If this fails: look for an error that is reported by the layer of TLS, and goes no further.
+    """
+    watch.allow("reported")
+    error = LookupError("in data_received()")
+    with secured(loop, patience, side, lambda: Reacts("data_received", raising(error))) as (_, protocol, peer):
+        peer.sendall(b"data")
+        until_lost(loop, patience, protocol)
+        assert protocol.names.count("data_received") == 1
+
+
+@requirement("tls.set-protocol-flow", SHOULD, cite=("asyncio-protocol: BaseTransport.set_protocol", PAUSE))
+@SIDES
+def test_the_protocol_of_tls_that_was_set_last_is_paused(loop: Loop, patience: Patience, side: str) -> None:
+    """After set_protocol(), it is the new protocol of a TLS transport that is told to pause and to resume.
+
+    If this fails: look for callbacks bound to the first protocol when the transport was made.
+    """
+    with secured(loop, patience, side) as (transport, first, peer):
+        second = Events()
+        transport.set_protocol(second)
+        count = 0
+        while "pause_writing" not in second.names and count < 10:
+            transport.write(BIG)
+            count += 1
+        third = Events()
+        transport.set_protocol(third)
+        drive(loop, patience, in_thread(lambda: receive_exactly(peer, count * len(BIG))))
+        patience.run_until(loop, lambda: third.names, "resume_writing()")
+        transport.set_protocol(first)
+        assert (first.names, second.names) == (["connection_made"], ["pause_writing"])
+        assert third.names == ["resume_writing"]
+
+
+@requirement("tls.pause-outlasts-writing", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")
+@SIDES
+def test_a_pause_of_tls_outlasts_writing(loop: Loop, patience: Patience, side: str) -> None:
+    """No data is received until resume_reading() is called: writing to a TLS transport does not end a pause.
+
+    If this fails: look for one step that writes what waits and reads what has come.
+    """
+    with secured(loop, patience, side) as (transport, protocol, peer):
+        transport.pause_reading()
+        peer.sendall(b"unread")
+        for data in (b"sent at once", BIG, b"one"):
+            transport.write(data)
+        expected = b"sent at once" + BIG + b"one"
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, len(expected)))) == expected
+        turn(loop, 10)
+        assert (transport.is_reading(), bytes(protocol.received)) == (False, b"")
+        transport.resume_reading()
+        patience.run_until(loop, lambda: protocol.received == b"unread", "the data after resume_reading()")
+
+
+@requirement("tls.is-closing-inside", MUST, cite="asyncio-protocol: BaseTransport.is_closing")
+@each("how", ["close", "abort", "reset", "goodbye"])
+@SIDES
+def test_tls_is_closing_when_it_is_lost(loop: Loop, patience: Patience, side: str, how: str) -> None:
+    """is_closing() of a TLS transport is True inside connection_lost(), whoever has ended the connection.
+
+    If this fails: look for a flag that is set behind the last callback, or by close() and abort() only.
+    """
+    told: list[object] = []
+    asks = Reacts("connection_lost", lambda transport: told.append(transport.is_closing()))
+    with secured(loop, patience, side, lambda: asks) as (transport, _, peer):
+        if how == "reset":
+            helper = in_thread(lambda: reset(peer))
+        elif how == "goodbye":
+            helper = in_thread(lambda: say_goodbye(peer))
+        else:
+            getattr(transport, how)()
+            helper = in_thread(lambda: say_goodbye(peer))
+        until_lost(loop, patience, asks)
+        drive(loop, patience, helper)
+        assert told == [True]

@@ -191,6 +191,16 @@ def test_an_endpoint_goes_on_after_an_error(loop: Loop, patience: Patience) -> N
         assert "connection_lost" not in protocol.names
 
 
+def _refusal(data: bytes, address: Any) -> int | None:
+    """The number of the error that the system answers such a datagram with."""
+    with udp_peer() as plain:
+        try:
+            plain.sendto(data, address)
+        except OSError as error:
+            return error.errno
+    return None
+
+
 @requirement("udp.error-of-sending", MUST, cite=ERROR)
 @each("refused", [(bytes(70_000), None), (b"to no port", ("127.0.0.1", 0)), (b"to all", ("<broadcast>", 9))])
 def test_error_received_gets_the_errors_of_sendto(loop: Loop, patience: Patience, refused: Any) -> None:
@@ -198,13 +208,14 @@ def test_error_received_gets_the_errors_of_sendto(loop: Loop, patience: Patience
 
     The others are sent to a port that there is not, and to the broadcast address, which was not allowed.
 
-    If this fails: look for an error that comes out of sendto(), or closes the transport.
+    If this fails: look for an error that comes out of sendto(), or closes the transport, or is another one.
     """
     data, addr = refused
     with udp_peer() as peer, endpoint(loop) as (transport, protocol):
         transport.sendto(data, addr or peer.getsockname())
         patience.run_until(loop, lambda: protocol.errors, "error_received()")
         assert isinstance(protocol.errors[0], OSError)
+        assert protocol.errors[0].errno == _refusal(data, addr or peer.getsockname())
         transport.sendto(b"shorter", peer.getsockname())
         assert arrival(loop, patience, peer)[0] == b"shorter"
 

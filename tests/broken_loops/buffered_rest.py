@@ -111,3 +111,36 @@ class AcceptedEndsAreUpdates(OverAccepted):
             if self._buffered_protocol:
                 self._protocol.buffer_updated(0)
             super()._receive_eof()
+
+
+@breaks("buffered.no-buffer")
+class NoneIsNotNow(OverStreams):
+    """get_buffer() may return None when there is no room at the moment."""
+
+    class Stream(StreamTransport):
+        def _read_into_buffer(self) -> None:
+            protocol, self._protocol = self._protocol, _Patient(self._protocol)
+            try:
+                super()._read_into_buffer()
+            finally:
+                if self._protocol is not None:
+                    self._protocol = protocol
+
+        def _fail(self, exc: BaseException, message: str) -> None:
+            if not isinstance(exc, _NotNow):
+                super()._fail(exc, message)
+
+
+class _NotNow(Exception):
+    pass
+
+
+class _Patient(_Clears):
+    def get_buffer(self, sizehint: int) -> Any:
+        buffer = self.protocol.get_buffer(sizehint)
+        if buffer is None:
+            raise _NotNow
+        return buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.protocol.buffer_updated(nbytes)

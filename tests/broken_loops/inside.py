@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 import sys
 import time
 from collections.abc import Callable
@@ -133,3 +134,20 @@ class ClosesForTheCallersReason(OverUnix):
     class Stream(StreamTransport):
         def _lose(self, exc: BaseException | None) -> None:
             super()._lose(exc or sys.exc_info()[1])
+
+
+@breaks("tcp.stopped-by-another")
+class ReadsAllThatIsReadable(OverStreams):
+    """All connections that are readable at a time are read, whatever the protocol of the first does to the others."""
+
+    class Stream(StreamTransport):
+        def _read_ready(self) -> None:
+            others = [other for other in self._loop._transports.values() if other is not self and _is_readable(other)]
+            super()._read_ready()
+            for other in others:
+                if (other._paused or other._closing) and other._sock is not None and not other._at_eof:
+                    other._protocol.data_received(other._sock.recv(100))
+
+
+def _is_readable(transport: Any) -> bool:
+    return transport._reading and bool(select.select([transport._fd], [], [], 0)[0])

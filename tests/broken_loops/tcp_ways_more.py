@@ -197,3 +197,67 @@ class WhatClosesIsEmpty(OverStreams):
 
         def get_write_buffer_size(self) -> int:
             return 0 if self._closing and not self.asked else super().get_write_buffer_size()
+
+
+@breaks("tcp.write-error-after-eof")
+class NobodyIsThereAfterTheEnd(OverStreams):
+    """A write error of a connection whose peer has sent its end is dropped."""
+
+    class Stream(StreamTransport):
+        def _fail(self, exc: BaseException, message: str) -> None:
+            if self._at_eof and isinstance(exc, OSError):
+                self._drop_buffer()
+                self._stop_writing()
+            else:
+                super()._fail(exc, message)
+
+
+@breaks("tcp.peer-gone-before")
+class NeedsANameOfItsPeer(OverStreams):
+    """A socket whose peer has gone is not made into a connection."""
+
+    def _start_stream(self, sock: Any, protocol: Any, **how: Any) -> StreamTransport:
+        sock.getpeername()
+        return super()._start_stream(sock, protocol, **how)
+
+
+class _GoesOnAfter(OverStreams):
+    """Tells a paused protocol to go on when `method` is called."""
+
+    method = ""
+
+    def _start_stream(self, *args: Any, **how: Any) -> StreamTransport:
+        transport = super()._start_stream(*args, **how)
+        method = getattr(transport, self.method)
+
+        def going_on() -> None:
+            if transport._flow.paused:
+                transport._flow.paused = False
+                transport._tell("resume_writing")
+            method()
+
+        setattr(transport, self.method, going_on)
+        return transport
+
+
+@breaks("flow.not-resumed-by-an-end")
+class WriteEofGoesOn(_GoesOnAfter):
+    """write_eof() calls resume_writing()."""
+
+    method = "write_eof"
+
+
+@breaks("flow.not-resumed-by-an-end")
+class CloseGoesOn(_GoesOnAfter):
+    """close() calls resume_writing()."""
+
+    method = "close"
+
+
+@breaks("flow.limits-large")
+class LimitsHave32Bits(OverStreams):
+    """Limits are cut to 32 bits."""
+
+    class Stream(StreamTransport):
+        def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+            super().set_write_buffer_limits(*(mark if not mark or mark < 0 else mark % 2**32 for mark in (high, low)))
