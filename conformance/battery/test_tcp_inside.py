@@ -7,8 +7,9 @@ import contextlib
 from typing import Any
 
 from conformance.kit.cases import each
+from conformance.kit.connections import opened
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import drive, receive_all, receive_exactly
+from conformance.kit.peers import drive, receive_all, receive_exactly, shrink_transport, tcp_pair
 from conformance.kit.protocols import Events, Reacts
 from conformance.kit.servers import accepted, dial, serving
 from conformance.kit.threads import in_thread
@@ -53,6 +54,40 @@ def test_a_protocol_may_end_the_connection_as_it_is_made(loop: Loop, patience: P
         assert protocol.reason is None
         with contextlib.suppress(ConnectionError):  # abort() may reset the connection
             assert drive(loop, patience, reading) == b"bye" or how == "abort"
+
+
+@requirement("tcp.unread-when-made", MUST, cite="asyncio-protocol: BaseTransport.close")
+@WAYS
+@each("side", ["client", "server"])
+@each("data", [b"", 8 * BIG], ids=["nothing-waits", "data-waits"])
+def test_nothing_is_received_by_who_ends_as_it_is_made(
+    loop: Loop, patience: Patience, side: str, how: str, data: bytes
+) -> None:
+    """After close() or abort() inside connection_made(), no data is received, though some is there, or is to be sent.
+
+    If this fails: look for reading that is started behind connection_made(), whatever that has done.
+    """
+
+    def leave(transport: Any) -> None:
+        shrink_transport(transport)
+        transport.write(data)
+        getattr(transport, how)()
+
+    protocol = Reacts("connection_made", leave)
+    with contextlib.ExitStack() as stack:
+        if side == "client":
+            ours, peer = stack.enter_context(tcp_pair())
+            peer.sendall(b"unread")
+            stack.enter_context(opened(loop, loop.create_connection(lambda: protocol, sock=ours)))
+        else:
+            service = stack.enter_context(serving(loop))
+            service.make = lambda: protocol
+            stack.enter_context(dial(service)).sendall(b"unread")
+            accepted(loop, patience, service)
+        turn(loop, 20)
+        assert "data_received" not in protocol.names
+        protocol.transport.abort()
+        until_lost(loop, patience, protocol)
 
 
 @requirement("tcp.write-when-made", MUST, cite="asyncio-protocol: BaseProtocol.connection_made")

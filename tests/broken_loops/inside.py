@@ -151,3 +151,14 @@ class ReadsAllThatIsReadable(OverStreams):
 
 def _is_readable(transport: Any) -> bool:
     return transport._reading and bool(select.select([transport._fd], [], [], 0)[0])
+
+
+@breaks("tcp.unread-when-made")
+class ReadsWhenItIsMade(OverStreams):
+    """Reading starts behind connection_made(), also if that has closed the transport and something is to be flushed."""
+
+    class Stream(StreamTransport):
+        def _begin(self, waiter: Any) -> None:
+            super()._begin(waiter)
+            if self._closing and not self._lost and self._sock is not None:
+                self._protocol.data_received(self._sock.recv(100))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 from typing import Any
 
 from reference_loop.datagrams import DatagramTransport
@@ -146,3 +147,34 @@ class TellsErrorsOnce(OverDatagrams):
                 if not self.told:
                     self._protocol.error_received(exc)
                 self.told = True
+
+
+@breaks("udp.stopped-by-another")
+class ReadsAllEndpointsThatAreReadable(OverDatagrams):
+    """All endpoints that are readable at a time are read, whatever the protocol of the first does to the others."""
+
+    class Endpoint(DatagramTransport):
+        def _read_ready(self) -> None:
+            others = [other for other in self._loop._transports.values() if other is not self and _is_readable(other)]
+            super()._read_ready()
+            for other in others:
+                if other._closing and other._sock is not None:
+                    other._protocol.datagram_received(*other._sock.recvfrom(100))
+
+
+def _is_readable(transport: Any) -> bool:
+    return transport._reading and bool(select.select([transport._fd], [], [], 0)[0])
+
+
+@breaks("udp.sendto-inside-error")
+class IsBusyWithAnError(OverDatagrams):
+    """sendto() inside error_received() does nothing."""
+
+    class Endpoint(DatagramTransport):
+        sending = False
+
+        def sendto(self, data: Any, addr: Any = None) -> None:
+            if not self.sending:
+                self.sending = True
+                super().sendto(data, addr)
+                self.sending = False
