@@ -38,6 +38,7 @@ def test_a_transport_can_go_over_to_buffers(loop: Loop, patience: Patience, way:
         transport.set_protocol(second)
         peer.sendall(b"second")
         patience.run_until(loop, lambda: second.received == b"second", "the data in the buffer")
+        assert "connection_made" not in second.names
         assert first.received == b"first"
         transport.set_protocol(first)
 
@@ -111,6 +112,7 @@ def test_a_transport_can_go_from_buffers_to_others(loop: Loop, patience: Patienc
         transport.set_protocol(second)
         peer.sendall(b"second")
         patience.run_until(loop, lambda: second.received == b"second", "the data in the other buffer")
+        assert "connection_made" not in second.names
         assert first.received == b"first"
         transport.set_protocol(first)
 

@@ -1,12 +1,14 @@
-"""Chapter buffered: what the loop leaves alone of the memory that it is given."""
+"""Chapter buffered: what the loop leaves alone of the memory that it is given, ends, and buffers over TLS."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 from conformance.kit.buffers import Buffers
-from conformance.kit.patience import Patience
+from conformance.kit.cases import each
+from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import raising
 from conformance.kit.secured import SIDES, secured
 from conformance.kit.ways import WAYS, joined
@@ -43,6 +45,47 @@ def test_the_rest_of_a_buffer_is_left_alone(loop: Loop, patience: Patience, way:
     """
     with joined(loop, patience, way, Marked()) as (_, protocol, peer):
         check(loop, patience, protocol, peer)
+
+
+@requirement("buffered.end-inside", MUST, cite="asyncio-protocol: BaseTransport.close")
+@each("how", ["close", "abort"])
+@WAYS
+def test_a_buffered_protocol_may_end_as_it_reads(loop: Loop, patience: Patience, way: str, how: str) -> None:
+    """After close() or abort() inside buffer_updated(), no more data is received, though there is some.
+
+    If this fails: look for a loop that fills buffers until nothing is left, and asks only then whether it may.
+    """
+
+    class Ends(Buffers):
+        def buffer_updated(self, nbytes: int) -> None:
+            super().buffer_updated(nbytes)
+            getattr(self.transport, how)()
+
+    with joined(loop, patience, way, Ends(size=4)) as (_, protocol, peer):
+        peer.sendall(b"more than four bytes")
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        turn(loop, 3)
+        assert protocol.updates == [4]
+        assert protocol.names[-2:] == ["buffer_updated", "connection_lost"]
+        assert protocol.reason is None
+
+
+@requirement("buffered.after-write-eof", MUST, cite="asyncio-protocol: WriteTransport.write_eof")
+@WAYS
+def test_buffers_are_filled_after_write_eof(loop: Loop, patience: Patience, way: str) -> None:
+    """After write_eof(), data may still be received into buffers, and the peer's end is told.
+
+    If this fails: look for an end of one direction that is taken for the end of both.
+    """
+    with joined(loop, patience, way, Buffers(keep_open=True)) as (transport, protocol, peer):
+        transport.write_eof()
+        turn(loop, 3)
+        peer.sendall(b"data")
+        patience.run_until(loop, lambda: protocol.received == b"data", "the data")
+        peer.shutdown(socket.SHUT_WR)
+        patience.run_until(loop, lambda: "eof_received" in protocol.names, "eof_received()")
+        turn(loop, 3)
+        assert not protocol.lost
 
 
 @requirement("buffered.tls-rest", MUST, cite=UPDATED)

@@ -189,6 +189,9 @@ def test_an_endpoint_goes_on_after_an_error(loop: Loop, patience: Patience) -> N
         peer.send(b"yes")
         patience.run_until(loop, lambda: protocol.received, "the answer")
         assert "connection_lost" not in protocol.names
+        transport.close()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert protocol.lost == [None]
 
 
 def _refusal(data: bytes, address: Any) -> int | None:

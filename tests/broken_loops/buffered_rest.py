@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from reference_loop.streams import StreamTransport
@@ -144,3 +145,39 @@ class _Patient(_Clears):
 
     def buffer_updated(self, nbytes: int) -> None:
         self.protocol.buffer_updated(nbytes)
+
+
+@breaks("buffered.switch-to")
+class IntroducesBuffersAgain(OverStreams):
+    """connection_made() is called on a protocol with buffers that is set later."""
+
+    class Stream(StreamTransport):
+        def set_protocol(self, protocol: Any) -> None:
+            is_set = hasattr(self, "_protocol")
+            super().set_protocol(protocol)
+            if is_set and self._buffered_protocol:
+                protocol.connection_made(self)
+
+
+@breaks("buffered.end-inside")
+class FillsOneBufferMore(OverStreams):
+    """A transport that is closed inside buffer_updated() fills another buffer with what is left."""
+
+    class Stream(StreamTransport):
+        def _read_into_buffer(self) -> None:
+            super()._read_into_buffer()
+            if self._closing and not self._at_eof:
+                with contextlib.suppress(BlockingIOError):
+                    self._protocol.buffer_updated(self._sock.recv_into(self._protocol.get_buffer(-1)))  # type: ignore[union-attr]
+
+
+@breaks("buffered.after-write-eof")
+class HalfAnEndFillsNothing(OverStreams):
+    """What comes after write_eof() is not received by a protocol with buffers."""
+
+    class Stream(StreamTransport):
+        def _read_into_buffer(self) -> None:
+            if self._eof_written:
+                self._sock.recv(65536)  # type: ignore[union-attr]
+            else:
+                super()._read_into_buffer()

@@ -132,6 +132,24 @@ class EndsAtTheSecondError(OverDatagrams):
                     self.close()
 
 
+@breaks("udp.error-is-not-the-end")
+class EndsWithAnOldError(OverDatagrams):
+    """connection_lost() of an endpoint that is closed gets the error that error_received() was told of."""
+
+    class Endpoint(DatagramTransport):
+        error: OSError | None = None
+
+        def _read_ready(self) -> None:
+            try:
+                self._protocol.datagram_received(*self._sock.recvfrom(65536))  # type: ignore[union-attr]
+            except OSError as exc:
+                self.error = exc
+                self._protocol.error_received(exc)
+
+        def _lose(self, exc: BaseException | None) -> None:
+            super()._lose(exc or self.error)
+
+
 @breaks("udp.error-received")
 class TellsErrorsOnce(OverDatagrams):
     """error_received() is called once, and again only when a datagram has come in between."""

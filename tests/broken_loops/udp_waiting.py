@@ -44,3 +44,41 @@ class ReadsUntilAllIsSent(OverDatagrams):
         def _call_connection_lost(self, exc: Any) -> None:
             self._stop_reading()
             super()._call_connection_lost(exc)
+
+
+@breaks("udp.resume-after-errors")
+class ErrorsResumeNobody(OverDatagrams):
+    """A protocol whose datagrams could not be sent is not told to go on."""
+
+    class Endpoint(DatagramTransport):
+        def _tell_error(self, error: OSError) -> None:
+            super()._tell_error(error)
+            self._flow.paused = False
+
+
+@breaks("udp.resume-at-low")
+class ResumesAtOnce(OverDatagrams):
+    """resume_writing() of an endpoint is called when the first of the datagrams that wait are sent."""
+
+    class Endpoint(DatagramTransport):
+        def _buffer_shrank(self) -> None:
+            if self._flow.paused:
+                self._flow.paused = False
+                self._tell("resume_writing")
+
+
+@breaks("udp.end-inside-pause")
+class CannotEndWhereItPauses(OverDatagrams):
+    """abort() inside pause_writing() of an endpoint does nothing."""
+
+    class Endpoint(DatagramTransport):
+        telling = False
+
+        def _tell(self, method: str) -> None:
+            self.telling = True
+            super()._tell(method)
+            self.telling = False
+
+        def abort(self) -> None:
+            if not self.telling:
+                super().abort()
