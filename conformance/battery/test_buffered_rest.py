@@ -19,7 +19,7 @@ UPDATED = "asyncio-protocol: BufferedProtocol.buffer_updated"
 
 
 class Marked(Buffers):
-    """Gives a part of a memory that is marked all over."""
+    """Gives a part of a memory that is marked all over, and keeps what is around the bytes that were received."""
 
     def get_buffer(self, sizehint: int) -> Any:
         super().get_buffer(sizehint)
@@ -27,13 +27,18 @@ class Marked(Buffers):
         self.buffer = memoryview(self.memory)[50:150]
         return self.buffer
 
+    def buffer_updated(self, nbytes: int) -> None:
+        super().buffer_updated(nbytes)
+        self.around = bytes(self.memory[:50]), bytes(self.memory[50 + nbytes :])
+        self.expected = b"-" * 50, b"-" * (150 - nbytes)
+
 
 def check(loop: Loop, patience: Patience, protocol: Any, peer: Any) -> None:
     for data in (b"a long message", b"short"):
         protocol.received.clear()
         peer.sendall(data)
         patience.run_until(loop, lambda: protocol.received == data, "the data")  # noqa: B023
-        assert bytes(protocol.memory).split(data) == [b"-" * 50, b"-" * (150 - len(data))]
+        assert protocol.around == protocol.expected
 
 
 @requirement("buffered.rest", MUST, cite=UPDATED)

@@ -52,8 +52,8 @@ def test_an_open_connection_is_kept(loop: Loop, patience: Patience, way: str) ->
         if way == "server":
             server = loop.run_until_complete(loop.create_server(Echo, "127.0.0.1", 0))
             peer = stack.enter_context(dialled(server.sockets[0].getsockname()))
+            stack.callback(server.close)
             turn(loop, 5)
-            server.close()
         else:
             ours, peer = stack.enter_context(tcp_pair())
             how: dict[str, Any] = {"ssl": client_context(), "server_hostname": NAME} if way == "tls" else {}
