@@ -16,7 +16,7 @@ from conformance.kit.protocols import Events, Reacts, raising
 from conformance.kit.secured import tls_over
 from conformance.kit.servers import Service, accepted, dial, serving, shut
 from conformance.kit.threads import in_thread
-from conformance.kit.ways import WAYS, joined
+from conformance.kit.ways import TCP_WAYS, WAYS, joined
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -38,6 +38,7 @@ def test_a_transport_can_go_over_to_buffers(loop: Loop, patience: Patience, way:
         transport.set_protocol(second)
         peer.sendall(b"second")
         patience.run_until(loop, lambda: second.received == b"second", "the data in the buffer")
+        assert "connection_made" not in second.names
         assert first.received == b"first"
         transport.set_protocol(first)
 
@@ -61,7 +62,8 @@ def test_a_transport_can_go_over_to_streaming(loop: Loop, patience: Patience, wa
 
 
 @requirement("buffered.streaming-stays", MUST, cite="asyncio-protocol: Protocol")
-def test_a_streaming_protocol_may_have_a_get_buffer(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_a_streaming_protocol_may_have_a_get_buffer(loop: Loop, patience: Patience, way: str) -> None:
     """A subclass of asyncio.Protocol is a streaming protocol, also if it has methods of its own named get_buffer().
 
     If this fails: look for a protocol that is taken for a buffered one because of an attribute.
@@ -70,7 +72,7 @@ def test_a_streaming_protocol_may_have_a_get_buffer(loop: Loop, patience: Patien
     class Streaming(Events):
         get_buffer = buffer_updated = raising(AssertionError("called by the loop"))
 
-    with connected(loop, Streaming()) as (transport, first, peer):
+    with joined(loop, patience, way, Streaming()) as (transport, first, peer):
         for protocol in (first, Streaming()):
             transport.set_protocol(protocol)
             peer.sendall(b"data")
@@ -80,14 +82,15 @@ def test_a_streaming_protocol_may_have_a_get_buffer(loop: Loop, patience: Patien
 
 
 @requirement("buffered.switch-in-callback", MUST, cite=SET)
-def test_a_protocol_can_hand_over_to_buffers(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_a_protocol_can_hand_over_to_buffers(loop: Loop, patience: Patience, way: str) -> None:
     """set_protocol() may be called in data_received(): a handshake is read there, and what follows into buffers.
 
     If this fails: look for data read in advance, or a choice made once per readable socket.
     """
     second = Buffers()
     hands_over = Reacts("data_received", lambda transport: transport.set_protocol(second))
-    with connected(loop, hands_over) as (transport, first, peer):
+    with joined(loop, patience, way, hands_over) as (transport, first, peer):
         peer.sendall(b"first")
         patience.run_until(loop, lambda: first.received == b"first", "the first data")
         peer.sendall(b"second")
@@ -96,18 +99,20 @@ def test_a_protocol_can_hand_over_to_buffers(loop: Loop, patience: Patience) -> 
 
 
 @requirement("buffered.switch-buffers", MUST, cite=SET)
-def test_a_transport_can_go_from_buffers_to_others(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_a_transport_can_go_from_buffers_to_others(loop: Loop, patience: Patience, way: str) -> None:
     """set_protocol() can give a transport another buffered protocol, into whose buffers it receives from then on.
 
     If this fails: look for methods of the first protocol that are kept.
     """
     second = Buffers()
-    with connected(loop) as (transport, first, peer):
+    with joined(loop, patience, way, Buffers()) as (transport, first, peer):
         peer.sendall(b"first")
         patience.run_until(loop, lambda: first.received == b"first", "the first data")
         transport.set_protocol(second)
         peer.sendall(b"second")
         patience.run_until(loop, lambda: second.received == b"second", "the data in the other buffer")
+        assert "connection_made" not in second.names
         assert first.received == b"first"
         transport.set_protocol(first)
 
@@ -188,12 +193,13 @@ def test_a_buffered_protocol_can_write(loop: Loop, patience: Patience) -> None:
 
 
 @requirement("buffered.lost", MUST, cite="asyncio-protocol: BaseProtocol.connection_lost")
-def test_a_buffered_protocol_is_told_of_the_end(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_a_buffered_protocol_is_told_of_the_end(loop: Loop, patience: Patience, way: str) -> None:
     """connection_lost() of a buffered protocol is called once, as the last call, with None after close().
 
     If this fails: look for a buffer asked for when the transport is closed.
     """
-    with connected(loop) as (transport, protocol, _):
+    with joined(loop, patience, way, Buffers()) as (transport, protocol, _):
         transport.close()
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
         turn(loop, 3)
@@ -203,12 +209,13 @@ def test_a_buffered_protocol_is_told_of_the_end(loop: Loop, patience: Patience) 
 
 
 @requirement("buffered.reset", MUST, cite="asyncio-protocol: BaseProtocol.connection_lost")
-def test_a_buffered_protocol_is_told_of_a_reset(loop: Loop, patience: Patience) -> None:
+@TCP_WAYS
+def test_a_buffered_protocol_is_told_of_a_reset(loop: Loop, patience: Patience, way: str) -> None:
     """When the peer resets the connection, connection_lost() of a buffered protocol is called with the exception.
 
     If this fails: look for an error of the receive that is taken for the end of the stream.
     """
-    with connected(loop) as (_, protocol, peer):
+    with joined(loop, patience, way, Buffers()) as (_, protocol, peer):
         reset(peer)
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
         assert isinstance(protocol.reason, ConnectionResetError)
@@ -249,8 +256,25 @@ def test_an_error_in_a_callback_ends_the_connection(loop: Loop, patience: Patien
         assert protocol.reason is error
 
 
+@requirement("buffered.no-buffer", SHOULD, cite="asyncio-protocol: BufferedProtocol.get_buffer")
+@each("given", [None, 100, bytes(100)], ids=["None", "number", "read-only"])
+def test_what_is_no_buffer_ends_the_connection(loop: Loop, patience: Patience, given: Any, watch: Any) -> None:
+    """get_buffer() must return an object implementing the buffer protocol, to write to: the connection ends otherwise.
+
+    If this fails: look for an answer that is taken for "not now", or for the memory of an object that must not change.
+    """
+    watch.allow("reported")
+    with connected(loop, Buffers(kind=lambda _buffer: given)) as (_, protocol, peer):
+        peer.sendall(b"data")
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert protocol.reason is not None
+        assert protocol.updates == []
+        assert "eof_received" not in protocol.names
+
+
 @requirement("buffered.pause-inside", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")
-def test_pausing_inside_buffer_updated_takes_effect_at_once(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_pausing_inside_buffer_updated_takes_effect_at_once(loop: Loop, patience: Patience, way: str) -> None:
     """pause_reading() inside buffer_updated() is obeyed before the next read.
 
     If this fails: look for an inner loop that fills buffers until nothing is left.
@@ -261,7 +285,7 @@ def test_pausing_inside_buffer_updated_takes_effect_at_once(loop: Loop, patience
             super().buffer_updated(nbytes)
             self.transport.pause_reading()
 
-    with connected(loop, Pauses(size=10)) as (transport, protocol, peer):
+    with joined(loop, patience, way, Pauses(size=10)) as (transport, protocol, peer):
         peer.sendall(LARGE[:100])
         patience.run_until(loop, lambda: protocol.updates, "the first data")
         turn(loop, 20)

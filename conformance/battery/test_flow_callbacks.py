@@ -45,6 +45,25 @@ def test_closing_while_paused_flushes(loop: Loop, patience: Patience, kind: str)
         assert protocol.reason is None
 
 
+@requirement("flow.not-resumed-by-an-end", MUST, cite=(RESUME, SET), needs=("unix",))
+@kinds
+@each("end", ["write_eof", "close"])
+def test_an_end_of_this_side_is_no_reason_to_go_on(loop: Loop, patience: Patience, kind: str, end: str) -> None:
+    """While the buffer is above the low watermark, resume_writing() is not called, by write_eof() and close() neither.
+
+    If this fails: look for a state that is reset when the transport ends, before its buffer is empty.
+    """
+    with blocked(loop, kind) as (transport, protocol, peer):
+        transport.set_write_buffer_limits(high=0)
+        transport.write(bytes(1000))
+        turn(loop, 2)
+        getattr(transport, end)()
+        turn(loop, 3)
+        assert transport.get_write_buffer_size() == 1000
+        assert protocol.names == ["connection_made", "pause_writing"]
+        peer.read_until(loop, patience, lambda: len(peer.received) == 1000, "the data")
+
+
 @requirement("flow.lost-last", MUST, cite="asyncio-protocol: Base Protocol", needs=("unix",))
 @kinds
 @each("how", ["close", "abort"])
@@ -217,15 +236,20 @@ def test_writing_inside_connection_made(loop: Loop, patience: Patience, kind: st
 def test_an_exception_in_pause_writing_is_reported(loop: Loop, patience: Patience, watch: Any, kind: str) -> None:
     """An exception in pause_writing() is given to the exception handler: write() goes on, and no data is lost.
 
-    If this fails: look for a write() that raises what its protocol raised.
+    The protocol is paused all the same: it is told to go on later.
+
+    If this fails: look for a write() that raises what its protocol raised, or for a state that is not entered.
     """
     watch.allow("reported")
     error = LookupError("in pause_writing()")
-    with blocked(loop, kind, Reacts("pause_writing", raising(error))) as (transport, _, peer):
+    with blocked(loop, kind, Reacts("pause_writing", raising(error))) as (transport, protocol, peer):
         transport.set_write_buffer_limits(high=0)
-        transport.write(b"data")
+        transport.write(b"da")
+        transport.write(b"ta")
         assert [context["exception"] for context in watch.reported] == [error]
         peer.read_until(loop, patience, lambda: peer.received == b"data", "the data")
+        patience.run_until(loop, lambda: "resume_writing" in protocol.names, "resume_writing()")
+        assert protocol.names == ["connection_made", "pause_writing", "resume_writing"]
     watch.reported.clear()
 
 

@@ -37,6 +37,23 @@ def test_get_write_buffer_limits_returns_what_was_set(loop: Loop, kind: str, mar
         assert type(transport.get_write_buffer_limits()) is tuple
 
 
+@requirement("flow.limits-large", SHOULD, cite=(GET, SET), needs=("unix",))
+@kinds
+def test_large_limits_are_not_cut(loop: Loop, kind: str) -> None:
+    """Limits are numbers of bytes of any size: large ones are set as they are, or refused with OverflowError.
+
+    If this fails: look for marks that are cut to the 32 bits of an integer of another language.
+    """
+    with blocked(loop, kind) as (transport, _, _):
+        before = transport.get_write_buffer_limits()
+        try:
+            transport.set_write_buffer_limits(high=(1 << 40) + 2, low=(1 << 33) + 1)
+        except OverflowError:
+            assert transport.get_write_buffer_limits() == before
+        else:
+            assert transport.get_write_buffer_limits() == ((1 << 33) + 1, (1 << 40) + 2)
+
+
 @requirement("flow.limits-by-position", MUST, cite=SET, needs=("unix",))
 def test_the_high_watermark_is_the_first_argument(loop: Loop) -> None:
     """The arguments of set_write_buffer_limits() are high and low, in this order.
@@ -198,7 +215,7 @@ def test_each_transport_has_its_own_limits(loop: Loop) -> None:
 def test_get_write_buffer_size_is_what_waits(loop: Loop, patience: Patience, kind: str) -> None:
     """get_write_buffer_size() returns the current size of the output buffer: what was written and is not yet sent.
 
-    If this fails: look for a count of writes, a size that lags behind, or one that is forgotten by write_eof().
+    If this fails: look for a count of writes, a size that lags behind, or one that write_eof() or close() forgets.
     """
     with blocked(loop, kind) as (transport, _, peer):
         assert transport.get_write_buffer_size() == 0
@@ -212,6 +229,12 @@ def test_get_write_buffer_size_is_what_waits(loop: Loop, patience: Patience, kin
             turn(loop, 2)
             assert transport.get_write_buffer_size() == 3000
         peer.read_until(loop, patience, lambda: transport.get_write_buffer_size() == 0, "an empty buffer")
+    with blocked(loop, kind) as (transport, protocol, peer):
+        transport.write(bytes(1000))
+        transport.close()
+        turn(loop, 2)
+        assert transport.get_write_buffer_size() == 1000
+        peer.read_until(loop, patience, lambda: protocol.lost, "connection_lost()")
 
 
 @requirement("flow.buffer-size-in-bytes", MUST, cite=(SET, "gh-135862"), needs=("unix",))

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import Any
 
 from conformance.kit.cases import each
 from conformance.kit.connections import opened
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import is_stopped, tcp_pair
+from conformance.kit.peers import drive, is_stopped, receive_all, reset, tcp_pair
 from conformance.kit.protocols import Events, Reacts
 from conformance.kit.ways import WAYS, joined
 from conformance.requirement import MUST, SHOULD, requirement
+from conformance.kit.threads import in_thread
+from conformance.kit.transports import BIG
+from conformance.kit.ways import TCP_WAYS, WAYS, joined
+from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
 PAUSE = "asyncio-protocol: ReadTransport.pause_reading"
@@ -148,3 +153,49 @@ def test_resuming_does_not_receive_by_itself(loop: Loop, patience: Patience, way
         loop.call_soon(resume)
         patience.run_until(loop, lambda: protocol.received == b"data", "the data")
         assert seen == [b""]
+@requirement("flow.pause-outlasts-writing", MUST, cite=(PAUSE, RESUME))
+@WAYS
+def test_a_pause_of_reading_outlasts_writing(loop: Loop, patience: Patience, way: str) -> None:
+    """No data is received until resume_reading() is called: neither writing, nor an empty buffer, ends a pause.
+
+    If this fails: look for a watcher of both directions that is registered anew when there is something to write, or
+    no longer.
+    """
+
+    def write(transport: Any) -> None:
+        transport.set_write_buffer_limits(high=100)
+        transport.write(b"sent at once")
+        transport.write(BIG)
+        transport.writelines([b"one", b"two"])
+        transport.write_eof()
+
+    with joined(loop, patience, way) as (transport, protocol, peer):
+        transport.pause_reading()
+        peer.sendall(b"unread")
+        write(transport)
+        assert transport.is_reading() is False
+        expected = b"sent at once" + BIG + b"onetwo"
+        assert drive(loop, patience, in_thread(lambda: receive_all(peer))) == expected
+        turn(loop, 10)
+        assert transport.is_reading() is False
+        assert protocol.received == b""
+        transport.resume_reading()
+        patience.run_until(loop, lambda: protocol.received == b"unread", "the data after resume_reading()")
+
+
+@requirement("flow.reset-after-resume", MUST, cite=(RESUME, "asyncio-protocol: BaseProtocol.connection_lost"))
+@TCP_WAYS
+def test_a_reset_that_came_while_paused_is_told_after_resume(loop: Loop, patience: Patience, way: str) -> None:
+    """A reset that came while reading was paused is told, at the latest, after resume_reading(), with its exception.
+
+    If this fails: look for an end that is told for whatever came during a pause.
+    """
+    with joined(loop, patience, way) as (transport, protocol, peer):
+        transport.pause_reading()
+        turn(loop, 2)
+        reset(peer)
+        turn(loop, 10)
+        transport.resume_reading()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert isinstance(protocol.reason, ConnectionResetError)
+        assert "eof_received" not in protocol.names

@@ -9,9 +9,10 @@ from typing import Any
 from conformance.kit.cases import each
 from conformance.kit.connections import accept, opened
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import PEER_TIMEOUT, drive, listener, receive_all, receive_exactly, tcp_pair
-from conformance.kit.protocols import Events
+from conformance.kit.peers import PEER_TIMEOUT, drive, listener, receive_all, receive_exactly, reset, tcp_pair
+from conformance.kit.protocols import Events, Reacts
 from conformance.kit.refusals import Answer, outcome_of, refused
+from conformance.kit.servers import dial, serving
 from conformance.kit.threads import in_thread
 from conformance.requirement import MAY, MUST, SHOULD, requirement
 
@@ -93,3 +94,34 @@ def test_connection_made_is_called_first_for_a_given_socket(loop: Loop, way: str
 
     with tcp_pair() as (ours, _), opened(loop, main(ours)):
         pass
+
+
+@requirement("tcp.peer-gone-before", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
+@each("way", ["sock", "wrapped", "accepted"])
+def test_a_connection_may_be_over_before_it_is_made(loop: Loop, patience: Patience, way: str) -> None:
+    """'peername' is None on error: a connection whose peer has gone before it is made is made all the same, and lost.
+
+    If this fails: look for getpeername() of a socket that was reset, whose error comes out of the making, or stops a
+    server.
+    """
+    if way == "accepted":
+        with serving(loop) as service:
+            reset(dial(service))
+            with dial(service) as peer:
+                peer.sendall(b"question")
+                patience.run_until(
+                    loop, lambda: any(each.received == b"question" for each in service.protocols), "the next connection"
+                )
+                over = [protocol for protocol in service.protocols if protocol.received != b"question"]
+                patience.run_until(loop, lambda: all(protocol.lost for protocol in over), "connection_lost()")
+        return
+    told: list[Any] = []
+    asks = Reacts("connection_made", lambda transport: told.append(transport.get_extra_info("peername")))
+    with tcp_pair() as (ours, peer):
+        reset(peer)
+        give: Any = loop.connect_accepted_socket if way == "wrapped" else loop.create_connection
+        with opened(loop, give(lambda: asks, sock=ours)):
+            patience.run_until(loop, lambda: asks.lost, "connection_lost()")
+            assert told == [None]
+            assert asks.names == ["connection_made", "connection_lost"]
+            assert isinstance(asks.reason, ConnectionResetError)

@@ -16,7 +16,7 @@ from conformance.kit.peers import drive, listener, receive_all, receive_exactly,
 from conformance.kit.protocols import Events
 from conformance.kit.refusals import Answer, outcome_of, refused
 from conformance.kit.threads import in_thread
-from conformance.kit.transports import connected
+from conformance.kit.ways import WAYS, joined
 from conformance.requirement import MAY, MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -153,12 +153,13 @@ def test_tls_without_a_host_needs_a_server_hostname(loop: Loop, host: Any) -> No
 
 
 @requirement("tcp.methods-by-name", SHOULD, cite="asyncio-protocol: §Transports")
-def test_the_methods_of_a_transport_take_arguments_by_name(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_the_methods_of_a_transport_take_arguments_by_name(loop: Loop, patience: Patience, way: str) -> None:
     """write(), writelines() and set_protocol() of a transport take their arguments by the names that they have.
 
     If this fails: look for parameters that are taken by position only, or called by another name.
     """
-    with connected(loop) as (transport, protocol, peer):
+    with joined(loop, patience, way) as (transport, protocol, peer):
         transport.set_protocol(protocol=protocol)
         transport.write(data=b"one")
         transport.writelines(list_of_data=[b"two"])

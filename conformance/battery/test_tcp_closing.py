@@ -10,7 +10,7 @@ from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_all, reset
 from conformance.kit.protocols import Events, Reacts, raising
 from conformance.kit.threads import in_thread
-from conformance.kit.transports import BIG, connected, until_lost
+from conformance.kit.transports import BIG, until_lost
 from conformance.kit.ways import TCP_WAYS, WAYS, joined
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -144,6 +144,7 @@ def test_nothing_is_called_after_connection_lost(loop: Loop, patience: Patience,
 @each("method", ["close", "abort"])
 @WAYS
 def test_connection_lost_is_not_called_inside_close(loop: Loop, patience: Patience, way: str, method: str) -> None:
+def test_connection_lost_is_not_called_inside_close(loop: Loop, patience: Patience, method: str, way: str) -> None:
     """connection_lost() is called from the loop, not from inside close() or abort().
 
     If this fails: look for a callback delivered on the caller's stack, whose own state is half done.
@@ -191,12 +192,13 @@ def test_abort_does_not_wait_for_what_was_asked_before(loop: Loop, patience: Pat
 
 
 @requirement("tcp.abort-after-the-end", SHOULD, cite="anyio#1250")
-def test_aborting_a_closed_transport_is_harmless(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_aborting_a_closed_transport_is_harmless(loop: Loop, patience: Patience, way: str) -> None:
     """close() and abort() do nothing once the transport has flushed its buffer and connection_lost() was called.
 
     If this fails: look for an abort() that asks whether it was aborted, but not whether a close() has ended meanwhile.
     """
-    with connected(loop) as (transport, protocol, peer):
+    with joined(loop, patience, way) as (transport, protocol, peer):
         transport.write(BIG)
         transport.close()
         assert drive(loop, patience, in_thread(lambda: receive_all(peer))) == BIG
@@ -254,12 +256,13 @@ def test_a_reset_connection_is_lost_with_its_exception(loop: Loop, patience: Pat
 
 
 @requirement("tcp.write-error-is-reported", MUST, cite="asyncio-protocol: BaseProtocol.connection_lost")
-def test_a_failed_write_loses_the_connection(loop: Loop, patience: Patience) -> None:
+@TCP_WAYS
+def test_a_failed_write_loses_the_connection(loop: Loop, patience: Patience, way: str) -> None:
     """A connection whose peer is gone is lost with an OSError also when only writing finds out.
 
     If this fails: look for a write error that is dropped because reading is paused.
     """
-    with connected(loop) as (transport, protocol, peer):
+    with joined(loop, patience, way) as (transport, protocol, peer):
         transport.pause_reading()
         reset(peer)
 

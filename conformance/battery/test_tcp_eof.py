@@ -6,32 +6,64 @@ import asyncio
 import socket
 from typing import Any
 
+from conformance.kit.buffers import Buffers
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_all, receive_exactly
 from conformance.kit.protocols import Events, Reacts, raising
 from conformance.kit.threads import in_thread
-from conformance.kit.transports import BIG, connected, until_lost
+from conformance.kit.transports import BIG, until_lost
 from conformance.kit.ways import WAYS, joined
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 CLOSE = "asyncio-protocol: BaseTransport.close"
+RESUME = "asyncio-protocol: ReadTransport.resume_reading"
 
 
 @requirement("tcp.eof-received-once", MUST, cite="asyncio-protocol: Protocol.eof_received")
+@each("data", [b"last words", BIG], ids=["little", "much"])
 @WAYS
-def test_eof_received_is_called_when_the_peer_will_not_send_more(loop: Loop, patience: Patience, way: str) -> None:
+def test_eof_received_is_called_when_the_peer_will_not_send_more(
+    loop: Loop, patience: Patience, way: str, data: bytes
+) -> None:
     """eof_received() is called at most once, after all data, when the other end won't send any more.
 
-    If this fails: look for a readable-at-EOF descriptor reported again and again, or an EOF that overtakes data.
+    If this fails: look for a readable-at-EOF descriptor reported again and again, or an EOF that overtakes data, small
+    or large.
     """
+
+    def send() -> None:
+        peer.sendall(data)
+        peer.shutdown(socket.SHUT_WR)
+
     with joined(loop, patience, way, Events(keep_open=True)) as (_, protocol, peer):
-        peer.sendall(b"last words")
+        sending = in_thread(send)
+        patience.run_until(loop, lambda: "eof_received" in protocol.names, "eof_received()")
+        sending.result()
+        turn(loop, 10)
+        assert protocol.received == data
+        assert protocol.names.count("eof_received") == 1
+        assert protocol.names[-1] == "eof_received"
+
+
+@requirement("tcp.eof-not-again", MUST, cite=("asyncio-protocol: Protocol.eof_received", RESUME))
+@each("make", [Events, Buffers], ids=["streaming", "buffered"])
+@WAYS
+def test_resuming_does_not_repeat_the_end(loop: Loop, patience: Patience, way: str, make: Any) -> None:
+    """eof_received() is called at most once, also if reading is paused and resumed after it.
+
+    If this fails: look for a descriptor that is watched again by resume_reading(), though its end was told.
+    """
+    with joined(loop, patience, way, make(keep_open=True)) as (transport, protocol, peer):
         peer.shutdown(socket.SHUT_WR)
         patience.run_until(loop, lambda: "eof_received" in protocol.names, "eof_received()")
-        turn(loop, 10)
-        assert protocol.received == b"last words"
+        transport.pause_reading()
+        turn(loop, 3)
+        transport.resume_reading()
+        turn(loop, 5)
+        transport.write(b"answer")
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 6))) == b"answer"
         assert protocol.names.count("eof_received") == 1
         assert protocol.names[-1] == "eof_received"
 
@@ -116,16 +148,18 @@ def test_the_protocol_determines_the_end_of_both_halves(loop: Loop, patience: Pa
 
 
 @requirement("tcp.failing-eof-received", SHOULD, cite="asyncio-dev: Detect never-retrieved exceptions")
+@WAYS
 def test_an_exception_in_eof_received_is_reported_and_ends_the_connection(
-    loop: Loop, patience: Patience, watch: Any
+    loop: Loop, patience: Patience, watch: Any, way: str
 ) -> None:
     """An exception in eof_received() is given to the exception handler and ends that connection.
 
     If this fails: look for a return value read from a call that failed.
     """
     watch.allow("reported")
+    watch.reported.clear()
     error = LookupError("in eof_received()")
-    with connected(loop, Reacts("eof_received", raising(error))) as (_, protocol, peer):
+    with joined(loop, patience, way, Reacts("eof_received", raising(error))) as (_, protocol, peer):
         peer.shutdown(socket.SHUT_WR)
         until_lost(loop, patience, protocol)
         assert [context["exception"] for context in watch.reported] == [error]

@@ -185,3 +185,26 @@ def test_a_protocol_may_hand_over_inside_a_callback(loop: Loop, patience: Patien
         until_lost(loop, patience, second)
         assert first.names + second.names == told
         assert first.names[-1] == where
+
+
+@requirement("tcp.write-error-after-eof", MUST, cite="asyncio-protocol: BaseProtocol.connection_lost")
+@WAYS
+def test_a_write_that_fails_after_the_end_loses_the_connection(loop: Loop, patience: Patience, way: str) -> None:
+    """A connection that outlives the peer's end is lost with an OSError when writing finds out that the peer is gone.
+
+    If this fails: look for an error that is told by reading only, which is over, or for one that is taken for the end
+    that has been told.
+    """
+    with joined(loop, patience, way, Events(keep_open=True)) as (transport, protocol, peer):
+        peer.close()
+        patience.run_until(loop, lambda: "eof_received" in protocol.names, "eof_received()")
+
+        def write() -> None:
+            if not protocol.lost:
+                transport.write(b"x" * 1000)
+                loop.call_later(0.001, write)
+
+        write()
+        until_lost(loop, patience, protocol)
+        assert isinstance(protocol.reason, OSError)
+        assert protocol.names == ["connection_made", "eof_received", "connection_lost"]

@@ -7,9 +7,10 @@ import contextlib
 from typing import Any
 
 from conformance.kit.cases import each
-from conformance.kit.patience import Patience
-from conformance.kit.peers import drive, receive_all, receive_exactly
-from conformance.kit.protocols import Reacts
+from conformance.kit.connections import opened
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import drive, receive_all, receive_exactly, shrink_transport, tcp_pair
+from conformance.kit.protocols import Events, Reacts
 from conformance.kit.servers import accepted, dial, serving
 from conformance.kit.threads import in_thread
 from conformance.kit.transports import BIG, connected, until_lost
@@ -55,6 +56,40 @@ def test_a_protocol_may_end_the_connection_as_it_is_made(loop: Loop, patience: P
             assert drive(loop, patience, reading) == b"bye" or how == "abort"
 
 
+@requirement("tcp.unread-when-made", MUST, cite="asyncio-protocol: BaseTransport.close")
+@WAYS
+@each("side", ["client", "server"])
+@each("data", [b"", 8 * BIG], ids=["nothing-waits", "data-waits"])
+def test_nothing_is_received_by_who_ends_as_it_is_made(
+    loop: Loop, patience: Patience, side: str, how: str, data: bytes
+) -> None:
+    """After close() or abort() inside connection_made(), no data is received, though some is there, or is to be sent.
+
+    If this fails: look for reading that is started behind connection_made(), whatever that has done.
+    """
+
+    def leave(transport: Any) -> None:
+        shrink_transport(transport)
+        transport.write(data)
+        getattr(transport, how)()
+
+    protocol = Reacts("connection_made", leave)
+    with contextlib.ExitStack() as stack:
+        if side == "client":
+            ours, peer = stack.enter_context(tcp_pair())
+            peer.sendall(b"unread")
+            stack.enter_context(opened(loop, loop.create_connection(lambda: protocol, sock=ours)))
+        else:
+            service = stack.enter_context(serving(loop))
+            service.make = lambda: protocol
+            stack.enter_context(dial(service)).sendall(b"unread")
+            accepted(loop, patience, service)
+        turn(loop, 20)
+        assert "data_received" not in protocol.names
+        protocol.transport.abort()
+        until_lost(loop, patience, protocol)
+
+
 @requirement("tcp.write-when-made", MUST, cite="asyncio-protocol: BaseProtocol.connection_made")
 @EVERY_WAY
 def test_a_protocol_may_write_as_the_connection_is_made(loop: Loop, patience: Patience, way: str) -> None:
@@ -73,7 +108,8 @@ def test_a_protocol_may_write_as_the_connection_is_made(loop: Loop, patience: Pa
 
 @requirement("tcp.end-when-read", MUST, cite="asyncio-protocol: BaseTransport.close")
 @WAYS
-def test_a_protocol_may_end_the_connection_as_it_reads(loop: Loop, patience: Patience, how: str) -> None:
+@EVERY_WAY
+def test_a_protocol_may_end_the_connection_as_it_reads(loop: Loop, patience: Patience, how: str, way: str) -> None:
     """After close() or abort() inside data_received(), no more data is received, though there is some.
 
     If this fails: look for a loop that reads until nothing is left, and asks only then whether it may.
@@ -83,8 +119,78 @@ def test_a_protocol_may_end_the_connection_as_it_reads(loop: Loop, patience: Pat
         with contextlib.suppress(OSError):
             peer.sendall(BIG)
 
-    with connected(loop, Reacts("data_received", lambda transport: getattr(transport, how)())) as (_, protocol, peer):
+    with joined(loop, patience, way, Reacts("data_received", lambda transport: getattr(transport, how)())) as (
+        _,
+        protocol,
+        peer,
+    ):
         sending = in_thread(send)
         until_lost(loop, patience, protocol)
         drive(loop, patience, sending)
         assert protocol.names == ["connection_made", "data_received", "connection_lost"]
+
+
+@requirement(
+    "tcp.end-inside-except",
+    MUST,
+    cite=("asyncio-protocol: BaseTransport.close", "asyncio-protocol: WriteTransport.abort"),
+)
+@WAYS
+@EVERY_WAY
+def test_an_exception_that_is_handled_is_no_reason(loop: Loop, patience: Patience, way: str, how: str) -> None:
+    """After close() or abort(), connection_lost() gets None, also if an exception is being handled where it is called.
+
+    If this fails: look for the exception of the caller, such as sys.exception(), taken for one of the connection.
+    """
+
+    def give_up(transport: Any) -> None:
+        try:
+            raise LookupError("of the protocol")
+        except LookupError:
+            getattr(transport, how)()
+
+    with joined(loop, patience, way, Reacts("data_received", give_up)) as (_, protocol, peer):
+        peer.sendall(b"what nobody understands")
+        until_lost(loop, patience, protocol)
+        assert protocol.reason is None
+
+
+class _Stops(Events):
+    """Does `how` to the other of two connections when it gets data, and notes what the other has got by then."""
+
+    other: Any = None
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+        self.stopped_with: bytes | None = None
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.stopped_with is None and self.other.stopped_with is None:
+            self.other.stopped_with = bytes(self.other.received)
+            getattr(self.other.transport, self.how)()
+
+
+@requirement(
+    "tcp.stopped-by-another",
+    MUST,
+    cite=("asyncio-protocol: ReadTransport.pause_reading", "asyncio-protocol: BaseTransport.close"),
+)
+@each("how", ["pause_reading", "close", "abort"])
+def test_a_connection_may_be_stopped_by_another(loop: Loop, patience: Patience, how: str) -> None:
+    """After pause_reading(), close() or abort() inside a callback of another connection, no data is received.
+
+    If this fails: look for all that one poll has found readable being read, whatever happens in between.
+    """
+    one, two = _Stops(how), _Stops(how)
+    one.other, two.other = two, one
+    with connected(loop, one) as (_, _, first), connected(loop, two) as (_, _, second):
+        turn(loop, 2)
+        for peer in (first, second):
+            peer.sendall(b"data")  # the loop has not run since: it finds both at once
+        patience.run_until(loop, lambda: one.received or two.received, "data")
+        turn(loop, 10)
+        stopped = one if one.stopped_with is not None else two
+        assert stopped.stopped_with == b""
+        assert stopped.received == b""

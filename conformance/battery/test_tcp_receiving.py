@@ -15,7 +15,7 @@ from conformance.kit.peers import tcp_pair
 from conformance.kit.protocols import Events, Reacts, raising
 from conformance.kit.servers import accepted, dial, serving
 from conformance.kit.threads import in_thread
-from conformance.kit.transports import BIG, connected, until_lost
+from conformance.kit.transports import BIG, until_lost
 from conformance.kit.ways import WAYS, joined
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -85,12 +85,13 @@ def test_data_received_gets_a_non_empty_bytes_object(loop: Loop, patience: Patie
 
 
 @requirement("tcp.data-stays-valid", SHOULD, cite="asyncio-protocol: Protocol.data_received")
-def test_data_given_to_data_received_never_changes_afterwards(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_data_given_to_data_received_never_changes_afterwards(loop: Loop, patience: Patience, way: str) -> None:
     """The bytes that data_received() was given stay what they were when later data arrives.
 
     If this fails: look for a bytes object made over a buffer that the next read fills again.
     """
-    with connected(loop) as (_, protocol, peer):
+    with joined(loop, patience, way) as (_, protocol, peer):
         for letter in (b"a", b"b", b"c"):
             peer.sendall(letter * 1000)
             patience.run_until(loop, functools.partial(_has, protocol, letter), "the next chunk")
@@ -205,12 +206,15 @@ def test_is_reading_tells_whether_data_is_received(loop: Loop, patience: Patienc
 @requirement("tcp.reading-while-closing", SHOULD, cite="asyncio-protocol: ReadTransport.resume_reading")
 @each("paused", [False, True])
 @each("written", [b"", BIG])
-def test_pausing_a_closing_transport_is_harmless(loop: Loop, paused: bool, written: bytes) -> None:
+@WAYS
+def test_pausing_a_closing_transport_is_harmless(
+    loop: Loop, patience: Patience, paused: bool, written: bytes, way: str
+) -> None:
     """pause_reading() and resume_reading() do nothing on a transport that is closing, also if it was paused before.
 
     If this fails: look for a descriptor that is registered again after close().
     """
-    with connected(loop) as (transport, protocol, peer):
+    with joined(loop, patience, way) as (transport, protocol, peer):
         transport.write(written)
         if paused:
             transport.pause_reading()
@@ -223,16 +227,18 @@ def test_pausing_a_closing_transport_is_harmless(loop: Loop, paused: bool, writt
 
 
 @requirement("tcp.failing-data-received", SHOULD, cite="asyncio-dev: Detect never-retrieved exceptions")
+@WAYS
 def test_an_exception_in_data_received_is_reported_and_ends_the_connection(
-    loop: Loop, patience: Patience, watch: Any
+    loop: Loop, patience: Patience, watch: Any, way: str
 ) -> None:
     """An exception in data_received() is given to the exception handler and ends that connection; the loop goes on.
 
     If this fails: look for an exception swallowed at the border of a foreign function, or one that stops the loop.
     """
     watch.allow("reported")
+    watch.reported.clear()
     error = LookupError("in data_received()")
-    with connected(loop, Reacts("data_received", raising(error))) as (_, protocol, peer):
+    with joined(loop, patience, way, Reacts("data_received", raising(error))) as (_, protocol, peer):
         peer.sendall(b"x")
         until_lost(loop, patience, protocol)
         assert [context["exception"] for context in watch.reported] == [error]

@@ -13,7 +13,7 @@ from conformance.kit.peers import drive, receive_all, receive_exactly
 from conformance.kit.protocols import Events
 from conformance.kit.refusals import refused
 from conformance.kit.threads import in_thread
-from conformance.kit.transports import BIG, connected, until_lost
+from conformance.kit.transports import BIG, until_lost
 from conformance.kit.ways import WAYS, joined
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -27,6 +27,11 @@ class Word(bytes):
 def wide(data: bytes) -> memoryview:
     """The same bytes, two to an item."""
     return memoryview(data).cast("H")
+
+
+def part(data: bytes) -> memoryview:
+    """The same bytes, in the midst of others."""
+    return memoryview(bytearray(b"<<" + data + b">>"))[2:-2]
 
 
 @requirement("tcp.write-does-not-block", MUST, cite="asyncio-protocol: WriteTransport.write")
@@ -44,36 +49,53 @@ def test_write_buffers_what_the_kernel_does_not_take(loop: Loop, patience: Patie
 
 
 @requirement("tcp.write-accepts-buffers", MUST, cite="PEP 3156: Bidirectional Stream Transports")
-@each("kind", [bytes, bytearray, memoryview, Word, wide])
+@each("kind", [bytes, bytearray, memoryview, Word, wide, part])
 @WAYS
 def test_write_takes_bytes_like_objects(loop: Loop, patience: Patience, way: str, kind: Callable[[bytes], Any]) -> None:
     """write() accepts bytes, bytearray and memoryview objects, of a subclass or of wider items, too.
 
-    If this fails: look for a fast path that knows only bytes, or takes len() of a buffer for its size.
+    If this fails: look for a fast path that knows only bytes, takes len() of a buffer for its size, or begins where the
+    memory of a view does.
     """
     with joined(loop, patience, way) as (transport, _, peer):
         transport.write(kind(b"like bytes"))
         assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 10))) == b"like bytes"
 
 
+@requirement("tcp.wide-items-buffered", MUST, cite=("asyncio-protocol: WriteTransport.write", "gh-135862"))
+@WAYS
+def test_a_view_of_wide_items_is_buffered_whole(loop: Loop, patience: Patience, way: str) -> None:
+    """write() buffers what the kernel does not take, also of a memoryview whose items have several bytes.
+
+    If this fails: look for a rest that is cut out by items where bytes were counted.
+    """
+    with joined(loop, patience, way) as (transport, _, peer):
+        transport.write(wide(BIG))
+        transport.write(wide(b"behind"))
+        expected = BIG + b"behind"
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, len(expected)))) == expected
+
+
 @requirement("tcp.write-rejects-text", SHOULD, cite="asyncio-protocol: WriteTransport.write")
 @each("data", ["text", 5, [1, 2], None])
-def test_write_refuses_what_is_no_buffer(loop: Loop, data: Any) -> None:
+@WAYS
+def test_write_refuses_what_is_no_buffer(loop: Loop, patience: Patience, data: Any, way: str) -> None:
     """write() raises an exception for what is not bytes-like.
 
     If this fails: look for an implicit encode(), or for an error that surfaces later and elsewhere.
     """
-    with connected(loop) as (transport, _, _), refused():
+    with joined(loop, patience, way) as (transport, _, _), refused():
         transport.write(data)
 
 
 @requirement("tcp.write-of-nothing", SHOULD, cite="asyncio-protocol: WriteTransport.write")
-def test_writing_nothing_changes_nothing(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_writing_nothing_changes_nothing(loop: Loop, patience: Patience, way: str) -> None:
     """write(b"") sends nothing, and does not end the connection; nor does an empty buffer of another kind.
 
     If this fails: look for a zero-length send, which some systems and TLS layers take for the end of the stream.
     """
-    with connected(loop) as (transport, protocol, peer):
+    with joined(loop, patience, way) as (transport, protocol, peer):
         transport.write(b"")
         transport.write(b"x")
         for nothing in (b"", bytearray(), memoryview(b"")):
@@ -83,12 +105,13 @@ def test_writing_nothing_changes_nothing(loop: Loop, patience: Patience) -> None
 
 
 @requirement("tcp.buffered-data-is-copied", SHOULD, cite="gh-91166")
-def test_a_bytearray_may_be_changed_after_write(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_a_bytearray_may_be_changed_after_write(loop: Loop, patience: Patience, way: str) -> None:
     """A bytearray may be changed as soon as write() or writelines() has returned: what was written is what it held.
 
     If this fails: look for a zero-copy buffer that keeps a reference to mutable memory, perhaps behind other data.
     """
-    with connected(loop) as (transport, _, peer):
+    with joined(loop, patience, way) as (transport, _, peer):
         data, behind, line = bytearray(BIG), bytearray(b"behind"), bytearray(b"in a line")
         transport.write(data)
         transport.write(behind)
@@ -100,12 +123,13 @@ def test_a_bytearray_may_be_changed_after_write(loop: Loop, patience: Patience) 
 
 
 @requirement("tcp.bytearray-not-locked", SHOULD, cite="gh-91166")
-def test_a_bytearray_may_be_resized_after_write(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_a_bytearray_may_be_resized_after_write(loop: Loop, patience: Patience, way: str) -> None:
     """A bytearray that was written may be resized: the transport holds no export of it.
 
     If this fails: look for a memoryview over the caller's bytearray that outlives write().
     """
-    with connected(loop) as (transport, _, peer):
+    with joined(loop, patience, way) as (transport, _, peer):
         data = bytearray(BIG)
         transport.write(data)
         data.clear()
@@ -130,14 +154,15 @@ def test_writelines_writes_every_piece_in_order(
 
 
 @requirement("tcp.writelines-many-pieces", SHOULD, cite=("gh-91166", "gh-103462"))
-def test_writelines_takes_more_pieces_than_one_system_call(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_writelines_takes_more_pieces_than_one_system_call(loop: Loop, patience: Patience, way: str) -> None:
     """writelines() writes any number of pieces, of any size, whether data still waits in the buffer or not.
 
     If this fails: look for a vectored write limited to IOV_MAX, or one whose partial result is not resumed.
     """
     pieces = [bytes([number % 251]) * (number % 97) for number in range(5000)]
     expected = BIG + b"a few" + b"".join(pieces)
-    with connected(loop) as (transport, _, peer):
+    with joined(loop, patience, way) as (transport, _, peer):
         transport.writelines([BIG, b"the rest"])
         helper = in_thread(lambda: receive_exactly(peer, len(BIG) + 8))
         assert drive(loop, patience, helper) == BIG + b"the rest"
@@ -199,10 +224,23 @@ def test_a_tcp_transport_can_write_eof(loop: Loop, patience: Patience, way: str)
         assert transport.can_write_eof() is True
 
 
+@requirement("tcp.write-returns-none", MUST, cite="PEP 3156: Bidirectional Stream Transports")
+@WAYS
+def test_write_returns_none(loop: Loop, patience: Patience, way: str) -> None:
+    """write() returns None, whether the data is sent at once or buffered.
+
+    If this fails: look for the count of the system call, or for something to be awaited.
+    """
+    with joined(loop, patience, way) as (transport, _, _):
+        answers: list[object] = [transport.write(data) for data in (b"sent at once", b"", BIG, b"buffered")]
+        assert answers == [None] * 4
+
+
 @requirement("tcp.no-write-after-eof", SHOULD, cite="PEP 3156: Bidirectional Stream Transports")
 @each("method", ["write", "writelines"])
 @WAYS
 def test_writing_after_write_eof_is_an_error(loop: Loop, patience: Patience, way: str, method: str) -> None:
+def test_writing_after_write_eof_is_an_error(loop: Loop, patience: Patience, method: str, way: str) -> None:
     """After write_eof(), write() and writelines() raise an exception.
 
     If this fails: look for data accepted and dropped in silence after the writing half was closed.
@@ -214,12 +252,13 @@ def test_writing_after_write_eof_is_an_error(loop: Loop, patience: Patience, way
 
 
 @requirement("tcp.write-after-loss-is-quiet", SHOULD, cite="asyncio-protocol: WriteTransport.write")
-def test_writing_to_a_lost_connection_does_not_raise(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_writing_to_a_lost_connection_does_not_raise(loop: Loop, patience: Patience, way: str) -> None:
     """write() after the connection was lost does not raise: the protocol may not have heard of it yet.
 
     If this fails: look for a closed socket that write() touches.
     """
-    with connected(loop) as (transport, protocol, _):
+    with joined(loop, patience, way) as (transport, protocol, _):
         transport.abort()
         transport.write(b"nobody")
         until_lost(loop, patience, protocol)
@@ -229,7 +268,8 @@ def test_writing_to_a_lost_connection_does_not_raise(loop: Loop, patience: Patie
 
 
 @requirement("tcp.echo-under-turns", MUST, cite="PEP 3156: Stream Protocols")
-def test_a_conversation_of_many_small_messages_keeps_its_order(loop: Loop, patience: Patience) -> None:
+@WAYS
+def test_a_conversation_of_many_small_messages_keeps_its_order(loop: Loop, patience: Patience, way: str) -> None:
     """Writes made inside data_received() leave in the order in which they were made.
 
     If this fails: look for writes that are posted to another queue than those made outside callbacks.
@@ -250,7 +290,7 @@ def test_a_conversation_of_many_small_messages_keeps_its_order(loop: Loop, patie
         peer.sendall(b"".join(messages))
         assert receive_exactly(peer, 800) == b"".join(messages)
 
-    with connected(loop, Echo()) as (_, _, peer):
+    with joined(loop, patience, way, Echo()) as (_, _, peer):
         drive(loop, patience, in_thread(converse))
 
 

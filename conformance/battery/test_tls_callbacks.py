@@ -68,13 +68,15 @@ def test_closing_tls_where_it_is_read(loop: Loop, patience: Patience, side: str)
 
 
 @requirement("tls.reset", MUST, cite="asyncio-protocol: BaseProtocol.connection_lost")
+@each("data", [b"", 2 * BIG], ids=["nothing-waits", "data-waits"])
 @SIDES
-def test_a_reset_of_a_tls_connection_is_an_error(loop: Loop, patience: Patience, side: str) -> None:
+def test_a_reset_of_a_tls_connection_is_an_error(loop: Loop, patience: Patience, side: str, data: bytes) -> None:
     """connection_lost() of a TLS connection gets an exception when the connection was aborted by the other side.
 
     If this fails: look for an error of the connection beneath that is taken for its end.
     """
-    with secured(loop, patience, side) as (_, protocol, peer):
+    with secured(loop, patience, side) as (transport, protocol, peer):
+        transport.write(data)
         reset(peer)
         until_lost(loop, patience, protocol)
         # A Unix socket cannot be reset: its end without a goodbye may be one.

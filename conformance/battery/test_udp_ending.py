@@ -301,3 +301,17 @@ def test_unknown_extra_information_of_an_endpoint_is_the_default(loop: Loop) -> 
         assert transport.get_extra_info("no such thing", marker) is marker
         assert transport.get_extra_info(name="no such thing", default=marker) is marker
         assert [transport.get_extra_info("no such thing", false) for false in (0, "", ())] == [0, "", ()]
+
+
+@requirement("udp.extra-info-closed", SHOULD, cite=INFO)
+def test_a_closed_endpoint_can_be_asked(loop: Loop, patience: Patience) -> None:
+    """get_extra_info() of an endpoint raises nothing when it is closed: it gives what is known, or the default.
+
+    If this fails: look for a question to a socket that is gone.
+    """
+    with endpoint(loop) as (transport, protocol):
+        transport.close()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        for name in ("socket", "sockname", "peername"):
+            transport.get_extra_info(name)
+        assert transport.get_extra_info("no such thing", "default") == "default"

@@ -166,6 +166,12 @@ def test_an_endpoint_may_be_of_ipv6(loop: Loop, patience: Patience) -> None:
         assert protocol.received == [(b"x", peer.getsockname())]
         transport.sendto(b"answer", protocol.received[0][1])
         assert arrival(loop, patience, peer)[0] == b"answer"
+        name = peer.getsockname()
+        with endpoint(loop, local_addr=("::1", 0), remote_addr=name[:2]) as (transport, protocol):
+            assert transport.get_extra_info("peername") == name
+            peer.sendto(b"y", transport.get_extra_info("sockname"))
+            patience.run_until(loop, lambda: protocol.received, "the datagram of the peer that it is connected to")
+            assert protocol.received == [(b"y", name)]
 
 
 @requirement("udp.family", MUST, cite=ENDPOINT)

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
-from conformance.kit.datagrams import HERE, blocked_endpoint, endpoint, receive_after_filler, refusing_peer, udp_peer
+from conformance.kit.datagrams import (
+    HERE,
+    arrival,
+    blocked_endpoint,
+    endpoint,
+    receive_after_filler,
+    refusing_peer,
+    udp_peer,
+)
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import Datagrams
 from conformance.kit.threads import in_thread
@@ -34,6 +43,34 @@ def test_protocols_of_an_endpoint_may_be_false(loop: Loop, patience: Patience) -
         patience.run_until(loop, lambda: given.received, "the datagram")
     transport.close()
     patience.run_until(loop, lambda: given.lost, "connection_lost()")
+
+
+@requirement("udp.plain-protocol", MUST, cite="asyncio-protocol: UDP Echo Server")
+def test_a_protocol_of_an_endpoint_may_be_of_a_class_of_its_own(loop: Loop, patience: Patience) -> None:
+    """The protocol of an endpoint need not be derived from asyncio.DatagramProtocol: the documentation's is not.
+
+    If this fails: look for a check of the class where the methods are what is called.
+    """
+    lost: list[BaseException | None] = []
+
+    class Echo:
+        def connection_made(self, transport: Any) -> None:
+            self.transport = transport
+
+        def datagram_received(self, data: bytes, addr: Any) -> None:
+            self.transport.sendto(data, addr)
+
+        def connection_lost(self, exc: BaseException | None) -> None:
+            lost.append(exc)
+
+    opening: Any = loop.create_datagram_endpoint(Echo, local_addr=HERE)
+    transport, protocol = loop.run_until_complete(opening)
+    assert type(protocol) is Echo
+    with udp_peer() as peer:
+        peer.sendto(b"data", transport.get_extra_info("sockname"))
+        assert arrival(loop, patience, peer)[0] == b"data"
+    transport.close()
+    patience.run_until(loop, lambda: lost, "connection_lost()")
 
 
 @requirement(

@@ -162,12 +162,13 @@ def test_an_exception_in_datagram_received_is_reported(loop: Loop, patience: Pat
 def test_error_received_tells_that_a_datagram_was_not_delivered(loop: Loop, patience: Patience) -> None:
     """error_received() is called when an operation raises an OSError, as when the peer's port refuses a datagram.
 
-    If this fails: look for ECONNREFUSED that is dropped, or that ends the endpoint.
+    If this fails: look for ECONNREFUSED that is dropped, the first or a later one, or that ends the endpoint.
     """
     with refusing_peer() as nobody, endpoint(loop, remote_addr=nobody.getsockname()) as (transport, protocol):
-        transport.sendto(b"nobody is there")
-        patience.run_until(loop, lambda: protocol.errors, "error_received()")
-        assert isinstance(protocol.errors[0], ConnectionRefusedError)
+        for count in range(1, 4):
+            transport.sendto(b"nobody is there")
+            patience.run_until(loop, lambda: len(protocol.errors) == count, f"error_received() number {count}")  # noqa: B023
+            assert isinstance(protocol.errors[-1], ConnectionRefusedError)
 
 
 @requirement("udp.error-is-not-the-end", SHOULD, cite=ERROR, needs=("linux",))
@@ -177,16 +178,30 @@ def test_an_endpoint_goes_on_after_an_error(loop: Loop, patience: Patience) -> N
     If this fails: look for errors of one datagram that are treated as those of a stream.
     """
     with refusing_peer() as peer, endpoint(loop, remote_addr=peer.getsockname()) as (transport, protocol):
-        transport.sendto(b"nobody is there")
-        patience.run_until(loop, lambda: protocol.errors, "error_received()")
-        turn(loop, 3)
-        assert not transport.is_closing()
+        for count in range(1, 4):
+            transport.sendto(b"nobody is there")
+            patience.run_until(loop, lambda: len(protocol.errors) == count, "error_received()")  # noqa: B023
+            turn(loop, 3)
+            assert not transport.is_closing()
         peer.connect(transport.get_extra_info("sockname"))
         transport.sendto(b"anybody?")
         assert arrival(loop, patience, peer)[0] == b"anybody?"
         peer.send(b"yes")
         patience.run_until(loop, lambda: protocol.received, "the answer")
         assert "connection_lost" not in protocol.names
+        transport.close()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert protocol.lost == [None]
+
+
+def _refusal(data: bytes, address: Any) -> int | None:
+    """The number of the error that the system answers such a datagram with."""
+    with udp_peer() as plain:
+        try:
+            plain.sendto(data, address)
+        except OSError as error:
+            return error.errno
+    return None
 
 
 @requirement("udp.error-of-sending", MUST, cite=ERROR)
@@ -196,13 +211,14 @@ def test_error_received_gets_the_errors_of_sendto(loop: Loop, patience: Patience
 
     The others are sent to a port that there is not, and to the broadcast address, which was not allowed.
 
-    If this fails: look for an error that comes out of sendto(), or closes the transport.
+    If this fails: look for an error that comes out of sendto(), or closes the transport, or is another one.
     """
     data, addr = refused
     with udp_peer() as peer, endpoint(loop) as (transport, protocol):
         transport.sendto(data, addr or peer.getsockname())
         patience.run_until(loop, lambda: protocol.errors, "error_received()")
         assert isinstance(protocol.errors[0], OSError)
+        assert protocol.errors[0].errno == _refusal(data, addr or peer.getsockname())
         transport.sendto(b"shorter", peer.getsockname())
         assert arrival(loop, patience, peer)[0] == b"shorter"
 

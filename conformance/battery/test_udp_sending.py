@@ -136,6 +136,9 @@ def test_sendto_returns_none(loop: Loop) -> None:
     with udp_peer() as peer, endpoint(loop) as (transport, _):
         answer: object = transport.sendto(b"data", peer.getsockname())
         assert answer is None
+    with udp_peer() as peer, endpoint(loop, remote_addr=peer.getsockname()) as (transport, _):
+        answer = transport.sendto(b"data")
+        assert answer is None
 
 
 @requirement("udp.sendto-accepts-buffers", SHOULD, cite=SENDTO)
@@ -173,16 +176,27 @@ def test_sendto_rejects_what_is_no_bytes(loop: Loop, patience: Patience, data: A
         assert arrival(loop, patience, peer)[0] == b"next"
 
 
-@requirement("udp.sendto-empty", MUST, cite=SENDTO, since="3.13")
-def test_sendto_sends_empty_datagrams(loop: Loop, patience: Patience) -> None:
+@requirement("udp.sendto-empty", MUST, cite=SENDTO, since="3.13", needs=("unix",))
+def test_sendto_sends_empty_datagrams(loop: Loop, patience: Patience, tmp_path: Path) -> None:
     """sendto() can be called with an empty bytes object to send a zero-length datagram.
 
-    If this fails: look for the shortcut for nothing to write, which is right for streams only.
+    If this fails: look for the shortcut for nothing to write, which is right for streams only; for an endpoint that is
+    connected, or whose datagrams wait, too.
     """
     with udp_peer() as peer, endpoint(loop) as (transport, _):
         transport.sendto(b"", peer.getsockname())
         transport.sendto(b"next", peer.getsockname())
         assert [arrival(loop, patience, peer)[0] for _ in range(2)] == [b"", b"next"]
+    with udp_peer() as peer, endpoint(loop, remote_addr=peer.getsockname()) as (transport, _):
+        transport.sendto(b"")
+        transport.sendto(b"next")
+        assert [arrival(loop, patience, peer)[0] for _ in range(2)] == [b"", b"next"]
+    with blocked_endpoint(loop, tmp_path) as (transport, _, peer):
+        for data in (b"one", b"", b"next"):
+            transport.sendto(data)
+        receiving = in_thread(lambda: receive_after_filler(peer, 3))
+        patience.run_until(loop, lambda: not receiving.is_alive(), "the arrival of the buffered datagrams")
+        assert receiving.result() == [b"one", b"", b"next"]
 
 
 @requirement("udp.sendto-boundaries", MUST, cite=SENDTO)

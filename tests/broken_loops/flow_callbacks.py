@@ -229,3 +229,13 @@ class ForgetsErrorsOfWhatIsClosing(OverStreams):
         def close(self) -> None:
             self.errors_are_late = True
             super().close()
+
+
+@breaks("flow.failing-pause")
+class FailedPausesAreNone(OverStreams):
+    """A protocol whose pause_writing() raises is not told to go on later."""
+
+    class Stream(StreamTransport):
+        def _report(self, exc: BaseException, message: str) -> None:
+            super()._report(exc, message)
+            self._flow.paused = False

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
+import sys
 import time
 from collections.abc import Callable
 from heapq import heappop
@@ -14,6 +16,7 @@ from reference_loop.streams import StreamTransport
 from reference_loop.timers import Timers
 from tests.broken_loops import breaks
 from tests.broken_loops.over_streams import OverStreams
+from tests.broken_loops.tcp_ways import OverUnix
 from tests.broken_loops.tls_connections import TampersWithTls
 
 Stock = asyncio.SelectorEventLoop
@@ -113,3 +116,49 @@ class RunsTimersUntilNoneIsDue(EventLoop):
     def __init__(self) -> None:
         super().__init__()
         self._timers = _Draining()
+
+
+@breaks("tcp.end-inside-except")
+class EndsForTheCallersReason(OverStreams):
+    """connection_lost() gets the exception that is being handled where abort() is called."""
+
+    class Stream(StreamTransport):
+        def abort(self) -> None:
+            self._force_close(sys.exc_info()[1])
+
+
+@breaks("tcp.end-inside-except")
+class ClosesForTheCallersReason(OverUnix):
+    """connection_lost() of a Unix socket gets the exception that is being handled where close() is called."""
+
+    class Stream(StreamTransport):
+        def _lose(self, exc: BaseException | None) -> None:
+            super()._lose(exc or sys.exc_info()[1])
+
+
+@breaks("tcp.stopped-by-another")
+class ReadsAllThatIsReadable(OverStreams):
+    """All connections that are readable at a time are read, whatever the protocol of the first does to the others."""
+
+    class Stream(StreamTransport):
+        def _read_ready(self) -> None:
+            others = [other for other in self._loop._transports.values() if other is not self and _is_readable(other)]
+            super()._read_ready()
+            for other in others:
+                if (other._paused or other._closing) and other._sock is not None and not other._at_eof:
+                    other._protocol.data_received(other._sock.recv(100))
+
+
+def _is_readable(transport: Any) -> bool:
+    return transport._reading and bool(select.select([transport._fd], [], [], 0)[0])
+
+
+@breaks("tcp.unread-when-made")
+class ReadsWhenItIsMade(OverStreams):
+    """Reading starts behind connection_made(), also if that has closed the transport and something is to be flushed."""
+
+    class Stream(StreamTransport):
+        def _begin(self, waiter: Any) -> None:
+            super()._begin(waiter)
+            if self._closing and not self._lost and self._sock is not None:
+                self._protocol.data_received(self._sock.recv(100))

@@ -207,3 +207,13 @@ class KeepsOnePiece(OverStreams):
             while len(self._buffer) > 1:
                 self._buffer_size -= len(self._buffer.pop())
             super().write_eof()
+
+
+@breaks("tcp.eof-not-again")
+class ResumesToTheEnd(OverStreams):
+    """resume_reading() after the end of the stream watches the descriptor again, and the end is told again."""
+
+    class Stream(StreamTransport):
+        def resume_reading(self) -> None:
+            self._at_eof = False
+            super().resume_reading()

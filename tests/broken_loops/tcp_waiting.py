@@ -180,3 +180,13 @@ class AddressesArePairs(OverStreams):
                 if isinstance(self._extra[name], tuple):
                     self._extra[name] = self._extra[name][:2]
             super()._begin(waiter)
+
+
+@breaks("tcp.write-returns-none")
+class AnswersWhatWaits(OverStreams):
+    """write() returns how many bytes it has buffered, if any."""
+
+    class Stream(StreamTransport):
+        def write(self, data: Any) -> Any:
+            super().write(data)
+            return self._buffer_size or None

@@ -187,3 +187,14 @@ class EndsTwiceAfterItHasResumed(OverDatagrams):
             super()._write_ready()
             if self._closing and self._lost and not self._buffer and self._protocol is not None:
                 self._call_connection_lost(None)
+
+
+@breaks("udp.extra-info-closed")
+class ClosedEndpointsKnowNothing(OverDatagrams):
+    """get_extra_info() of an endpoint that is closed raises an exception."""
+
+    class Endpoint(DatagramTransport):
+        def get_extra_info(self, name: str, default: Any = None) -> Any:
+            if self._sock is None:
+                raise OSError("the socket is closed")
+            return super().get_extra_info(name, default)

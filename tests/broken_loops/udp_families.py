@@ -86,3 +86,14 @@ class TriesOneRemoteAddress(_TakesTheFirst):
     """Of the addresses that remote_addr stands for only the first is tried."""
 
     side = "remote_addr"
+@breaks("udp.ipv6")
+class PeersOfIpv6ArePairs(OverDatagrams):
+    """datagram_received() of an endpoint that is connected gets the first two items of an address."""
+
+    class Endpoint(DatagramTransport):
+        def _read_ready(self) -> None:
+            received = self._protocol.datagram_received
+            if self._connected:
+                self._protocol.datagram_received = lambda data, addr: received(data, addr[:2])
+            super()._read_ready()
+            self._protocol.datagram_received = received

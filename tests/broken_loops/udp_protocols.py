@@ -93,3 +93,17 @@ class HeadersCostNothing(OverDatagrams):
     class Endpoint(DatagramTransport):
         def get_write_buffer_size(self) -> int:
             return sum(len(data) for data, _ in self._buffer)
+
+
+@breaks("udp.plain-protocol")
+class EndpointsAskForTheClass(EventLoop):
+    """The protocol of an endpoint has to be an asyncio.BaseProtocol."""
+
+    async def create_datagram_endpoint(self, protocol_factory: Callable[[], Any], *args: Any, **how: Any) -> Any:
+        def checked() -> Any:
+            protocol = protocol_factory()
+            if not isinstance(protocol, asyncio.BaseProtocol):
+                raise TypeError("a protocol is expected")
+            return protocol
+
+        return await super().create_datagram_endpoint(checked, *args, **how)

@@ -270,3 +270,15 @@ class NothingEndsAConnectedEndpoint(_Reads):
                 self.close()
                 return None
             return data
+
+
+@breaks("udp.error-of-sending")
+class ErrorsHaveNoNumber(OverDatagrams):
+    """error_received() gets an OSError that says in words only what was the matter."""
+
+    class Endpoint(DatagramTransport):
+        def sendto(self, data: Any, addr: Any = None) -> None:
+            tell = self._protocol.error_received
+            self._protocol.error_received = lambda exc: tell(OSError(str(exc)))
+            super().sendto(data, addr)
+            self._protocol.error_received = tell

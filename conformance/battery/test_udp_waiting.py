@@ -1,0 +1,146 @@
+"""Chapter udp: datagrams that wait for room: those that cannot be sent, and an endpoint that closes meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from conformance.kit.cases import each
+from conformance.kit.datagrams import blocked_endpoint, receive_after_filler
+from conformance.kit.patience import Patience, turn
+from conformance.kit.protocols import Datagrams
+from conformance.kit.threads import in_thread
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+CLOSE = "asyncio-protocol: BaseTransport.close"
+ERROR = "asyncio-protocol: DatagramProtocol.error_received"
+SENDTO = "asyncio-protocol: DatagramTransport.sendto"
+RESUME = "asyncio-protocol: BaseProtocol.resume_writing"
+
+
+@requirement(
+    "udp.error-among-buffered", MUST, cite=(ERROR, "asyncio-protocol: DatagramTransport.sendto"), needs=("linux",)
+)
+def test_the_error_of_one_datagram_keeps_no_other_back(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """If one of the datagrams that wait cannot be sent, error_received() is called for it, and the others are sent.
+
+    If this fails: look for a buffer that is thrown away at the first error, or not looked at again.
+    """
+    with blocked_endpoint(loop, tmp_path) as (transport, protocol, peer):
+        transport.sendto(b"one")
+        transport.sendto(bytes(1 << 24))  # longer than any buffer
+        transport.sendto(b"two")
+        transport.sendto(b"three")
+        receiving = in_thread(lambda: receive_after_filler(peer, 3))
+        patience.run_until(loop, lambda: not receiving.is_alive(), "the arrival of the others")
+        assert receiving.result() == [b"one", b"two", b"three"]
+        assert [type(error) for error in protocol.errors] == [OSError]
+        assert not transport.is_closing()
+
+
+@requirement("udp.close-flushes-errors", SHOULD, cite=(CLOSE, ERROR), needs=("linux",))
+def test_what_cannot_be_sent_does_not_keep_a_closing_endpoint(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """A closing endpoint whose datagrams cannot be sent tells error_received(); connection_lost() gets None.
+
+    If this fails: look for an error that ends the endpoint while it closes, or that keeps it waiting for ever.
+    """
+    with blocked_endpoint(loop, tmp_path) as (transport, protocol, peer):
+        transport.sendto(b"one")
+        transport.sendto(b"two")
+        transport.close()
+        turn(loop, 3)
+        assert not protocol.lost
+        peer.close()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        turn(loop, 3)
+        assert protocol.lost == [None]
+        assert all(isinstance(error, OSError) for error in protocol.errors)
+        assert len(protocol.errors) == 2
+
+
+@requirement("udp.close-receives-nothing", MUST, cite=CLOSE, needs=("unix",))
+def test_an_endpoint_that_flushes_receives_nothing(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """No more data will be received after close(), also while datagrams wait to be sent.
+
+    If this fails: look for reading that ends when the buffer is empty.
+    """
+    with blocked_endpoint(loop, tmp_path) as (transport, protocol, peer):
+        transport.sendto(b"waits")
+        peer.send(b"came before")
+        transport.close()
+        peer.send(b"came after")
+        turn(loop, 10)
+        assert not protocol.lost
+        receiving = in_thread(lambda: receive_after_filler(peer, 1))
+        patience.run_until(loop, lambda: protocol.lost and not receiving.is_alive(), "the end")
+        assert protocol.received == []
+        assert protocol.lost == [None]
+
+
+@requirement("udp.resume-after-errors", SHOULD, cite=(RESUME, ERROR), needs=("linux",))
+def test_a_buffer_that_errors_have_emptied_resumes(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """A paused protocol is told to go on when its datagrams are gone, also if none of them could be sent.
+
+    If this fails: look for a way out of the buffer that ends at an error.
+    """
+    with blocked_endpoint(loop, tmp_path) as (transport, protocol, peer):
+        for _ in range(200):
+            transport.sendto(bytes(1000))
+        patience.run_until(loop, lambda: "pause_writing" in protocol.names, "pause_writing()")
+        peer.close()
+        patience.run_until(loop, lambda: "resume_writing" in protocol.names, "resume_writing()")
+        assert protocol.names.count("pause_writing") == 1
+        assert not transport.is_closing()
+
+
+@requirement("udp.resume-at-low", SHOULD, cite=RESUME, needs=("unix",))
+def test_datagrams_resume_at_the_low_watermark(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """resume_writing() of an endpoint is called when its buffer has drained to the low watermark, and not before.
+
+    If this fails: look for a resume at the first datagram that leaves.
+    """
+    sizes: list[int] = []
+
+    class Measures(Datagrams):
+        def resume_writing(self) -> None:
+            super().resume_writing()
+            sizes.append(self.transport.get_write_buffer_size())
+
+    with blocked_endpoint(loop, tmp_path, Measures()) as (transport, _, peer):
+        for _ in range(200):
+            transport.sendto(bytes(1000))
+        receiving = in_thread(lambda: receive_after_filler(peer, 200))
+        patience.run_until(loop, lambda: not receiving.is_alive() and sizes, "resume_writing()")
+        assert len(sizes) == 1
+        assert sizes[0] <= transport.get_write_buffer_limits()[0]
+
+
+@requirement(
+    "udp.end-inside-pause", SHOULD, cite=(CLOSE, "asyncio-protocol: BaseProtocol.pause_writing"), needs=("unix",)
+)
+@each("how", ["close", "abort"])
+def test_an_endpoint_may_be_ended_where_it_pauses(loop: Loop, patience: Patience, tmp_path: Path, how: str) -> None:
+    """A protocol may close or abort its endpoint inside pause_writing(): it ends, once.
+
+    If this fails: look for a datagram that is added to the buffer of an endpoint that has ended meanwhile.
+    """
+
+    class Ends(Datagrams):
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            getattr(self.transport, how)()
+
+    (tmp_path / how).mkdir()
+    with blocked_endpoint(loop, tmp_path / how, Ends()) as (transport, protocol, peer):
+        count = 0
+        while "pause_writing" not in protocol.names:
+            transport.sendto(bytes(1000))
+            count += 1
+        if how == "close":
+            receiving = in_thread(lambda: receive_after_filler(peer, count))
+            patience.run_until(loop, lambda: not receiving.is_alive(), "the arrival of the buffered datagrams")
+            assert len(receiving.result()) == count
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        turn(loop, 3)
+        assert protocol.lost == [None]

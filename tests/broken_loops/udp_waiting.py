@@ -1,0 +1,84 @@
+"""Broken loops of the chapter `udp`: endpoints that give up what waits, or go on reading until it is sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reference_loop.datagrams import DatagramTransport
+from tests.broken_loops import breaks
+from tests.broken_loops.udp_sending import OverDatagrams
+
+
+@breaks("udp.error-among-buffered")
+class OneErrorForAll(OverDatagrams):
+    """What waits behind a datagram that cannot be sent is dropped."""
+
+    class Endpoint(DatagramTransport):
+        def _tell_error(self, error: OSError) -> None:
+            super()._tell_error(error)
+            self._drop_buffer()
+
+
+@breaks("udp.close-flushes-errors")
+class ErrorsEndWhatCloses(OverDatagrams):
+    """connection_lost() of an endpoint that is closing gets the error of a datagram that could not be sent."""
+
+    class Endpoint(DatagramTransport):
+        def _tell_error(self, error: OSError) -> None:
+            super()._tell_error(error)
+            if self._closing:
+                self._force_close(error)
+
+
+@breaks("udp.close-receives-nothing")
+class ReadsUntilAllIsSent(OverDatagrams):
+    """A closing endpoint that has something to send receives until it is sent."""
+
+    class Endpoint(DatagramTransport):
+        def close(self) -> None:
+            if self._buffer:
+                self._closing = True
+            else:
+                super().close()
+
+        def _call_connection_lost(self, exc: Any) -> None:
+            self._stop_reading()
+            super()._call_connection_lost(exc)
+
+
+@breaks("udp.resume-after-errors")
+class ErrorsResumeNobody(OverDatagrams):
+    """A protocol whose datagrams could not be sent is not told to go on."""
+
+    class Endpoint(DatagramTransport):
+        def _tell_error(self, error: OSError) -> None:
+            super()._tell_error(error)
+            self._flow.paused = False
+
+
+@breaks("udp.resume-at-low")
+class ResumesAtOnce(OverDatagrams):
+    """resume_writing() of an endpoint is called when the first of the datagrams that wait are sent."""
+
+    class Endpoint(DatagramTransport):
+        def _buffer_shrank(self) -> None:
+            if self._flow.paused:
+                self._flow.paused = False
+                self._tell("resume_writing")
+
+
+@breaks("udp.end-inside-pause")
+class CannotEndWhereItPauses(OverDatagrams):
+    """abort() inside pause_writing() of an endpoint does nothing."""
+
+    class Endpoint(DatagramTransport):
+        telling = False
+
+        def _tell(self, method: str) -> None:
+            self.telling = True
+            super()._tell(method)
+            self.telling = False
+
+        def abort(self) -> None:
+            if not self.telling:
+                super().abort()
