@@ -11,12 +11,10 @@ from conformance.kit.connections import opened
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, is_stopped, receive_all, reset, tcp_pair
 from conformance.kit.protocols import Events, Reacts
-from conformance.kit.ways import WAYS, joined
-from conformance.requirement import MUST, SHOULD, requirement
 from conformance.kit.threads import in_thread
 from conformance.kit.transports import BIG
 from conformance.kit.ways import TCP_WAYS, WAYS, joined
-from conformance.requirement import MUST, requirement
+from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 PAUSE = "asyncio-protocol: ReadTransport.pause_reading"
@@ -153,6 +151,8 @@ def test_resuming_does_not_receive_by_itself(loop: Loop, patience: Patience, way
         loop.call_soon(resume)
         patience.run_until(loop, lambda: protocol.received == b"data", "the data")
         assert seen == [b""]
+
+
 @requirement("flow.pause-outlasts-writing", MUST, cite=(PAUSE, RESUME))
 @WAYS
 def test_a_pause_of_reading_outlasts_writing(loop: Loop, patience: Patience, way: str) -> None:

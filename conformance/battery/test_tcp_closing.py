@@ -144,7 +144,6 @@ def test_nothing_is_called_after_connection_lost(loop: Loop, patience: Patience,
 @each("method", ["close", "abort"])
 @WAYS
 def test_connection_lost_is_not_called_inside_close(loop: Loop, patience: Patience, way: str, method: str) -> None:
-def test_connection_lost_is_not_called_inside_close(loop: Loop, patience: Patience, method: str, way: str) -> None:
     """connection_lost() is called from the loop, not from inside close() or abort().
 
     If this fails: look for a callback delivered on the caller's stack, whose own state is half done.

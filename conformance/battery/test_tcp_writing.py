@@ -224,23 +224,10 @@ def test_a_tcp_transport_can_write_eof(loop: Loop, patience: Patience, way: str)
         assert transport.can_write_eof() is True
 
 
-@requirement("tcp.write-returns-none", MUST, cite="PEP 3156: Bidirectional Stream Transports")
-@WAYS
-def test_write_returns_none(loop: Loop, patience: Patience, way: str) -> None:
-    """write() returns None, whether the data is sent at once or buffered.
-
-    If this fails: look for the count of the system call, or for something to be awaited.
-    """
-    with joined(loop, patience, way) as (transport, _, _):
-        answers: list[object] = [transport.write(data) for data in (b"sent at once", b"", BIG, b"buffered")]
-        assert answers == [None] * 4
-
-
 @requirement("tcp.no-write-after-eof", SHOULD, cite="PEP 3156: Bidirectional Stream Transports")
 @each("method", ["write", "writelines"])
 @WAYS
 def test_writing_after_write_eof_is_an_error(loop: Loop, patience: Patience, way: str, method: str) -> None:
-def test_writing_after_write_eof_is_an_error(loop: Loop, patience: Patience, method: str, way: str) -> None:
     """After write_eof(), write() and writelines() raise an exception.
 
     If this fails: look for data accepted and dropped in silence after the writing half was closed.

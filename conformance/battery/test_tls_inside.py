@@ -119,18 +119,6 @@ def test_closing_inside_pause_writing(loop: Loop, patience: Patience, side: str)
         assert protocol.reason is None
 
 
-@requirement("tls.write-returns-none", MUST, cite="PEP 3156: Bidirectional Stream Transports")
-@SIDES
-def test_write_returns_none(loop: Loop, patience: Patience, side: str) -> None:
-    """write() of a TLS transport returns None.
-
-    If this fails: look for the count of the TLS object.
-    """
-    with secured(loop, patience, side) as (transport, _, _):
-        answers: list[object] = [transport.write(data) for data in (b"sent at once", b"", BIG, b"buffered")]
-        assert answers == [None] * 4
-
-
 @requirement("tls.methods-by-name", SHOULD, cite="asyncio-protocol: §Transports")
 @SIDES
 def test_the_methods_of_a_tls_transport_take_arguments_by_name(loop: Loop, patience: Patience, side: str) -> None:

@@ -86,6 +86,8 @@ class TriesOneRemoteAddress(_TakesTheFirst):
     """Of the addresses that remote_addr stands for only the first is tried."""
 
     side = "remote_addr"
+
+
 @breaks("udp.ipv6")
 class PeersOfIpv6ArePairs(OverDatagrams):
     """datagram_received() of an endpoint that is connected gets the first two items of an address."""
