@@ -1,0 +1,69 @@
+"""Chapter pipes: several pipes at once, and those of a loop in another thread."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any
+
+from conformance.kit.patience import Patience, turn
+from conformance.kit.pipes import BIG
+from conformance.kit.protocols import Events
+from conformance.kit.threads import in_thread
+from conformance.loops import Factory
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+CONNECT = ("asyncio-eventloop: loop.connect_read_pipe", "asyncio-eventloop: loop.connect_write_pipe")
+
+
+def _carried(loop: Loop, patience: Patience, count: int) -> list[bytes]:
+    """What arrives through `count` pipes between the loop and itself: each is told its number and much more."""
+    writers: list[Any] = []
+    readers: list[Any] = []
+    for _ in range(count):
+        ours, theirs = os.pipe()
+        source, target = open(ours, "rb", buffering=0), open(theirs, "wb", buffering=0)  # noqa: SIM115 (the transports own them)
+        readers.append(loop.run_until_complete(loop.connect_read_pipe(Events, source)))
+        writers.append(loop.run_until_complete(loop.connect_write_pipe(Events, target)))
+    for number, (writer, _) in enumerate(writers):
+        writer.write(b"%d" % number)
+        writer.write(BIG)
+        writer.close()
+    try:
+        patience.run_until(loop, lambda: all(protocol.lost for _, protocol in readers + writers), "the end of all")
+        turn(loop, 2)
+    finally:
+        for transport, _ in readers:
+            transport.close()
+        for transport, protocol in writers:
+            if not protocol.lost:
+                transport.abort()
+        turn(loop, 3)
+    return [bytes(protocol.received) for _, protocol in readers]
+
+
+@requirement("pipes.several", MUST, cite=CONNECT)
+def test_several_pipes_are_read_and_written_at_once(loop: Loop, patience: Patience) -> None:
+    """Each pipe has its own pair of transport and protocol, however many there are, and its data takes no other way.
+
+    If this fails: look for one slot, or one buffer, that all pipes share, or for one that is served till it is empty.
+    """
+    assert _carried(loop, patience, 6) == [b"%d" % number + BIG for number in range(6)]
+
+
+@requirement("pipes.other-thread", SHOULD, cite=(*CONNECT, "asyncio-dev: Concurrency and Multithreading"))
+def test_pipes_are_served_by_a_loop_in_another_thread(make_loop: Factory, patience: Patience) -> None:
+    """An event loop that runs in another thread than the main one reads and writes pipes, as it does there.
+
+    If this fails: look for a signal (SIGPIPE, SIGIO) or a thread that only the main thread is given.
+    """
+
+    def work() -> Any:
+        loop = make_loop()
+        try:
+            return _carried(loop, patience, 2)
+        finally:
+            loop.close()
+
+    assert in_thread(work).result(2 * patience.seconds) == [b"0" + BIG, b"1" + BIG]
