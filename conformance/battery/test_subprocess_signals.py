@@ -94,6 +94,10 @@ class _Closes(ChildEvents):
         super().process_exited()
         self.called("process_exited")
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.called("connection_lost")
+
 
 _CALLBACKS = ["connection_made", "pipe_data_received", "pipe_connection_lost", "process_exited"]
 
@@ -121,7 +125,7 @@ def test_a_callback_may_close_the_child(loop: Loop, patience: Patience, where: s
 
 
 @requirement("subprocess.error-reported", SHOULD, cite="asyncio-eventloop: loop.call_exception_handler")
-@pytest.mark.parametrize("where", ["pipe_data_received", "process_exited"])
+@pytest.mark.parametrize("where", [*_CALLBACKS[1:], "connection_lost"])
 def test_an_exception_of_a_callback_is_reported(loop: Loop, patience: Patience, watch: Any, where: str) -> None:
     """An exception of a callback of the protocol goes to the exception handler; connection_lost() is called still.
 

@@ -172,3 +172,27 @@ class ACancelledWaiterIsTheLast(TampersWithChildren):
                 raise
 
         replaced(transport, "_wait", wait)
+
+
+@breaks("subprocess.error-reported")
+class ErrorsOfTheEndAreDropped(TampersWithChildren):
+    """An exception of connection_lost() of a child's protocol is dropped."""
+
+    def tamper(self, protocol: Any) -> None:
+        def lost(told: Any, exc: Any) -> None:
+            with contextlib.suppress(Exception):
+                told(exc)
+
+        replaced(protocol, "connection_lost", lost)
+
+
+@breaks("subprocess.error-reported")
+class ErrorsOfAPipesEndAreDropped(TampersWithChildren):
+    """An exception of pipe_connection_lost() is dropped."""
+
+    def tamper(self, protocol: Any) -> None:
+        def lost(told: Any, fd: int, exc: Any) -> None:
+            with contextlib.suppress(Exception):
+                told(fd, exc)
+
+        replaced(protocol, "pipe_connection_lost", lost)

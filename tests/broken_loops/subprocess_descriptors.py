@@ -1,0 +1,60 @@
+"""Broken loops of the chapter `subprocess`: this process's own standard descriptors, given or inherited."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import Any
+
+from tests.broken_loops import breaks
+from tests.broken_loops.subprocess_keywords import Keywords, Shell
+
+
+@breaks("subprocess.own-descriptors")
+class CannotExchangeDescriptors(Keywords):
+    """Descriptors are copied one by one, over one that is needed still."""
+
+    def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
+        if kwargs.get("stdout") == 2 and kwargs.get("stderr") == 1:
+            kwargs["stderr"] = 2
+
+
+@breaks("subprocess.own-descriptors")
+class DescriptorZeroIsNothing(Keywords):
+    """stdout=0 is taken for None."""
+
+    def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
+        if "stdout" in kwargs:
+            kwargs["stdout"] = kwargs["stdout"] or None
+
+
+@breaks("subprocess.own-descriptors")
+class DescriptorOneIsTheChildsOutput(Keywords):
+    """stderr=1 is taken for STDOUT."""
+
+    def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
+        if kwargs.get("stderr") == 1:
+            kwargs["stderr"] = subprocess.STDOUT
+
+
+def _unblocked(kwargs: dict[str, Any]) -> None:
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if kwargs.get(name, subprocess.PIPE) is None:
+            os.set_blocking(number, False)
+
+
+@breaks("subprocess.inherited-block")
+class InheritedStreamsDoNotBlock(Keywords):
+    """Standard streams that a child inherits are set to non-blocking mode."""
+
+    def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
+        _unblocked(kwargs)
+
+
+@breaks("subprocess.inherited-block")
+class InheritedStreamsOfShellsDoNotBlock(Shell):
+    """Standard streams that a shell inherits are set to non-blocking mode."""
+
+    def changed(self, cmd: Any, kwargs: dict[str, Any]) -> Any:
+        _unblocked(kwargs)
+        return cmd
