@@ -1,19 +1,23 @@
-"""Chapter pipes: several pipes at once, and those of a loop in another thread."""
+"""Chapter pipes: several pipes at once, those of a loop in another thread, and those of a loop that waits."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import time
 from typing import Any
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
-from conformance.kit.pipes import BIG
-from conformance.kit.protocols import Events
+from conformance.kit.peers import drive
+from conformance.kit.pipes import BIG, reading, writing
+from conformance.kit.protocols import Events, Reacts
 from conformance.kit.threads import in_thread
 from conformance.loops import Factory
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
+RECEIVED = "asyncio-protocol: Protocol.data_received"
 CONNECT = ("asyncio-eventloop: loop.connect_read_pipe", "asyncio-eventloop: loop.connect_write_pipe")
 
 
@@ -67,3 +71,43 @@ def test_pipes_are_served_by_a_loop_in_another_thread(make_loop: Factory, patien
             loop.close()
 
     assert in_thread(work).result(2 * patience.seconds) == [b"0" + BIG, b"1" + BIG]
+
+
+def _settled(loop: Loop, patience: Patience, future: asyncio.Future[None]) -> None:
+    """Run the loop until the future is done, without anything that it would do meanwhile, but for one timer."""
+    loop.run_until_complete(asyncio.wait_for(future, patience.seconds))
+
+
+@requirement("pipes.wakes", MUST, cite=RECEIVED)
+@each("what", ["data_received", "eof_received", "connection_lost"])
+def test_a_loop_that_waits_is_woken_by_a_pipe(loop: Loop, patience: Patience, what: str) -> None:
+    """data_received() is called when some data is received: a loop that has nothing to do waits for it, and its end.
+
+    If this fails: look for pipes that are looked at when the loop goes round for another reason.
+    """
+    called = loop.create_future()
+    with reading(loop, Reacts(what, lambda _: called.set_result(None), once=True)) as (_, _, _, end):
+
+        def act() -> None:
+            time.sleep(0.003)
+            end.close() if what != "data_received" else os.write(end.number, b"data")
+
+        helper = in_thread(act)
+        _settled(loop, patience, called)
+        helper.result()
+
+
+@requirement("pipes.wakes-writer", MUST, cite="asyncio-protocol: BaseProtocol.resume_writing")
+@each("what", ["resume_writing", "connection_lost"])
+def test_a_loop_that_waits_is_woken_by_a_reader(loop: Loop, patience: Patience, what: str) -> None:
+    """resume_writing() is called when the buffer drains, and connection_lost() when the reader goes, while the loop has
+    nothing else to do.
+
+    If this fails: look for a pipe that is written to when the loop goes round for another reason.
+    """
+    called = loop.create_future()
+    with writing(loop, Reacts(what, lambda _: called.set_result(None), once=True)) as (transport, _, _, end):
+        transport.write(BIG)
+        helper = in_thread(lambda: end.read_exactly(len(BIG)) if what == "resume_writing" else end.close())
+        _settled(loop, patience, called)
+        assert drive(loop, patience, helper) in (BIG, None)

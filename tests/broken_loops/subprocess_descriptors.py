@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from typing import Any
 
 from tests.broken_loops import breaks
 from tests.broken_loops.subprocess_keywords import Keywords, Shell
+from tests.broken_loops.subprocess_transport import TampersWithChildren, replaced
 
 
 @breaks("subprocess.own-descriptors")
@@ -58,3 +60,28 @@ class InheritedStreamsOfShellsDoNotBlock(Shell):
     def changed(self, cmd: Any, kwargs: dict[str, Any]) -> Any:
         _unblocked(kwargs)
         return cmd
+
+
+@breaks("subprocess.pass-fds")
+class PassesOnForEver(Keywords):
+    """Descriptors that a child is passed become inheritable, and stay so."""
+
+    def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
+        for number in kwargs.get("pass_fds", ()):
+            os.set_inheritable(number, True)
+
+
+@breaks("subprocess.close-unread")
+class CloseReadsTheRest(TampersWithChildren):
+    """close() passes on what is in the pipes."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        pipe = transport.get_pipe_transport(2)
+
+        def close(close: Any) -> None:
+            if pipe is not None and not pipe.is_closing():
+                with contextlib.suppress(BlockingIOError):
+                    protocol.pipe_data_received(2, os.read(pipe.get_extra_info("pipe").fileno(), 100))
+            close()
+
+        replaced(transport, "close", close)

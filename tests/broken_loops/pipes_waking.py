@@ -1,0 +1,97 @@
+"""Broken loops of the chapter `pipes`: pipes that do not wake a loop which waits, and those of streams."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from typing import Any
+
+from conformance.kit.pipes import BIG
+from conformance.kit.protocols import Events
+from tests.broken_loops import breaks
+from tests.broken_loops.streams import is_stream
+from tests.broken_loops.subprocess_transport import replaced
+
+Stock = asyncio.SelectorEventLoop
+
+
+class _Looks(Stock):
+    """Looks at pipes when it goes round anyway, and does not wait for them."""
+
+    method = ""
+    flags = select.POLLIN
+
+    def __init__(self) -> None:
+        self.waiting: dict[int, Any] = {}
+        super().__init__()
+
+    def is_waiting(self, fd: int, callback: Any) -> bool:
+        owner = getattr(callback, "__self__", None)
+        if getattr(callback, "__name__", "") != self.method or not isinstance(getattr(owner, "_protocol", 0), Events):
+            return False
+        if not hasattr(owner, "_pipe"):
+            return False
+        self.waiting[fd] = callback
+        return True
+
+    def _run_once(self) -> None:
+        for fd, callback in list(self.waiting.items()):
+            poller = select.poll()
+            poller.register(fd, self.flags)
+            if poller.poll(0):
+                self.call_soon(callback)
+        super()._run_once()  # type: ignore[misc]  # the stock loop has it
+
+
+@breaks("pipes.wakes")
+class PipesDoNotWakeTheLoop(_Looks):
+    """A pipe is read only when the loop goes round for another reason."""
+
+    method = "_read_ready"
+
+    def _add_reader(self, fd: int, callback: Any, *args: Any) -> Any:
+        if self.is_waiting(fd, callback):
+            return None
+        return super()._add_reader(fd, callback, *args)  # type: ignore[misc]  # the stock loop has it
+
+    def _remove_reader(self, fd: int) -> Any:
+        self.waiting.pop(fd, None)
+        return super()._remove_reader(fd)  # type: ignore[misc]  # the stock loop has it
+
+
+@breaks("pipes.wakes-writer")
+class ReadersDoNotWakeTheLoop(_Looks):
+    """A pipe is written to only when the loop goes round for another reason."""
+
+    method = "_write_ready"
+    flags = select.POLLOUT
+
+    def _add_writer(self, fd: int, callback: Any, *args: Any) -> Any:
+        if self.is_waiting(fd, callback):
+            return None
+        return super()._add_writer(fd, callback, *args)  # type: ignore[misc]  # the stock loop has it
+
+    def _remove_writer(self, fd: int) -> Any:
+        self.waiting.pop(fd, None)
+        return super()._remove_writer(fd)  # type: ignore[misc]  # the stock loop has it
+
+
+@breaks("streams.over-pipes")
+class StreamsOfPipesLoseTheEnd(Stock):
+    """What a stream reads from a pipe after much data is dropped."""
+
+    async def connect_read_pipe(self, protocol_factory: Any, pipe: Any) -> Any:
+        def make() -> Any:
+            protocol = protocol_factory()
+            total = [0]
+
+            def received(told: Any, data: bytes) -> None:
+                total[0] += len(data)
+                if total[0] <= len(BIG) + 7:
+                    told(data)
+
+            if is_stream(protocol):
+                replaced(protocol, "data_received", received)
+            return protocol
+
+        return await super().connect_read_pipe(make, pipe)
