@@ -125,7 +125,8 @@ def test_process_exited_is_called_once(loop: Loop, patience: Patience, script: s
 
 
 @requirement("subprocess.exited-with-code", MUST, cite="asyncio-protocol: SubprocessTransport.get_returncode")
-def test_the_code_is_known_in_process_exited(loop: Loop, patience: Patience) -> None:
+@each("how", ["exit", "close"])
+def test_the_code_is_known_in_process_exited(loop: Loop, patience: Patience, how: str) -> None:
     """When process_exited() is called the process has returned: get_returncode() gives its code.
 
     If this fails: look for a code that is stored after the callback.
@@ -136,7 +137,11 @@ def test_the_code_is_known_in_process_exited(loop: Loop, patience: Patience) -> 
             super().process_exited()
             self.code = self.transport.get_returncode()
 
-    assert finish(loop, patience, "exit 9", protocol=Looks).code == 9
+    with spawned(loop, patience, "exit 9" if how == "exit" else "read line", protocol=Looks) as (transport, protocol):
+        if how == "close":
+            transport.close()
+        patience.run_until(loop, lambda: protocol.exited, "process_exited()")
+        assert protocol.code == (9 if how == "exit" else -9)
 
 
 @requirement("subprocess.exited-before-lost", MUST, cite="PEP 3156: Subprocess Protocol")
@@ -160,6 +165,8 @@ def test_process_exited_does_not_wait_for_the_pipes(loop: Loop, patience: Patien
     with spawned(loop, patience, "exec 3<&0; cat <&3 & exit 4") as (transport, protocol):
         patience.run_until(loop, lambda: protocol.exited, "process_exited()")
         assert transport.get_returncode() == 4
+        loop.run_until_complete(asyncio.sleep(0.003))
+        assert not protocol.lost
         stdin = transport.get_pipe_transport(0)
         stdin.write(b"from the grandchild")
         stdin.close()

@@ -85,3 +85,18 @@ class CloseReadsTheRest(TampersWithChildren):
             close()
 
         replaced(transport, "close", close)
+
+
+@breaks("subprocess.shell-streams")
+class ShellsCloseWhatTheyAreGiven(Shell):
+    """A file that a shell command is given is closed here when the shell has it."""
+
+    async def subprocess_shell(self, protocol_factory: Any, cmd: Any, **kwargs: Any) -> Any:
+        started = await super().subprocess_shell(protocol_factory, cmd, **kwargs)
+        for name in ("stdin", "stdout", "stderr"):
+            if hasattr(kwargs.get(name), "close"):
+                kwargs[name].close()
+        return started
+
+    def changed(self, cmd: Any, kwargs: dict[str, Any]) -> Any:
+        return cmd

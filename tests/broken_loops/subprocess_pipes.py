@@ -275,3 +275,11 @@ class TheEndDropsInput(_OfInput):
 
     def change(self, stdin: Any, transport: Any, protocol: Any) -> None:
         stdin.write_eof = stdin.abort
+
+
+@breaks("subprocess.close-with-grandchild")
+class CloseOnlyKills(TampersWithChildren):
+    """close() does nothing when the child has returned."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        replaced(transport, "close", lambda close: close() if transport.get_returncode() is None else None)
