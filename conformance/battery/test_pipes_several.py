@@ -111,3 +111,20 @@ def test_a_loop_that_waits_is_woken_by_a_reader(loop: Loop, patience: Patience, 
         helper = in_thread(lambda: end.read_exactly(len(BIG)) if what == "resume_writing" else end.close())
         _settled(loop, patience, called)
         assert drive(loop, patience, helper) in (BIG, None)
+
+
+@requirement("pipes.write-when-made", MUST, cite="asyncio-protocol: WriteTransport.write")
+@each("data", [b"all", BIG], ids=["few", "many"])
+def test_a_pipe_may_be_written_when_the_connection_is_made(loop: Loop, patience: Patience, data: bytes) -> None:
+    """write() may be called in connection_made() of a pipe: the reader gets all of it, and what is written later then.
+
+    If this fails: look for a pipe that is registered, or set to non-blocking mode, when its protocol has been told.
+    """
+    writes = Reacts("connection_made", lambda transport: transport.write(data))
+    with writing(loop, writes) as (transport, protocol, file, end):
+        transport.write(b"more")
+        transport.close()
+        assert drive(loop, patience, in_thread(end.read_all)) == data + b"more"
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        turn(loop, 2)
+        assert (protocol.reason, file.closed) == (None, True)

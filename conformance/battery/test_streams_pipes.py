@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 
-from conformance.kit.patience import Patience, turn
+from conformance.kit.patience import Patience
 from conformance.kit.pipes import BIG
 from conformance.requirement import SHOULD, requirement
 
@@ -25,7 +25,7 @@ def test_a_stream_may_read_and_write_pipes(loop: Loop, patience: Patience) -> No
 
     async def scenario() -> tuple[bytes, bytes, bytes]:
         reader, idle = asyncio.StreamReader(limit=1000), asyncio.StreamReader()
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), source)
+        reading, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), source)
         transport, protocol = await loop.connect_write_pipe(lambda: asyncio.StreamReaderProtocol(idle), target)
         writer = asyncio.StreamWriter(transport, protocol, None, loop)
 
@@ -43,8 +43,9 @@ def test_a_stream_may_read_and_write_pipes(loop: Loop, patience: Patience) -> No
         data = await reader.readexactly(len(BIG))
         rest = await reader.read()
         await writes
+        reading.close()  # its protocol wants to decide that
         return line, data, rest
 
     result = loop.run_until_complete(asyncio.wait_for(scenario(), patience.seconds))
     assert result == (b"a line\n", BIG, b"the rest")
-    turn(loop, 2)
+    patience.run_until(loop, lambda: source.closed and target.closed, "the end of the files")

@@ -129,6 +129,26 @@ def test_what_is_unread_at_close_is_not_passed_on(loop: Loop, patience: Patience
     assert "pipe_data_received" not in protocol.names
 
 
+@requirement("subprocess.write-when-made", MUST, cite="asyncio-protocol: WriteTransport.write")
+@each("data", [b"all", bytes(300_000)], ids=["few", "many"])
+def test_input_may_be_written_when_the_connection_is_made(loop: Loop, patience: Patience, data: bytes) -> None:
+    """write() and close() of standard input's transport may be called in connection_made(): the child reads it all.
+
+    If this fails: look for pipes that work only when the protocol has been told of them.
+    """
+
+    class Writes(ChildEvents):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            stdin = transport.get_pipe_transport(0)
+            stdin.write(data)
+            stdin.close()
+
+    with spawned(loop, patience, "cat", protocol=Writes) as (transport, protocol):
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert (transport.get_returncode(), protocol.output[1]) == (0, data)
+
+
 @requirement("subprocess.pipes-extra-info", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
 def test_the_transports_of_the_pipes_tell_their_pipes(loop: Loop, patience: Patience) -> None:
     """get_extra_info('pipe') of the transports of stdin, stdout and stderr gives a pipe object, each its own.

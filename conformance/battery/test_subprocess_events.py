@@ -148,12 +148,18 @@ def test_the_code_is_known_in_process_exited(loop: Loop, patience: Patience, how
 def test_connection_lost_comes_last(loop: Loop, patience: Patience) -> None:
     """connection_lost() is called once, after process_exited() and after the last pipe_connection_lost().
 
-    If this fails: look for the end of the process taken for the end of its output.
+    If this fails: look for the end of the process taken for the end of its output, or the other way round.
     """
     protocol = finish(loop, patience, "echo out; exit 1", stdin=asyncio.subprocess.PIPE)
     assert protocol.names[-1] == "connection_lost"
     assert protocol.names.count("connection_lost") == 1
     assert {"process_exited", "pipe_connection_lost"} < set(protocol.names)
+    with spawned(loop, patience, "exec <&- >&- 2>&-; exec sleep 1000") as (transport, protocol):
+        loop.run_until_complete(asyncio.sleep(0.01))
+        assert not protocol.lost, "while the child runs, without pipes"
+        transport.kill()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert protocol.exited
 
 
 @requirement("subprocess.exited-before-pipes", MUST, cite="asyncio-protocol: SubprocessProtocol.process_exited")

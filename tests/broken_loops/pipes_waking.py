@@ -95,3 +95,45 @@ class StreamsOfPipesLoseTheEnd(Stock):
             return protocol
 
         return await super().connect_read_pipe(make, pipe)
+
+
+class _LosesTheFirst(Stock):
+    """write() of a pipe does nothing inside connection_made()."""
+
+    def tampered(self, protocol_factory: Any, pipe_of: Any) -> Any:
+        def make() -> Any:
+            protocol = protocol_factory()
+            if not hasattr(protocol, "calls"):  # the stock loop's own for a child's pipe
+                return protocol
+
+            def made(told: Any, transport: Any) -> None:
+                pipe = pipe_of(transport)
+                if pipe is None:
+                    told(transport)
+                    return
+                write = pipe.write
+                pipe.write = lambda data: None
+                told(transport)
+                pipe.write = write
+
+            replaced(protocol, "connection_made", made)
+            return protocol
+
+        return make
+
+
+@breaks("pipes.write-when-made")
+class PipesAreWrittenLater(_LosesTheFirst):
+    """write() of a pipe does nothing inside connection_made()."""
+
+    async def connect_write_pipe(self, protocol_factory: Any, pipe: Any) -> Any:
+        return await super().connect_write_pipe(self.tampered(protocol_factory, lambda transport: transport), pipe)
+
+
+@breaks("subprocess.write-when-made")
+class InputIsWrittenLater(_LosesTheFirst):
+    """write() of standard input's transport does nothing inside connection_made()."""
+
+    async def subprocess_exec(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        made = self.tampered(protocol_factory, lambda transport: transport.get_pipe_transport(0))
+        return await super().subprocess_exec(made, *args, **kwargs)

@@ -118,3 +118,32 @@ class OnlyTheTransportEndsAReader(_Readers):
 
         replaced(protocol, "eof_received", told)
         replaced(protocol, "connection_lost", told)
+
+
+@breaks("streams.readline")
+class LinesEndWithTheirChunk(_Readers):
+    """readline() returns what there is if it has no newline."""
+
+    def change(self, reader: Any, protocol: Any) -> None:
+        async def line(method: Any) -> Any:
+            if reader._buffer and b"\n" not in reader._buffer and not reader._eof:
+                return await reader.read(len(reader._buffer))
+            return await method()
+
+        replaced(reader, "readline", line)
+
+
+@breaks("streams.read-all")
+class MinusOneIsWhatThereIs(_Readers):
+    """read(-1) reads what there is."""
+
+    def change(self, reader: Any, protocol: Any) -> None:
+        replaced(reader, "read", lambda read, *n: read(1 << 30) if n == (-1,) else read(*n))
+
+
+@breaks("streams.at-eof")
+class TheEndIsTheBuffers(_Readers):
+    """at_eof() is True as soon as the end was received."""
+
+    def change(self, reader: Any, protocol: Any) -> None:
+        reader.at_eof = lambda: reader._eof

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.broken_loops import breaks
 from tests.broken_loops.subprocess_keywords import Keywords, Shell
-from tests.broken_loops.subprocess_transport import TampersWithChildren, replaced
+from tests.broken_loops.subprocess_transport import TampersWithChildren, lost_once, replaced
 
 
 @breaks("subprocess.own-descriptors")
@@ -100,3 +100,20 @@ class ShellsCloseWhatTheyAreGiven(Shell):
 
     def changed(self, cmd: Any, kwargs: dict[str, Any]) -> Any:
         return cmd
+
+
+@breaks("subprocess.exited-before-lost")
+class ChildrenAreLostWithTheirPipes(TampersWithChildren):
+    """connection_lost() is called when the last of three pipes has ended, though the child runs."""
+
+    def tamper(self, protocol: Any) -> None:
+        once = lost_once(protocol)
+        ended: list[int] = []
+
+        def lost(told: Any, fd: int, exc: Any) -> None:
+            told(fd, exc)
+            ended.append(fd)
+            if len(ended) == 3:
+                once(None)
+
+        replaced(protocol, "pipe_connection_lost", lost)
