@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import select
 from typing import Any
 
 from conformance.kit.pipes import BIG
 from conformance.kit.protocols import Events
 from tests.broken_loops import breaks
+from tests.broken_loops.pipes import TampersWithPipes
 from tests.broken_loops.streams import is_stream
 from tests.broken_loops.subprocess_transport import replaced
 
@@ -137,3 +139,26 @@ class InputIsWrittenLater(_LosesTheFirst):
     async def subprocess_exec(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
         made = self.tampered(protocol_factory, lambda transport: transport.get_pipe_transport(0))
         return await super().subprocess_exec(made, *args, **kwargs)
+
+
+@breaks("pipes.named")
+class NamedPipesBlock(TampersWithPipes):
+    """A pipe that was opened by its name, and is written to, is left in blocking mode."""
+
+    def patch_writer(self, transport: Any, protocol: Any) -> None:
+        pipe = transport.get_extra_info("pipe")
+        if isinstance(getattr(pipe, "name", None), str | os.PathLike):
+            os.set_blocking(pipe.fileno(), True)
+
+
+@breaks("pipes.abort")
+class AbortedBuffersHaveASize(TampersWithPipes):
+    """get_write_buffer_size() after abort() is what it was before."""
+
+    def patch_writer(self, transport: Any, protocol: Any) -> None:
+        def abort(abort: Any) -> None:
+            size = transport.get_write_buffer_size()
+            transport.get_write_buffer_size = lambda: size
+            abort()
+
+        replaced(transport, "abort", abort)
