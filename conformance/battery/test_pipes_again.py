@@ -197,6 +197,7 @@ def test_a_named_pipe_is_a_pipe(loop: Loop, patience: Patience, tmp_path: Path, 
     target = open(path, "wb", buffering=0)  # noqa: SIM115 (the same)
     reader, protocol = loop.run_until_complete(loop.connect_read_pipe(Events, source))
     writer, _ = loop.run_until_complete(loop.connect_write_pipe(Events, target))
+    assert (os.get_blocking(source.fileno()), os.get_blocking(target.fileno())) == (False, False)
     writer.write(b"through a name")
     patience.run_until(loop, lambda: protocol.received == b"through a name", "the data")
     writer.close()

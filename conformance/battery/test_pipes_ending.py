@@ -46,7 +46,7 @@ def test_write_refuses_what_is_no_buffer(loop: Loop, data: Any) -> None:
 
 
 @requirement("pipes.write-after-loss-is-quiet", SHOULD, cite="asyncio-protocol: WriteTransport.write")
-@each("end", ["close", "write_eof", "abort", "the reader"])
+@each("end", ["close", "write_eof", "abort", "the reader", "the reader, unnoticed"])
 def test_a_write_pipe_that_has_ended_can_be_used(loop: Loop, patience: Patience, end: str) -> None:
     """write() and close() do not raise on a write pipe that is closed or lost: a program may not know it yet.
 
@@ -55,6 +55,8 @@ def test_a_write_pipe_that_has_ended_can_be_used(loop: Loop, patience: Patience,
     with writing(loop) as (transport, protocol, _, other):
         if end == "the reader":
             transport.write(BIG)
+            other.close()
+        elif end == "the reader, unnoticed":
             other.close()
         else:
             getattr(transport, end)()

@@ -159,7 +159,7 @@ def test_aborting_a_write_pipe_drops_the_buffer(loop: Loop, patience: Patience, 
         lost(loop, patience, protocol)
         assert protocol.reason is None
         turn(loop, 2)
-        assert file.closed
+        assert (file.closed, transport.get_write_buffer_size()) == (True, 0)
         assert len(end.read_all()) < len(BIG)
 
 

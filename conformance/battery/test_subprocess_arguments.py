@@ -137,12 +137,21 @@ def test_the_files_that_are_given_stay_blocking(loop: Loop, patience: Patience, 
 
 
 @requirement("subprocess.childs-streams-block", MUST, cite="subprocess: Popen")
-@each("fd", [1, 2])
+@each("fd", [0, 1, 2])
 def test_the_childs_ends_of_the_pipes_block(loop: Loop, patience: Patience, fd: int) -> None:
     """Only this side of the pipes is non-blocking: a child waits at its own end, and what it writes is not cut short.
 
     If this fails: look for a socket pair, or a terminal, both of whose ends were set to non-blocking mode.
     """
+    if fd == 0:
+        with spawned(loop, patience, "echo ready; exec cat") as (transport, protocol):
+            patience.run_until(loop, lambda: protocol.output[1], "the child's start")
+            loop.run_until_complete(asyncio.sleep(0.005))
+            transport.get_pipe_transport(0).write(b"words")
+            transport.get_pipe_transport(0).close()
+            patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert (transport.get_returncode(), protocol.output) == (0, {1: b"ready\nwords"})
+        return
     script = f"read line; head -c 300000 /dev/zero >&{fd}"
     with spawned(loop, patience, script) as (transport, protocol):
         transport.get_pipe_transport(fd).pause_reading()

@@ -14,6 +14,7 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.children import standing_for
 from conformance.kit.patience import Patience
+from conformance.kit.waiting import turns, until
 from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -159,3 +160,46 @@ def test_stdin_is_a_writer(loop: Loop, patience: Patience) -> None:
         return data
 
     assert _run(loop, patience, scenario()) == b"to the child\n"
+
+
+@requirement(
+    "subprocess.reading-is-bounded",
+    MUST,
+    cite=("asyncio-subprocess: create_subprocess_exec", "asyncio-subprocess: subprocess.Process.stderr"),
+)
+@each("stream", ["stdout", "stderr"])
+def test_a_reader_that_is_full_holds_the_child_up(loop: Loop, patience: Patience, stream: str) -> None:
+    """limit sets the buffer limit of the StreamReaders: they pause reading, and block the child, until they are read.
+
+    If this fails: look for pause_reading() that does not stop pipe_data_received(), for data that is lost by it, or for
+    reading that is not resumed when the child has gone.
+    """
+    number = {"stdout": 1, "stderr": 2}[stream]
+
+    async def scenario() -> tuple[Any, ...]:
+        script = f"head -c 1000000 /dev/zero >&{number}; exit 3"
+        process = await _shell(script, stdin=DEVNULL, limit=1000, **{stream: PIPE})
+        reader = getattr(process, stream)
+        first = await reader.readexactly(1)
+        await asyncio.sleep(0.02)
+        before = process.returncode
+        rest = [await reader.read(100_000) for _ in range(3)]
+        rest.append(await reader.read())
+        return before, first + b"".join(rest), await process.wait()
+
+    async def left_behind() -> bytes:
+        script = f"head -c 10000 /dev/zero >&{number}; read line; head -c 50000 /dev/zero >&{number}"
+        process = await _shell(script, stdin=PIPE, limit=1000, **{stream: PIPE})
+        reader = getattr(process, stream)
+        data: bytes = await reader.readexactly(1)
+        await asyncio.sleep(0.005)
+        assert process.stdin is not None
+        process.stdin.write(b"\n")
+        await until(patience, lambda: process.returncode is not None, "the end of the child")
+        await turns(3)
+        data += await reader.read()
+        await process.wait()
+        return data
+
+    assert _run(loop, patience, scenario()) == (None, bytes(1_000_000), 3)
+    assert _run(loop, patience, left_behind()) == bytes(60_000)

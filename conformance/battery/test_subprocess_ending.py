@@ -103,6 +103,52 @@ def test_a_grandchild_is_not_killed_with_the_child(loop: Loop, patience: Patienc
         assert end.read() == b"survived\n"
 
 
+@requirement("subprocess.close-unread", MUST, cite="asyncio-protocol: BaseTransport.close")
+@each("debug", [False, True])
+def test_what_is_unread_at_close_is_not_passed_on(loop: Loop, patience: Patience, debug: bool) -> None:
+    """After close() no more data will be received: what the child has written, and nobody has read, is dropped.
+
+    If this fails: look for pipes that are read to their end before they are closed.
+    """
+    loop.set_debug(debug)
+    told, tell = os.pipe()
+    with os.fdopen(told, "rb", buffering=0) as end:
+        try:
+            script = 'read line; echo out; echo err >&2; echo written >"/dev/fd/$1"; read line'
+            with spawned(loop, patience, script, str(tell), pass_fds=[tell]) as (transport, protocol):
+                for fd in (1, 2):
+                    transport.get_pipe_transport(fd).pause_reading()
+                transport.get_pipe_transport(0).write(b"\n")
+                turn(loop, 2)
+                assert end.read(8) == b"written\n"
+                transport.close()
+                patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+                turn(loop, 2)
+        finally:
+            os.close(tell)
+    assert "pipe_data_received" not in protocol.names
+
+
+@requirement("subprocess.write-when-made", MUST, cite="asyncio-protocol: WriteTransport.write")
+@each("data", [b"all", bytes(300_000)], ids=["few", "many"])
+def test_input_may_be_written_when_the_connection_is_made(loop: Loop, patience: Patience, data: bytes) -> None:
+    """write() and close() of standard input's transport may be called in connection_made(): the child reads it all.
+
+    If this fails: look for pipes that work only when the protocol has been told of them.
+    """
+
+    class Writes(ChildEvents):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            stdin = transport.get_pipe_transport(0)
+            stdin.write(data)
+            stdin.close()
+
+    with spawned(loop, patience, "cat", protocol=Writes) as (transport, protocol):
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert (transport.get_returncode(), protocol.output[1]) == (0, data)
+
+
 @requirement("subprocess.pipes-extra-info", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
 def test_the_transports_of_the_pipes_tell_their_pipes(loop: Loop, patience: Patience) -> None:
     """get_extra_info('pipe') of the transports of stdin, stdout and stderr gives a pipe object, each its own.

@@ -125,7 +125,8 @@ def test_process_exited_is_called_once(loop: Loop, patience: Patience, script: s
 
 
 @requirement("subprocess.exited-with-code", MUST, cite="asyncio-protocol: SubprocessTransport.get_returncode")
-def test_the_code_is_known_in_process_exited(loop: Loop, patience: Patience) -> None:
+@each("how", ["exit", "close"])
+def test_the_code_is_known_in_process_exited(loop: Loop, patience: Patience, how: str) -> None:
     """When process_exited() is called the process has returned: get_returncode() gives its code.
 
     If this fails: look for a code that is stored after the callback.
@@ -136,19 +137,29 @@ def test_the_code_is_known_in_process_exited(loop: Loop, patience: Patience) -> 
             super().process_exited()
             self.code = self.transport.get_returncode()
 
-    assert finish(loop, patience, "exit 9", protocol=Looks).code == 9
+    with spawned(loop, patience, "exit 9" if how == "exit" else "read line", protocol=Looks) as (transport, protocol):
+        if how == "close":
+            transport.close()
+        patience.run_until(loop, lambda: protocol.exited, "process_exited()")
+        assert protocol.code == (9 if how == "exit" else -9)
 
 
 @requirement("subprocess.exited-before-lost", MUST, cite="PEP 3156: Subprocess Protocol")
 def test_connection_lost_comes_last(loop: Loop, patience: Patience) -> None:
     """connection_lost() is called once, after process_exited() and after the last pipe_connection_lost().
 
-    If this fails: look for the end of the process taken for the end of its output.
+    If this fails: look for the end of the process taken for the end of its output, or the other way round.
     """
     protocol = finish(loop, patience, "echo out; exit 1", stdin=asyncio.subprocess.PIPE)
     assert protocol.names[-1] == "connection_lost"
     assert protocol.names.count("connection_lost") == 1
     assert {"process_exited", "pipe_connection_lost"} < set(protocol.names)
+    with spawned(loop, patience, "exec <&- >&- 2>&-; exec sleep 1000") as (transport, protocol):
+        loop.run_until_complete(asyncio.sleep(0.01))
+        assert not protocol.lost, "while the child runs, without pipes"
+        transport.kill()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert protocol.exited
 
 
 @requirement("subprocess.exited-before-pipes", MUST, cite="asyncio-protocol: SubprocessProtocol.process_exited")
@@ -160,6 +171,8 @@ def test_process_exited_does_not_wait_for_the_pipes(loop: Loop, patience: Patien
     with spawned(loop, patience, "exec 3<&0; cat <&3 & exit 4") as (transport, protocol):
         patience.run_until(loop, lambda: protocol.exited, "process_exited()")
         assert transport.get_returncode() == 4
+        loop.run_until_complete(asyncio.sleep(0.003))
+        assert not protocol.lost
         stdin = transport.get_pipe_transport(0)
         stdin.write(b"from the grandchild")
         stdin.close()
@@ -168,19 +181,21 @@ def test_process_exited_does_not_wait_for_the_pipes(loop: Loop, patience: Patien
 
 
 @requirement("subprocess.stdin-eof", MUST, cite="asyncio-protocol: SubprocessTransport.get_pipe_transport")
-@pytest.mark.parametrize("method", ["close", "write_eof"])
-def test_ending_stdin_is_the_end_of_the_childs_input(loop: Loop, patience: Patience, method: str) -> None:
+@each("data", [b"all", BIG])
+@each("method", ["close", "write_eof"])
+def test_ending_stdin_is_the_end_of_the_childs_input(loop: Loop, patience: Patience, method: str, data: bytes) -> None:
     """After close() or write_eof() of standard input's transport, the child reads what was written, and then the end.
 
-    If this fails: look for a copy of the pipe's write end that the parent, or the child itself, keeps open.
+    If this fails: look for a copy of the pipe's write end that the parent, or the child itself, keeps open, or for an
+    end that does not wait for what is buffered.
     """
-    with spawned(loop, patience, 'x=$(cat); echo "[$x]"') as (transport, protocol):
+    with spawned(loop, patience, "cat; echo end") as (transport, protocol):
         stdin = transport.get_pipe_transport(0)
         assert stdin.can_write_eof() is True
-        stdin.write(b"all")
+        stdin.write(data)
         getattr(stdin, method)()
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
-        assert protocol.output[1] == b"[all]\n"
+        assert protocol.output[1] == data + b"end\n"
 
 
 @requirement("subprocess.pipes-not-shared", MUST, cite=("subprocess: Popen", "PEP 446: Rationale"))

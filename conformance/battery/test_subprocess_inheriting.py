@@ -56,6 +56,7 @@ def test_the_streams_of_a_shell_command(loop: Loop, patience: Patience, tmp_path
         patience.run_until(loop, lambda: protocol.exited, "process_exited()")
         transport.close()
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        os.fstat(given.fileno())  # it stays open in this process
     assert (tmp_path / "report").read_text().splitlines() == expected
     assert pipes == [value == PIPE for value in value_of.values()]
 

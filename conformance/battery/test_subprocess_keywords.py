@@ -67,12 +67,16 @@ def test_keywords_that_are_false_are_passed_on(loop: Loop, patience: Patience, t
 
 
 @requirement("subprocess.shell-keywords", MUST, cite="asyncio-eventloop: loop.subprocess_shell")
-@each("name", ["cwd", "env", "executable", "stderr", "umask", "pass_fds", "close_fds", "preexec_fn"])
-def test_subprocess_shell_takes_the_same_keywords(loop: Loop, patience: Patience, tmp_path: Path, name: str) -> None:
+@each("name", ["cwd", "env", "executable", "stderr", "umask", "pass_fds", "close_fds", "preexec_fn",
+               "start_new_session", "process_group", "restore_signals"])  # fmt: skip
+def test_subprocess_shell_takes_the_same_keywords(
+    loop: Loop, patience: Patience, tmp_path: Path, monkeypatch: Any, name: str
+) -> None:
     """The remaining arguments of subprocess_shell() are those of subprocess_exec(): they are passed on to Popen.
 
     If this fails: look for a second list of keywords, shorter than the first, or a shell whose path is fixed.
     """
+    monkeypatch.setenv("ONLY_HERE", "parent")
     program = tmp_path / "a-shell"
     program.write_text('#!/bin/sh\necho "asked to run $2"\n')
     program.chmod(0o755)
@@ -81,13 +85,16 @@ def test_subprocess_shell_takes_the_same_keywords(loop: Loop, patience: Patience
     os.set_inheritable(file, name == "close_fds")
     case: dict[str, tuple[Any, str, bytes]] = {
         "cwd": (tmp_path, "pwd -P", real),
-        "env": ({"GIVEN": "yes"}, "echo $GIVEN", b"yes"),
+        "env": ({"GIVEN": "yes"}, "echo $GIVEN ${ONLY_HERE-unset}", b"yes unset"),
         "executable": (str(program), "exit 3", b"asked to run exit 3"),
         "stderr": (STDOUT, "echo error >&2", b"error"),
         "umask": (0o027, "umask", b"0027"),
         "pass_fds": ([file], f"test -e /dev/fd/{file} && echo open", b"open"),
         "close_fds": (False, f"test -e /dev/fd/{file} && echo open", b"open"),
         "preexec_fn": (functools.partial(os.umask, 0o037), "umask", b"0037"),
+        "start_new_session": (True, "kill -0 -$$ && echo leads", b"leads"),
+        "process_group": (0, "kill -0 -$$ && echo leads", b"leads"),
+        "restore_signals": (False, "kill -PIPE $$; echo ignored", b"ignored"),
     }
     value, command, expected = case[name]
     starting = loop.subprocess_shell(ChildEvents, command, **{"stdin": DEVNULL, name: value})

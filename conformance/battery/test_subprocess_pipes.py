@@ -10,7 +10,7 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.children import ChildEvents, finish, spawned
-from conformance.kit.patience import Patience
+from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import raising
 from conformance.kit.refusals import refused
 from conformance.kit.waiting import turns
@@ -122,16 +122,22 @@ def test_a_child_that_closes_its_input_is_noticed(loop: Loop, patience: Patience
 
 
 @requirement("subprocess.close-with-grandchild", MUST, cite="asyncio-protocol: SubprocessTransport.close")
-def test_close_does_not_wait_for_a_grandchild(loop: Loop, patience: Patience) -> None:
+@each("last", ["wait", "exit 0"])
+def test_close_does_not_wait_for_a_grandchild(loop: Loop, patience: Patience, last: str) -> None:
     """close() closes the transports of the pipes: connection_lost() follows, though a grandchild holds other ends.
 
-    If this fails: look for pipes that are marked as closed and read to their end.
+    It does so if the child has returned as well.
+
+    If this fails: look for pipes that are marked as closed and read to their end, or for a close() that does nothing
+    once there is nobody to kill.
     """
     reading, writing = os.pipe()
-    script = 'exec 3<"/dev/fd/$1"; (read line <&3) & echo started; wait'
+    script = f'exec 3<"/dev/fd/$1"; (read line <&3) & echo started; {last}'
     try:
         with spawned(loop, patience, script, str(reading), pass_fds=[reading]) as (transport, protocol):
             patience.run_until(loop, lambda: protocol.output[1], "the grandchild's start")
+            if last != "wait":
+                patience.run_until(loop, lambda: protocol.exited, "process_exited()")
             transport.close()
             patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
             assert protocol.exited
@@ -193,3 +199,73 @@ def test_arguments_may_be_many_and_long(loop: Loop, patience: Patience) -> None:
     script = 'printf "%s %s %s" "$#" "${#1}" "${2000}"'
     protocol = finish(loop, patience, script, long, *map(str, range(2, 2001)))
     assert protocol.output[1] == b"2000 100000 2000"
+
+
+@requirement("subprocess.pause-inside", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")
+@each("fd", [1, 2])
+def test_output_can_be_paused_as_it_comes(loop: Loop, patience: Patience, fd: int) -> None:
+    """After pause_reading() in pipe_data_received() no output of that pipe is passed on until resume_reading().
+
+    If this fails: look for a pipe that is read until nothing is left in it, whatever its protocol said meanwhile.
+    """
+
+    class Pauses(ChildEvents):
+        paused = early = 0
+
+        def pipe_data_received(self, number: int, data: bytes) -> None:
+            super().pipe_data_received(number, data)
+            self.early += self.paused
+            self.paused = 1
+            self.transport.get_pipe_transport(fd).pause_reading()
+
+    # It waits: what has come by the time of connection_made() may be on its way when the first of it is passed on.
+    script = f"read line; head -c {len(BIG)} /dev/zero >&{fd}"
+    with spawned(loop, patience, script, protocol=Pauses) as (transport, protocol):
+        transport.get_pipe_transport(0).write(b"\n")
+        while not protocol.lost:
+            patience.run_until(loop, lambda: protocol.lost or protocol.paused, "output, or its end")
+            turn(loop, 3)
+            protocol.paused = 0
+            transport.get_pipe_transport(fd).resume_reading()
+        assert (protocol.early, protocol.output) == (0, {fd: bytes(len(BIG))})
+
+
+@requirement("subprocess.write-after-loss-is-quiet", SHOULD, cite="asyncio-protocol: WriteTransport.write")
+@each("noticed", [True, False])
+def test_input_for_a_child_that_is_gone_is_dropped(loop: Loop, patience: Patience, noticed: bool) -> None:
+    """write() and close() of standard input's transport do not raise when the child has gone, noticed or not.
+
+    If this fails: look for the error of the system that comes out of write(), which knows it before the protocol.
+    """
+    with spawned(loop, patience, "exit 3") as (transport, protocol):
+        stdin = transport.get_pipe_transport(0)
+        if noticed:
+            patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        else:
+            with contextlib.suppress(ChildProcessError):  # a thread of the loop may wait for it
+                os.waitid(os.P_PID, transport.get_pid(), os.WEXITED | os.WNOWAIT)
+        for _ in range(10):
+            stdin.write(b"nobody")
+        stdin.writelines([b"nobody"])
+        stdin.close()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        stdin.write(b"nobody")
+        stdin.close()
+        assert transport.get_returncode() == 3
+
+
+@requirement("subprocess.pipes-closing", MUST, cite="asyncio-protocol: BaseTransport.is_closing")
+def test_the_pipes_of_a_child_are_closing_when_it_has_ended(loop: Loop, patience: Patience) -> None:
+    """is_closing() of the transports of the pipes is false while they are open, and true when they are closed.
+
+    If this fails: look for an answer that is the child's, or that close() alone changes.
+    """
+    with spawned(loop, patience, "read line") as (transport, protocol):
+        pipes = [transport.get_pipe_transport(fd) for fd in (0, 1, 2)]
+        for closed in ([False] * 3, [False, False, True], [True, False, True]):
+            for pipe, close in zip(pipes, closed, strict=True):
+                if close:
+                    pipe.close()
+            assert [pipe.is_closing() for pipe in pipes] == closed
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert [pipe.is_closing() for pipe in pipes] == [True] * 3

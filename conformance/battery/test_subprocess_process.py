@@ -174,7 +174,8 @@ def test_process_sends_signals(loop: Loop, patience: Patience, name: str) -> Non
 
 
 @requirement("subprocess.communicate", MUST, cite="asyncio-subprocess: subprocess.Process.communicate")
-def test_communicate_sends_reads_and_waits(loop: Loop, patience: Patience) -> None:
+@pytest.mark.parametrize("debug", [False, True])
+def test_communicate_sends_reads_and_waits(loop: Loop, patience: Patience, debug: bool) -> None:
     """communicate(input) sends data to stdin, reads stdout and stderr until EOF, and waits; it returns both outputs.
 
     If this fails: look for a deadlock between a full input and a full output pipe.
@@ -185,6 +186,7 @@ def test_communicate_sends_reads_and_waits(loop: Loop, patience: Patience) -> No
         assert await process.communicate(BIG) == (BIG, b"err\n")
         assert process.returncode == 2
 
+    loop.set_debug(debug)
     run(loop, patience, scenario())
 
 

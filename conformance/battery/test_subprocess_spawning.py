@@ -102,6 +102,19 @@ def test_a_file_that_is_no_program_is_permission_error(loop: Loop, tmp_path: Pat
         loop.run_until_complete(loop.subprocess_exec(ChildEvents, str(file)))
 
 
+@requirement("subprocess.not-a-program", SHOULD, cite="subprocess: Exceptions")
+def test_a_file_that_the_system_cannot_execute_is_an_error(loop: Loop, tmp_path: Path) -> None:
+    """A file that may be executed and is no program of the system raises OSError: no shell is tried with it.
+
+    If this fails: look for execvp(), or posix_spawnp(), of a C library, which give such a file to /bin/sh.
+    """
+    file = tmp_path / "script"
+    file.write_text("exit 3\n")
+    file.chmod(0o755)
+    with pytest.raises(OSError):  # noqa: PT011 (each system has its number)
+        loop.run_until_complete(loop.subprocess_exec(ChildEvents, str(file)))
+
+
 @requirement("subprocess.usable-after-failure", SHOULD, cite="asyncio-eventloop: loop.subprocess_exec")
 def test_a_failed_start_leaves_the_loop_usable(loop: Loop, patience: Patience) -> None:
     """After a program that could not be started, the next child runs as usual.
@@ -118,10 +131,15 @@ def test_a_failed_start_leaves_the_loop_usable(loop: Loop, patience: Patience) -
 def test_subprocess_shell_uses_the_shell_syntax(loop: Loop, patience: Patience) -> None:
     """subprocess_shell() creates a subprocess from cmd using the platform's shell syntax.
 
-    If this fails: look for a command that is split on spaces and executed directly.
+    What cmd names is the shell's affair: a program that it does not find is its exit code 127.
+
+    If this fails: look for a command that is split on spaces and executed directly, or for a code of the shell that is
+    taken for one of the loop's own making.
     """
     protocol = shell(loop, patience, "X='a  b'; echo \"$X\" | cat && exit 4")
     assert (bytes(protocol.output[1]), protocol.transport.get_returncode()) == (b"a  b\n", 4)
+    protocol = shell(loop, patience, "/nonexistent/program")
+    assert (bool(protocol.output[2]), protocol.transport.get_returncode()) == (True, 127)
 
 
 @requirement("subprocess.shell-bytes", MUST, cite="asyncio-eventloop: loop.subprocess_shell")

@@ -129,6 +129,7 @@ def test_stderr_stdout_joins_the_two(loop: Loop, patience: Patience) -> None:
     """
     protocol = finish(loop, patience, "echo 1; echo 2 >&2; echo 3; echo 4 >&2", stderr=STDOUT)
     assert protocol.output == {1: b"1\n2\n3\n4\n"}
+    assert [call[1:] for call in protocol.calls if call[0] == "pipe_connection_lost"] == [(1, None)]
 
 
 @requirement("subprocess.stderr-stdout-file", SHOULD, cite="subprocess: STDOUT")
@@ -195,6 +196,7 @@ def test_pass_fds_keeps_descriptors_open(loop: Loop, patience: Patience, tmp_pat
     with open(tmp_path / "file", "rb") as first, open(tmp_path / "file", "rb") as second:
         numbers = [first.fileno(), second.fileno()]
         protocol = finish(loop, patience, 'cat "/dev/fd/$1" "/dev/fd/$2"', *map(str, numbers), pass_fds=numbers)
+        assert [os.get_inheritable(number) for number in numbers] == [False, False], "here"
     assert protocol.output[1] == b"passed passed "
 
 

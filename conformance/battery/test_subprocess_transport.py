@@ -101,11 +101,11 @@ def test_get_returncode_is_none_while_the_child_runs(loop: Loop, patience: Patie
 
 
 @requirement("subprocess.returncode", MUST, cite="asyncio-protocol: SubprocessTransport.get_returncode")
-@pytest.mark.parametrize("code", [0, 1, 3, 127, 255])
+@each("code", [0, 1, 3, 126, 127, 128, 129, 137, 143, 255])
 def test_get_returncode_is_the_exit_code(loop: Loop, patience: Patience, code: int) -> None:
     """get_returncode() returns the subprocess return code as an integer.
 
-    If this fails: look for the raw status of waitpid().
+    If this fails: look for the raw status of waitpid(), or for codes above 128 that are taken for signals.
     """
     told = finish(loop, patience, f"exit {code}").transport.get_returncode()
     assert (told, type(told)) == (code, int)

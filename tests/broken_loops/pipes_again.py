@@ -6,6 +6,7 @@ import asyncio
 import os
 import select
 import stat
+import threading
 from typing import Any
 
 from tests.broken_loops import breaks
@@ -182,3 +183,57 @@ class DebugModeHidesTheReadersEnd(TampersWithPipes):
     def patch_writer(self, transport: Any, protocol: Any) -> None:
         if self.get_debug():
             protocol.connection_lost = lambda exc: None
+
+
+@breaks("pipes.write-after-loss-is-quiet")
+class WritesKnowItFirst(TampersWithPipes):
+    """write() of a pipe raises BrokenPipeError when its reader has gone, before connection_lost()."""
+
+    def patch_writer(self, transport: Any, protocol: Any) -> None:
+        number = transport.get_extra_info("pipe").fileno()
+
+        def write(write: Any, data: Any) -> None:
+            if not transport.is_closing() and not transport.get_write_buffer_size():
+                poller = select.poll()
+                poller.register(number, 0)
+                if poller.poll(0):
+                    raise BrokenPipeError
+            write(data)
+
+        replaced(transport, "write", write)
+
+
+@breaks("pipes.several")
+class FourPipesAreRead(TampersWithPipes):
+    """Of the pipes of a loop, four are read."""
+
+    readers = 0
+
+    def patch_reader(self, transport: Any, protocol: Any) -> None:
+        self.readers += 1
+        if self.readers > 4:
+            self.call_later(0.001, transport.pause_reading)
+
+
+@breaks("pipes.several")
+class PipesShareAWriter(TampersWithPipes):
+    """What is written to the third of several pipes goes to the second."""
+
+    last: Any = None
+    writers = 0
+
+    def patch_writer(self, transport: Any, protocol: Any) -> None:
+        self.writers += 1
+        if self.writers == 3:
+            transport.write = self.last.write
+        self.last = transport
+
+
+@breaks("pipes.other-thread")
+class PipesAreForTheMainThread(Stock):
+    """A pipe can be written to by a loop of the main thread only."""
+
+    async def connect_write_pipe(self, protocol_factory: Any, pipe: Any) -> Any:
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError("SIGPIPE is handled by the main thread")
+        return await super().connect_write_pipe(protocol_factory, pipe)

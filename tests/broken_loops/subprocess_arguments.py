@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import inspect
 import os
 import shutil
@@ -196,3 +197,26 @@ class ClosesADescriptorThatComesTwice(Stock):
     def after(self, stdout: Any = None, stderr: Any = None, **_: Any) -> None:
         if isinstance(stdout, int) and stdout > 2 and stdout == stderr:
             os.close(stdout)
+
+
+@breaks("subprocess.not-a-program")
+class ScriptsAreGivenToAShell(Stock):
+    """A file that the system cannot execute is given to a shell, as execvp() of C does."""
+
+    async def subprocess_exec(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super().subprocess_exec(protocol_factory, *args, **kwargs)
+        except OSError as error:
+            if error.errno != errno.ENOEXEC:
+                raise
+            return await super().subprocess_exec(protocol_factory, "/bin/sh", *args, **kwargs)
+
+
+@breaks("subprocess.childs-streams-block")
+class TheChildsInputDoesNotBlock(Stock):
+    """The child's end of standard input's pipe is in non-blocking mode."""
+
+    async def subprocess_exec(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("stdin", subprocess.PIPE) == subprocess.PIPE:
+            kwargs.setdefault("preexec_fn", lambda: os.set_blocking(0, False))
+        return await super().subprocess_exec(protocol_factory, *args, **kwargs)

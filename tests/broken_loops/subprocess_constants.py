@@ -10,6 +10,7 @@ import tempfile
 from typing import Any
 
 from tests.broken_loops import breaks
+from tests.broken_loops.subprocess_process import is_process
 from tests.broken_loops.subprocess_transport import TampersWithChildren, replaced
 
 Stock = asyncio.SelectorEventLoop
@@ -78,3 +79,31 @@ class StdinEndsInSilence(TampersWithChildren):
         pipe = transport.get_pipe_transport(0)
         if pipe is not None:
             replaced(pipe, "writelines", lambda told, pieces: None)
+
+
+@breaks("subprocess.reading-is-bounded")
+class ReadersOfErrorsCannotPause(TampersWithChildren):
+    """pause_reading() of the pipe of a process's standard error does nothing."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        pipe = transport.get_pipe_transport(2)
+        if is_process(protocol) and pipe is not None:
+            pipe.pause_reading = pipe.resume_reading
+
+
+@breaks("subprocess.reading-is-bounded")
+class TheExitEndsPausedPipes(TampersWithChildren):
+    """A pipe of a process that is paused when the process exits is closed, with what is in it."""
+
+    def tamper(self, protocol: Any) -> None:
+        def exited(told: Any) -> None:
+            for pipe in filter(None, map(self.transport.get_pipe_transport, (1, 2))):
+                if not pipe.is_reading():
+                    pipe.close()
+            told()
+
+        if is_process(protocol):
+            replaced(protocol, "process_exited", exited)
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        self.transport = transport

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import threading
 from typing import Any
 
@@ -314,3 +315,23 @@ class ChildrenNeedTheMainThread(Stock):
         if threading.current_thread() is not threading.main_thread():
             raise RuntimeError("children need the main thread")
         return await super().subprocess_exec(protocol_factory, *args, **kwargs)
+
+
+@breaks("subprocess.stderr-stdout")
+class JoinedStreamsAreLostTwice(TampersWithChildren):
+    """With stderr=STDOUT, the end of standard output is told for standard error, too."""
+
+    joined = False
+
+    async def subprocess_exec(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        self.joined = kwargs.get("stderr") == subprocess.STDOUT
+        return await super().subprocess_exec(protocol_factory, *args, **kwargs)
+
+    def tamper(self, protocol: Any) -> None:
+        def lost(told: Any, fd: int, exc: Any) -> None:
+            told(fd, exc)
+            if fd == 1:
+                told(2, exc)
+
+        if self.joined:
+            replaced(protocol, "pipe_connection_lost", lost)

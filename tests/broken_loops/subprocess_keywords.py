@@ -208,3 +208,32 @@ class ShellsEndAtAFailure(Shell):
 
     def changed(self, cmd: Any, kwargs: dict[str, Any]) -> Any:
         return "set -e\n" + cmd if isinstance(cmd, str) else b"set -e\n" + cmd
+
+
+@breaks("subprocess.shell-keywords")
+class ShellsHaveNoSession(Shell):
+    """start_new_session is ignored for a shell command."""
+
+    def changed(self, cmd: Any, kwargs: dict[str, Any]) -> Any:
+        kwargs.pop("start_new_session", None)
+        return cmd
+
+
+@breaks("subprocess.shell-keywords")
+class ShellsAddToTheEnvironment(Shell):
+    """The environment that a shell command is given is added to that of this process."""
+
+    def changed(self, cmd: Any, kwargs: dict[str, Any]) -> Any:
+        if kwargs.get("env"):
+            kwargs["env"] = {**os.environ, **kwargs["env"]}
+        return cmd
+
+
+@breaks("subprocess.shell-syntax")
+class MissingCommandsAreErrors(Shell):
+    """A shell command whose program does not exist raises FileNotFoundError."""
+
+    def changed(self, cmd: Any, kwargs: dict[str, Any]) -> Any:
+        if isinstance(cmd, str) and cmd.startswith("/") and not os.path.exists(cmd.split()[0]):
+            raise FileNotFoundError(cmd)
+        return cmd

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import subprocess
 from typing import Any
 
@@ -206,3 +207,79 @@ class ArgumentsAreAThousand(Stock):
 
     async def subprocess_exec(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
         return await super().subprocess_exec(protocol_factory, *args[:1000], **kwargs)
+
+
+@breaks("subprocess.pause-inside")
+class OutputIsReadToTheLast(TampersWithChildren):
+    """pause_reading() inside pipe_data_received() takes effect when nothing is left to be read."""
+
+    def tamper(self, protocol: Any) -> None:
+        self.inside = False
+
+        def received(told: Any, fd: int, data: bytes) -> None:
+            self.inside = True
+            told(fd, data)
+            self.inside = False
+
+        replaced(protocol, "pipe_data_received", received)
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        for pipe in filter(None, map(transport.get_pipe_transport, (1, 2))):
+            replaced(pipe, "pause_reading", lambda pause: None if self.inside else pause())
+
+
+@breaks("subprocess.write-after-loss-is-quiet")
+class InputErrorsAreRaised(_OfInput):
+    """write() of standard input's transport raises BrokenPipeError when the child has gone."""
+
+    def change(self, stdin: Any, transport: Any, protocol: Any) -> None:
+        number = stdin.get_extra_info("pipe").fileno()
+
+        def write(write: Any, data: Any) -> None:
+            if not stdin.is_closing():
+                poller = select.poll()
+                poller.register(number, 0)
+                if poller.poll(0):
+                    raise BrokenPipeError
+            write(data)
+
+        replaced(stdin, "write", write)
+
+
+@breaks("subprocess.write-after-loss-is-quiet")
+class InputOfTheDeadIsRefused(_OfInput):
+    """write() of standard input's transport raises an exception after connection_lost()."""
+
+    def change(self, stdin: Any, transport: Any, protocol: Any) -> None:
+        def write(write: Any, data: Any) -> None:
+            if transport.get_returncode() is not None:
+                raise RuntimeError("the handler is closed")
+            write(data)
+
+        replaced(stdin, "write", write)
+
+
+@breaks("subprocess.pipes-closing")
+class PipesAreClosingWithTheChild(TampersWithChildren):
+    """is_closing() of the transport of standard error is that of the child."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        pipe = transport.get_pipe_transport(2)
+        if pipe is not None:
+            pipe.is_closing = transport.is_closing
+
+
+@breaks("subprocess.stdin-eof")
+class TheEndDropsInput(_OfInput):
+    """write_eof() of standard input's transport does not wait for what is buffered."""
+
+    def change(self, stdin: Any, transport: Any, protocol: Any) -> None:
+        stdin.write_eof = stdin.abort
+
+
+@breaks("subprocess.close-with-grandchild")
+class CloseOnlyKills(TampersWithChildren):
+    """close() does nothing when the child has returned."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        replaced(transport, "close", lambda close: close() if transport.get_returncode() is None else None)

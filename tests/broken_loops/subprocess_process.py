@@ -268,3 +268,13 @@ class IgnoresUniversalNewlines(Stock):
         if kwargs.get("stdout", subprocess.PIPE) is None:
             kwargs.pop("universal_newlines", None)
         return await super().subprocess_exec(protocol_factory, *args, **kwargs)
+
+
+@breaks("subprocess.communicate")
+class DebugModeHasNoErrors(TampersWithChildren):
+    """In debug mode a process has no pipe for standard error."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        get = transport.get_pipe_transport
+        if self.get_debug() and is_process(protocol):
+            transport.get_pipe_transport = lambda fd: get(fd) if fd < 2 else None

@@ -172,3 +172,56 @@ class ACancelledWaiterIsTheLast(TampersWithChildren):
                 raise
 
         replaced(transport, "_wait", wait)
+
+
+@breaks("subprocess.error-reported")
+class ErrorsOfTheEndAreDropped(TampersWithChildren):
+    """An exception of connection_lost() of a child's protocol is dropped."""
+
+    def tamper(self, protocol: Any) -> None:
+        def lost(told: Any, exc: Any) -> None:
+            with contextlib.suppress(Exception):
+                told(exc)
+
+        replaced(protocol, "connection_lost", lost)
+
+
+@breaks("subprocess.error-reported")
+class ErrorsOfAPipesEndAreDropped(TampersWithChildren):
+    """An exception of pipe_connection_lost() is dropped."""
+
+    def tamper(self, protocol: Any) -> None:
+        def lost(told: Any, fd: int, exc: Any) -> None:
+            with contextlib.suppress(Exception):
+                told(fd, exc)
+
+        replaced(protocol, "pipe_connection_lost", lost)
+
+
+@breaks("subprocess.returncode")
+class CodesOfShellsAreSignals(TampersWithChildren):
+    """A code above 128 is taken for 128 + N of a shell whose command a signal has ended."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        replaced(transport, "get_returncode", lambda get: 128 - code if 128 < (code := get() or 0) < 160 else get())
+
+
+@breaks("subprocess.signal-numbers")
+class InterruptsAreTerminations(TampersWithChildren):
+    """SIGINT is sent as SIGTERM."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        def send(send: Any, number: int) -> None:
+            send(signal.SIGTERM if number == signal.SIGINT else number)
+
+        replaced(transport, "send_signal", send)
+
+
+@breaks("subprocess.exited-with-code")
+class ClosedChildrenHaveNoCode(TampersWithChildren):
+    """After close() get_returncode() is None until connection_lost() was called."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        lost: list[bool] = []
+        replaced(protocol, "connection_lost", lambda told, exc: (lost.append(True), told(exc)))
+        replaced(transport, "get_returncode", lambda get: None if transport.is_closing() and not lost else get())

@@ -1,0 +1,57 @@
+"""Chapter subprocess: children of loops that run in other threads than the main one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from conformance.kit.patience import Patience
+from conformance.kit.threads import in_thread
+from conformance.loops import Factory
+from conformance.requirement import SHOULD, requirement
+
+PIPE = asyncio.subprocess.PIPE
+THREADS = "asyncio-subprocess: Subprocess and Threads"
+
+
+async def _several() -> list[Any]:
+    """The codes and outputs of some children at once: one is killed, one gets a signal, the others get their input."""
+
+    async def one(number: int) -> Any:
+        process = await asyncio.create_subprocess_exec(
+            "/bin/sh", "-c", f"echo {number}; cat; echo errors >&2; exit {number}", stdin=PIPE, stdout=PIPE, stderr=PIPE
+        )
+        assert process.stdout is not None
+        line = await process.stdout.readline()
+        waiting = asyncio.ensure_future(process.wait())
+        if number == 1:
+            process.kill()
+        if number == 2:
+            process.terminate()
+        rest = await process.communicate(b"input")
+        return [line, *rest, await waiting] if number > 2 else [await waiting, process.returncode]
+
+    return await asyncio.gather(*map(one, range(1, 6)))
+
+
+@requirement("subprocess.threads-at-once", SHOULD, cite=(THREADS, "asyncio-policy: ThreadedChildWatcher"))
+def test_loops_in_several_threads_have_children_at_once(make_loop: Factory, patience: Patience) -> None:
+    """Running subprocesses from different threads is supported: each loop's children get their input and signals, and
+    every wait() ends, while others run.
+
+    If this fails: look for children that are kept in one table for all loops, for an end that is told to another loop,
+    or for a method that asks for the main thread.
+    """
+
+    def work() -> list[Any]:
+        loop = make_loop()
+        try:
+            return loop.run_until_complete(asyncio.wait_for(_several(), patience.seconds))
+        finally:
+            loop.close()
+
+    helpers = [in_thread(work) for _ in range(3)]
+    told = [helper.result(2 * patience.seconds) for helper in helpers]
+    codes = [[-9, -9], [-15, -15]]
+    outputs = [[b"%d\n" % number, b"input", b"errors\n", number] for number in (3, 4, 5)]
+    assert told == [codes + outputs] * 3
