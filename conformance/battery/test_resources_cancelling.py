@@ -1,4 +1,4 @@
-"""Chapter resources: connections and pipes of every kind whose opening is cancelled."""
+"""Chapter resources: connections and pipes of every kind whose opening is cancelled, or comes to nothing."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from conformance.battery.test_resources_leaks import open_with
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import tcp_pair, unix_listener
-from conformance.kit.protocols import Events
+from conformance.kit.protocols import Events, raising
 from conformance.kit.waiting import turns
 from conformance.requirement import SHOULD, requirement
 from conformance.watch import open_descriptors
@@ -98,3 +100,28 @@ def test_openings_of_every_kind_can_be_cancelled(
                     given.close()
             assert all(os.fstat(other.fileno()) for other in others)
         patience.run_until(loop, lambda: open_descriptors() <= before, "the descriptors' end")
+
+
+@requirement("resources.failing-factories", SHOULD, cite=("gh-156400", "gh-153133"), needs=("unix",))
+@each("kind", _KINDS)
+def test_a_protocol_that_cannot_be_made_leaves_nothing(
+    loop: Loop, patience: Patience, tmp_path: Path, kind: str
+) -> None:
+    """An exception of protocol_factory comes out of whatever opens a connection or a pipe, and nothing stays open.
+
+    If this fails: look for a descriptor that was opened, or duplicated, before the factory was called, or for an
+    exception that is dropped, or replaced by another.
+    """
+    error = LookupError("no protocol")
+    for _ in range(2):  # a first time may open something for good
+        with _KINDS[kind](loop, tmp_path) as (opening, given):
+            before = open_with(loop)
+            with pytest.raises(LookupError) as caught:
+                loop.run_until_complete(opening(raising(error)))
+            assert caught.value is error
+            caught = None  # type: ignore[assignment]  # its traceback holds what was opened
+            error.__traceback__ = None
+            turn(loop, 3)
+            if given is not None:
+                given.close()
+    patience.run_until(loop, lambda: open_descriptors() <= before, "the descriptors' end")

@@ -1,4 +1,4 @@
-"""Chapter servers: connections that came to nothing, for which wait_closed() does not wait."""
+"""Chapter servers: connections that came to nothing, for which a server neither waits nor ends."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import asyncio
 from typing import Any
 
 from conformance.kit.patience import Patience
-from conformance.kit.servers import dial, ended, serving
-from conformance.requirement import MUST, requirement
+from conformance.kit.protocols import Events, Reacts, raising
+from conformance.kit.servers import accepted, answers, dial, ended, serving
+from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 
@@ -31,3 +32,21 @@ def test_a_connection_without_a_protocol_has_finished(loop: Loop, patience: Pati
             patience.run_until(loop, lambda: failed, "the first connection")
         service.server.close()
         loop.run_until_complete(ended(service.server.wait_closed(), patience))
+
+
+@requirement("servers.failing-connection-made", SHOULD, cite="PEP 3156: I/O Callbacks")
+def test_a_connection_that_fails_at_once_does_not_end_the_server(loop: Loop, patience: Patience, watch: Any) -> None:
+    """If connection_made() of one connection raises an exception, that is reported; the server accepts the next.
+
+    If this fails: look for an exception of a protocol that ends the callback of the listening socket.
+    """
+    watch.allow("reported")
+    with serving(loop) as service:
+        service.make = lambda: Reacts("connection_made", raising(LookupError("not that one")))
+        with dial(service):
+            patience.run_until(loop, lambda: watch.reported, "the report")
+            assert isinstance(watch.reported[0]["exception"], LookupError)
+            assert service.server.is_serving()
+            service.make = Events
+            with dial(service) as peer:
+                answers(loop, patience, accepted(loop, patience, service, 2), peer)
