@@ -1,4 +1,4 @@
-"""Chapter tcp: what a connection answers that was lost."""
+"""Chapter tcp: what a connection answers that was lost, or is about to end."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import contextlib
 import os
 
 from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import drive, receive_all
+from conformance.kit.threads import in_thread
 from conformance.kit.ways import WAYS, joined
 from conformance.requirement import SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
+_BIG = bytes(range(251)) * 8000  # 2 MB: more than shrunk buffers take
 
 
 @requirement(
@@ -55,3 +58,21 @@ def test_the_socket_of_a_closed_transport_names_no_other_file(loop: Loop, patien
             with contextlib.suppress(OSError, AttributeError):
                 number = each.fileno()
             assert number not in others
+
+
+@requirement("tcp.write-while-closing-is-quiet", SHOULD, cite=("asyncio-protocol: BaseTransport.close", "zuvloop#17"))
+@WAYS
+def test_writing_to_a_closing_connection_does_not_raise(loop: Loop, patience: Patience, way: str) -> None:
+    """write() does not raise after close(), while what was written before is flushed: others may not know of it yet.
+
+    If this fails: look for a check that is right for write_eof(), which is this side's own word.
+    """
+    with joined(loop, patience, way) as (transport, protocol, peer):
+        transport.write(_BIG)
+        transport.close()
+        for _ in range(10):
+            transport.write(b"late")
+        received = drive(loop, patience, in_thread(lambda: receive_all(peer)))
+        assert received.startswith(_BIG)  # what becomes of the rest is left open
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert protocol.reason is None

@@ -119,3 +119,29 @@ class EndsPipesAgain(EventLoop):
 
         transport.abort = again  # type: ignore[method-assign]
         return transport, protocol
+
+
+@breaks("tcp.write-while-closing-is-quiet")
+class ClosingTakesNoMore(OverStreams):
+    """write() raises after close(), while there is data to flush."""
+
+    class Stream(StreamTransport):
+        def write(self, data: Any) -> None:
+            if self._closing and not self._lost:
+                raise RuntimeError("the transport is closing")
+            super().write(data)
+
+
+@breaks("flow.buffer-size-when-aborted")
+class CountsWhatWasDropped(OverStreams):
+    """get_write_buffer_size() is after abort() what it was before."""
+
+    class Stream(StreamTransport):
+        dropped = 0
+
+        def _drop_buffer(self) -> None:
+            self.dropped += self._buffer_size
+            super()._drop_buffer()
+
+        def get_write_buffer_size(self) -> int:
+            return super().get_write_buffer_size() or self.dropped
