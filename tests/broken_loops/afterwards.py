@@ -97,3 +97,33 @@ class KeepsSocketsWithoutProtocol(Stock):
         transport, protocol = await super().connect_accepted_socket(protocol_factory, sock, **kwargs)
         self.kept.pop().close()
         return transport, protocol
+
+
+@breaks("executors.exits")
+class WorkIsNotToExit(Stock):
+    """SystemExit of work in an executor becomes a RuntimeError."""
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        def run() -> Any:
+            try:
+                return func(*args)
+            except SystemExit:
+                raise RuntimeError("the work wanted to exit") from None
+
+        return super().run_in_executor(executor, run)
+
+
+@breaks("executors.exits")
+class OddErrorsAreResults(Stock):
+    """An exception of work that is none of Exception is a result."""
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        def run() -> Any:
+            try:
+                return func(*args)
+            except Exception:
+                raise
+            except BaseException as error:
+                return error.args
+
+        return super().run_in_executor(executor, run)
