@@ -17,9 +17,9 @@ class _Keep(logging.Handler):
 
 
 @contextmanager
-def logged(level: int = logging.WARNING) -> Iterator[list[logging.LogRecord]]:
-    """The records of the block, from `level` up; nobody else sees them."""
-    logger, keep = logging.getLogger("asyncio"), _Keep()
+def logged(level: int = logging.WARNING, name: str = "asyncio") -> Iterator[list[logging.LogRecord]]:
+    """The records of the block, from `level` up, of the logger `name`; nobody else sees them."""
+    logger, keep = logging.getLogger(name), _Keep()
     before = logger.level, logger.propagate
     logger.setLevel(level)
     logger.propagate = False

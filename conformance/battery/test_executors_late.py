@@ -1,0 +1,62 @@
+"""Chapter executors: work that ends when its loop is gone, or wants to end the program."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from conformance.kit.cases import each
+from conformance.kit.logs import logged
+from conformance.kit.patience import Patience
+from conformance.kit.protocols import raising
+from conformance.requirement import SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+
+
+@requirement("executors.late-result-is-quiet", SHOULD, cite="asyncio-eventloop: loop.close")
+@each("fails", [False, True])
+def test_work_that_ends_after_close_disturbs_nobody(make_loop: Any, patience: Patience, fails: bool) -> None:
+    """close() does not wait for the executor to finish: work that ends later raises nothing in its thread.
+
+    If this fails: look for a result that is handed to a loop without a look whether it is closed.
+    """
+    loop = make_loop()
+    begun, over = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        over.wait(patience.seconds)
+        if fails:
+            raise LookupError
+
+    with logged(name="concurrent.futures") as records:
+        with ThreadPoolExecutor(1) as pool:
+            loop.run_in_executor(pool, work)
+            patience.wait(begun, "the beginning of the work")
+            loop.close()
+            over.set()
+        assert [record.getMessage() for record in records] == []
+
+
+@requirement("executors.exits", SHOULD, cite=("asyncio-eventloop: loop.run_in_executor", "gh-66894"))
+@each("kind", [SystemExit, KeyboardInterrupt, GeneratorExit], ids=lambda kind: kind.__name__)
+def test_exits_of_work_are_raised_where_it_is_awaited(loop: Loop, kind: type[BaseException]) -> None:
+    """SystemExit and KeyboardInterrupt of func are raised where the future is awaited, as any exception of it is.
+
+    If this fails: look for a worker that catches no more than Exception, so that nobody is told, or that ends by it.
+    """
+    error = kind("of the work")
+
+    async def main() -> list[Any]:
+        seen: list[Any] = []
+        for work in (raising(error), lambda: "next"):
+            try:
+                seen.append(await loop.run_in_executor(None, work))
+            except BaseException as raised:
+                seen.append(raised)
+        return seen
+
+    assert loop.run_until_complete(main()) == [error, "next"]

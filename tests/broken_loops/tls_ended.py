@@ -1,0 +1,85 @@
+"""Broken loops of the chapter `tls`: what TLS connections do that have ended, or that end otherwise than agreed."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+
+from reference_loop import EventLoop
+from reference_loop.tls import SSLTransport
+from tests.broken_loops import breaks
+
+
+class _OverTls(EventLoop):
+    """TLS transports are of the class `Secure`."""
+
+    Secure: type[SSLTransport]
+
+    def _start_tls_stream(self, *args: Any, **kwargs: Any) -> SSLTransport:
+        transport = super()._start_tls_stream(*args, **kwargs)
+        transport.__class__ = self.Secure
+        return transport
+
+
+@breaks("tls.pause-reading-when-ended")
+class TwiceClosedCannotBePaused(_OverTls):
+    """pause_reading() raises on a TLS transport that was closed twice."""
+
+    class Secure(SSLTransport):
+        closes = 0
+
+        def close(self) -> None:
+            self.closes += 1
+            super().close()
+
+        def pause_reading(self) -> None:
+            if self.closes > 1:
+                raise AttributeError("None has no pause_reading()")
+            super().pause_reading()
+
+
+@breaks("tls.pause-reading-when-ended")
+class AbortedCannotBeResumed(_OverTls):
+    """resume_reading() raises on a TLS transport that was aborted."""
+
+    class Secure(SSLTransport):
+        aborted = False
+
+        def abort(self) -> None:
+            self.aborted = True
+            super().abort()
+
+        def resume_reading(self) -> None:
+            if self.aborted:
+                raise RuntimeError("aborted")
+            super().resume_reading()
+
+
+@breaks("tls.reset-handshake-is-quiet")
+class ReportsClientsThatGo(_OverTls):
+    """A handshake that a client's leaving ends is reported to the exception handler."""
+
+    class Secure(SSLTransport):
+        def connection_lost(self, exc: BaseException | None) -> None:
+            if not self._introduced and not isinstance(exc, ssl.SSLError):
+                self._report(exc or ConnectionResetError("gone"), "Error completing a TLS handshake")
+            super().connection_lost(exc)
+
+
+@breaks("tls.write-error-is-reported")
+class PausedIsNotLost(_OverTls):
+    """A TLS connection that fails while reading is paused is not lost before reading is resumed."""
+
+    class Secure(SSLTransport):
+        def connection_lost(self, exc: BaseException | None) -> None:
+            if exc is None or self.is_reading():
+                super().connection_lost(exc)
+
+
+@breaks("tls.write-error-is-reported")
+class FailedWritesAreClosures(_OverTls):
+    """A TLS connection that a write has lost tells of a regular end."""
+
+    class Secure(SSLTransport):
+        def connection_lost(self, exc: BaseException | None) -> None:
+            super().connection_lost(None if isinstance(exc, BrokenPipeError | ConnectionResetError) else exc)
