@@ -33,7 +33,7 @@ class _Withdrawn(asyncio.CancelledError):
 def test_cancelling_counts_the_requests(loop: Loop) -> None:
     """cancelling() returns the number of calls to cancel() that are pending, whatever became of them.
 
-    If this fails: look for a flag in place of a counter.
+    If this fails: look for a flag in place of a counter, or for one that a task has only once it was started.
     """
     counts: list[int] = []
 
@@ -44,6 +44,8 @@ def test_cancelling_counts_the_requests(loop: Loop) -> None:
             except asyncio.CancelledError:
                 counts.append(task.cancelling())
 
+    new = loop.create_task(child())
+    assert [new.cancelling(), new.cancel(), new.cancelling(), new.cancel(), new.cancelling()] == [0, True, 1, True, 2]
     task = loop.create_task(child())
     turn(loop, 2)
     counts.append(task.cancelling())
@@ -144,10 +146,10 @@ def test_a_task_can_be_cancelled_again(loop: Loop) -> None:
 def test_a_task_can_cancel_itself(loop: Loop, awaits: str) -> None:
     """A task that cancels itself runs on to its next await, where it gets the CancelledError.
 
-    If this fails: look for a request to the running task, which has no future to cancel, that is lost, or that is not
-    passed to what the task awaits next.
+    If this fails: look for a request to the running task, which has no future to cancel, that is lost, that is not
+    passed to what the task awaits next, or that loses its message on the way.
     """
-    trace: list[str] = []
+    trace: list[object] = []
 
     def awaited() -> Awaitable[Any]:
         if awaits == "sleep":
@@ -157,15 +159,15 @@ def test_a_task_can_cancel_itself(loop: Loop, awaits: str) -> None:
     async def child() -> None:
         me = asyncio.current_task()
         assert me is not None
-        assert me.cancel() is True
+        assert me.cancel("message") is True
         trace.append("went on")
         try:
             await awaited()
-        except asyncio.CancelledError:
-            trace.append("cancelled")
+        except asyncio.CancelledError as error:
+            trace.append(error.args)
 
     loop.run_until_complete(child())
-    assert trace == ["went on", "cancelled"]
+    assert trace == ["went on", ("message",)]
 
 
 @requirement("cancellation.raised", SHOULD, cite="asyncio-exceptions: CancelledError")
@@ -173,7 +175,8 @@ def test_a_task_can_cancel_itself(loop: Loop, awaits: str) -> None:
 def test_a_coroutine_that_raises_cancelled_error_is_cancelled(loop: Loop, kind: type[BaseException]) -> None:
     """A task whose coroutine raises CancelledError, or a subclass of it, on its own is cancelled.
 
-    If this fails: look for a cancelled state that needs a call of cancel(), or for a test of the exact type.
+    If this fails: look for a cancelled state that needs a call of cancel(), for a test of the exact type, or for a
+    request that is counted though nobody made one.
     """
 
     async def child() -> None:
@@ -182,6 +185,7 @@ def test_a_coroutine_that_raises_cancelled_error_is_cancelled(loop: Loop, kind: 
     task = loop.create_task(child())
     turn(loop, 2)
     assert task.cancelled()
+    assert task.cancelling() == 0
 
 
 @requirement("cancellation.shield", MUST, cite="asyncio-task: shield")

@@ -104,13 +104,15 @@ def test_the_callback_is_run_when_the_future_is_done(loop: Loop, ending: str) ->
     """A done callback is run when the future has a result, an exception or was cancelled.
 
     If this fails: look for callbacks scheduled by one of the three, lost when the loop starts after it, or kept in a
-    place that has room for a few; or for a callable that is taken for none because its truth value is false.
+    place that has room for a few; for a callable that is taken for none because its truth value is false; or for a
+    value that a callback returns, and that means something to whoever calls it.
     """
     trace: list[str] = []
 
     class Called(list[object]):
-        def __call__(self, _: object) -> None:
+        def __call__(self, _: object) -> object:
             trace.append("called")
+            return (None, False, True, trace)[len(trace) % 4]
 
     future = loop.create_future()
     for _ in range(20):
@@ -192,18 +194,21 @@ def test_a_callback_added_to_a_done_future_is_scheduled(loop: Loop, ending: str,
 
 
 @requirement("futures.callbacks-order", SHOULD, cite="asyncio-future: Future.add_done_callback")
-def test_callbacks_run_in_the_order_in_which_they_were_added(loop: Loop) -> None:
+@each("ending", _ENDINGS)
+def test_callbacks_run_in_the_order_in_which_they_were_added(loop: Loop, ending: str) -> None:
     """Done callbacks run in the order in which they were added.
 
-    If this fails: look for a set or a stack of callbacks, or a first callback that is kept apart.
+    If this fails: look for a set or a stack of callbacks, or a first callback that is kept apart, perhaps in one of
+    the ways in which a future ends.
     """
     trace: list[int] = []
     future = loop.create_future()
     for number in range(20):
         future.add_done_callback(lambda _, number=number: trace.append(number))  # type: ignore[misc]
-    future.set_result(None)
+    _ENDINGS[ending](future)
     turn(loop, 3)
     assert trace == list(range(20))
+    future.cancelled() or future.exception()
 
 
 @requirement("futures.callback-added-twice", MUST, cite="asyncio-future: Future.remove_done_callback")

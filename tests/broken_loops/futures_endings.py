@@ -186,3 +186,63 @@ class AwaitForgetsTheMessage(OwnFutures):
             if called_by_chapter() and self.cancelled():
                 raise asyncio.CancelledError
             return (yield from super().__await__())
+
+
+@breaks("futures.callbacks-order")
+class FailedFuturesCallBackwards(OwnFutures):
+    """The done callbacks of a future that gets an exception run in the opposite order."""
+
+    class own(Future):
+        def __init__(self, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.added: list[Any] = []
+
+        def add_done_callback(self, fn: Any, /, *, context: Any = None) -> None:
+            self.added.append(fn)
+            if context is None:
+                super().add_done_callback(fn)
+            else:
+                super().add_done_callback(fn, context=context)
+
+        def set_exception(self, exception: Any, /) -> None:
+            if all(of_the_test(fn) for fn in self.added):
+                for fn in self.added:
+                    super().remove_done_callback(fn)
+                for fn in self.added[::-1]:
+                    super().add_done_callback(fn)
+            super().set_exception(exception)
+
+
+@breaks("futures.result")
+class ResultsOfDoneFuturesAreTaken(OwnFutures):
+    """A future whose result is a future that has one takes that for its own."""
+
+    class own(Future):
+        def set_result(self, result: Any, /) -> None:
+            done = asyncio.isfuture(result) and result.done() and not _failed(result)
+            super().set_result(result.result() if done else result)
+
+
+@breaks("futures.set-result-once")
+class TheSameResultMayBeSetAgain(OwnFutures):
+    """set_result() with the result that a future has already is ignored."""
+
+    class own(Future):
+        def set_result(self, result: Any, /) -> None:
+            if not (self.done() and not self.cancelled() and not _failed(self) and self.result() is result):
+                super().set_result(result)
+
+
+@breaks("futures.callback")
+class ACallbackMayStopTheOthers(OwnFutures):
+    """A done callback that returns False is the last that is called."""
+
+    class own(Future):
+        stopped = False
+
+        def add_done_callback(self, fn: Any, /, *, context: Any = None) -> None:
+            def call(future: Any) -> None:
+                if not self.stopped:
+                    self.stopped = fn(future) is False
+
+            super().add_done_callback(call if type(fn).__name__ == "Called" else fn)
