@@ -20,13 +20,17 @@ Loop = asyncio.AbstractEventLoop
 def test_the_future_that_is_awaited_is_cancelled(loop: Loop) -> None:
     """If a coroutine is awaiting on a future during cancellation, the future is cancelled, too.
 
-    If this fails: look for a future that still waits for a result that nobody wants.
+    If this fails: look for a future that still waits for a result that nobody wants, or that is spared as another task
+    awaits it, too: that one gets the CancelledError without being asked to end.
     """
     task, future = waiting_task(loop)
+    another = loop.create_task(wait_for_it(future))
+    turn(loop, 2)
     task.cancel()
     turn(loop, 3)
     assert future.cancelled()
-    assert task.cancelled()
+    assert [task.cancelled(), another.cancelled()] == [True, True]
+    assert [task.cancelling(), another.cancelling()] == [1, 0]
 
 
 @requirement("cancellation.awaited-task", MUST, cite="asyncio-task: Task")

@@ -33,7 +33,8 @@ class _Withdrawn(asyncio.CancelledError):
 def test_cancelling_counts_the_requests(loop: Loop) -> None:
     """cancelling() returns the number of calls to cancel() that are pending, whatever became of them.
 
-    If this fails: look for a flag in place of a counter, or for one that a task has only once it was started.
+    If this fails: look for a flag in place of a counter, for one that a task has only once it was started, or for one
+    that begins anew when the coroutine goes on.
     """
     counts: list[int] = []
 
@@ -43,6 +44,8 @@ def test_cancelling_counts_the_requests(loop: Loop) -> None:
                 await loop.create_future()
             except asyncio.CancelledError:
                 counts.append(task.cancelling())
+        await asyncio.sleep(0)
+        counts.append(task.cancelling())
 
     new = loop.create_task(child())
     assert [new.cancelling(), new.cancel(), new.cancelling(), new.cancel(), new.cancelling()] == [0, True, 1, True, 2]
@@ -53,7 +56,7 @@ def test_cancelling_counts_the_requests(loop: Loop) -> None:
         task.cancel()
         turn(loop, 3)
     assert task.done()
-    assert [*counts, task.cancelling()] == [0, 1, 2, 2]
+    assert [*counts, task.cancelling()] == [0, 1, 2, 2, 2]
 
 
 @requirement("cancellation.uncancel", MUST, cite="asyncio-task: Task.uncancel")
@@ -78,6 +81,26 @@ def test_uncancel_decrements_the_count(loop: Loop) -> None:
 
     loop.run_until_complete(child())
     assert counts == [0, 2, 2, 1, 1, 0, 0, 0, 0]
+
+
+@requirement("cancellation.uncancel-one-of-two", MUST, cite="asyncio-task: Task.uncancel")
+def test_uncancel_takes_one_request_back(loop: Loop) -> None:
+    """Of two requests that were not thrown in yet uncancel() takes one back: the CancelledError is thrown all the same.
+
+    If this fails: look for an uncancel() that clears the flag of a pending request, whatever the count is.
+    """
+
+    async def child() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        task.cancel()
+        assert task.uncancel() == 1
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.sleep(0)
+        task.uncancel()
+
+    loop.run_until_complete(child())
 
 
 @requirement("cancellation.uncancel-done", MUST, cite="asyncio-task: Task.uncancel")
@@ -234,10 +257,12 @@ def test_a_shield_is_cancelled_with_its_task(loop: Loop) -> None:
 
 @requirement("cancellation.gather", MUST, cite="asyncio-task: gather")
 @each("return_exceptions", [False, True])
-def test_cancelling_gather_cancels_all(loop: Loop, return_exceptions: bool) -> None:
+@each("by_its_task", [False, True])
+def test_cancelling_gather_cancels_all(loop: Loop, return_exceptions: bool, by_its_task: bool) -> None:
     """If gather() is cancelled, all submitted awaitables that are not done are cancelled, whatever return_exceptions.
 
-    If this fails: look for a cancellation that stops at the first of several futures.
+    If this fails: look for a cancellation that stops at the first of several futures, or that a task which awaits
+    gather() does not hand on.
     """
 
     async def main() -> None:
@@ -245,10 +270,11 @@ def test_cancelling_gather_cancels_all(loop: Loop, return_exceptions: bool) -> N
         done.set_result(1)
         children = [asyncio.create_task(_wait(loop.create_future())) for _ in range(3)]
         gathering = asyncio.gather(done, *children, return_exceptions=return_exceptions)
+        waiting = asyncio.create_task(_wait(gathering))
         await asyncio.sleep(0)
-        gathering.cancel()
+        waiting.cancel() if by_its_task else gathering.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await gathering
+            await waiting
         assert [child.cancelled() for child in children] == [True, True, True]
         assert not done.cancelled()
 

@@ -115,13 +115,13 @@ def test_the_callback_is_run_when_the_future_is_done(loop: Loop, ending: str) ->
             return (None, False, True, trace)[len(trace) % 4]
 
     future = loop.create_future()
-    for _ in range(20):
+    for _ in range(300):
         future.add_done_callback(Called())
     turn(loop, 2)
     assert trace == []
     _ENDINGS[ending](future)
     turn(loop, 3)
-    assert trace == ["called"] * 20
+    assert trace == ["called"] * 300
     future.cancelled() or future.exception()
 
 
@@ -311,14 +311,18 @@ def test_a_removed_callback_is_not_called(loop: Loop) -> None:
 def test_remove_done_callback_returns_the_number_removed(loop: Loop, times: int) -> None:
     """remove_done_callback() returns the number of callbacks removed: as many as it was added times.
 
-    If this fails: look for a search that ends at the first match, or an error if there is none, or the future is done.
+    If this fails: look for a search that ends at the first match, or passes over one with a context of its own, or an
+    error if there is none, or the future is done.
     """
     trace: list[object] = []
     future = loop.create_future()
     future.add_done_callback(lambda _: None)
-    for _ in range(times):
+    for number in range(times):
         # A bound method is a new object each time it is looked up: only equality can find it again.
-        future.add_done_callback(trace.append)
+        if number == 1:
+            future.add_done_callback(trace.append, context=contextvars.Context())
+        else:
+            future.add_done_callback(trace.append)
     assert future.remove_done_callback(trace.append) == times
     assert future.remove_done_callback(trace.append) == 0
     future.set_result(None)

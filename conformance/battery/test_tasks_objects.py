@@ -71,9 +71,21 @@ def _ended(loop: Loop, way: str) -> asyncio.Task[Any]:
 def test_a_task_is_done_however_it_ends(loop: Loop, way: str) -> None:
     """A task is done when the coroutine returned a value, raised an exception, or the task was cancelled.
 
-    If this fails: look for a state that only a result changes.
+    If this fails: look for a state that only a result changes, or for an end that is scheduled, when the coroutine has
+    ended already.
     """
     assert _ended(loop, way).done() is True
+    seen: list[bool] = []
+
+    async def end() -> None:
+        loop.call_soon(lambda: seen.append(task.done()))
+        if way != "result":
+            raise LookupError if way == "exception" else asyncio.CancelledError
+
+    task = loop.create_task(end())
+    turn(loop, 3)
+    assert seen == [True]
+    assert task.cancelled() or (task.exception() is not None) == (way == "exception")
 
 
 @requirement("tasks.stack", MUST, cite="asyncio-task: Task.get_stack")

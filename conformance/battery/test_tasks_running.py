@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import traceback
 from collections.abc import Callable, Generator
 from typing import Any
@@ -185,16 +186,25 @@ def test_tasks_take_turns(loop: Loop) -> None:
 
 
 @requirement("tasks.resumes-through-the-queue", SHOULD, cite="PEP 3156: Coroutines and the Scheduler")
-def test_a_task_resumes_after_what_was_scheduled_before(loop: Loop) -> None:
+@each("ending", ["result", "exception", "cancelled"])
+def test_a_task_resumes_after_what_was_scheduled_before(loop: Loop, ending: str) -> None:
     """A task whose future is done resumes in the order of call_soon(), and not inside set_result().
 
-    If this fails: look for a task that is stepped from the call that ends its future.
+    If this fails: look for a task that is stepped from the call that ends its future, or is scheduled once more when
+    its turn has come, perhaps if there is an exception to throw.
     """
     trace: list[str] = []
     future = loop.create_future()
 
+    endings: dict[str, Callable[[], object]] = {
+        "result": lambda: future.set_result(None),
+        "exception": lambda: future.set_exception(LookupError()),
+        "cancelled": future.cancel,
+    }
+
     async def wait() -> None:
-        await future
+        with contextlib.suppress(LookupError, asyncio.CancelledError):
+            await future
         trace.append("resumed")
 
     task = loop.create_task(wait())
@@ -202,12 +212,13 @@ def test_a_task_resumes_after_what_was_scheduled_before(loop: Loop) -> None:
 
     def end() -> None:
         loop.call_soon(trace.append, "before")
-        future.set_result(None)
+        endings[ending]()
         trace.append("set")
+        loop.call_soon(trace.append, "after")
 
     loop.call_soon(end)
     run_task(loop, task)
-    assert trace == ["set", "before", "resumed"]
+    assert trace == ["set", "before", "resumed", "after"]
 
 
 @requirement("tasks.bad-yield", SHOULD, cite="PEP 3156: Tasks")

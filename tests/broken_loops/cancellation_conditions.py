@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from collections.abc import Generator
 from typing import Any
 
 from tests.broken_loops import breaks
 from tests.broken_loops.cancellation import Cancelling
-from tests.broken_loops.tasks import Task
+from tests.broken_loops.futures import Future
+from tests.broken_loops.tasks import Stock, Task
 from tests.broken_loops.tasks_conditions import failed, running, unstarted
 
 
@@ -69,3 +72,59 @@ class ARequestToOneselfIsTheEnd(Cancelling):
 
         def cancelled(self) -> bool:
             return super().cancelled() or (failed(self) and self.by_itself)
+
+
+@breaks("cancellation.awaited-future")
+class SharedFuturesAreSpared(Stock):
+    """A future that two tasks await is not cancelled with one of them."""
+
+    class own(Future):
+        waiting = 0
+
+        def add_done_callback(self, fn: Any, /, *, context: Any = None) -> None:
+            self.waiting += isinstance(getattr(fn, "__self__", None), asyncio.Task)
+            super().add_done_callback(fn, context=context)
+
+        def cancel(self, msg: Any = None) -> bool:
+            return self.waiting < 2 and super().cancel(msg)
+
+    def create_future(self) -> Any:
+        return self.own(loop=self) if sys._getframe(1).f_code.co_name == "waiting_task" else super().create_future()
+
+
+@breaks("cancellation.uncancel-one-of-two")
+class AnyUncancelTakesTheExceptionBack(Cancelling):
+    """uncancel() takes back the exception that was not thrown in yet, though requests remain."""
+
+    class own(Task):
+        requests = 0
+        taken_back = False
+
+        def deliver(self) -> None:
+            if not self.taken_back:
+                super().cancel()
+
+        def cancel(self, msg: Any = None) -> bool:
+            if not running(self):
+                return super().cancel(msg)
+            self.requests += 1
+            self.get_loop().call_soon(self.deliver)
+            return True
+
+        def uncancel(self) -> int:
+            if not self.requests:
+                return super().uncancel()
+            self.taken_back = True
+            self.requests -= 1
+            return self.requests
+
+
+@breaks("cancellation.gather")
+class TasksDoNotCancelGather(Cancelling):
+    """cancel() of a task that awaits gather() is lost."""
+
+    class own(Task):
+        def cancel(self, msg: Any = None) -> bool:
+            frame = getattr(self.get_coro(), "cr_frame", None)
+            awaited = frame and frame.f_locals.get("future")
+            return type(awaited).__name__ == "_GatheringFuture" or super().cancel(msg)

@@ -133,7 +133,7 @@ class WritersForgetTheContext(Stock):
 
 
 @breaks("context.task-given")
-class ANameOrAContext(Stock):
+class ContextsOfNamedTasksAreLost(Stock):
     """The context is dropped if a name is given, too."""
 
     def create_task(self, coro: Any, *, name: Any = None, context: Any = None, **kwargs: Any) -> Any:

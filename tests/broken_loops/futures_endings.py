@@ -8,6 +8,7 @@ from collections.abc import Generator
 from typing import Any
 
 from tests.broken_loops import breaks
+from tests.broken_loops.cancellation import Throwing
 from tests.broken_loops.futures import Future, OwnFutures
 from tests.broken_loops.futures_awaiting import called_by_chapter
 from tests.broken_loops.futures_callbacks import of_the_test
@@ -246,3 +247,28 @@ class ACallbackMayStopTheOthers(OwnFutures):
                     self.stopped = fn(future) is False
 
             super().add_done_callback(call if type(fn).__name__ == "Called" else fn)
+
+
+@breaks("futures.remove-count")
+class CallbacksWithAContextStay(OwnFutures):
+    """remove_done_callback() does not find a callback that was added with a context."""
+
+    class own(Future):
+        def add_done_callback(self, fn: Any, /, *, context: Any = None) -> None:
+            if context is None or not of_the_test(fn):
+                super().add_done_callback(fn, **({} if context is None else {"context": context}))
+            else:
+                super().add_done_callback(lambda future: fn(future), context=context)
+
+
+@breaks("futures.await-exception")
+class SomeExceptionsEndTheTask(Throwing):
+    """An exception of a future that is no Exception ends the task that awaits it, and is not thrown in."""
+
+    chapter = "futures"
+
+    def thrown(self, coro: Any, error: BaseException) -> BaseException | None:
+        if not isinstance(error, Exception | asyncio.CancelledError):
+            coro.close()
+            raise error
+        return error

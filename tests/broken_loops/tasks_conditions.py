@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import sys
 from collections.abc import Generator
 from typing import Any
 
 from tests.broken_loops import breaks
+from tests.broken_loops.futures import Future
 from tests.broken_loops.tasks import OwnTasks, Stock, Task, of_chapter
 from tests.broken_loops.tasks_running import Stepping
 
@@ -30,6 +32,10 @@ def running(task: Any) -> bool:
 def failed(task: Any) -> bool:
     """Whether the task ended by an exception."""
     return task.done() and not Task.cancelled(task) and Task.exception(task) is not None
+
+
+def _has_failed(future: Any) -> bool:
+    return not future.cancelled() and future.exception() is not None
 
 
 @breaks("tasks.result")
@@ -58,7 +64,7 @@ class ExceptionsComeWithoutTraceback(OwnTasks):
 
 
 @breaks("tasks.exception")
-class TimeoutsAreCancellations(OwnTasks):
+class TimeoutErrorsAreCancellations(OwnTasks):
     """cancelled() is true of a task that ended by TimeoutError."""
 
     class own(Task):
@@ -236,3 +242,61 @@ class FactoriesGetAContextOrAName(Stock):
         if context is not None and self.get_task_factory() is not None:
             name = None
         return super().create_task(coro, name=name, context=context, **kwargs)
+
+
+@breaks("tasks.done")
+class TheEndIsScheduled(OwnTasks):
+    """done() of a task is False until the next turn of the loop after its coroutine has ended."""
+
+    class own(Task):
+        ended = False
+
+        def __init__(self, coro: Any, **kwargs: Any) -> None:
+            super().__init__(coro, **kwargs)
+            super().add_done_callback(lambda _: setattr(self, "ended", True))
+
+        def done(self) -> bool:
+            return super().done() and self.ended
+
+
+@breaks("tasks.all")
+class NamedTasksAreForgotten(Stock):
+    """all_tasks() does not know tasks that were given a name."""
+
+    def create_task(self, coro: Any, **kwargs: Any) -> Any:
+        task = super().create_task(coro, **kwargs)
+        if of_chapter(coro) and kwargs.get("name") is not None:
+            asyncio._unregister_task(task)
+        return task
+
+
+@breaks("tasks.all")
+class TasksAskedToEndAreForgotten(OwnTasks):
+    """all_tasks() does not know tasks that are to be cancelled."""
+
+    class own(Task):
+        def cancel(self, msg: Any = None) -> bool:
+            asyncio._unregister_task(self)
+            return super().cancel(msg)
+
+
+@breaks("tasks.resumes-through-the-queue")
+class ExceptionsComeATurnLate(Stock):
+    """A task whose future gets an exception resumes one turn of the loop later."""
+
+    class own(Future):
+        def add_done_callback(self, fn: Any, /, *, context: Any = None) -> None:
+            def late(future: Any) -> None:
+                if _has_failed(future):
+                    self.get_loop().call_soon(fn, future, context=context)
+                else:
+                    fn(future)
+
+            by_a_task = isinstance(getattr(fn, "__self__", None), asyncio.Task)
+            super().add_done_callback(late if by_a_task else fn, context=context)
+
+    def create_future(self) -> Any:
+        frame = sys._getframe(1)
+        if frame.f_code.co_name == "test_a_task_resumes_after_what_was_scheduled_before":
+            return self.own(loop=self)
+        return super().create_future()

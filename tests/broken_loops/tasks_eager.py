@@ -203,5 +203,11 @@ class NoTaskIsCurrentAfterACancellation(OwnEager):
 class AnyRunningLoopWillDo(OwnEager):
     """With an eager task factory is_running() is true if another loop runs in the thread."""
 
+    lenient = False
+
+    def set_task_factory(self, factory: Any) -> None:
+        self.lenient = factory is not None
+        super().set_task_factory(factory)
+
     def is_running(self) -> bool:
-        return super().is_running() or (self.get_task_factory() and asyncio._get_running_loop()) is not None
+        return super().is_running() or (self.lenient and asyncio._get_running_loop() is not None)
