@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import types
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -115,6 +116,38 @@ def test_await_raises_the_exception(loop: Loop, kind: str) -> None:
         assert caught.value is error
 
     loop.run_until_complete(catch())
+
+
+@requirement("futures.yield-from", SHOULD, cite="PEP 3156: Futures")
+@each("ending", ["result", "exception", "cancelled", "done"])
+def test_a_generator_can_wait_for_a_future(loop: Loop, ending: str) -> None:
+    """A coroutine made of a generator, by types.coroutine(), waits for a future by yield from.
+
+    If this fails: look for an own future class that can be awaited, and is no iterable.
+    """
+    future = loop.create_future()
+    endings: dict[str, Callable[[], object]] = {
+        "result": lambda: future.set_result("value"),
+        "exception": lambda: future.set_exception(LookupError(ending)),
+        "cancelled": future.cancel,
+    }
+
+    @types.coroutine
+    def wait() -> Generator[Any, Any, object]:
+        try:
+            return (yield from future)
+        except (LookupError, asyncio.CancelledError) as error:
+            return type(error)
+
+    async def main() -> object:
+        return await wait()
+
+    if ending == "done":
+        future.set_result("value")
+    else:
+        loop.call_soon(loop.call_soon, endings[ending])
+    outcome = {"exception": LookupError, "cancelled": asyncio.CancelledError}.get(ending, "value")
+    assert loop.run_until_complete(main()) == outcome
 
 
 @requirement("futures.await-cancelled", MUST, cite="asyncio-future: Future")
