@@ -186,11 +186,14 @@ def test_a_cancelled_task_has_no_result(loop: Loop, method: str) -> None:
 
 
 @requirement("cancellation.swallowed", MUST, cite="asyncio-task: Task.cancel")
-def test_a_coroutine_can_deny_the_request(loop: Loop) -> None:
+@each("debug", [False, True])
+def test_a_coroutine_can_deny_the_request(loop: Loop, debug: bool) -> None:
     """A coroutine may suppress the CancelledError: its task then goes on, ends with its result, and is not cancelled.
 
-    If this fails: look for a task that ends as cancelled because cancel() was called.
+    If this fails: look for a task that ends as cancelled because cancel() was called, or that is reported as it did
+    not.
     """
+    loop.set_debug(debug)
 
     async def child() -> str:
         try:

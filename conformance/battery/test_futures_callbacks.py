@@ -143,11 +143,14 @@ def test_the_callback_is_called_with_the_future(loop: Loop) -> None:
 
 @requirement("futures.callback-not-at-once", MUST, cite="asyncio-future: Future Object")
 @each("ending", _ENDINGS)
-def test_callbacks_are_not_called_inside_the_call_that_ends_the_future(loop: Loop, ending: str) -> None:
+@each("debug", [False, True])
+def test_callbacks_are_not_called_inside_the_call_that_ends_the_future(loop: Loop, ending: str, debug: bool) -> None:
     """Done callbacks are not called immediately: they are scheduled with loop.call_soon(), in its order.
 
-    If this fails: look for callbacks that are called by set_result(), or put in front of what waits already.
+    If this fails: look for callbacks that are called by set_result(), or put in front of what waits already, perhaps in
+    debug mode only.
     """
+    loop.set_debug(debug)
     trace: list[str] = []
     future = loop.create_future()
     future.add_done_callback(lambda _: trace.append("done callback"))

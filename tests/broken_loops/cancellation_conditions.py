@@ -128,3 +128,36 @@ class TasksDoNotCancelGather(Cancelling):
             frame = getattr(self.get_coro(), "cr_frame", None)
             awaited = frame and frame.f_locals.get("future")
             return type(awaited).__name__ == "_GatheringFuture" or super().cancel(msg)
+
+
+@breaks("cancellation.again")
+class TwoRequestsAreHeard(Cancelling):
+    """The third request to cancel a task is ignored."""
+
+    class own(Task):
+        def cancel(self, msg: Any = None) -> bool:
+            return self.cancelling() >= 2 or super().cancel(msg)
+
+
+@breaks("cancellation.count")
+class RequestsCountTwiceInDebugMode(Cancelling):
+    """cancelling() returns twice the number of requests in debug mode."""
+
+    class own(Task):
+        def cancelling(self) -> int:
+            return super().cancelling() * (2 if self.get_loop().get_debug() else 1)
+
+
+@breaks("cancellation.swallowed")
+class DebugModeReportsDenials(Cancelling):
+    """In debug mode a task that suppressed a CancelledError is reported to the exception handler."""
+
+    class own(Task):
+        def __init__(self, coro: Any, **kwargs: Any) -> None:
+            super().__init__(coro, **kwargs)
+            if self.get_loop().get_debug():
+                super().add_done_callback(self.report)
+
+        def report(self, _: Any) -> None:
+            if self.cancelling() and not self.cancelled():
+                self.get_loop().call_exception_handler({"message": "a cancellation was suppressed", "task": self})

@@ -272,3 +272,24 @@ class SomeExceptionsEndTheTask(Throwing):
             coro.close()
             raise error
         return error
+
+
+@breaks("futures.callback-not-at-once")
+class DebugModeCallsAtOnce(OwnFutures):
+    """In debug mode set_result() calls the done callbacks."""
+
+    class own(Future):
+        def __init__(self, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.added: list[Any] = []
+
+        def add_done_callback(self, fn: Any, /, *, context: Any = None) -> None:
+            if self.get_loop().get_debug() and of_the_test(fn):
+                self.added.append(fn)
+            else:
+                super().add_done_callback(fn, **({} if context is None else {"context": context}))
+
+        def set_result(self, result: Any, /) -> None:
+            super().set_result(result)
+            for fn in self.added:
+                fn(self)
