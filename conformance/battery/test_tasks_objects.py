@@ -276,23 +276,33 @@ def test_a_callback_that_is_added_to_a_done_task_is_scheduled(loop: Loop, way: s
 
 
 @requirement("tasks.done-callback-context", MUST, cite="asyncio-task: Task.add_done_callback")
-@each("waits", [False, True], ids=["new", "waiting"])
-def test_done_callbacks_of_a_task_have_a_context(loop: Loop, waits: bool) -> None:
+@each("when", ["new", "waiting", "running"])
+def test_done_callbacks_of_a_task_have_a_context(loop: Loop, when: str) -> None:
     """A callback of a task runs in the context given to add_done_callback(), or else in the one that was current then.
 
-    If this fails: look for callbacks that run in the context of the task.
+    If this fails: look for callbacks that run in the context of the task, or that it cannot add to itself.
     """
     seen: list[str] = []
     context = contextvars.copy_context()
     context.run(VARIABLE.set, "given")
     future = loop.create_future()
-    task = loop.create_task(_wait_for(future))
-    if waits:
+
+    def add() -> None:
+        token = VARIABLE.set("current")
+        task.add_done_callback(lambda _: seen.append(VARIABLE.get()))
+        task.add_done_callback(lambda _: seen.append(VARIABLE.get()), context=context)
+        VARIABLE.reset(token)
+
+    async def wait() -> None:
+        if when == "running":
+            add()
+        await future
+
+    task = loop.create_task(wait())
+    if when == "waiting":
         turn(loop, 2)
-    token = VARIABLE.set("current")
-    task.add_done_callback(lambda _: seen.append(VARIABLE.get()))
-    task.add_done_callback(lambda _: seen.append(VARIABLE.get()), context=context)
-    VARIABLE.reset(token)
+    if when != "running":
+        add()
     future.set_result(None)
     turn(loop, 4)
     assert seen == ["current", "given"]

@@ -86,6 +86,7 @@ def test_the_exception_is_what_the_coroutine_raised(loop: Loop, kind: str) -> No
     task = loop.create_task(_fail(error))
     run_task(loop, task)
     assert task.cancelled() is False
+    assert [task.exception(), task.exception()] == [error, error]
     assert task.exception() is error
     with pytest.raises(type(error)) as caught:
         task.result()
