@@ -152,12 +152,13 @@ def test_except_exception_does_not_catch_a_cancellation(loop: Loop) -> None:
 
 
 @requirement("cancellation.cancelled", MUST, cite="asyncio-task: Task.cancelled")
-def test_cancelled_is_true_once_the_coroutine_has_ended(loop: Loop) -> None:
+@each("started", [True, False])
+def test_cancelled_is_true_once_the_coroutine_has_ended(loop: Loop, started: bool) -> None:
     """The task is cancelled when cancellation was requested and the coroutine propagated the CancelledError.
 
-    If this fails: look for cancelled() being true from the request on, or never.
+    If this fails: look for cancelled() being true from the request on, perhaps as the task was not started, or never.
     """
-    task, _future = waiting_task(loop)
+    task = waiting_task(loop)[0] if started else loop.create_task(wait_for_it(loop.create_future()))
     assert task.cancelled() is False
     task.cancel()
     assert task.cancelled() is False
@@ -185,11 +186,14 @@ def test_a_cancelled_task_has_no_result(loop: Loop, method: str) -> None:
 
 
 @requirement("cancellation.swallowed", MUST, cite="asyncio-task: Task.cancel")
-def test_a_coroutine_can_deny_the_request(loop: Loop) -> None:
+@each("debug", [False, True])
+def test_a_coroutine_can_deny_the_request(loop: Loop, debug: bool) -> None:
     """A coroutine may suppress the CancelledError: its task then goes on, ends with its result, and is not cancelled.
 
-    If this fails: look for a task that ends as cancelled because cancel() was called.
+    If this fails: look for a task that ends as cancelled because cancel() was called, or that is reported as it did
+    not.
     """
+    loop.set_debug(debug)
 
     async def child() -> str:
         try:
@@ -237,15 +241,17 @@ def test_a_coroutine_can_clean_up(loop: Loop) -> None:
 
 
 @requirement("cancellation.error-in-cleanup", MUST, cite="asyncio-task: Task.cancelled")
-def test_an_exception_while_cleaning_up_is_the_tasks(loop: Loop) -> None:
+@each("itself", [False, True])
+def test_an_exception_while_cleaning_up_is_the_tasks(loop: Loop, itself: bool) -> None:
     """If the coroutine raises another exception in place of the CancelledError, the task has that and is not cancelled.
 
-    If this fails: look for any end of a task with a cancellation request taken for a cancellation.
+    If this fails: look for any end of a task with a cancellation request taken for a cancellation, also if it ends
+    before the request could reach it.
     """
 
     async def child() -> None:
         try:
-            await loop.create_future()
+            task.cancel() if itself else await loop.create_future()
         finally:
             raise LookupError("while cleaning up")
 

@@ -20,13 +20,17 @@ Loop = asyncio.AbstractEventLoop
 def test_the_future_that_is_awaited_is_cancelled(loop: Loop) -> None:
     """If a coroutine is awaiting on a future during cancellation, the future is cancelled, too.
 
-    If this fails: look for a future that still waits for a result that nobody wants.
+    If this fails: look for a future that still waits for a result that nobody wants, or that is spared as another task
+    awaits it, too: that one gets the CancelledError without being asked to end.
     """
     task, future = waiting_task(loop)
+    another = loop.create_task(wait_for_it(future))
+    turn(loop, 2)
     task.cancel()
     turn(loop, 3)
     assert future.cancelled()
-    assert task.cancelled()
+    assert [task.cancelled(), another.cancelled()] == [True, True]
+    assert [task.cancelling(), another.cancelling()] == [1, 0]
 
 
 @requirement("cancellation.awaited-task", MUST, cite="asyncio-task: Task")
@@ -58,17 +62,17 @@ def test_the_task_that_is_awaited_is_cancelled(loop: Loop) -> None:
 def test_whoever_awaits_a_cancelled_task_gets_cancelled_error(loop: Loop) -> None:
     """Awaiting a task that is cancelled raises CancelledError in the awaiting task, which need not end by it.
 
-    If this fails: look for an awaiter that is not woken, or is cancelled itself.
+    If this fails: look for an awaiter that is not woken, or is cancelled itself, or for a cancelled task that gives
+    None to whoever awaits it later.
     """
 
     async def main() -> str:
         task = asyncio.create_task(wait_for_it(loop.create_future()))
         loop.call_soon(lambda: loop.call_soon(task.cancel))
-        try:
-            await task
-        except asyncio.CancelledError:
-            return "went on"
-        return "got a result"
+        for _ in range(2):
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        return "went on"
 
     task = loop.create_task(main())
     assert loop.run_until_complete(task) == "went on"

@@ -30,11 +30,14 @@ class _Withdrawn(asyncio.CancelledError):
 
 
 @requirement("cancellation.count", MUST, cite="asyncio-task: Task.cancelling")
-def test_cancelling_counts_the_requests(loop: Loop) -> None:
+@each("debug", [False, True])
+def test_cancelling_counts_the_requests(loop: Loop, debug: bool) -> None:
     """cancelling() returns the number of calls to cancel() that are pending, whatever became of them.
 
-    If this fails: look for a flag in place of a counter.
+    If this fails: look for a flag in place of a counter, for one that a task has only once it was started, or for one
+    that begins anew when the coroutine goes on.
     """
+    loop.set_debug(debug)
     counts: list[int] = []
 
     async def child() -> None:
@@ -43,7 +46,11 @@ def test_cancelling_counts_the_requests(loop: Loop) -> None:
                 await loop.create_future()
             except asyncio.CancelledError:
                 counts.append(task.cancelling())
+        await asyncio.sleep(0)
+        counts.append(task.cancelling())
 
+    new = loop.create_task(child())
+    assert [new.cancelling(), new.cancel(), new.cancelling(), new.cancel(), new.cancelling()] == [0, True, 1, True, 2]
     task = loop.create_task(child())
     turn(loop, 2)
     counts.append(task.cancelling())
@@ -51,7 +58,7 @@ def test_cancelling_counts_the_requests(loop: Loop) -> None:
         task.cancel()
         turn(loop, 3)
     assert task.done()
-    assert [*counts, task.cancelling()] == [0, 1, 2, 2]
+    assert [*counts, task.cancelling()] == [0, 1, 2, 2, 2]
 
 
 @requirement("cancellation.uncancel", MUST, cite="asyncio-task: Task.uncancel")
@@ -76,6 +83,26 @@ def test_uncancel_decrements_the_count(loop: Loop) -> None:
 
     loop.run_until_complete(child())
     assert counts == [0, 2, 2, 1, 1, 0, 0, 0, 0]
+
+
+@requirement("cancellation.uncancel-one-of-two", MUST, cite="asyncio-task: Task.uncancel")
+def test_uncancel_takes_one_request_back(loop: Loop) -> None:
+    """Of two requests that were not thrown in yet uncancel() takes one back: the CancelledError is thrown all the same.
+
+    If this fails: look for an uncancel() that clears the flag of a pending request, whatever the count is.
+    """
+
+    async def child() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        task.cancel()
+        assert task.uncancel() == 1
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.sleep(0)
+        task.uncancel()
+
+    loop.run_until_complete(child())
 
 
 @requirement("cancellation.uncancel-done", MUST, cite="asyncio-task: Task.uncancel")
@@ -120,12 +147,14 @@ def test_uncancel_takes_a_request_back_that_was_not_delivered(loop: Loop, reques
 def test_a_task_can_be_cancelled_again(loop: Loop) -> None:
     """A coroutine that suppressed a CancelledError gets another one when its task is cancelled again.
 
-    If this fails: look for a request that is remembered as done.
+    If this fails: look for a request that is remembered as done, or for a number of requests after which no more are
+    heard.
     """
+    names = ["first", "second", "third", "fourth"]
     trace: list[str] = []
 
     async def child() -> None:
-        for name in ("first", "second"):
+        for name in names:
             try:
                 await loop.create_future()
             except asyncio.CancelledError:
@@ -133,10 +162,10 @@ def test_a_task_can_be_cancelled_again(loop: Loop) -> None:
 
     task = loop.create_task(child())
     turn(loop, 2)
-    for _ in range(2):
+    for _ in names:
         task.cancel()
         turn(loop, 3)
-    assert trace == ["first", "second"]
+    assert trace == names
 
 
 @requirement("cancellation.itself", SHOULD, cite="asyncio-task: Task.cancel")
@@ -144,10 +173,10 @@ def test_a_task_can_be_cancelled_again(loop: Loop) -> None:
 def test_a_task_can_cancel_itself(loop: Loop, awaits: str) -> None:
     """A task that cancels itself runs on to its next await, where it gets the CancelledError.
 
-    If this fails: look for a request to the running task, which has no future to cancel, that is lost, or that is not
-    passed to what the task awaits next.
+    If this fails: look for a request to the running task, which has no future to cancel, that is lost, that is not
+    passed to what the task awaits next, or that loses its message on the way.
     """
-    trace: list[str] = []
+    trace: list[object] = []
 
     def awaited() -> Awaitable[Any]:
         if awaits == "sleep":
@@ -157,15 +186,15 @@ def test_a_task_can_cancel_itself(loop: Loop, awaits: str) -> None:
     async def child() -> None:
         me = asyncio.current_task()
         assert me is not None
-        assert me.cancel() is True
+        assert me.cancel("message") is True
         trace.append("went on")
         try:
             await awaited()
-        except asyncio.CancelledError:
-            trace.append("cancelled")
+        except asyncio.CancelledError as error:
+            trace.append(error.args)
 
     loop.run_until_complete(child())
-    assert trace == ["went on", "cancelled"]
+    assert trace == ["went on", ("message",)]
 
 
 @requirement("cancellation.raised", SHOULD, cite="asyncio-exceptions: CancelledError")
@@ -173,7 +202,8 @@ def test_a_task_can_cancel_itself(loop: Loop, awaits: str) -> None:
 def test_a_coroutine_that_raises_cancelled_error_is_cancelled(loop: Loop, kind: type[BaseException]) -> None:
     """A task whose coroutine raises CancelledError, or a subclass of it, on its own is cancelled.
 
-    If this fails: look for a cancelled state that needs a call of cancel(), or for a test of the exact type.
+    If this fails: look for a cancelled state that needs a call of cancel(), for a test of the exact type, or for a
+    request that is counted though nobody made one.
     """
 
     async def child() -> None:
@@ -182,6 +212,7 @@ def test_a_coroutine_that_raises_cancelled_error_is_cancelled(loop: Loop, kind: 
     task = loop.create_task(child())
     turn(loop, 2)
     assert task.cancelled()
+    assert task.cancelling() == 0
 
 
 @requirement("cancellation.shield", MUST, cite="asyncio-task: shield")
@@ -230,10 +261,12 @@ def test_a_shield_is_cancelled_with_its_task(loop: Loop) -> None:
 
 @requirement("cancellation.gather", MUST, cite="asyncio-task: gather")
 @each("return_exceptions", [False, True])
-def test_cancelling_gather_cancels_all(loop: Loop, return_exceptions: bool) -> None:
+@each("by_its_task", [False, True])
+def test_cancelling_gather_cancels_all(loop: Loop, return_exceptions: bool, by_its_task: bool) -> None:
     """If gather() is cancelled, all submitted awaitables that are not done are cancelled, whatever return_exceptions.
 
-    If this fails: look for a cancellation that stops at the first of several futures.
+    If this fails: look for a cancellation that stops at the first of several futures, or that a task which awaits
+    gather() does not hand on.
     """
 
     async def main() -> None:
@@ -241,10 +274,11 @@ def test_cancelling_gather_cancels_all(loop: Loop, return_exceptions: bool) -> N
         done.set_result(1)
         children = [asyncio.create_task(_wait(loop.create_future())) for _ in range(3)]
         gathering = asyncio.gather(done, *children, return_exceptions=return_exceptions)
+        waiting = asyncio.create_task(_wait(gathering))
         await asyncio.sleep(0)
-        gathering.cancel()
+        waiting.cancel() if by_its_task else gathering.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await gathering
+            await waiting
         assert [child.cancelled() for child in children] == [True, True, True]
         assert not done.cancelled()
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import gc
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 from conformance.kit.cases import each
@@ -222,13 +223,14 @@ def test_a_task_runs_in_a_copy_of_the_current_context(loop: Loop) -> None:
 @requirement("context.task-given", MUST, cite="asyncio-eventloop: loop.create_task")
 @each("make", [contextvars.copy_context, contextvars.Context])
 @each("place", PLACES)
+@each("name", [None, "a name"])
 def test_a_task_runs_in_the_context_that_it_is_given(
-    loop: Loop, make: Callable[[], contextvars.Context], place: str
+    loop: Loop, make: Callable[[], contextvars.Context], place: str, name: str | None
 ) -> None:
     """create_task(context=…) specifies a custom Context for the coro to run in: exactly that one, at every step.
 
-    If this fails: look for the keyword that Python 3.11 added, for an empty context that is taken for none, or for
-    steps that run in another context than the first.
+    If this fails: look for the keyword that Python 3.11 added, for an empty context that is taken for none, for one
+    that is lost if there is a name, too, or for steps that run in another context than the first.
     """
     context = make()
 
@@ -238,7 +240,7 @@ def test_a_task_runs_in_the_context_that_it_is_given(
         assert VARIABLE.get() == "first step"
         VARIABLE.set("second step")
 
-    loop.run_until_complete(at(place, loop, lambda: loop.create_task(change(), context=context)))
+    loop.run_until_complete(at(place, loop, lambda: loop.create_task(change(), name=name, context=context)))
     assert context.get(VARIABLE) == "second step"
 
 
@@ -247,8 +249,12 @@ def test_a_task_keeps_its_context_across_every_kind_of_wait(loop: Loop) -> None:
     """A task sees its own context after each await, whatever woke it, with what it has set between two of them.
 
     If this fails: look for a wake-up that runs the step in the context of whoever completed the future, or in a copy
-    of the task's, perhaps only when an exception is thrown in.
+    of the task's, perhaps only when an exception is thrown in: that of a future, or the one for a wrong yield.
     """
+
+    class NoFuture:
+        def __await__(self) -> Generator[Any, None, None]:
+            yield self
 
     async def waiter(future: asyncio.Future[None]) -> list[str]:
         waits = [future, asyncio.sleep(0), asyncio.sleep(0.001), loop.create_task(asyncio.sleep(0)), asyncio.sleep(0)]
@@ -264,6 +270,10 @@ def test_a_task_keeps_its_context_across_every_kind_of_wait(loop: Loop) -> None:
         except LookupError:
             seen.append(VARIABLE.get())
             VARIABLE.set("set after an exception")
+        with contextlib.suppress(RuntimeError):
+            await NoFuture()
+        seen.append(VARIABLE.get())
+        VARIABLE.set("set after a wrong yield")
         await asyncio.sleep(0)
         return [*seen, VARIABLE.get()]
 
@@ -276,7 +286,8 @@ def test_a_task_keeps_its_context_across_every_kind_of_wait(loop: Loop) -> None:
         return await task
 
     before = [f"set before wait {number}" for number in range(5)]
-    assert loop.run_until_complete(main()) == [*before, before[-1], "set after an exception"]
+    after = ["set after an exception", "set after a wrong yield"]
+    assert loop.run_until_complete(main()) == [*before, before[-1], *after]
 
 
 @requirement("context.add-reader", SHOULD, cite="PEP 567: asyncio")

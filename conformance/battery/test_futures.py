@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
+from conformance.kit.coroutines import done_future, value_of
 from conformance.kit.oddities import ODD_ERRORS, FalseError
 from conformance.requirement import MAY, MUST, SHOULD, requirement
 
@@ -110,9 +111,9 @@ def test_result_returns_what_was_set(loop: Loop, value: object) -> None:
     """If the future has a result set by set_result(), result() returns that value, every time.
 
     If this fails: look for a false value taken for "no result yet", an exception instance that is raised, or another
-    future that is waited for.
+    future that is waited for, or gives its result if it has one.
     """
-    for result in (value, loop.create_future()):
+    for result in (value, loop.create_future(), done_future(loop)):
         future = loop.create_future()
         future.set_result(result)
         assert future.result() is result
@@ -168,13 +169,16 @@ def test_result_of_a_pending_future(loop: Loop) -> None:
 def test_result_takes_no_timeout(loop: Loop, method: str) -> None:
     """result() and exception() do not accept the timeout argument.
 
-    If this fails: look for a signature taken from concurrent.futures.
+    If this fails: look for a signature taken from concurrent.futures, perhaps by tasks.
     """
     future = loop.create_future()
     future.set_result(1)
-    with pytest.raises(TypeError):
-        # By position: the C code of Python 3.12 overlooks any keyword that exception() is given, whatever the loop.
-        getattr(future, method)(1)
+    task = loop.create_task(value_of())
+    loop.run_until_complete(task)
+    for done in (future, task):
+        with pytest.raises(TypeError):
+            # By position: the C code of Python 3.12 overlooks any keyword that exception() is given, whatever the loop.
+            getattr(done, method)(1)
 
 
 @requirement("futures.exception", MUST, cite="asyncio-future: Future.exception")
@@ -234,12 +238,14 @@ def test_exception_of_a_pending_future(loop: Loop) -> None:
 def test_set_result_on_a_done_future(loop: Loop, ending: str) -> None:
     """set_result() raises InvalidStateError if the future is already done, and leaves it as it was.
 
-    If this fails: look for a check for one of the three done states only, or one made after the value is stored.
+    If this fails: look for a check for one of the three done states only, one made after the value is stored, or one
+    that lets the same value pass.
     """
     future = loop.create_future()
     _ENDINGS[ending](future)
-    with pytest.raises(asyncio.InvalidStateError):
-        future.set_result("second")
+    for value in ("second", "first"):
+        with pytest.raises(asyncio.InvalidStateError):
+            future.set_result(value)
     _has_ended_by(ending, future)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import types
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -102,14 +103,51 @@ def test_a_done_future_can_be_awaited(loop: Loop, ending: str, times: int) -> No
 def test_await_raises_the_exception(loop: Loop, kind: str) -> None:
     """Coroutines can await on a future until it has an exception set, which the await expression raises.
 
-    If this fails: look for a wake-up that comes with results only, or for a new exception in place of the one set.
+    If this fails: look for a wake-up that comes with results only, for a new exception in place of the one set, or for
+    one that ends the task, and is not thrown into its coroutine, since it is no Exception.
     """
     future = loop.create_future()
     error = ODD_ERRORS[kind]
     loop.call_soon(loop.call_soon, future.set_exception, error)
-    with pytest.raises(type(error)) as caught:
-        loop.run_until_complete(_wait(future))
-    assert caught.value is error
+
+    async def catch() -> None:
+        with pytest.raises(type(error)) as caught:
+            await future
+        assert caught.value is error
+
+    loop.run_until_complete(catch())
+
+
+@requirement("futures.yield-from", SHOULD, cite="PEP 3156: Futures")
+@each("ending", ["result", "exception", "cancelled", "done"])
+def test_a_generator_can_wait_for_a_future(loop: Loop, ending: str) -> None:
+    """A coroutine made of a generator, by types.coroutine(), waits for a future by yield from.
+
+    If this fails: look for an own future class that can be awaited, and is no iterable.
+    """
+    future = loop.create_future()
+    endings: dict[str, Callable[[], object]] = {
+        "result": lambda: future.set_result("value"),
+        "exception": lambda: future.set_exception(LookupError(ending)),
+        "cancelled": future.cancel,
+    }
+
+    @types.coroutine
+    def wait() -> Generator[Any, Any, object]:
+        try:
+            return (yield from future)
+        except (LookupError, asyncio.CancelledError) as error:
+            return type(error)
+
+    async def main() -> object:
+        return await wait()
+
+    if ending == "done":
+        future.set_result("value")
+    else:
+        loop.call_soon(loop.call_soon, endings[ending])
+    outcome = {"exception": LookupError, "cancelled": asyncio.CancelledError}.get(ending, "value")
+    assert loop.run_until_complete(main()) == outcome
 
 
 @requirement("futures.await-cancelled", MUST, cite="asyncio-future: Future")

@@ -104,22 +104,24 @@ def test_the_callback_is_run_when_the_future_is_done(loop: Loop, ending: str) ->
     """A done callback is run when the future has a result, an exception or was cancelled.
 
     If this fails: look for callbacks scheduled by one of the three, lost when the loop starts after it, or kept in a
-    place that has room for a few; or for a callable that is taken for none because its truth value is false.
+    place that has room for a few; for a callable that is taken for none because its truth value is false; or for a
+    value that a callback returns, and that means something to whoever calls it.
     """
     trace: list[str] = []
 
     class Called(list[object]):
-        def __call__(self, _: object) -> None:
+        def __call__(self, _: object) -> object:
             trace.append("called")
+            return (None, False, True, trace)[len(trace) % 4]
 
     future = loop.create_future()
-    for _ in range(20):
+    for _ in range(300):
         future.add_done_callback(Called())
     turn(loop, 2)
     assert trace == []
     _ENDINGS[ending](future)
     turn(loop, 3)
-    assert trace == ["called"] * 20
+    assert trace == ["called"] * 300
     future.cancelled() or future.exception()
 
 
@@ -141,11 +143,14 @@ def test_the_callback_is_called_with_the_future(loop: Loop) -> None:
 
 @requirement("futures.callback-not-at-once", MUST, cite="asyncio-future: Future Object")
 @each("ending", _ENDINGS)
-def test_callbacks_are_not_called_inside_the_call_that_ends_the_future(loop: Loop, ending: str) -> None:
+@each("debug", [False, True])
+def test_callbacks_are_not_called_inside_the_call_that_ends_the_future(loop: Loop, ending: str, debug: bool) -> None:
     """Done callbacks are not called immediately: they are scheduled with loop.call_soon(), in its order.
 
-    If this fails: look for callbacks that are called by set_result(), or put in front of what waits already.
+    If this fails: look for callbacks that are called by set_result(), or put in front of what waits already, perhaps in
+    debug mode only.
     """
+    loop.set_debug(debug)
     trace: list[str] = []
     future = loop.create_future()
     future.add_done_callback(lambda _: trace.append("done callback"))
@@ -192,18 +197,21 @@ def test_a_callback_added_to_a_done_future_is_scheduled(loop: Loop, ending: str,
 
 
 @requirement("futures.callbacks-order", SHOULD, cite="asyncio-future: Future.add_done_callback")
-def test_callbacks_run_in_the_order_in_which_they_were_added(loop: Loop) -> None:
+@each("ending", _ENDINGS)
+def test_callbacks_run_in_the_order_in_which_they_were_added(loop: Loop, ending: str) -> None:
     """Done callbacks run in the order in which they were added.
 
-    If this fails: look for a set or a stack of callbacks, or a first callback that is kept apart.
+    If this fails: look for a set or a stack of callbacks, or a first callback that is kept apart, perhaps in one of
+    the ways in which a future ends.
     """
     trace: list[int] = []
     future = loop.create_future()
     for number in range(20):
         future.add_done_callback(lambda _, number=number: trace.append(number))  # type: ignore[misc]
-    future.set_result(None)
+    _ENDINGS[ending](future)
     turn(loop, 3)
     assert trace == list(range(20))
+    future.cancelled() or future.exception()
 
 
 @requirement("futures.callback-added-twice", MUST, cite="asyncio-future: Future.remove_done_callback")
@@ -306,14 +314,18 @@ def test_a_removed_callback_is_not_called(loop: Loop) -> None:
 def test_remove_done_callback_returns_the_number_removed(loop: Loop, times: int) -> None:
     """remove_done_callback() returns the number of callbacks removed: as many as it was added times.
 
-    If this fails: look for a search that ends at the first match, or an error if there is none, or the future is done.
+    If this fails: look for a search that ends at the first match, or passes over one with a context of its own, or an
+    error if there is none, or the future is done.
     """
     trace: list[object] = []
     future = loop.create_future()
     future.add_done_callback(lambda _: None)
-    for _ in range(times):
+    for number in range(times):
         # A bound method is a new object each time it is looked up: only equality can find it again.
-        future.add_done_callback(trace.append)
+        if number == 1:
+            future.add_done_callback(trace.append, context=contextvars.Context())
+        else:
+            future.add_done_callback(trace.append)
     assert future.remove_done_callback(trace.append) == times
     assert future.remove_done_callback(trace.append) == 0
     future.set_result(None)

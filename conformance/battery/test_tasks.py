@@ -81,7 +81,8 @@ def test_create_task_returns_a_task(loop: Loop) -> None:
 def test_a_task_belongs_to_the_loop_that_made_it(loop: Loop, make_loop: Callable[[], Loop]) -> None:
     """The task runs in the loop whose create_task() was called; get_loop() returns that loop.
 
-    If this fails: look for the current loop of the thread, or the running one, used in place of the one that was asked.
+    If this fails: look for the current loop of the thread, or the running one, used in place of the one that was
+    asked, or for a task that forgets its loop when it ends.
     """
     seen: list[object] = []
 
@@ -95,7 +96,10 @@ def test_a_task_belongs_to_the_loop_that_made_it(loop: Loop, make_loop: Callable
 
     task = make_loop().run_until_complete(inside_another())
     assert task.get_loop() is loop
-    loop.run_until_complete(task)
+    cancelled = loop.create_task(ask())
+    cancelled.cancel()
+    turn(loop, 3)
+    assert [task.get_loop(), cancelled.get_loop()] == [loop, loop]
     assert seen == [loop]
 
 
@@ -347,13 +351,17 @@ def test_a_factory_that_does_not_know_context(loop: Loop, answer: Callable[[obje
 def test_a_task_of_a_factory_gets_the_name(loop: Loop, place: str) -> None:
     """A name given to create_task() is set on the task also if a task factory makes it.
 
-    If this fails: look for a name that neither goes to the factory nor to set_name(), perhaps as it is false.
+    If this fails: look for a name that neither goes to the factory nor to set_name(), perhaps as it is false, or as a
+    context is given, too.
     """
     loop.set_task_factory(make_task)
     names: list[Any] = [*_NAMES]
     tasks = at(place, loop, lambda: [loop.create_task(_answer(), name=name) for name in names])
     assert [task.get_name() for task in tasks] == [*_NAMES.values()]
-    loop.run_until_complete(asyncio.wait_for(asyncio.wait(tasks), None))
+    context = contextvars.copy_context()
+    both = at(place, loop, lambda: loop.create_task(_answer(), name="given", context=context))
+    assert both.get_name() == "given"
+    loop.run_until_complete(asyncio.wait_for(asyncio.wait([*tasks, both]), None))
 
 
 @requirement("tasks.factory-name-default", MUST, cite=("asyncio-eventloop: loop.create_task", "gh-130033"))

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
+from conformance.kit.oddities import ODD_ERRORS
+from conformance.kit.places import at
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -56,8 +58,10 @@ def test_an_eager_task_starts_at_once(eager: Loop) -> None:
 def test_an_eager_task_that_does_not_block_is_done(eager: Loop) -> None:
     """An eager task whose coroutine returns without blocking is done at once, with its result.
 
-    If this fails: look for the end of a task that is always scheduled.
+    If this fails: look for the end of a task that is always scheduled, or for done callbacks that are not, or never
+    called, as the task was done before they were added.
     """
+    calls: list[object] = []
 
     async def child() -> str:
         return "value"
@@ -66,7 +70,11 @@ def test_an_eager_task_that_does_not_block_is_done(eager: Loop) -> None:
         task = asyncio.create_task(child())
         assert task.done()
         assert task.result() == "value"
+        task.add_done_callback(calls.append)
+        assert calls == []
         assert await task == "value"
+        await asyncio.sleep(0)
+        assert calls == [task]
 
     eager.run_until_complete(main())
 
@@ -95,38 +103,87 @@ def test_an_eager_task_is_scheduled_when_it_blocks(eager: Loop) -> None:
 
 
 @requirement("tasks.eager-exception", MUST, cite="asyncio-task: eager_task_factory", since="3.12")
-def test_the_exception_of_an_eager_task_is_the_tasks(eager: Loop) -> None:
+@each("kind", [*ODD_ERRORS, "cancellation"])
+def test_the_exception_of_an_eager_task_is_the_tasks(eager: Loop, kind: str) -> None:
     """An exception that an eager task raises at once is kept in the task: create_task() returns as ever.
 
-    If this fails: look for an exception that leaves create_task().
+    If this fails: look for an exception that leaves create_task(), perhaps one that is no Exception.
     """
+    error = ODD_ERRORS.get(kind, asyncio.CancelledError())
 
     async def child() -> None:
-        raise LookupError("of the child")
+        raise error
 
     async def main() -> None:
         task = asyncio.create_task(child())
-        assert isinstance(task.exception(), LookupError)
+        assert task.done()
+        assert task.cancelled() is (kind == "cancellation")
+        assert task.cancelled() or task.exception() is error
 
     eager.run_until_complete(main())
 
 
+@requirement("tasks.eager-cancel", SHOULD, cite="asyncio-task: Task.cancel", since="3.12")
+@each("itself", [False, True])
+def test_an_eager_task_can_be_cancelled(eager: Loop, itself: bool) -> None:
+    """An eager task that has blocked is cancelled as any other, and one may cancel itself before its first await.
+
+    If this fails: look for a first step that knows nothing of requests, or for a future that the task waits for and
+    that only later steps note down.
+    """
+    trace: list[object] = []
+    future = eager.create_future()
+
+    async def child() -> None:
+        me = asyncio.current_task()
+        assert me is not None
+        if itself:
+            me.cancel("message")
+        try:
+            await future
+        except asyncio.CancelledError as error:
+            trace.append(error.args)
+            raise
+
+    async def main() -> None:
+        task = asyncio.create_task(child())
+        if not itself:
+            task.cancel("message")
+        await asyncio.wait([task])
+        assert task.cancelled()
+
+    eager.run_until_complete(main())
+    assert trace == [("message",)]
+    assert future.cancelled()
+
+
 @requirement("tasks.eager-current", MUST, cite="asyncio-task: current_task", since="3.12")
-def test_an_eager_task_is_the_current_one_while_it_starts(eager: Loop) -> None:
+@each("ending", ["waits", "returns", "raises", "is cancelled"])
+def test_an_eager_task_is_the_current_one_while_it_starts(eager: Loop, ending: str) -> None:
     """While an eager task starts, current_task() is that task, and its creator again afterwards.
 
-    If this fails: look for a current task of the loop's own that the start of an eager task overwrites.
+    If this fails: look for a current task of the loop's own that the start of an eager task overwrites, perhaps if it
+    ends in a certain way.
     """
     seen: list[object] = []
 
     async def child() -> None:
         seen.append(asyncio.current_task())
+        if ending == "raises":
+            raise LookupError(ending)
+        if ending == "is cancelled":
+            raise asyncio.CancelledError
+        if ending == "waits":
+            await asyncio.sleep(0)
 
     async def main() -> None:
         me = asyncio.current_task()
         task = asyncio.create_task(child())
         assert asyncio.current_task() is me
         assert seen == [task]
+        await asyncio.wait([task])
+        assert asyncio.current_task() is me
+        assert task.cancelled() or (task.exception() is not None) == (ending == "raises")
 
     eager.run_until_complete(main())
 
@@ -175,17 +232,19 @@ def test_an_eager_task_runs_in_its_own_context(eager: Loop, given: bool) -> None
 
 
 @requirement("tasks.eager-not-running", SHOULD, cite="gh-97696", since="3.12")
-def test_an_eager_task_waits_for_a_loop_that_does_not_run(eager: Loop) -> None:
+@each("place", ["outside of a run", "in a callback of another loop"])
+def test_an_eager_task_waits_for_a_loop_that_does_not_run(eager: Loop, place: str) -> None:
     """With the eager task factory, tasks made while the loop does not run start when it runs.
 
-    If this fails: look for is_running(): it must be False before the loop runs, and True in its callbacks.
+    If this fails: look for is_running(): it must be False before the loop runs, whichever other loop does, and True
+    in its callbacks.
     """
     trace: list[object] = []
 
     async def child() -> None:
         trace.append(asyncio.get_running_loop())
 
-    task = eager.create_task(child())
+    task = at(place, eager, lambda: eager.create_task(child()))
     assert trace == []
     eager.run_until_complete(task)
     assert trace == [eager]

@@ -259,3 +259,38 @@ def test_an_exception_of_the_body_is_one_of_the_group(loop: Loop) -> None:
         loop.run_until_complete(main())
     assert trace == ["cleaned up"]
     assert sorted(type(error).__name__ for error in caught.value.exceptions) == ["LookupError", "ValueError"]
+
+
+@requirement("tasks.group-exits", MUST, cite="asyncio-task: Task Groups")
+@each("error", [SystemExit(3), KeyboardInterrupt()])
+def test_an_exit_leaves_a_group_as_it_is(loop: Loop, error: BaseException) -> None:
+    """If a task fails with KeyboardInterrupt or SystemExit, its group cancels and waits, and re-raises just that.
+
+    If this fails: look for a task that has no exception when one of these has left the loop through it.
+    """
+    trace: list[object] = []
+
+    async def sibling() -> None:
+        try:
+            await loop.create_future()
+        finally:
+            await asyncio.sleep(0)
+            trace.append("sibling")
+
+    async def fail() -> None:
+        await asyncio.sleep(0)
+        raise error
+
+    async def main() -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(sibling())
+                group.create_task(fail())
+        except BaseException as caught:
+            trace.append(caught)
+
+    task = loop.create_task(main())
+    with pytest.raises(type(error)):
+        loop.run_until_complete(task)
+    loop.run_until_complete(task)
+    assert trace == ["sibling", error]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import weakref
 from collections.abc import Callable
@@ -73,20 +74,23 @@ def test_in_a_callback_no_task_is_current(loop: Loop, patience: Patience) -> Non
 def test_all_tasks_are_those_that_are_not_finished(loop: Loop) -> None:
     """all_tasks() returns the set of the loop's not yet finished tasks: started, waiting or not started yet.
 
-    If this fails: look for the calls of _register_task() and _unregister_task() by an own task class, or for tasks that
-    are equal since their names are.
+    If this fails: look for the calls of _register_task() and _unregister_task() by an own task class, perhaps for tasks
+    without name, context and request to end only, or for tasks that are equal since their names are.
     """
     future = loop.create_future()
 
     async def main() -> None:
-        waiting, done = asyncio.create_task(_wait(future), name="same"), asyncio.create_task(_return())
+        waiting, done = loop.create_task(_wait(future), name="same"), asyncio.create_task(_return())
         await asyncio.sleep(0)
-        new = asyncio.create_task(_return(), name="same")
+        new = loop.create_task(_return(), name="same")
+        with_context = loop.create_task(_return(), context=contextvars.copy_context())
+        cancelled = asyncio.create_task(_return())
+        cancelled.cancel()
         assert done.done()
-        assert asyncio.all_tasks() == {asyncio.current_task(), waiting, new}
-        assert len(asyncio.all_tasks()) == 3
+        assert asyncio.all_tasks() == {asyncio.current_task(), waiting, new, with_context, cancelled}
+        assert len(asyncio.all_tasks()) == 5
         future.set_result(None)
-        await asyncio.wait([waiting, new])
+        await asyncio.wait([waiting, new, with_context, cancelled])
 
     loop.run_until_complete(main())
     assert asyncio.all_tasks(loop) == set()

@@ -36,6 +36,10 @@ async def _return() -> str:
     return "value"
 
 
+async def _change() -> None:
+    VARIABLE.set("changed")
+
+
 async def _inner() -> None:
     raise LookupError("of the coroutine")
 
@@ -67,19 +71,33 @@ def _ended(loop: Loop, way: str) -> asyncio.Task[Any]:
 def test_a_task_is_done_however_it_ends(loop: Loop, way: str) -> None:
     """A task is done when the coroutine returned a value, raised an exception, or the task was cancelled.
 
-    If this fails: look for a state that only a result changes.
+    If this fails: look for a state that only a result changes, or for an end that is scheduled, when the coroutine has
+    ended already.
     """
     assert _ended(loop, way).done() is True
+    seen: list[bool] = []
+
+    async def end() -> None:
+        loop.call_soon(lambda: seen.append(task.done()))
+        if way != "result":
+            raise LookupError if way == "exception" else asyncio.CancelledError
+
+    task = loop.create_task(end())
+    turn(loop, 3)
+    assert seen == [True]
+    assert task.cancelled() or (task.exception() is not None) == (way == "exception")
 
 
 @requirement("tasks.stack", MUST, cite="asyncio-task: Task.get_stack")
 def test_get_stack_of_a_suspended_task(loop: Loop) -> None:
     """get_stack() returns one frame, that of the suspended coroutine, and print_stack() writes it to the given file.
 
-    If this fails: look for an own task class without the two methods, or for the frames of what the coroutine awaits.
+    If this fails: look for an own task class without the two methods, for the frames of what the coroutine awaits, or
+    for a coroutine without a frame until it is started.
     """
     future = loop.create_future()
     task = loop.create_task(_wait_below(future))
+    assert [frame.f_code.co_name for frame in task.get_stack()] == ["_wait_below"]
     turn(loop, 2)
     for frames in (task.get_stack(), task.get_stack(limit=5)):
         names = [frame.f_code.co_name for frame in frames]
@@ -122,30 +140,33 @@ def test_limit_is_the_number_of_frames(loop: Loop) -> None:
     with pytest.raises(TypeError):
         task.get_stack(1)  # type: ignore[call-arg]
     everything = task.get_stack()
-    for limit in range(1, len(everything) + 1):
+    for limit in range(len(everything) + 1):
         assert task.get_stack(limit=limit) == everything[:limit]
 
 
 @requirement("tasks.print-stack", MUST, cite="asyncio-task: Task.print_stack")
-def test_print_stack_prints_to_standard_error(loop: Loop) -> None:
+@each("way", ["result", "exception", "cancelled"])
+def test_print_stack_prints_to_standard_error(loop: Loop, way: str) -> None:
     """print_stack() prints the traceback for this task; by default output is written to sys.stderr.
 
-    If this fails: look for a method that is absent, or prints to standard output.
+    If this fails: look for a method that is absent, prints to standard output, or raises if there is no traceback.
     """
-    task = _ended(loop, "exception")
+    task = _ended(loop, way)
     with contextlib.redirect_stderr(io.StringIO()) as printed:
         task.print_stack()
     # asyncio's own task prints the line above the frames to standard output: only the frames are looked at.
-    assert "in _inner" in printed.getvalue()
+    assert ("in _inner" in printed.getvalue()) is (way == "exception")
 
 
 @requirement("tasks.print-stack-limit", MUST, cite="asyncio-task: Task.print_stack")
 def test_print_stack_has_a_limit(loop: Loop) -> None:
     """The limit argument of print_stack() is passed to get_stack() directly.
 
-    If this fails: look for a limit that is accepted and ignored.
+    If this fails: look for a limit that is accepted and ignored, or taken by position.
     """
     task = _ended(loop, "exception")
+    with pytest.raises(TypeError):
+        task.print_stack(1)  # type: ignore[call-arg]
     whole, part = io.StringIO(), io.StringIO()
     task.print_stack(file=whole)
     task.print_stack(limit=1, file=part)
@@ -173,11 +194,18 @@ def test_set_name_takes_any_object(loop: Loop, value: Any, name: str) -> None:
     """The value argument of set_name() can be any object, which is then converted to a string.
 
     If this fails: look for a name that is kept as the object it was, or refused, or taken for none as it is false, or
-    for a task that takes no other name when it is done.
+    for a task that takes no other name while it runs, or when it is done.
     """
-    task = loop.create_task(_return(), name="the first")
+
+    async def rename() -> None:
+        assert task.get_name() == "from outside"
+        task.set_name(value)
+        assert task.get_name() == name
+
+    task = loop.create_task(rename(), name="the first")
     task.set_name(value)
     assert task.get_name() == name
+    task.set_name("from outside")
     loop.run_until_complete(task)
     assert task.get_name() == name
     task.set_name("the last")
@@ -201,16 +229,20 @@ def test_names_that_are_generated_differ(loop: Loop) -> None:
 def test_get_context_returns_the_context_of_the_task(loop: Loop) -> None:
     """get_context() returns the contextvars.Context object associated with the task: the one given, or the copy made.
 
-    If this fails: look for a context that only the steps of the task know.
+    If this fails: look for a context that only the steps of the task know, or for a copy of it.
     """
     context = contextvars.copy_context()
     token = VARIABLE.set("when it was made")
     given: Any = loop.create_task(_return(), context=context)
     copied: Any = loop.create_task(_return())
+    changed: Any = loop.create_task(_change())
     VARIABLE.reset(token)
-    loop.run_until_complete(asyncio.wait([given, copied]))
+    assert changed.get_context()[VARIABLE] == "when it was made"
+    loop.run_until_complete(asyncio.wait([given, copied, changed]))
     assert given.get_context() is context
     assert copied.get_context()[VARIABLE] == "when it was made"
+    assert changed.get_context()[VARIABLE] == "changed"
+    assert changed.get_context() is changed.get_context()
 
 
 @requirement("tasks.remove-done-callback", MUST, cite="asyncio-task: Task.remove_done_callback")
@@ -244,23 +276,33 @@ def test_a_callback_that_is_added_to_a_done_task_is_scheduled(loop: Loop, way: s
 
 
 @requirement("tasks.done-callback-context", MUST, cite="asyncio-task: Task.add_done_callback")
-@each("waits", [False, True], ids=["new", "waiting"])
-def test_done_callbacks_of_a_task_have_a_context(loop: Loop, waits: bool) -> None:
+@each("when", ["new", "waiting", "running"])
+def test_done_callbacks_of_a_task_have_a_context(loop: Loop, when: str) -> None:
     """A callback of a task runs in the context given to add_done_callback(), or else in the one that was current then.
 
-    If this fails: look for callbacks that run in the context of the task.
+    If this fails: look for callbacks that run in the context of the task, or that it cannot add to itself.
     """
     seen: list[str] = []
     context = contextvars.copy_context()
     context.run(VARIABLE.set, "given")
     future = loop.create_future()
-    task = loop.create_task(_wait_for(future))
-    if waits:
+
+    def add() -> None:
+        token = VARIABLE.set("current")
+        task.add_done_callback(lambda _: seen.append(VARIABLE.get()))
+        task.add_done_callback(lambda _: seen.append(VARIABLE.get()), context=context)
+        VARIABLE.reset(token)
+
+    async def wait() -> None:
+        if when == "running":
+            add()
+        await future
+
+    task = loop.create_task(wait())
+    if when == "waiting":
         turn(loop, 2)
-    token = VARIABLE.set("current")
-    task.add_done_callback(lambda _: seen.append(VARIABLE.get()))
-    task.add_done_callback(lambda _: seen.append(VARIABLE.get()), context=context)
-    VARIABLE.reset(token)
+    if when != "running":
+        add()
     future.set_result(None)
     turn(loop, 4)
     assert seen == ["current", "given"]

@@ -6,6 +6,9 @@ A task is a future too; of a future's promises only those are repeated here that
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import contextlib
+import traceback
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -13,10 +16,14 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.oddities import ODD_ERRORS
-from conformance.kit.patience import turn
+from conformance.kit.patience import Patience, turn
+from conformance.kit.protocols import raising
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
+
+_ERRORS = ODD_ERRORS | {"of time": TimeoutError("over"), "of futures": asyncio.InvalidStateError("raised")}
+_ERRORS["of other futures"] = concurrent.futures.CancelledError("raised")  # which is no CancelledError of asyncio's
 
 
 async def _return() -> str:
@@ -48,7 +55,7 @@ def test_the_result_is_what_the_coroutine_returned(loop: Loop) -> None:
     """If the task is done, result() returns the result of the wrapped coroutine, and exception() None.
 
     If this fails: look for the StopIteration of the last step, which holds the value, for a value that is taken for
-    none as it is false, for an exception, or for something to be awaited.
+    none as it is false, for an exception, or for something to be awaited, or that is given away with the first answer.
     """
 
     async def give(value: object) -> object:
@@ -59,28 +66,32 @@ def test_the_result_is_what_the_coroutine_returned(loop: Loop) -> None:
         task = loop.create_task(give(value))
         run_task(loop, task)
         assert task.done() is True
-        assert task.result() is value
-        assert task.exception() is None
+        for _ in range(2):
+            assert task.result() is value
+            assert task.exception() is None
         assert loop.run_until_complete(_wait(task)) is value
     left.close()
 
 
 @requirement("tasks.exception", MUST, cite="asyncio-task: Task.exception")
-@each("kind", ODD_ERRORS)
+@each("kind", _ERRORS)
 def test_the_exception_is_what_the_coroutine_raised(loop: Loop, kind: str) -> None:
     """If the coroutine raised an exception, exception() returns it and result() re-raises it.
 
     If this fails: look for an exception that leaves the step of the task, that is wrapped in another or unwrapped
-    from its group, that is taken for none as its truth value is false, or for a cancellation as its group holds one.
+    from its group, that is taken for none as its truth value is false, or for a cancellation as its group holds one
+    or its class has that name; or for one that is raised without the traceback that leads to the coroutine.
     """
-    error = ODD_ERRORS[kind]
+    error = _ERRORS[kind]
     task = loop.create_task(_fail(error))
     run_task(loop, task)
     assert task.cancelled() is False
+    assert [task.exception(), task.exception()] == [error, error]
     assert task.exception() is error
     with pytest.raises(type(error)) as caught:
         task.result()
     assert caught.value is error
+    assert "_fail" in [frame.name for frame in traceback.extract_tb(error.__traceback__)]
 
 
 @requirement("tasks.pending", MUST, cite="asyncio-task: Task.result")
@@ -116,15 +127,17 @@ def test_the_result_of_a_task_cannot_be_set(loop: Loop) -> None:
 
 @requirement("tasks.done-callback", MUST, cite="asyncio-task: Task.add_done_callback")
 @each("ending", ["result", "exception", "cancelled"])
-def test_done_callbacks_of_a_task(loop: Loop, ending: str) -> None:
+def test_done_callbacks_of_a_task(loop: Loop, watch: Any, ending: str) -> None:
     """add_done_callback() adds a callback to be run with the task when it is done; remove_done_callback() removes it.
 
-    If this fails: look for a task that keeps its callbacks apart from those of its future, or has callbacks for one of
-    its ways to end.
+    If this fails: look for a task that keeps its callbacks apart from those of its future, has callbacks for one of
+    its ways to end, or calls them one after the other until one raises.
     """
+    watch.allow("reported")
     calls: list[object] = []
     removed: list[object] = []
     task = ending_by(loop, ending)
+    task.add_done_callback(raising(LookupError("of a callback")))
     task.add_done_callback(calls.append)
     task.add_done_callback(removed.append)
     assert task.remove_done_callback(removed.append) == 1
@@ -138,10 +151,14 @@ def test_done_callbacks_of_a_task(loop: Loop, ending: str) -> None:
 def test_a_task_can_be_awaited(loop: Loop) -> None:
     """Awaiting a task waits until it is complete, and gives its result or raises its exception.
 
-    If this fails: look for the wake-up of the waiting task by the end of the other.
+    If this fails: look for the wake-up of the waiting task by the end of the other, or for room for one waiting task.
     """
 
     async def main() -> None:
+        future = loop.create_future()
+        several = asyncio.create_task(_wait(future))
+        loop.call_soon(loop.call_soon, future.set_result, "value")
+        assert await asyncio.gather(*(_wait(several) for _ in range(3))) == ["value"] * 3
         assert await asyncio.create_task(_return()) == "value"
         with pytest.raises(LookupError):
             await asyncio.create_task(_fail(LookupError("of the coroutine")))
@@ -170,16 +187,25 @@ def test_tasks_take_turns(loop: Loop) -> None:
 
 
 @requirement("tasks.resumes-through-the-queue", SHOULD, cite="PEP 3156: Coroutines and the Scheduler")
-def test_a_task_resumes_after_what_was_scheduled_before(loop: Loop) -> None:
+@each("ending", ["result", "exception", "cancelled"])
+def test_a_task_resumes_after_what_was_scheduled_before(loop: Loop, ending: str) -> None:
     """A task whose future is done resumes in the order of call_soon(), and not inside set_result().
 
-    If this fails: look for a task that is stepped from the call that ends its future.
+    If this fails: look for a task that is stepped from the call that ends its future, or is scheduled once more when
+    its turn has come, perhaps if there is an exception to throw.
     """
     trace: list[str] = []
     future = loop.create_future()
 
+    endings: dict[str, Callable[[], object]] = {
+        "result": lambda: future.set_result(None),
+        "exception": lambda: future.set_exception(LookupError()),
+        "cancelled": future.cancel,
+    }
+
     async def wait() -> None:
-        await future
+        with contextlib.suppress(LookupError, asyncio.CancelledError):
+            await future
         trace.append("resumed")
 
     task = loop.create_task(wait())
@@ -187,16 +213,17 @@ def test_a_task_resumes_after_what_was_scheduled_before(loop: Loop) -> None:
 
     def end() -> None:
         loop.call_soon(trace.append, "before")
-        future.set_result(None)
+        endings[ending]()
         trace.append("set")
+        loop.call_soon(trace.append, "after")
 
     loop.call_soon(end)
     run_task(loop, task)
-    assert trace == ["set", "before", "resumed"]
+    assert trace == ["set", "before", "resumed", "after"]
 
 
 @requirement("tasks.bad-yield", SHOULD, cite="PEP 3156: Tasks")
-@each("what", ["no future", 0, ()], ids=repr)
+@each("what", ["no future", 0, (), iter(()), (yielded for yielded in [0])], ids=lambda what: type(what).__name__)
 def test_yielding_what_is_no_future_is_an_error(loop: Loop, what: object) -> None:
     """A coroutine that yields neither None nor a future gets a RuntimeError thrown in.
 
@@ -215,30 +242,62 @@ def test_yielding_what_is_no_future_is_an_error(loop: Loop, what: object) -> Non
 
 
 @requirement("tasks.foreign-future", SHOULD, cite="asyncio-future: Future.get_loop")
-def test_awaiting_a_future_of_another_loop_is_an_error(loop: Loop, make_loop: Callable[[], Loop]) -> None:
+@each("kind", ["future", "task"])
+def test_awaiting_a_future_of_another_loop_is_an_error(loop: Loop, make_loop: Callable[[], Loop], kind: str) -> None:
     """A task that awaits a future attached to a different loop gets a RuntimeError thrown in.
 
     If this fails: look for the comparison of the loops; without it the task waits for a loop that does not run.
     """
-    future = make_loop().create_future()
+    other = make_loop()
+    future = other.create_future() if kind == "future" else other.create_task(_return())
 
     async def main() -> None:
         with pytest.raises(RuntimeError):
             await future
 
     loop.run_until_complete(main())
+    if kind == "task":
+        assert other.run_until_complete(future) == "value"
+
+
+@requirement("tasks.awaits-itself", SHOULD, cite="gh-72159")
+def test_a_task_that_awaits_itself_gets_an_error(loop: Loop, patience: Patience) -> None:
+    """A task that awaits itself, which would never end, gets a RuntimeError thrown in.
+
+    If this fails: look for a task that becomes one of its own done callbacks.
+    """
+    seen: list[type[BaseException]] = []
+
+    async def main() -> None:
+        try:
+            await task
+        except BaseException as error:
+            seen.append(type(error))
+
+    task = loop.create_task(main())
+    patience.run_until(loop, lambda: seen, "the RuntimeError")
+    assert seen == [RuntimeError]
+    loop.run_until_complete(task)
 
 
 @requirement("tasks.coroutine", MUST, cite="asyncio-task: Task.get_coro")
 @each("ending", ["result", "exception", "cancelled"])
-def test_get_coro_returns_the_coroutine(loop: Loop, ending: str) -> None:
+@each("debug", [False, True])
+def test_get_coro_returns_the_coroutine(loop: Loop, ending: str, debug: bool) -> None:
     """get_coro() returns the coroutine object wrapped by the task, also when the task is done.
 
-    If this fails: look for a coroutine of the loop's own round that of the caller, or one that is dropped at the end:
-    that is said of tasks only that have already completed eagerly.
+    If this fails: look for a coroutine of the loop's own round that of the caller, or one that is dropped while it
+    runs, or at the end: that is said of tasks only that have already completed eagerly. Debug mode wraps nothing.
     """
+    loop.set_debug(debug)
     future = loop.create_future()
-    coro = _wait(future)
+    seen: list[Any] = []
+
+    async def wait() -> None:
+        seen.append(task.get_coro())
+        await future
+
+    coro = wait()
     task = loop.create_task(coro)
     assert task.get_coro() is coro
     turn(loop, 2)
@@ -249,4 +308,5 @@ def test_get_coro_returns_the_coroutine(loop: Loop, ending: str) -> None:
         future.set_result(None) if ending == "result" else future.set_exception(LookupError())
     run_task(loop, task)
     assert task.get_coro() is coro
+    assert seen == [coro]
     assert task.cancelled() or (task.exception() is not None) == (ending == "exception")

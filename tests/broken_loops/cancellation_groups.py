@@ -95,7 +95,7 @@ class CancelsOnce(Cancelling):
     class own(Task):
         def cancel(self, msg: Any = None) -> bool:
             coro: Any = self.get_coro()
-            if self.cancelling() and "second" in str(coro.cr_code.co_consts):
+            if self.cancelling() and "names" in coro.cr_code.co_freevars:
                 return not self.done()
             return super().cancel(msg)
 

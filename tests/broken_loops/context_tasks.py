@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.broken_loops import breaks
 from tests.broken_loops.tasks import of_chapter
+from tests.broken_loops.tasks_running import Stepping
 
 Stock = asyncio.SelectorEventLoop
 
@@ -129,3 +130,36 @@ class WritersForgetTheContext(Stock):
     def add_writer(self, fd: Any, callback: Any, *args: Any) -> Any:
         context = contextvars.Context()
         return super().add_writer(fd, lambda: context.run(callback, *args))
+
+
+@breaks("context.task-given")
+class ContextsOfNamedTasksAreLost(Stock):
+    """The context is dropped if a name is given, too."""
+
+    def create_task(self, coro: Any, *, name: Any = None, context: Any = None, **kwargs: Any) -> Any:
+        return super().create_task(coro, name=name, context=context if name is None else None, **kwargs)
+
+
+@breaks("context.copied-at-creation")
+class CallbacksHaveNoContextToCopy(Stock):
+    """A task that is made where none is current sees an empty context."""
+
+    def create_task(self, coro: Any, *, context: Any = None, **kwargs: Any) -> Any:
+        if of_chapter(coro, "context_tasks") and self.is_running() and asyncio.current_task(self) is None:
+            context = contextvars.Context()
+        return super().create_task(coro, context=context, **kwargs)
+
+
+@breaks("context.task-steps-keep")
+class WrongYieldsAreThrownInACopy(Stepping):
+    """The step in which a coroutine gets the RuntimeError for a wrong yield runs in a copy of its context."""
+
+    chapter = "context"
+
+    def mine(self, coro: Any) -> bool:
+        return coro.__name__ == "waiter"
+
+    def looked_at(self, coro: Any, yielded: Any) -> Any:
+        if yielded is None or asyncio.isfuture(yielded):
+            return yielded
+        return self.looked_at(coro, contextvars.copy_context().run(coro.throw, RuntimeError("a wrong yield")))

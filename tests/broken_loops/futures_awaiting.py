@@ -177,3 +177,11 @@ class CancelsOneSideOnly(OwnFutures):
             if getattr(fn, "__name__", "") == "_call_check_cancel":
                 return
             super().add_done_callback(fn, context=context)
+
+
+@breaks("futures.yield-from")
+class FuturesAreNoIterables(OwnFutures):
+    """A future can be awaited, and yield from does not take it."""
+
+    class own(Future):
+        __iter__ = None  # type: ignore[assignment]  # so says the data model

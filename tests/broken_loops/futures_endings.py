@@ -8,6 +8,7 @@ from collections.abc import Generator
 from typing import Any
 
 from tests.broken_loops import breaks
+from tests.broken_loops.cancellation import Throwing
 from tests.broken_loops.futures import Future, OwnFutures
 from tests.broken_loops.futures_awaiting import called_by_chapter
 from tests.broken_loops.futures_callbacks import of_the_test
@@ -186,3 +187,109 @@ class AwaitForgetsTheMessage(OwnFutures):
             if called_by_chapter() and self.cancelled():
                 raise asyncio.CancelledError
             return (yield from super().__await__())
+
+
+@breaks("futures.callbacks-order")
+class FailedFuturesCallBackwards(OwnFutures):
+    """The done callbacks of a future that gets an exception run in the opposite order."""
+
+    class own(Future):
+        def __init__(self, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.added: list[Any] = []
+
+        def add_done_callback(self, fn: Any, /, *, context: Any = None) -> None:
+            self.added.append(fn)
+            if context is None:
+                super().add_done_callback(fn)
+            else:
+                super().add_done_callback(fn, context=context)
+
+        def set_exception(self, exception: Any, /) -> None:
+            if all(of_the_test(fn) for fn in self.added):
+                for fn in self.added:
+                    super().remove_done_callback(fn)
+                for fn in self.added[::-1]:
+                    super().add_done_callback(fn)
+            super().set_exception(exception)
+
+
+@breaks("futures.result")
+class ResultsOfDoneFuturesAreTaken(OwnFutures):
+    """A future whose result is a future that has one takes that for its own."""
+
+    class own(Future):
+        def set_result(self, result: Any, /) -> None:
+            done = asyncio.isfuture(result) and result.done() and not _failed(result)
+            super().set_result(result.result() if done else result)
+
+
+@breaks("futures.set-result-once")
+class TheSameResultMayBeSetAgain(OwnFutures):
+    """set_result() with the result that a future has already is ignored."""
+
+    class own(Future):
+        def set_result(self, result: Any, /) -> None:
+            if not (self.done() and not self.cancelled() and not _failed(self) and self.result() is result):
+                super().set_result(result)
+
+
+@breaks("futures.callback")
+class ACallbackMayStopTheOthers(OwnFutures):
+    """A done callback that returns False is the last that is called."""
+
+    class own(Future):
+        stopped = False
+
+        def add_done_callback(self, fn: Any, /, *, context: Any = None) -> None:
+            def call(future: Any) -> None:
+                if not self.stopped:
+                    self.stopped = fn(future) is False
+
+            super().add_done_callback(call if type(fn).__name__ == "Called" else fn)
+
+
+@breaks("futures.remove-count")
+class CallbacksWithAContextStay(OwnFutures):
+    """remove_done_callback() does not find a callback that was added with a context."""
+
+    class own(Future):
+        def add_done_callback(self, fn: Any, /, *, context: Any = None) -> None:
+            if context is None or not of_the_test(fn):
+                super().add_done_callback(fn, **({} if context is None else {"context": context}))
+            else:
+                super().add_done_callback(lambda future: fn(future), context=context)
+
+
+@breaks("futures.await-exception")
+class SomeExceptionsEndTheTask(Throwing):
+    """An exception of a future that is no Exception ends the task that awaits it, and is not thrown in."""
+
+    chapter = "futures"
+
+    def thrown(self, coro: Any, error: BaseException) -> BaseException | None:
+        if not isinstance(error, Exception | asyncio.CancelledError):
+            coro.close()
+            raise error
+        return error
+
+
+@breaks("futures.callback-not-at-once")
+class DebugModeCallsAtOnce(OwnFutures):
+    """In debug mode set_result() calls the done callbacks."""
+
+    class own(Future):
+        def __init__(self, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.added: list[Any] = []
+
+        def add_done_callback(self, fn: Any, /, *, context: Any = None) -> None:
+            if self.get_loop().get_debug() and of_the_test(fn):
+                self.added.append(fn)
+            else:
+                super().add_done_callback(fn, **({} if context is None else {"context": context}))
+
+        def set_result(self, result: Any, /) -> None:
+            super().set_result(result)
+            for fn in self.added:
+                fn(self)

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.broken_loops import breaks
 from tests.broken_loops.tasks import Stock, Task, of_chapter
+from tests.broken_loops.tasks_conditions import running
 
 
 class OwnEager(Stock):
@@ -143,3 +144,70 @@ class KnowsOneEagerFactory(OwnEager):
         if self.get_task_factory() is not getattr(asyncio, "eager_task_factory", None):
             return Task(coro, loop=self, **kwargs)
         return super().eager(coro, **kwargs)
+
+
+class OwnEagerTasks(OwnEager):
+    """A loop with eager tasks of a class of its own."""
+
+    own: Any = Task
+
+    def eager(self, coro: Any, **kwargs: Any) -> Any:
+        return type(self).own(coro, loop=self, eager_start=True, **kwargs)
+
+
+@breaks("tasks.eager-done", since="3.12")
+class EagerTasksCallAtOnce(OwnEagerTasks):
+    """A callback that is added to a task that is done at once is called within add_done_callback()."""
+
+    class own(Task):
+        def add_done_callback(self, fn: Any, *, context: Any = None) -> None:
+            if self.done():
+                fn(self)
+            else:
+                super().add_done_callback(fn, context=context)
+
+
+@breaks("tasks.eager-exception", since="3.12")
+class EagerCancellationsComeOut(OwnEager):
+    """A CancelledError that an eager task raises at once comes out of create_task()."""
+
+    def eager(self, coro: Any, **kwargs: Any) -> Any:
+        task = super().eager(coro, **kwargs)
+        if task.cancelled():
+            raise asyncio.CancelledError
+        return task
+
+
+@breaks("tasks.eager-cancel", since="3.12")
+class EagerTasksCannotCancelThemselves(OwnEagerTasks):
+    """A request that an eager task makes to itself before its first await is lost."""
+
+    class own(Task):
+        def cancel(self, msg: Any = None) -> bool:
+            return running(self) or super().cancel(msg)
+
+
+@breaks("tasks.eager-current", since="3.12")
+class NoTaskIsCurrentAfterACancellation(OwnEager):
+    """After the start of an eager task that raises CancelledError no task is current."""
+
+    def eager(self, coro: Any, **kwargs: Any) -> Any:
+        task = super().eager(coro, **kwargs)
+        me = asyncio.current_task(self)
+        if task.cancelled() and me is not None:
+            asyncio._leave_task(self, me)
+        return task
+
+
+@breaks("tasks.eager-not-running", since="3.12")
+class AnyRunningLoopWillDo(OwnEager):
+    """With an eager task factory is_running() is true if another loop runs in the thread."""
+
+    lenient = False
+
+    def set_task_factory(self, factory: Any) -> None:
+        self.lenient = factory is not None
+        super().set_task_factory(factory)
+
+    def is_running(self) -> bool:
+        return super().is_running() or (self.lenient and asyncio._get_running_loop() is not None)

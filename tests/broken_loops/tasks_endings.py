@@ -11,6 +11,7 @@ from typing import Any
 from tests.broken_loops import breaks
 from tests.broken_loops.cancellation import Cancelling
 from tests.broken_loops.tasks import OwnFactory, OwnTasks, Stock, Task, of_chapter
+from tests.broken_loops.tasks_conditions import running
 from tests.broken_loops.tasks_running import Stepping
 
 
@@ -222,3 +223,39 @@ class NamesakesAreEqual(OwnTasks):
 
         def __hash__(self) -> int:
             return hash(self.get_name())
+
+
+@breaks("tasks.exception")
+class ExceptionsAreGivenOnce(OwnTasks):
+    """exception() of a task that failed returns None the second time."""
+
+    class own(Task):
+        given = False
+
+        def exception(self) -> BaseException | None:
+            error = super().exception()
+            self.given, given = True, self.given
+            return None if given else error
+
+
+@breaks("futures.no-timeout")
+class TasksTakeATimeout(Stock):
+    """result() and exception() of a task take a timeout."""
+
+    class own(Task):
+        def result(self, timeout: float | None = None) -> Any:
+            return super().result()
+
+    def create_task(self, coro: Any, **kwargs: Any) -> Any:
+        mine = getattr(coro, "__name__", "") == "value_of"
+        return self.own(coro, loop=self, **kwargs) if mine else super().create_task(coro, **kwargs)
+
+
+@breaks("tasks.done-callback-context")
+class RunningTasksTakeNoCallbacks(OwnTasks):
+    """A callback that a task adds to itself is never called."""
+
+    class own(Task):
+        def add_done_callback(self, fn: Any, *, context: Any = None) -> None:
+            if not running(self):
+                super().add_done_callback(fn, **({} if context is None else {"context": context}))

@@ -163,3 +163,13 @@ class CancelledTasksHaveNoException(OwnTasks):
         def exception(self) -> Any:
             error = super().exception()
             return None if self.cancelling() else error
+
+
+@breaks("tasks.group-exits")
+class ExitsAreCancellations(OwnTasks):
+    """A task that SystemExit or KeyboardInterrupt ended is taken for a cancelled one."""
+
+    class own(Task):
+        def cancelled(self) -> bool:
+            exits = self.done() and not super().cancelled() and not isinstance(self.exception(), Exception | None)
+            return super().cancelled() or exits

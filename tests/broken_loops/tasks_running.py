@@ -266,7 +266,7 @@ class CoroutinesAreWrapped(Stock):
         async def wrap() -> Any:
             return await coro
 
-        wrapped = of_chapter(coro) and coro.__name__ == "_wait" and not self.get_task_factory()
+        wrapped = of_chapter(coro) and coro.__name__ == "wait" and not self.get_task_factory()
         return super().create_task(wrap() if wrapped else coro, **kwargs)
 
 
