@@ -249,8 +249,13 @@ def test_input_for_a_child_that_is_gone_is_dropped(loop: Loop, patience: Patienc
         stdin.writelines([b"nobody"])
         stdin.close()
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
-        stdin.write(b"nobody")
+        for _ in range(10):
+            stdin.write(b"nobody")
+        stdin.writelines([b"no", b"body"])
+        stdin.write_eof()
         stdin.close()
+        turn(loop, 2)
+        assert protocol.names.count("connection_lost") == 1
         assert transport.get_returncode() == 3
 
 

@@ -1,4 +1,4 @@
-"""Chapter udp: names of addresses that sockets know by themselves, sockets of other families, and of none any more."""
+"""Chapter udp: sockets of other families than those of IP, and endpoints that have none any more."""
 
 from __future__ import annotations
 
@@ -13,22 +13,6 @@ from conformance.requirement import SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 _DUMP_LINKS = struct.pack("=LHHLLBxxxxxxx", 24, 18, 0x301, 1, 0, 0)  # RTM_GETLINK with NLM_F_REQUEST | NLM_F_DUMP
-
-
-@requirement("udp.broadcast-name", SHOULD, cite=("socket: §Socket families", "uvloop#592"))
-def test_the_broadcast_address_has_a_name(loop: Loop, patience: Patience) -> None:
-    """sendto() takes the special address '<broadcast>', as socket.sendto() does: it is no name to look up.
-
-    If this fails: look for an address that must consist of numbers.
-    """
-    with udp_peer() as peer, endpoint(loop, family=socket.AF_INET, allow_broadcast=True) as (transport, protocol):
-        transport.sendto(b"to all", ("<broadcast>", peer.getsockname()[1]))
-        turn(loop, 2)
-        assert all(isinstance(error, OSError) for error in protocol.errors)  # there may be no network
-        assert not any(isinstance(error, socket.gaierror) for error in protocol.errors)
-        transport.sendto(b"to you", peer.getsockname())
-        patience.run_until(loop, lambda: not transport.get_write_buffer_size(), "the sending")
-        assert peer.recv(100) == b"to you"
 
 
 @requirement("udp.sock-of-another-family", SHOULD, cite="uvloop#676", needs=("linux",))

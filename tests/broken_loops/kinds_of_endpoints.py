@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 from asyncio.subprocess import PIPE
 from typing import Any
@@ -14,23 +13,6 @@ from tests.broken_loops.subprocess_transport import TampersWithChildren, replace
 from tests.broken_loops.udp_sending import OverDatagrams
 
 Stock = asyncio.SelectorEventLoop
-
-
-@breaks("udp.broadcast-name")
-class AddressesAreNumbers(Stock):
-    """sendto() takes no host that is not a number."""
-
-    async def create_datagram_endpoint(self, *args: Any, **kwargs: Any) -> Any:
-        transport, protocol = await super().create_datagram_endpoint(*args, **kwargs)
-        sendto = transport.sendto
-
-        def checked(data: Any, addr: Any = None) -> None:
-            if isinstance(addr, tuple):
-                ipaddress.ip_address(addr[0])
-            sendto(data, addr)
-
-        transport.sendto = checked  # type: ignore[method-assign]
-        return transport, protocol
 
 
 @breaks("udp.sock-of-another-family")
@@ -71,7 +53,7 @@ class LateDatagramsNeedASocket(OverDatagrams):
             super().sendto(data, addr)
 
 
-@breaks("subprocess.stdin-after-exit-is-quiet")
+@breaks("subprocess.write-after-loss-is-quiet")
 class LateInputIsAnError(TampersWithChildren):
     """write() to the standard input of a child that has exited raises."""
 
