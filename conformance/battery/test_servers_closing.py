@@ -271,7 +271,7 @@ def test_wait_closed_waits_for_connections(
 def test_a_server_is_an_async_context_manager(loop: Loop) -> None:
     """async with gives the server itself, and guarantees that it is closed and accepts nothing when the block is done.
 
-    If this fails: look for __aexit__() that waits and does not close, or closes in a later turn.
+    If this fails: look for __aexit__() that waits and does not close, closes in a later turn, or only what serves.
     """
 
     async def scenario(server: Any) -> None:
@@ -286,11 +286,16 @@ def test_a_server_is_an_async_context_manager(loop: Loop) -> None:
             server.close()
             await server.wait_closed()
 
-    for case in (scenario, closed_inside):
-        with serving(loop) as service:
+    async def never_begun(server: Any) -> None:
+        async with server:
+            assert server.sockets
+
+    for case in (scenario, closed_inside, never_begun):
+        with serving(loop, start_serving=case is not never_begun) as service:
             address = service.address
             loop.run_until_complete(case(service.server))
             assert not service.server.is_serving()
+            assert not service.server.sockets
             with pytest.raises(ConnectionRefusedError):
                 dial(service, address)
 

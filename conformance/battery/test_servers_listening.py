@@ -95,6 +95,13 @@ def test_backlog_is_passed_to_listen(loop: Loop, host: Any, given: dict[str, int
     with serving(loop, **where, **given) as service:
         loop.run_until_complete(service.server.start_serving())
         assert {backlog_of(sock.fileno()) for sock in service.server.sockets} == {queue}
+    if host == LOCAL:
+        with serving(loop, host, **given) as service:
+            forever = loop.create_task(service.server.serve_forever())
+            turn(loop, 2)
+            assert {backlog_of(sock.fileno()) for sock in service.server.sockets} == {queue}
+            forever.cancel()
+            loop.run_until_complete(asyncio.wait([forever]))
 
 
 @requirement("servers.out-of-descriptors", SHOULD, cite="asyncio-eventloop: loop.create_server")
