@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from conformance.environment import link_local
 from conformance.kit.cases import each
-from conformance.kit.datagrams import HERE, endpoint, receive_after_filler, udp_peer
+from conformance.kit.datagrams import HERE, arrival, endpoint, receive_after_filler, udp_peer
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import PEER_TIMEOUT, drive
+from conformance.kit.protocols import Datagrams
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -112,3 +117,40 @@ def test_defaults_of_an_endpoint_may_be_given(loop: Loop, given: dict[str, Any])
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST) == 0
     with udp_peer() as peer, endpoint(loop, local_addr=None, remote_addr=peer.getsockname()) as (transport, _):
         assert transport.get_extra_info("peername") == peer.getsockname()
+
+
+@requirement("udp.scope", MUST, cite=(ENDPOINT, "socket: Socket families"), needs=("link-local",))
+def test_the_zones_of_an_endpoints_addresses_are_kept(loop: Loop, patience: Patience) -> None:
+    """Addresses that are local to a link keep their zone: those looked up, and that of who sent a datagram.
+
+    If this fails: look for an address that is cut to host and port before connect() or bind(), or in a callback.
+    """
+    found = link_local()
+    assert found
+    host, scope = found
+    zoned = f"{host}%{socket.if_indextoname(scope)}"
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as peer:
+        peer.settimeout(PEER_TIMEOUT)
+        peer.bind((host, 0, 0, scope))
+        name = peer.getsockname()
+        with endpoint(loop, remote_addr=(zoned, name[1])) as (transport, _):
+            assert transport.get_extra_info("peername") == name
+        with endpoint(loop, local_addr=(zoned, 0)) as (transport, protocol):
+            transport.sendto(b"data", name)
+            data, sender = arrival(loop, patience, peer)
+            assert (data, sender) == (b"data", transport.get_extra_info("sockname"))
+            peer.sendto(b"answer", sender)
+            patience.run_until(loop, lambda: protocol.received, "the datagram")
+            assert protocol.received == [(b"answer", name)]
+
+
+@requirement("udp.address-in-use-number", SHOULD, cite=(ENDPOINT, "exceptions: OSError"))
+@each("other", [{}, {"remote_addr": ("127.0.0.1", 9)}, {"allow_broadcast": True}])
+def test_the_error_of_binding_has_its_number(loop: Loop, other: dict[str, Any]) -> None:
+    """The OSError of a local_addr that cannot be bound has the number that the system gave: EADDRINUSE, if it is taken.
+
+    If this fails: look for an error that is made of a message only.
+    """
+    with udp_peer() as taken, pytest.raises(OSError) as caught:  # noqa: PT011 (no message is part of the contract)
+        loop.run_until_complete(loop.create_datagram_endpoint(Datagrams, taken.getsockname(), **other))
+    assert caught.value.errno == errno.EADDRINUSE
