@@ -154,7 +154,7 @@ def test_a_connection_may_close_its_server(loop: Loop, patience: Patience) -> No
 
 
 @requirement("servers.close-again", SHOULD, cite="asyncio-eventloop: Server.close")
-def test_closing_a_server_again_has_no_effect(loop: Loop) -> None:
+def test_closing_a_server_again_has_no_effect(loop: Loop, patience: Patience) -> None:
     """close() of a closed server has no effect.
 
     If this fails: look for a descriptor that is closed twice, and may belong to somebody else by then.
@@ -166,6 +166,11 @@ def test_closing_a_server_again_has_no_effect(loop: Loop) -> None:
             service.server.close()
             turn(loop, 2)
             newcomer.getsockname()
+        with serving(loop) as other:
+            service.server.close()
+            turn(loop, 2)
+            with dial(other):
+                accepted(loop, patience, other)
 
 
 @requirement("servers.close-pending", SHOULD, cite="asyncio-eventloop: Server.close")

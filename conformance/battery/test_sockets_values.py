@@ -23,6 +23,7 @@ Loop = asyncio.AbstractEventLoop
 CONNECT = "asyncio-eventloop: loop.sock_connect"
 ACCEPT = "asyncio-eventloop: loop.sock_accept"
 RECV = "asyncio-eventloop: loop.sock_recv"
+RECV_INTO = "asyncio-eventloop: loop.sock_recv_into"
 RECVFROM = "asyncio-eventloop: loop.sock_recvfrom"
 RECVFROM_INTO = "asyncio-eventloop: loop.sock_recvfrom_into"
 SENDTO = "asyncio-eventloop: loop.sock_sendto"
@@ -166,3 +167,23 @@ def test_an_accepted_socket_is_non_blocking(loop: Loop, tmp_path: Any, family: i
                 socket.setdefaulttimeout(None)
             with conn:
                 assert conn.gettimeout() == 0
+
+
+@requirement("sockets.recv-into-nothing", SHOULD, cite=(RECV_INTO, "socket: socket.socket.recv_into"))
+def test_buffers_without_room_are_filled_at_once(loop: Loop, patience: Patience) -> None:
+    """sock_recv_into() of an empty buffer returns 0 at once, and one that cannot be written to is refused.
+
+    If this fails: look for a wait for data, of which none is wanted, or a buffer that is not asked whether it may be
+    written to.
+    """
+
+    async def receive(buf: Any) -> int:
+        return await asyncio.wait_for(loop.sock_recv_into(ours, buf), patience.seconds)
+
+    with tcp_pair() as (ours, peer):
+        assert loop.run_until_complete(receive(bytearray())) == 0
+        for data in (b"", b"data"):
+            peer.sendall(data)
+            with pytest.raises((TypeError, BufferError, ValueError)):
+                loop.run_until_complete(receive(b"read-only"))
+        assert loop.run_until_complete(loop.sock_recv(ours, 10)) == b"data"

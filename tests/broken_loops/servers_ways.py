@@ -184,3 +184,17 @@ class ForeverHasAQueueOfItsOwn(OverServers):
             if not self.is_serving():  # type: ignore[attr-defined]  # of the server
                 self._backlog = 100
             await super().serve_forever()  # type: ignore[misc]  # of the server
+
+
+@breaks("servers.close-again")
+class RemembersNumbers(OverServers):
+    """close() of a closed server stops the watching of the numbers that its sockets had."""
+
+    class Odd:
+        numbers: tuple[int, ...] = ()
+
+        def close(self) -> None:
+            for number in self.numbers:
+                self._loop._remove_reader(number)  # type: ignore[attr-defined]  # of the server
+            self.numbers = tuple(sock.fileno() for sock in self.sockets)  # type: ignore[attr-defined]
+            super().close()  # type: ignore[misc]  # of the server

@@ -124,3 +124,22 @@ class OneCallAtATime(Stock):
     async def sock_sendall(self, sock: Any, data: Any) -> None:
         async with self.locks.setdefault(sock.fileno(), asyncio.Lock()):
             await super().sock_sendall(sock, data)
+
+
+@breaks("sockets.recv-into-nothing")
+class WaitsForNothing(Stock):
+    """sock_recv_into() of an empty buffer waits until data is there."""
+
+    async def sock_recv_into(self, sock: Any, buf: Any) -> int:
+        return await super().sock_recv_into(sock, buf) if len(buf) else len(await self.sock_recv(sock, 1))
+
+
+@breaks("sockets.recv-into-nothing")
+class FillsNothing(Stock):
+    """sock_recv_into() of a buffer that cannot be written to returns 0."""
+
+    async def sock_recv_into(self, sock: Any, buf: Any) -> int:
+        try:
+            return await super().sock_recv_into(sock, buf)
+        except (TypeError, BufferError):
+            return 0
