@@ -194,30 +194,6 @@ def test_the_position_is_updated_when_the_fallback_is_cancelled(
         assert 101_000 <= file.tell() < len(LARGE)
 
 
-@requirement("sendfile.growing", SHOULD, cite=(CITE, SOCK))
-@each("method", ["sendfile", "sock_sendfile"])
-def test_a_file_that_grows_is_sent_to_its_end(loop: Loop, patience: Patience, tmp_path: Path, method: str) -> None:
-    """Without count the file is sent until EOF is reached: what is appended on the way is sent, too.
-
-    If this fails: look for the size of the file, asked when sending begins, in the place of its end.
-    """
-    with contextlib.ExitStack() as stack:
-        if method == "sendfile":
-            way, _, peer = stack.enter_context(connected(loop))
-        else:
-            way, peer = stack.enter_context(tcp_pair())
-            shrink_buffers(way, peer)
-        file = stack.enter_context(source("file", tmp_path, LARGE))
-        sending = loop.create_task(getattr(loop, method)(way, file))
-        loop.run_until_complete(asyncio.sleep(0.01))
-        assert_waits(sending)
-        with open(file.name, "ab") as longer:
-            longer.write(SMALL)
-        receiving = in_thread(lambda: receive_exactly(peer, len(LARGE + SMALL)))
-        assert loop.run_until_complete(asyncio.wait_for(sending, patience.seconds)) == len(LARGE + SMALL)
-        assert drive(loop, patience, receiving) == LARGE + SMALL
-
-
 @requirement("sendfile.reads-after-refusal", SHOULD, cite=CITE)
 @each("refused", [{"fallback": False}, {"count": -1}, {"offset": -1}])
 def test_a_connection_reads_on_when_a_file_is_refused(loop: Loop, patience: Patience, refused: dict[str, Any]) -> None:

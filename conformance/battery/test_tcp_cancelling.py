@@ -9,8 +9,9 @@ from typing import Any
 from conformance.environment import need_named
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience
-from conformance.kit.peers import PEER_TIMEOUT, listener, receive_all, socket_path, tcp_pair, unix_listener
+from conformance.kit.peers import PEER_TIMEOUT, drive, listener, receive_all, socket_path, tcp_pair, unix_listener
 from conformance.kit.protocols import Events
+from conformance.kit.threads import in_thread
 from conformance.kit.waiting import turns
 from conformance.requirement import MUST, requirement
 
@@ -60,5 +61,5 @@ def test_a_connection_whose_making_is_cancelled_is_closed(loop: Loop, patience: 
             except BlockingIOError:
                 return  # it had not got as far
             peer.settimeout(PEER_TIMEOUT)
-        assert receive_all(peer) == b""
+        assert drive(loop, patience, in_thread(lambda: receive_all(peer))) == b""
         patience.run_until(loop, lambda: names("connection_lost") == names("connection_made"), "connection_lost()")

@@ -162,6 +162,8 @@ def test_server_hostname_needs_tls(loop: Loop, tmp_path: Path) -> None:
     """
     with unix_listener(str(tmp_path / "s")), refused():
         connect(loop, str(tmp_path / "s"), server_hostname="name")
+    with refused():
+        connect(loop, str(tmp_path / "s"), server_hostname="")
 
 
 @requirement("unix.connect-tls-hostname", MUST, cite="asyncio-eventloop: loop.create_connection", needs=("unix",))

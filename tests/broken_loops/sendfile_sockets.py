@@ -204,18 +204,6 @@ class CancelledFilesAreRewound(Stock):
             raise
 
 
-@breaks("sendfile.growing")
-class FilesHaveASize(Stock):
-    """A file is sent to the end that it had when sending began."""
-
-    async def sock_sendfile(
-        self, sock: Any, file: Any, offset: int = 0, count: int | None = None, *, fallback: bool | None = True
-    ) -> Any:
-        if count is None and hasattr(file, "name"):
-            count = max(os.fstat(file.fileno()).st_size - offset, 1)
-        return await super().sock_sendfile(sock, file, offset, count, fallback=fallback)
-
-
 @breaks("sendfile.reads-after-refusal")
 class RefusesAndStopsReading(Stock):
     """A connection over which a file was refused is not read any more."""

@@ -185,3 +185,12 @@ class SharedPortsAreNotReused(_Hosts):
 
     def changed(self, host: Any, how: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         return host, {"reuse_address": False, **how} if how.get("reuse_port") else how
+
+
+@breaks("unix.connect-hostname")
+class AnEmptyNameOfAPathIsNone(Stock):
+    """create_unix_connection() ignores an empty server_hostname without ssl."""
+
+    async def create_unix_connection(self, *args: Any, server_hostname: Any = None, **how: Any) -> Any:
+        name = server_hostname if how.get("ssl") else server_hostname or None
+        return await super().create_unix_connection(*args, server_hostname=name, **how)

@@ -187,7 +187,7 @@ class ForeverHasAQueueOfItsOwn(OverServers):
 
 
 @breaks("servers.close-again")
-class RemembersNumbers(OverServers):
+class UnwatchesAgain(OverServers):
     """close() of a closed server stops the watching of the numbers that its sockets had."""
 
     class Odd:
@@ -196,5 +196,5 @@ class RemembersNumbers(OverServers):
         def close(self) -> None:
             for number in self.numbers:
                 self._loop._remove_reader(number)  # type: ignore[attr-defined]  # of the server
-            self.numbers = tuple(sock.fileno() for sock in self.sockets)  # type: ignore[attr-defined]
+            self.numbers += tuple(sock.fileno() for sock in self.sockets)  # type: ignore[attr-defined]
             super().close()  # type: ignore[misc]  # of the server

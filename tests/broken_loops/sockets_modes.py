@@ -127,8 +127,8 @@ class OneCallAtATime(Stock):
 
 
 @breaks("sockets.recv-into-nothing")
-class WaitsForNothing(Stock):
-    """sock_recv_into() of an empty buffer waits until data is there."""
+class TakesAByteForNothing(Stock):
+    """sock_recv_into() of an empty buffer takes a byte."""
 
     async def sock_recv_into(self, sock: Any, buf: Any) -> int:
         return await super().sock_recv_into(sock, buf) if len(buf) else len(await self.sock_recv(sock, 1))

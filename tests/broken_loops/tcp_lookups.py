@@ -8,7 +8,9 @@ from typing import Any
 
 from reference_loop import EventLoop
 from reference_loop.connections import AddressInfo
+from reference_loop.streams import StreamTransport
 from tests.broken_loops import breaks
+from tests.broken_loops.over_streams import OverStreams
 
 Stock = asyncio.SelectorEventLoop
 
@@ -130,3 +132,35 @@ class DelaysWhatHasRaced(_DelaysSome):
     """TCP_NODELAY is not set if happy_eyeballs_delay is given."""
 
     keyword = "happy_eyeballs_delay"
+
+
+@breaks("tcp.connect-hostname")
+class AnEmptyNameIsNone(Stock):
+    """An empty server_hostname without ssl is ignored."""
+
+    async def create_connection(self, *args: Any, server_hostname: Any = None, **how: Any) -> Any:
+        name = server_hostname if how.get("ssl") else server_hostname or None
+        return await super().create_connection(*args, server_hostname=name, **how)
+
+
+@breaks("tcp.extra-info-lasts")
+class ForgetsItsPeerWhenClosed(OverStreams):
+    """A transport that is closing does not tell its peer."""
+
+    class Stream(StreamTransport):
+        def get_extra_info(self, name: str, default: Any = None) -> Any:
+            return default if name == "peername" and self.is_closing() else super().get_extra_info(name, default)
+
+
+@breaks("tcp.extra-info-lasts")
+class AsksTheSocket(OverStreams):
+    """The address of a transport is asked of its socket each time."""
+
+    class Stream(StreamTransport):
+        def get_extra_info(self, name: str, default: Any = None) -> Any:
+            if name == "sockname":
+                try:
+                    return super().get_extra_info("socket").getsockname()
+                except OSError:
+                    return default
+            return super().get_extra_info(name, default)
