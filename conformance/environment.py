@@ -55,6 +55,33 @@ def _pidfd_works() -> bool:
     return True
 
 
+@functools.cache
+def link_local() -> tuple[str, int] | None:
+    """An address of this machine that belongs to one interface, and the number of that; None if it has none."""
+    try:
+        with open("/proc/net/if_inet6", encoding="ascii") as table:
+            rows = [line.split() for line in table]
+    except OSError:
+        return None
+    for digits, number, _, scope, *_ in rows:
+        host = socket.inet_ntop(socket.AF_INET6, bytes.fromhex(digits))
+        if scope == "20" and _can_listen(host, int(number, 16)):
+            return host, int(number, 16)
+    return None
+
+
+def _can_listen(host: str, scope: int) -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe, socket.socket(socket.AF_INET6) as other:
+            probe.bind((host, 0, 0, scope))
+            probe.listen()
+            other.settimeout(1)
+            other.connect(probe.getsockname())
+    except OSError:
+        return False
+    return True
+
+
 def _importable(module: str) -> Callable[[], bool]:
     return functools.cache(lambda: importlib.util.find_spec(module) is not None)
 
@@ -79,6 +106,7 @@ _NEEDS = {
             "this machine has no IPv6 loopback",
             lambda: socket.has_ipv6 and _can_bind(socket.AF_INET6, "::1"),
         ),
+        Need("link-local", "this machine has no address that is local to a link", lambda: link_local() is not None),
         Need("proc", "/proc is not mounted", lambda: os.path.isdir("/proc/self/fd")),
         Need("shell", "there is no /bin/sh", lambda: shutil.which("sh") is not None),
         Need("non-root", "root is not stopped by permissions", lambda: os.geteuid() != 0),

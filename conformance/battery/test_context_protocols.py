@@ -25,7 +25,7 @@ class _Asks(Events):
 
     def __init__(self) -> None:
         super().__init__()
-        self.seen: list[str] = []
+        self.seen: list[str] = [VARIABLE.get()]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -47,7 +47,7 @@ async def _by_somebody(make: Callable[[], Awaitable[Any]]) -> Any:
 
 @requirement("context.protocol-callbacks", SHOULD, cite="gh-78250")
 def test_protocol_callbacks_see_the_context_of_the_connecting_task(loop: Loop, patience: Patience) -> None:
-    """connection_made(), data_received() and connection_lost() run in a copy of the context of create_connection().
+    """protocol_factory and the protocol's callbacks run in the context of create_connection(), or a copy of it.
 
     If this fails: look for protocol methods that are called from the poller without a context.
     """
@@ -58,12 +58,12 @@ def test_protocol_callbacks_see_the_context_of_the_connecting_task(loop: Loop, p
         patience.run_until(loop, lambda: protocol.received, "the data")
         peer.close()
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
-    assert protocol.seen == ["the caller's"] * 3
+    assert protocol.seen == ["the caller's"] * 4
 
 
 @requirement("context.server-protocols", SHOULD, cite=("gh-78250", "uvloop#305"))
 def test_protocols_of_a_server_see_the_context_in_which_it_was_made(loop: Loop, patience: Patience) -> None:
-    """The protocols of accepted connections are called in a copy of the context of create_server().
+    """The protocols of accepted connections are made and called in a copy of the context of create_server().
 
     If this fails: look for connections that are accepted without a context.
     """
@@ -77,20 +77,24 @@ def test_protocols_of_a_server_see_the_context_in_which_it_was_made(loop: Loop, 
         (protocol,) = service.protocols
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
         assert isinstance(protocol, _Asks)
-        assert protocol.seen == ["the caller's"] * 3
+        assert protocol.seen == ["the caller's"] * 4
     finally:
         shut(loop, service)
 
 
 @requirement("context.datagram-protocols", SHOULD, cite="gh-78250")
 def test_protocols_of_datagrams_see_the_context_of_their_endpoint(loop: Loop, patience: Patience) -> None:
-    """connection_made() and datagram_received() run in a copy of the context of create_datagram_endpoint().
+    """protocol_factory and the protocol's callbacks run in the context of create_datagram_endpoint(), or a copy of it.
 
     If this fails: look for datagrams that are read without a context.
     """
     seen: list[str] = []
 
     class Asks(Datagrams):
+        def __init__(self) -> None:
+            super().__init__()
+            seen.append(VARIABLE.get())
+
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
             seen.append(VARIABLE.get())
@@ -106,7 +110,7 @@ def test_protocols_of_datagrams_see_the_context_of_their_endpoint(loop: Loop, pa
         patience.run_until(loop, lambda: protocol.received, "the datagram")
     transport.abort()
     patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
-    assert seen == ["the caller's"] * 2
+    assert seen == ["the caller's"] * 3
 
 
 @requirement("context.pipe-protocols", SHOULD, cite="gh-78250")

@@ -244,19 +244,24 @@ def test_the_loop_runs_while_a_name_is_resolved(
 
 @requirement("dns.getaddrinfo-cancelled", SHOULD, cite="asyncio-task: Task.cancel")
 def test_a_lookup_can_be_cancelled(loop: Loop, patience: Patience, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A task that waits for a lookup can be cancelled; nothing is reported when the answer comes after that.
+    """A task that waits for a lookup can be cancelled, alone; nothing is reported when the answer comes after that.
 
-    If this fails: look for a completion that sets the result of a future that is already cancelled.
+    If this fails: look for a completion that sets the result of a future that is already cancelled, for a task that
+    waits for the resolver all the same, or for one lookup for all who ask the same.
     """
     release = block_lookups_of_names(monkeypatch, patience)
 
     async def main() -> None:
         task = asyncio.ensure_future(loop.getaddrinfo("localhost", 80))
+        other = asyncio.ensure_future(loop.getaddrinfo("localhost", 80))
         await turns(2)
         task.cancel()
+        await turns(10)
+        assert task.done()
         with pytest.raises(asyncio.CancelledError):
             await task
         release.set()
+        assert await other
         for _ in range(5):  # in the meantime the first answer comes
             assert await loop.getaddrinfo("localhost", 80)
             await turns(2)

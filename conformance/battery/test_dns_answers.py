@@ -11,6 +11,7 @@ from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 ASKS = "asyncio-eventloop: loop.getaddrinfo"
+NAMES = "asyncio-eventloop: loop.getnameinfo"
 
 
 @requirement("dns.getaddrinfo-order", MUST, cite=(ASKS, "asyncio-eventloop: loop.create_connection"))
@@ -38,3 +39,16 @@ def test_an_answer_belongs_to_who_asked(loop: Loop) -> None:
         found = loop.run_until_complete(loop.getaddrinfo("127.0.0.1", 80))
         assert found == expected
         found.clear()
+
+
+@requirement("dns.scope", MUST, cite=(ASKS, NAMES, "socket: Socket families"), needs=("ipv6", "linux"))
+def test_the_zone_of_an_address_is_kept(loop: Loop) -> None:
+    """The zone of an address that is local to a link is the scope id of getaddrinfo(), and getnameinfo() tells it.
+
+    If this fails: look for an address of which only host and port are kept.
+    """
+    (number, name) = socket.if_nameindex()[0]
+    host, numeric = f"fe80::1%{name}", socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+    found = loop.run_until_complete(loop.getaddrinfo(host, 80, type=socket.SOCK_STREAM))
+    assert [info[4] for info in found] == [("fe80::1", 80, 0, number)]
+    assert loop.run_until_complete(loop.getnameinfo(("fe80::1", 80, 0, number), numeric)) == (host, "80")

@@ -17,7 +17,7 @@ from conformance.kit.secured import secured
 from conformance.kit.threads import in_thread
 from conformance.kit.waiting import assert_waits
 from conformance.kit.ways import WAYS, joined
-from conformance.requirement import MUST, requirement
+from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 SOCK = "asyncio-eventloop: loop.sock_sendfile"
@@ -163,3 +163,49 @@ def test_files_are_sent_side_by_side(loop: Loop, patience: Patience, tmp_path: P
         assert_waits(waiting)
         waiting.cancel()
         turn(loop, 3)
+
+
+@requirement("sendfile.position-when-cancelled", MUST, cite=(CITE, SOCK))
+@each("method", ["sendfile", "sock_sendfile"])
+def test_the_position_is_updated_when_the_fallback_is_cancelled(
+    loop: Loop, patience: Patience, tmp_path: Path, method: str
+) -> None:
+    """The file position is always updated: also when a file that is read and sent by hand is cancelled on the way.
+
+    If this fails: look for the position set on return only, or for the errors of sending only.
+    """
+    # asyncio forgets it when os.sendfile() waits and is cancelled, which is not asked for here.
+    with contextlib.ExitStack() as stack:
+        if method == "sendfile":
+            way, _, peer = stack.enter_context(connected(loop))
+            way.set_write_buffer_limits(high=65536)
+        else:
+            way, peer = stack.enter_context(tcp_pair())
+            shrink_buffers(way, peer)
+        file = stack.enter_context(source("memory", tmp_path, LARGE))
+        sending = loop.create_task(getattr(loop, method)(way, file, 1000))
+        receiving = in_thread(lambda: receive_exactly(peer, 100_000))
+        patience.run_until(loop, lambda: sending.done() or not receiving.is_alive(), "the first part of the file")
+        loop.run_until_complete(asyncio.sleep(0.01))  # until nothing more goes
+        assert_waits(sending)
+        sending.cancel()
+        loop.run_until_complete(asyncio.wait([sending]))
+        assert sending.cancelled()
+        assert 101_000 <= file.tell() < len(LARGE)
+
+
+@requirement("sendfile.reads-after-refusal", SHOULD, cite=CITE)
+@each("refused", [{"fallback": False}, {"count": -1}, {"offset": -1}])
+def test_a_connection_reads_on_when_a_file_is_refused(loop: Loop, patience: Patience, refused: dict[str, Any]) -> None:
+    """When sendfile() raises because of what it was given, the connection goes on: data is received as before.
+
+    If this fails: look for reading that is paused for the time of sending, and not resumed when that does not begin.
+    """
+    with connected(loop) as (transport, protocol, peer):
+        with contextlib.suppress(ValueError, asyncio.SendfileNotAvailableError):
+            loop.run_until_complete(loop.sendfile(transport, io.BytesIO(SMALL), **refused))
+        assert transport.is_reading()
+        peer.sendall(b"question")
+        patience.run_until(loop, lambda: protocol.received.endswith(b"question"), "the data")
+        transport.write(b"answer")
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 6))) == b"answer"

@@ -154,7 +154,7 @@ def test_a_connection_may_close_its_server(loop: Loop, patience: Patience) -> No
 
 
 @requirement("servers.close-again", SHOULD, cite="asyncio-eventloop: Server.close")
-def test_closing_a_server_again_has_no_effect(loop: Loop) -> None:
+def test_closing_a_server_again_has_no_effect(loop: Loop, patience: Patience) -> None:
     """close() of a closed server has no effect.
 
     If this fails: look for a descriptor that is closed twice, and may belong to somebody else by then.
@@ -166,6 +166,11 @@ def test_closing_a_server_again_has_no_effect(loop: Loop) -> None:
             service.server.close()
             turn(loop, 2)
             newcomer.getsockname()
+        with serving(loop) as other:
+            service.server.close()
+            turn(loop, 2)
+            with dial(other):
+                accepted(loop, patience, other)
 
 
 @requirement("servers.close-pending", SHOULD, cite="asyncio-eventloop: Server.close")
@@ -271,7 +276,7 @@ def test_wait_closed_waits_for_connections(
 def test_a_server_is_an_async_context_manager(loop: Loop) -> None:
     """async with gives the server itself, and guarantees that it is closed and accepts nothing when the block is done.
 
-    If this fails: look for __aexit__() that waits and does not close, or closes in a later turn.
+    If this fails: look for __aexit__() that waits and does not close, closes in a later turn, or only what serves.
     """
 
     async def scenario(server: Any) -> None:
@@ -286,11 +291,16 @@ def test_a_server_is_an_async_context_manager(loop: Loop) -> None:
             server.close()
             await server.wait_closed()
 
-    for case in (scenario, closed_inside):
-        with serving(loop) as service:
+    async def never_begun(server: Any) -> None:
+        async with server:
+            assert server.sockets
+
+    for case in (scenario, closed_inside, never_begun):
+        with serving(loop, start_serving=case is not never_begun) as service:
             address = service.address
             loop.run_until_complete(case(service.server))
             assert not service.server.is_serving()
+            assert not service.server.sockets
             with pytest.raises(ConnectionRefusedError):
                 dial(service, address)
 

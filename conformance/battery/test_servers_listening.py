@@ -95,6 +95,13 @@ def test_backlog_is_passed_to_listen(loop: Loop, host: Any, given: dict[str, int
     with serving(loop, **where, **given) as service:
         loop.run_until_complete(service.server.start_serving())
         assert {backlog_of(sock.fileno()) for sock in service.server.sockets} == {queue}
+    if host == LOCAL:
+        with serving(loop, host, **given) as service:
+            forever = loop.create_task(service.server.serve_forever())
+            turn(loop, 2)
+            assert {backlog_of(sock.fileno()) for sock in service.server.sockets} == {queue}
+            forever.cancel()
+            loop.run_until_complete(asyncio.wait([forever]))
 
 
 @requirement("servers.out-of-descriptors", SHOULD, cite="asyncio-eventloop: loop.create_server")
@@ -276,9 +283,9 @@ def test_family_forces_one_family(loop: Loop) -> None:
 def test_flags_reach_getaddrinfo(loop: Loop) -> None:
     """flags is a bitmask for getaddrinfo(): with AI_NUMERICHOST a name is not resolved.
 
-    If this fails: look for flags that are dropped, perhaps for a sequence of hosts.
+    If this fails: look for flags that are dropped, perhaps for a sequence of hosts, or for a host that is passed over.
     """
-    for host in ("localhost", ["localhost"]):
+    for host in ("localhost", ["localhost"], [LOCAL, "localhost"]):
         with pytest.raises(socket.gaierror):
             create(loop, host, 0, flags=socket.AI_PASSIVE | socket.AI_NUMERICHOST)
 

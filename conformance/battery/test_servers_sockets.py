@@ -49,8 +49,9 @@ def test_reuse_address_is_set_by_default(loop: Loop, host: Any, value: bool | No
     If this fails: look for a default of False, or an option that is always set, or set for the first socket only.
     """
     for beside in ({}, {"reuse_port": True} if need_named("reuse-port").present() else {}):
-        with serving(loop, host, reuse_address=value, **beside) as service:
-            assert {option(sock, socket.SO_REUSEADDR) for sock in service.server.sockets} == {expected}
+        for how in ({"reuse_address": value}, *([] if value is not None else [{}])):
+            with serving(loop, host, **how, **beside) as service:
+                assert {option(sock, socket.SO_REUSEADDR) for sock in service.server.sockets} == {expected}
 
 
 @requirement("servers.reuse-port", MUST, cite="asyncio-eventloop: loop.create_server", needs=("reuse-port",))

@@ -15,6 +15,7 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.connections import accept, closed_port, opened, silent_listener
+from conformance.kit.lookups import info_of, resolved_to, unless_elsewhere
 from conformance.kit.peers import free_port, listener
 from conformance.kit.protocols import Events
 from conformance.requirement import MUST, SHOULD, requirement
@@ -225,36 +226,14 @@ def test_happy_eyeballs_raises_oserror_when_every_address_fails(loop: Loop) -> N
         loop.run_until_complete(loop.create_connection(Events, None, port, happy_eyeballs_delay=0.001))  # type: ignore[call-overload]
 
 
-@contextlib.contextmanager
-def _resolved_to(monkeypatch: pytest.MonkeyPatch, *listening: socket.socket) -> Iterator[list[int]]:
-    """Let socket.getaddrinfo() answer with these listeners for localhost; counts how often it was asked."""
-    asked: list[int] = []
-    real = socket.getaddrinfo
-    infos = [(each.family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", each.getsockname()) for each in listening]
-
-    def answers(host: Any, *args: Any, **kwargs: Any) -> Any:
-        if host != "localhost":
-            return real(host, *args, **kwargs)
-        asked.append(1)
-        return infos
-
-    with monkeypatch.context() as patch:
-        patch.setattr(socket, "getaddrinfo", answers)
-        yield asked
-
-
 def _winner_of(loop: Loop, monkeypatch: pytest.MonkeyPatch, **how: Any) -> str:
     """Which of three addresses is connected to: the first one, 4a, refuses; then come 4b and 6 as resolved."""
     with listener() as dead, listener() as next_one, listener(socket.AF_INET6) as other_family:
-        with _resolved_to(monkeypatch, dead, next_one, other_family) as asked:
+        with resolved_to(monkeypatch, [info_of(each) for each in (dead, next_one, other_family)]) as asked:
             dead.close()
-            try:
-                with opened(loop, loop.create_connection(Events, "localhost", closed_port(), **how)) as (transport, _):
-                    peername = transport.get_extra_info("peername")
-            except OSError:
-                if asked:
-                    raise
-                pytest.skip("the loop has a resolver of its own, which cannot be told what to answer")
+            opening = loop.create_connection(Events, "localhost", closed_port(), **how)
+            with unless_elsewhere(asked), opened(loop, opening) as (transport, _):
+                peername = transport.get_extra_info("peername")
         return {next_one.getsockname(): "4b", other_family.getsockname(): "6"}[peername]
 
 

@@ -152,6 +152,18 @@ def test_tls_without_a_host_needs_a_server_hostname(loop: Loop, host: Any) -> No
         loop.run_until_complete(opening)
 
 
+@requirement("tcp.connect-hostname", SHOULD, cite=CONNECT)
+@each("name", ["name", ""])
+@each("ssl", [None, False])
+def test_a_server_hostname_needs_tls(loop: Loop, name: str, ssl: Any) -> None:
+    """server_hostname should only be passed if ssl is: without it, an exception is raised, also for an empty one.
+
+    If this fails: look for a name that is ignored in silence, perhaps because it is false.
+    """
+    with listener() as listening, refused():
+        loop.run_until_complete(loop.create_connection(Events, *listening.getsockname(), ssl=ssl, server_hostname=name))
+
+
 @requirement("tcp.methods-by-name", SHOULD, cite="asyncio-protocol: §Transports")
 @WAYS
 def test_the_methods_of_a_transport_take_arguments_by_name(loop: Loop, patience: Patience, way: str) -> None:

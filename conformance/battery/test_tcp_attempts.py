@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 from typing import Any
 
@@ -85,11 +86,17 @@ def test_an_attempt_goes_on_while_the_next_is_made(loop: Loop) -> None:
 def test_all_errors_raises_a_group_of_one(loop: Loop, how: dict[str, Any]) -> None:
     """With all_errors an ExceptionGroup is raised even if there is only one exception.
 
-    If this fails: look for the shortcut that raises a single exception as it is.
+    If this fails: look for the shortcut that raises a single exception as it is, or for a failure to bind to local_addr
+    that is raised before there is a list of errors.
     """
     group = failure(loop, "127.0.0.1", closed_port(), all_errors=True, **how)
     assert isinstance(group, ExceptionGroup)
     assert [type(error) for error in group.exceptions] == [ConnectionRefusedError]
+    with listener() as listening, listener() as taken:
+        host, port = listening.getsockname()
+        group = failure(loop, host, port, all_errors=True, local_addr=taken.getsockname(), **how)
+    assert isinstance(group, ExceptionGroup)
+    assert {error.errno for error in group.exceptions if isinstance(error, OSError)} == {errno.EADDRINUSE}
 
 
 @requirement("tcp.connect-errors-combined", MUST, cite=(CONNECT, "whatsnew 3.12"), since="3.12", needs=("ipv6",))

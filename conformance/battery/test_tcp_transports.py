@@ -178,6 +178,29 @@ def test_unknown_extra_information_is_the_default(loop: Loop, patience: Patience
         assert transport.get_extra_info("sslcontext") is None
 
 
+@requirement("tcp.extra-info-lasts", SHOULD, cite="asyncio-protocol: BaseTransport.get_extra_info")
+@TCP_WAYS
+@each("end", ["close", "abort", "peer"])
+def test_addresses_are_told_to_the_end(loop: Loop, patience: Patience, way: str, end: str) -> None:
+    """A transport that is closed, by whom ever, still tells its addresses: connection_lost() may write them down.
+
+    If this fails: look for addresses that are asked of a socket that is no longer there.
+    """
+    told: list[Any] = []
+
+    class Writes(Events):
+        def connection_lost(self, exc: BaseException | None) -> None:
+            told.append([self.transport.get_extra_info(name) for name in ("peername", "sockname")])
+            super().connection_lost(exc)
+
+    with joined(loop, patience, way, Writes()) as (transport, protocol, peer):
+        expected = [transport.get_extra_info(name) for name in ("peername", "sockname")]
+        peer.close() if end == "peer" else getattr(transport, end)()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert told == [expected]
+        assert [transport.get_extra_info(name) for name in ("peername", "sockname")] == expected
+
+
 @requirement("tcp.nodelay", MUST, cite="asyncio-protocol: §Transports")
 @TCP_WAYS
 def test_nagles_algorithm_is_off(loop: Loop, patience: Patience, way: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,12 @@ from conformance.kit.cases import each
 from conformance.kit.datagrams import HERE, arrival, endpoint, receive_after_filler, udp_peer
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import PEER_TIMEOUT, drive, free_port
+from conformance.environment import link_local
+from conformance.kit.cases import each
+from conformance.kit.datagrams import HERE, arrival, endpoint, receive_after_filler, udp_peer
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import PEER_TIMEOUT, drive
+from conformance.kit.protocols import Datagrams
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -150,3 +157,38 @@ def test_addresses_of_one_family_are_combined(loop: Loop, patience: Patience, fa
         with endpoint(loop, local_addr=(host, 0), remote_addr=(None, port)) as (transport, _):
             transport.sendto(b"hello")
             assert arrival(loop, patience, peer) == (b"hello", transport.get_extra_info("sockname"))
+@requirement("udp.scope", MUST, cite=(ENDPOINT, "socket: Socket families"), needs=("link-local",))
+def test_the_zones_of_an_endpoints_addresses_are_kept(loop: Loop, patience: Patience) -> None:
+    """Addresses that are local to a link keep their zone: those looked up, and that of who sent a datagram.
+
+    If this fails: look for an address that is cut to host and port before connect() or bind(), or in a callback.
+    """
+    found = link_local()
+    assert found
+    host, scope = found
+    zoned = f"{host}%{socket.if_indextoname(scope)}"
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as peer:
+        peer.settimeout(PEER_TIMEOUT)
+        peer.bind((host, 0, 0, scope))
+        name = peer.getsockname()
+        with endpoint(loop, remote_addr=(zoned, name[1])) as (transport, _):
+            assert transport.get_extra_info("peername") == name
+        with endpoint(loop, local_addr=(zoned, 0)) as (transport, protocol):
+            transport.sendto(b"data", name)
+            data, sender = arrival(loop, patience, peer)
+            assert (data, sender) == (b"data", transport.get_extra_info("sockname"))
+            peer.sendto(b"answer", sender)
+            patience.run_until(loop, lambda: protocol.received, "the datagram")
+            assert protocol.received == [(b"answer", name)]
+
+
+@requirement("udp.address-in-use-number", SHOULD, cite=(ENDPOINT, "exceptions: OSError"))
+@each("other", [{}, {"remote_addr": ("127.0.0.1", 9)}, {"allow_broadcast": True}])
+def test_the_error_of_binding_has_its_number(loop: Loop, other: dict[str, Any]) -> None:
+    """The OSError of a local_addr that cannot be bound has the number that the system gave: EADDRINUSE, if it is taken.
+
+    If this fails: look for an error that is made of a message only.
+    """
+    with udp_peer() as taken, pytest.raises(OSError) as caught:  # noqa: PT011 (no message is part of the contract)
+        loop.run_until_complete(loop.create_datagram_endpoint(Datagrams, taken.getsockname(), **other))
+    assert caught.value.errno == errno.EADDRINUSE

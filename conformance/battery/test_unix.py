@@ -116,14 +116,15 @@ def test_a_connected_socket_may_be_given(loop: Loop, patience: Patience) -> None
 
 
 @requirement("unix.connect-arguments", MUST, cite="asyncio-eventloop: loop.create_unix_connection", needs=("unix",))
-@each("given", ["both", "neither"])
+@each("given", ["both", "neither", "empty path"])
 def test_a_connection_needs_path_or_sock(loop: Loop, tmp_path: Path, given: str) -> None:
     """path is required unless a sock is specified, and both exclude each other: an exception is raised.
 
     If this fails: look for one of the two that wins silently.
     """
+    path = "" if given == "empty path" else str(tmp_path / "s")
     with socket.socket(socket.AF_UNIX) as sock, refused():
-        connect(loop, **({"path": str(tmp_path / "s"), "sock": sock} if given == "both" else {}))
+        connect(loop, **({} if given == "neither" else {"path": path, "sock": sock}))
 
 
 @requirement("unix.connect-sock-family", SHOULD, cite="asyncio-eventloop: loop.create_unix_connection", needs=("unix",))
@@ -161,6 +162,8 @@ def test_server_hostname_needs_tls(loop: Loop, tmp_path: Path) -> None:
     """
     with unix_listener(str(tmp_path / "s")), refused():
         connect(loop, str(tmp_path / "s"), server_hostname="name")
+    with refused():
+        connect(loop, str(tmp_path / "s"), server_hostname="")
 
 
 @requirement("unix.connect-tls-hostname", MUST, cite="asyncio-eventloop: loop.create_connection", needs=("unix",))
@@ -215,14 +218,15 @@ def test_a_server_takes_a_socket(loop: Loop, patience: Patience, tmp_path: Path)
 
 
 @requirement("unix.server-arguments", MUST, cite="asyncio-eventloop: loop.create_unix_server", needs=("unix",))
-@each("given", ["both", "neither"])
+@each("given", ["both", "neither", "empty path"])
 def test_a_server_needs_path_or_sock(loop: Loop, tmp_path: Path, given: str) -> None:
     """path is required, unless a sock argument is provided, and both exclude each other: an exception is raised.
 
     If this fails: look for one of the two that wins silently.
     """
     with socket.socket(socket.AF_UNIX) as sock:
-        arguments: Any = {"path": str(tmp_path / "s"), "sock": sock} if given == "both" else {}
+        path = "" if given == "empty path" else str(tmp_path / "s")
+        arguments: Any = {} if given == "neither" else {"path": path, "sock": sock}
         with refused():
             loop.run_until_complete(loop.create_unix_server(Events, **arguments))
 

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.connections import accept, opened
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import unix_listener
-from conformance.kit.protocols import Events
+from conformance.kit.peers import receive_all, unix_listener
+from conformance.kit.protocols import Events, raising
+from conformance.kit.refusals import refused
 from conformance.kit.servers import accepted, answers, dial, ended, serving_unix, waits_for_close
-from conformance.requirement import MUST, requirement
+from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
+CONNECT = "asyncio-eventloop: loop.create_unix_connection"
+SERVE = "asyncio-eventloop: loop.create_unix_server"
 
 
 @requirement("unix.async-with", MUST, cite="asyncio-eventloop: asyncio.Server", needs=("unix",))
@@ -119,3 +124,36 @@ def test_defaults_of_unix_sockets_may_be_given(loop: Loop, patience: Patience, t
             opening = loop.create_unix_connection(Events, path, **given)
             with opened(loop, opening) as (_, protocol), accept(listening) as peer:
                 answers(loop, patience, protocol, peer)
+
+
+@requirement("unix.server-sock-family", SHOULD, cite=SERVE, needs=("unix",))
+@each("family", ["inet", "datagram"])
+def test_a_server_needs_a_unix_stream_socket(loop: Loop, family: str) -> None:
+    """A sock that is no stream socket of AF_UNIX is refused by create_unix_server(), too.
+
+    If this fails: look for a server that listens on whatever socket is given.
+    """
+    with socket.socket() if family == "inet" else socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        if family == "inet":
+            sock.bind(("127.0.0.1", 0))
+        with refused(OSError):
+            loop.run_until_complete(loop.create_unix_server(Events, sock=sock)).close()
+
+
+@requirement("unix.connect-failing-factory", SHOULD, cite=("gh-153133", CONNECT), needs=("unix",))
+def test_a_failing_factory_closes_a_unix_connection(loop: Loop, tmp_path: Path) -> None:
+    """An exception of protocol_factory comes out of create_unix_connection(), too, and the connection is closed.
+
+    If this fails: look for a socket that nobody owns between the connection and the transport.
+    """
+
+    async def main(path: str) -> None:
+        with contextlib.suppress(LookupError):
+            await loop.create_unix_connection(raising(LookupError("in the factory")), path)
+
+    with unix_listener(str(tmp_path / "s")) as listening:
+        loop.run_until_complete(main(listening.getsockname()))
+        gc.collect()  # counts as closing: what comes out of it is what the requirement is about
+        listening.setblocking(False)
+        with contextlib.suppress(BlockingIOError), accept(listening) as peer:
+            assert receive_all(peer) == b""

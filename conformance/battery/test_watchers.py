@@ -158,26 +158,28 @@ def test_a_descriptor_may_have_a_reader_and_a_writer(loop: Loop, patience: Patie
 
 @requirement("watchers.failing-callback", MUST, cite=("asyncio-eventloop: Error Handling API", WATCHING))
 @both
+@each("error", [LookupError, asyncio.CancelledError])
 def test_a_callback_that_raises_is_reported_and_called_again(
-    loop: Loop, patience: Patience, watch: Any, side: str
+    loop: Loop, patience: Patience, watch: Any, side: str, error: type[BaseException]
 ) -> None:
     """An exception of a callback goes to the exception handler; the descriptor stays watched.
 
     If this fails: look for a watcher that is dropped, or a loop that is stopped, by an exception.
     """
     watch.allow("reported")
+    watch.reported.clear()
     calls: list[int] = []
 
     def fails() -> None:
         calls.append(1)
-        raise LookupError("in a watcher")
+        raise error("in a watcher")
 
     with pair() as (ours, peer):
         peer.send(b"x")
         add(loop, side)(ours.fileno(), fails)
         patience.run_until(loop, lambda: len(calls) >= 3, "the third call")
         remove(loop, side)(ours.fileno())
-    assert {type(context["exception"]) for context in watch.reported} == {LookupError}
+    assert {type(context["exception"]) for context in watch.reported} == {error}
 
 
 @requirement("watchers.context", SHOULD, cite="PEP 567: asyncio")

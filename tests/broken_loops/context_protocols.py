@@ -38,3 +38,32 @@ class PipesHaveNoContext(_Forgets):
 
     async def connect_read_pipe(self, *args: Any, **kwargs: Any) -> Any:
         return await self.forgets(super().connect_read_pipe(*args, **kwargs))
+
+
+def _elsewhere(protocol_factory: Any) -> Any:
+    """A factory that makes the same protocols in an empty context."""
+    return lambda: contextvars.Context().run(protocol_factory)
+
+
+@breaks("context.protocol-callbacks")
+class ProtocolsOfConnectionsAreMadeElsewhere(asyncio.SelectorEventLoop):
+    """create_connection() calls its factory in an empty context."""
+
+    async def create_connection(self, protocol_factory: Any, *args: Any, **how: Any) -> Any:
+        return await super().create_connection(_elsewhere(protocol_factory), *args, **how)
+
+
+@breaks("context.server-protocols")
+class ProtocolsOfServersAreMadeElsewhere(asyncio.SelectorEventLoop):
+    """create_server() calls its factory in an empty context."""
+
+    async def create_server(self, protocol_factory: Any, *args: Any, **how: Any) -> Any:
+        return await super().create_server(_elsewhere(protocol_factory), *args, **how)
+
+
+@breaks("context.datagram-protocols")
+class ProtocolsOfDatagramsAreMadeElsewhere(asyncio.SelectorEventLoop):
+    """create_datagram_endpoint() calls its factory in an empty context."""
+
+    async def create_datagram_endpoint(self, protocol_factory: Any, *args: Any, **how: Any) -> Any:
+        return await super().create_datagram_endpoint(_elsewhere(protocol_factory), *args, **how)

@@ -84,3 +84,33 @@ class LogsTheCipherTooEarly(Stock):
         if self.get_debug():
             _name, _version, _bits = transport.get_extra_info("cipher")
         return await super().start_tls(transport, protocol, sslcontext, **how)
+
+
+@breaks("debug.lookups")
+class MeasuresLookupsOfAnyFamily(Stock):
+    """In debug mode getaddrinfo() drops the family."""
+
+    async def getaddrinfo(self, host: Any, port: Any, **how: Any) -> Any:
+        if self.get_debug():
+            how.pop("family", None)
+        return await super().getaddrinfo(host, port, **how)
+
+
+@breaks("debug.network-arguments")
+class LogsAndForgetsTheLocalAddress(Stock):
+    """In debug mode local_addr is ignored."""
+
+    async def create_connection(self, *args: Any, **how: Any) -> Any:
+        if self.get_debug():
+            how.pop("local_addr", None)
+        return await super().create_connection(*args, **how)
+
+
+@breaks("debug.network-arguments")
+class LogsAndServes(Stock):
+    """In debug mode a server serves at once, whatever start_serving says."""
+
+    async def create_server(self, *args: Any, **how: Any) -> Any:
+        if self.get_debug():
+            how.pop("start_serving", None)
+        return await super().create_server(*args, **how)

@@ -28,3 +28,45 @@ class GivesItsCacheAway(Stock):
         if key not in kept:
             kept[key] = await super().getaddrinfo(host, port, **hints)
         return kept[key]
+
+
+@breaks("dns.scope")
+class AnswersWithoutZones(Stock):
+    """getaddrinfo() gives IPv6 addresses with a scope id of 0."""
+
+    async def getaddrinfo(self, *args: Any, **hints: Any) -> Any:
+        found = await super().getaddrinfo(*args, **hints)
+        return [(*info[:4], (*info[4][:3], 0) if len(info[4]) == 4 else info[4]) for info in found]
+
+
+@breaks("dns.scope")
+class NamesWithoutZones(Stock):
+    """getnameinfo() looks at host and port only."""
+
+    async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> Any:
+        return await super().getnameinfo(tuple(sockaddr[:2]), flags)
+
+
+@breaks("dns.getaddrinfo-cancelled")
+class WaitsForTheResolver(Stock):
+    """A lookup that is cancelled ends when the resolver has answered."""
+
+    async def getaddrinfo(self, *args: Any, **hints: Any) -> Any:
+        asking = asyncio.ensure_future(super().getaddrinfo(*args, **hints))
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            await asking
+            raise
+
+
+@breaks("dns.getaddrinfo-cancelled")
+class AsksOnceForAll(Stock):
+    """Who asks what is being asked already waits for the same answer, and is cancelled with the others."""
+
+    asking: asyncio.Future[Any] | None = None
+
+    async def getaddrinfo(self, *args: Any, **hints: Any) -> Any:
+        if self.asking is None or self.asking.done():
+            self.asking = asyncio.ensure_future(super().getaddrinfo(*args, **hints))
+        return await self.asking

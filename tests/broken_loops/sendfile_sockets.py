@@ -189,3 +189,27 @@ class SendsToBlockingSockets(Stock):
     ) -> Any:
         sock.setblocking(False)
         return await super().sock_sendfile(sock, file, offset, count, fallback=fallback)
+
+
+@breaks("sendfile.position-when-cancelled")
+class CancelledFilesAreRewound(Stock):
+    """A file whose sending is cancelled gets back the position that it had."""
+
+    async def sendfile(self, transport: Any, file: Any, *args: Any, **how: Any) -> int:
+        before = file.tell()
+        try:
+            return await super().sendfile(transport, file, *args, **how)
+        except asyncio.CancelledError:
+            file.seek(before)
+            raise
+
+
+@breaks("sendfile.reads-after-refusal")
+class RefusesAndStopsReading(Stock):
+    """A connection over which a file was refused is not read any more."""
+
+    async def sendfile(self, transport: Any, *args: Any, **how: Any) -> int:
+        transport.pause_reading()
+        sent = await super().sendfile(transport, *args, **how)
+        transport.resume_reading()
+        return sent

@@ -163,3 +163,38 @@ class OnePortForEveryHost(Stock):
             with socket.create_server((host[0], 0)) as free:
                 port = free.getsockname()[1]
         return await super().create_server(protocol_factory, host, port, **kwargs)
+
+
+@breaks("servers.async-with")
+class EndsWhatServes(OverServers):
+    """async with closes only a server that has begun to serve."""
+
+    class Odd:
+        async def __aexit__(self, *exc: Any) -> None:
+            if self.is_serving():  # type: ignore[attr-defined]  # of the server
+                await super().__aexit__(*exc)  # type: ignore[misc]  # of the server
+
+
+@breaks("servers.backlog")
+class ForeverHasAQueueOfItsOwn(OverServers):
+    """serve_forever() listens with another backlog than start_serving()."""
+
+    class Odd:
+        async def serve_forever(self) -> None:
+            if not self.is_serving():  # type: ignore[attr-defined]  # of the server
+                self._backlog = 100
+            await super().serve_forever()  # type: ignore[misc]  # of the server
+
+
+@breaks("servers.close-again")
+class UnwatchesAgain(OverServers):
+    """close() of a closed server stops the watching of the numbers that its sockets had."""
+
+    class Odd:
+        numbers: tuple[int, ...] = ()
+
+        def close(self) -> None:
+            for number in self.numbers:
+                self._loop._remove_reader(number)  # type: ignore[attr-defined]  # of the server
+            self.numbers += tuple(sock.fileno() for sock in self.sockets)  # type: ignore[attr-defined]
+            super().close()  # type: ignore[misc]  # of the server

@@ -99,3 +99,31 @@ class PeersOfIpv6ArePairs(OverDatagrams):
                 self._protocol.datagram_received = lambda data, addr: received(data, addr[:2])
             super()._read_ready()
             self._protocol.datagram_received = received
+@breaks("udp.scope")
+class ConnectsWithoutAZone(Stock):
+    """remote_addr is cut to host and port before the endpoint is connected."""
+
+    async def sock_connect(self, sock: Any, address: Any) -> None:
+        await super().sock_connect(sock, address[:2] if sock.family == socket.AF_INET6 else address)
+
+
+@breaks("udp.scope")
+class SendersHaveNoZone(Stock):
+    """datagram_received() is told addresses without their zone."""
+
+    async def create_datagram_endpoint(self, factory: Any, *args: Any, **how: Any) -> Any:
+        transport, protocol = await super().create_datagram_endpoint(factory, *args, **how)
+        told = protocol.datagram_received
+        protocol.datagram_received = lambda data, addr: told(data, (*addr[:3], 0) if len(addr) == 4 else addr)
+        return transport, protocol
+
+
+@breaks("udp.address-in-use-number")
+class SaysThatItIsTaken(Stock):
+    """The error of a local_addr that is taken has a message only."""
+
+    async def create_datagram_endpoint(self, *args: Any, **how: Any) -> Any:
+        try:
+            return await super().create_datagram_endpoint(*args, **how)
+        except OSError as error:
+            raise OSError(str(error)) from None

@@ -82,3 +82,18 @@ class TellsOfPipesOnce(Stock):
             callback(*args)
 
         super().add_reader(fd, call)
+
+
+@breaks("watchers.failing-callback")
+class CancelledWatchersAreGone(asyncio.SelectorEventLoop):
+    """A watcher whose callback raises CancelledError is removed."""
+
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:
+        def call(*given: Any) -> None:
+            try:
+                callback(*given)
+            except asyncio.CancelledError:
+                self.remove_reader(fd)
+                raise
+
+        super().add_reader(fd, call, *args)

@@ -1,0 +1,185 @@
+"""Chapter sockets: zones of addresses, sizes of nothing and less, and what is left of a socket after an error."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from conformance.battery.test_sockets_families import nonblocking
+from conformance.environment import link_local
+from conformance.kit.cases import each
+from conformance.kit.connections import closed_port
+from conformance.kit.datagrams import udp_peer
+from conformance.kit.patience import Patience
+from conformance.kit.peers import PEER_TIMEOUT, dialled, reset, tcp_pair
+from conformance.requirement import MUST, SHOULD, requirement
+
+Loop = asyncio.AbstractEventLoop
+CONNECT = "asyncio-eventloop: loop.sock_connect"
+ACCEPT = "asyncio-eventloop: loop.sock_accept"
+RECV = "asyncio-eventloop: loop.sock_recv"
+RECV_INTO = "asyncio-eventloop: loop.sock_recv_into"
+RECVFROM = "asyncio-eventloop: loop.sock_recvfrom"
+RECVFROM_INTO = "asyncio-eventloop: loop.sock_recvfrom_into"
+SENDTO = "asyncio-eventloop: loop.sock_sendto"
+SENDALL = "asyncio-eventloop: loop.sock_sendall"
+FAMILIES = "socket: Socket families"
+
+
+def _zoned() -> tuple[str, int, int, int]:
+    """An address that is local to a link, and that is none without its zone."""
+    found = link_local()
+    assert found
+    return found[0], 0, 0, found[1]
+
+
+@requirement("sockets.connect-scope", MUST, cite=(CONNECT, ACCEPT, FAMILIES), needs=("link-local",))
+def test_the_zone_of_an_address_is_kept_for_streams(loop: Loop) -> None:
+    """The scope id of an IPv6 address counts for sock_connect(), as a zone behind a host does; sock_accept() tells it.
+
+    If this fails: look for an address of which only host and port are used, perhaps because it is resolved already.
+    """
+    with nonblocking(socket.AF_INET6, socket.SOCK_STREAM) as listening:
+        listening.bind(_zoned())
+        listening.listen()
+        name = listening.getsockname()
+        by_zone = f"{name[0]}%{socket.if_indextoname(name[3])}", name[1]
+        for address in (name, by_zone):
+            with nonblocking(socket.AF_INET6, socket.SOCK_STREAM) as sock:
+                loop.run_until_complete(loop.sock_connect(sock, address))
+                assert sock.getpeername() == name
+                conn, sender = loop.run_until_complete(loop.sock_accept(listening))
+                conn.close()
+                assert sender == sock.getsockname()
+
+
+@requirement("sockets.recvfrom-scope", MUST, cite=(SENDTO, RECVFROM, RECVFROM_INTO, FAMILIES), needs=("link-local",))
+def test_the_zone_of_an_address_is_kept_for_datagrams(loop: Loop, patience: Patience) -> None:
+    """The remote address of a datagram that is received has its scope id, and is one that sock_sendto() takes.
+
+    If this fails: look for an address of which only host and port are kept.
+    """
+    with (
+        nonblocking(socket.AF_INET6, socket.SOCK_DGRAM) as ours,
+        socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as peer,
+    ):
+        peer.bind(_zoned())
+        peer.settimeout(PEER_TIMEOUT)
+        # Not bound, as a socket that is bound to an address of a zone needs none to send.
+        assert loop.run_until_complete(loop.sock_sendto(ours, b"data", peer.getsockname())) == 4
+        data, sender = peer.recvfrom(10)
+        assert data == b"data"
+        for method, argument in (("sock_recvfrom", 10), ("sock_recvfrom_into", bytearray(10))):
+            peer.sendto(b"answer", sender)
+            receiving = asyncio.wait_for(getattr(loop, method)(ours, argument), patience.seconds)
+            assert loop.run_until_complete(receiving)[1] == peer.getsockname()
+
+
+@requirement("sockets.recvfrom-nothing", SHOULD, cite=(RECVFROM, "socket: socket.socket.recvfrom"))
+def test_a_datagram_of_which_nothing_is_wanted_is_taken(loop: Loop, patience: Patience) -> None:
+    """A bufsize of 0 receives a datagram too: nothing of it, and its sender, and the next one is for the next call.
+
+    If this fails: look for a shortcut for sizes of 0, which belongs to streams.
+    """
+    with udp_peer() as ours, udp_peer() as peer:
+        ours.setblocking(False)
+        for data in (b"one", b"two"):
+            peer.sendto(data, ours.getsockname())
+        sender = peer.getsockname()
+        for size, data in ((0, b""), (10, b"two")):
+            receiving = asyncio.wait_for(loop.sock_recvfrom(ours, size), patience.seconds)
+            assert loop.run_until_complete(receiving) == (data, sender)
+
+
+@requirement("sockets.negative-sizes", SHOULD, cite=(RECV, RECVFROM, RECVFROM_INTO, "socket: socket.socket.recv"))
+def test_a_negative_size_is_refused(loop: Loop, patience: Patience) -> None:
+    """A negative number of bytes raises ValueError, as that of the blocking methods does, when data is there.
+
+    If this fails: look for a number that is passed on unsigned, or an empty answer that looks like the end.
+    """
+    with udp_peer() as ours, udp_peer() as peer:
+        ours.setblocking(False)
+        peer.sendto(b"data", ours.getsockname())  # before that, a loop over completions may wait
+        calls: tuple[Any, ...] = (
+            lambda: loop.sock_recv(ours, -1),
+            lambda: loop.sock_recvfrom(ours, -1),
+            lambda: loop.sock_recvfrom_into(ours, bytearray(10), -1),
+        )
+        for call in calls:
+            with pytest.raises(ValueError):  # noqa: PT011 (no message is part of the contract)
+                loop.run_until_complete(asyncio.wait_for(call(), patience.seconds))
+
+
+@contextlib.contextmanager
+def _failing(call: str) -> Iterator[tuple[socket.socket, Any]]:
+    """A socket with which this call fails, and its argument."""
+    if call == "sock_connect":
+        with nonblocking(socket.AF_INET, socket.SOCK_STREAM) as sock:
+            yield sock, ("127.0.0.1", closed_port())
+    else:
+        with tcp_pair() as (ours, peer):
+            ours.send(b"unread")
+            reset(peer)
+            yield ours, b"data" if call == "sock_sendall" else 10
+
+
+@requirement("sockets.open-after-errors", SHOULD, cite=(CONNECT, SENDALL, RECV))
+@each("call", ["sock_connect", "sock_sendall", "sock_recv"])
+def test_a_socket_stays_open_when_a_call_fails(loop: Loop, call: str) -> None:
+    """A socket whose call fails is its owner's to close, as with the blocking methods: it stays open.
+
+    If this fails: look for a clean-up of transports, which own their sockets, in the way of sockets that are lent.
+    """
+
+    async def fail(sock: socket.socket, argument: Any) -> None:
+        for _ in range(100):  # the first send() after a reset may go through
+            await getattr(loop, call)(sock, argument)
+
+    with _failing(call) as (sock, argument):
+        with pytest.raises(OSError):  # noqa: PT011 (no message is part of the contract)
+            loop.run_until_complete(fail(sock, argument))
+        assert sock.fileno() >= 0
+
+
+@requirement("sockets.accept-mode", MUST, cite=ACCEPT)
+@each("default", [None, 30.0], ids=["no default", "a default timeout"])
+@each("family", [socket.AF_INET, *([socket.AF_UNIX] if hasattr(socket, "AF_UNIX") else [])])
+def test_an_accepted_socket_is_non_blocking(loop: Loop, tmp_path: Any, family: int, default: float | None) -> None:
+    """conn is usable with the calls that demand a non-blocking socket, of whatever family, and with a default timeout.
+
+    If this fails: look for accept(), whose sockets have the mode that socket.setdefaulttimeout() was told, or block.
+    """
+    with nonblocking(family, socket.SOCK_STREAM) as listening:
+        listening.bind(("127.0.0.1", 0) if family == socket.AF_INET else str(tmp_path / f"s{default}"))
+        listening.listen()
+        with dialled(listening.getsockname(), family):
+            socket.setdefaulttimeout(default)
+            try:
+                conn, _ = loop.run_until_complete(loop.sock_accept(listening))
+            finally:
+                socket.setdefaulttimeout(None)
+            with conn:
+                assert conn.gettimeout() == 0
+
+
+@requirement("sockets.recv-into-nothing", SHOULD, cite=(RECV_INTO, "socket: socket.socket.recv_into"))
+def test_buffers_without_room_leave_the_data(loop: Loop, patience: Patience) -> None:
+    """sock_recv_into() of an empty buffer returns 0, and one that cannot be written to is refused: the data stays.
+
+    If this fails: look for a buffer that is not asked how long it is, or whether it may be written to.
+    """
+
+    async def receive(buf: Any) -> int:
+        return await asyncio.wait_for(loop.sock_recv_into(ours, buf), patience.seconds)
+
+    with tcp_pair() as (ours, peer):
+        peer.sendall(b"data")  # before that, a loop over completions may wait
+        assert loop.run_until_complete(receive(bytearray())) == 0
+        with pytest.raises((TypeError, BufferError, ValueError)):
+            loop.run_until_complete(receive(b"read-only"))
+        assert loop.run_until_complete(loop.sock_recv(ours, 10)) == b"data"
