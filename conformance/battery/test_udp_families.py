@@ -11,15 +11,11 @@ from typing import Any
 
 import pytest
 
-from conformance.kit.cases import each
-from conformance.kit.datagrams import HERE, arrival, endpoint, receive_after_filler, udp_peer
-from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import PEER_TIMEOUT, drive, free_port
 from conformance.environment import link_local
 from conformance.kit.cases import each
 from conformance.kit.datagrams import HERE, arrival, endpoint, receive_after_filler, udp_peer
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import PEER_TIMEOUT, drive
+from conformance.kit.peers import PEER_TIMEOUT, drive, free_port
 from conformance.kit.protocols import Datagrams
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
@@ -157,6 +153,8 @@ def test_addresses_of_one_family_are_combined(loop: Loop, patience: Patience, fa
         with endpoint(loop, local_addr=(host, 0), remote_addr=(None, port)) as (transport, _):
             transport.sendto(b"hello")
             assert arrival(loop, patience, peer) == (b"hello", transport.get_extra_info("sockname"))
+
+
 @requirement("udp.scope", MUST, cite=(ENDPOINT, "socket: Socket families"), needs=("link-local",))
 def test_the_zones_of_an_endpoints_addresses_are_kept(loop: Loop, patience: Patience) -> None:
     """Addresses that are local to a link keep their zone: those looked up, and that of who sent a datagram.

@@ -99,6 +99,8 @@ class PeersOfIpv6ArePairs(OverDatagrams):
                 self._protocol.datagram_received = lambda data, addr: received(data, addr[:2])
             super()._read_ready()
             self._protocol.datagram_received = received
+
+
 @breaks("udp.scope")
 class ConnectsWithoutAZone(Stock):
     """remote_addr is cut to host and port before the endpoint is connected."""
