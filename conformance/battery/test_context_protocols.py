@@ -115,7 +115,7 @@ def test_protocols_of_datagrams_see_the_context_of_their_endpoint(loop: Loop, pa
 
 @requirement("context.pipe-protocols", SHOULD, cite="gh-78250")
 def test_protocols_of_pipes_see_the_context_of_whoever_connected_them(loop: Loop, patience: Patience) -> None:
-    """The protocol of a pipe that is read is called in a copy of the context of connect_read_pipe().
+    """The protocol of a pipe that is read is made and called in a copy of the context of connect_read_pipe().
 
     If this fails: look for pipes that are read without a context.
     """
@@ -127,7 +127,7 @@ def test_protocols_of_pipes_see_the_context_of_whoever_connected_them(loop: Loop
     patience.run_until(loop, lambda: protocol.received, "the data")
     os.close(write)
     patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
-    assert protocol.seen == ["the caller's"] * 3
+    assert protocol.seen == ["the caller's"] * 4
 
 
 @requirement("context.example-server", MUST, cite="contextvars: asyncio support")
