@@ -100,13 +100,13 @@ def test_the_order_of_equal_deadlines_is_open(loop: Loop, answer: Any) -> None:
 def test_a_deadline_in_the_past_is_due_at_once(loop: Loop, patience: Patience, method: str, ago: float) -> None:
     """A negative delay, or a deadline in the past, is due at once.
 
-    So is a deadline of 0, when the clock began.
+    So is a deadline of 0, if the clock has passed it.
 
     If this fails: look for a delay stored in an unsigned integer, an error for negative ones or those before the
     clock's own beginning, or a zero that stands for none.
     """
     fired: list[int] = []
-    when = -ago if method == "call_later" else loop.time() - ago if ago else 0
+    when = -ago if method == "call_later" else loop.time() - ago if ago else min(0, loop.time())
     getattr(loop, method)(when, fired.append, 1)
     patience.run_until(loop, lambda: fired, "the overdue callback")
 
