@@ -10,7 +10,7 @@ from conformance.kit.cases import each
 from conformance.kit.connections import opened
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_all, receive_exactly, shrink_transport, tcp_pair
-from conformance.kit.protocols import Events, Reacts
+from conformance.kit.protocols import Events, Reacts, while_handling
 from conformance.kit.servers import accepted, dial, serving
 from conformance.kit.threads import in_thread
 from conformance.kit.transports import BIG, connected, until_lost
@@ -142,14 +142,7 @@ def test_an_exception_that_is_handled_is_no_reason(loop: Loop, patience: Patienc
 
     If this fails: look for the exception of the caller, such as sys.exception(), taken for one of the connection.
     """
-
-    def give_up(transport: Any) -> None:
-        try:
-            raise LookupError("of the protocol")
-        except LookupError:
-            getattr(transport, how)()
-
-    with joined(loop, patience, way, Reacts("data_received", give_up)) as (_, protocol, peer):
+    with joined(loop, patience, way, Reacts("data_received", while_handling(how))) as (_, protocol, peer):
         peer.sendall(b"what nobody understands")
         until_lost(loop, patience, protocol)
         assert protocol.reason is None

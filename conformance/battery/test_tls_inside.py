@@ -9,7 +9,7 @@ from typing import Any
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_all, receive_exactly, reset
-from conformance.kit.protocols import Events, Reacts, raising
+from conformance.kit.protocols import Events, Reacts, raising, while_handling
 from conformance.kit.secured import BIG, SIDES, secured
 from conformance.kit.threads import in_thread
 from conformance.kit.transports import until_lost
@@ -44,14 +44,7 @@ def test_an_exception_that_is_handled_is_no_reason(loop: Loop, patience: Patienc
 
     If this fails: look for the exception of the caller, such as sys.exception(), taken for one of the connection.
     """
-
-    def give_up(transport: Any) -> None:
-        try:
-            raise LookupError("of the protocol")
-        except LookupError:
-            getattr(transport, how)()
-
-    with secured(loop, patience, side, lambda: Reacts("data_received", give_up)) as (_, protocol, peer):
+    with secured(loop, patience, side, lambda: Reacts("data_received", while_handling(how))) as (_, protocol, peer):
         peer.sendall(b"what nobody understands")
         helper = in_thread(lambda: leave(peer))
         until_lost(loop, patience, protocol)

@@ -107,6 +107,18 @@ class Reacts(Events):
             self._act(self.transport)
 
 
+def while_handling(method: str) -> Callable[[Any], None]:
+    """Calls this method of a transport while an exception is being handled."""
+
+    def give_up(transport: Any) -> None:
+        try:
+            raise LookupError("of the protocol")
+        except LookupError:
+            getattr(transport, method)()
+
+    return give_up
+
+
 def raising(error: BaseException) -> Callable[..., Any]:
     """A callback that raises `error`, whatever it is called with."""
 

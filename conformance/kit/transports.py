@@ -36,3 +36,21 @@ def connected(loop: asyncio.AbstractEventLoop, protocol: Any = None) -> Iterator
 def until_lost(loop: asyncio.AbstractEventLoop, patience: Patience, protocol: Events) -> None:
     """Run the loop until it has called connection_lost()."""
     patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+
+
+def received_inside_resume(
+    loop: asyncio.AbstractEventLoop, patience: Patience, transport: Any, protocol: Events, data: bytes
+) -> bytes:
+    """What of the `data` that waits for a paused transport has been received when resume_reading() returns.
+
+    That is called by the loop, as from a callback; all of the data has come when this returns.
+    """
+    seen: list[bytes] = []
+
+    def resume() -> None:
+        transport.resume_reading()
+        seen.append(bytes(protocol.received))
+
+    loop.call_soon(resume)
+    patience.run_until(loop, lambda: protocol.received == data, "the data")
+    return seen[0]
