@@ -10,7 +10,16 @@ from typing import Any
 
 import pytest
 
-from conformance.battery.test_sockets_families import nonblocking
+from conformance.battery.test_sockets_families import (
+    ACCEPT,
+    CONNECT,
+    RECV,
+    RECV_INTO,
+    RECVFROM,
+    SENDALL,
+    SENDTO,
+    nonblocking,
+)
 from conformance.environment import link_local
 from conformance.kit.cases import each
 from conformance.kit.connections import closed_port
@@ -20,14 +29,7 @@ from conformance.kit.peers import PEER_TIMEOUT, dialled, reset, tcp_pair
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
-CONNECT = "asyncio-eventloop: loop.sock_connect"
-ACCEPT = "asyncio-eventloop: loop.sock_accept"
-RECV = "asyncio-eventloop: loop.sock_recv"
-RECV_INTO = "asyncio-eventloop: loop.sock_recv_into"
-RECVFROM = "asyncio-eventloop: loop.sock_recvfrom"
 RECVFROM_INTO = "asyncio-eventloop: loop.sock_recvfrom_into"
-SENDTO = "asyncio-eventloop: loop.sock_sendto"
-SENDALL = "asyncio-eventloop: loop.sock_sendall"
 FAMILIES = "socket: Socket families"
 
 

@@ -10,7 +10,7 @@ from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_all, reset
 from conformance.kit.protocols import Events, Reacts, raising
 from conformance.kit.threads import in_thread
-from conformance.kit.transports import BIG, until_lost
+from conformance.kit.transports import BIG, until_lost, write_until_lost
 from conformance.kit.ways import TCP_WAYS, WAYS, joined
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -264,14 +264,7 @@ def test_a_failed_write_loses_the_connection(loop: Loop, patience: Patience, way
     with joined(loop, patience, way) as (transport, protocol, peer):
         transport.pause_reading()
         reset(peer)
-
-        def write() -> None:
-            if not protocol.lost:
-                transport.write(b"x" * 1000)
-                loop.call_later(0.001, write)
-
-        write()
-        until_lost(loop, patience, protocol)
+        write_until_lost(loop, patience, transport, protocol)
         assert isinstance(protocol.reason, OSError)
 
 

@@ -11,7 +11,7 @@ from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_all, reset
 from conformance.kit.protocols import Events, Reacts
 from conformance.kit.threads import in_thread
-from conformance.kit.transports import BIG, connected, until_lost
+from conformance.kit.transports import BIG, connected, until_lost, write_until_lost
 from conformance.kit.ways import WAYS, joined
 from conformance.requirement import MUST, requirement
 
@@ -198,13 +198,6 @@ def test_a_write_that_fails_after_the_end_loses_the_connection(loop: Loop, patie
     with joined(loop, patience, way, Events(keep_open=True)) as (transport, protocol, peer):
         peer.close()
         patience.run_until(loop, lambda: "eof_received" in protocol.names, "eof_received()")
-
-        def write() -> None:
-            if not protocol.lost:
-                transport.write(b"x" * 1000)
-                loop.call_later(0.001, write)
-
-        write()
-        until_lost(loop, patience, protocol)
+        write_until_lost(loop, patience, transport, protocol)
         assert isinstance(protocol.reason, OSError)
         assert protocol.names == ["connection_made", "eof_received", "connection_lost"]

@@ -14,6 +14,7 @@ from conformance.kit.peers import dialled, drive, reset
 from conformance.kit.secured import SIDES, secured, tls_dial
 from conformance.kit.servers import accepted, serving
 from conformance.kit.threads import in_thread
+from conformance.kit.transports import write_until_lost
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -82,12 +83,5 @@ def test_a_failed_write_loses_the_tls_connection(loop: Loop, patience: Patience,
             plain.close()
         else:
             reset(plain)
-
-        def write() -> None:
-            if not protocol.lost:
-                transport.write(b"x" * 1000)
-                loop.call_later(0.001, write)
-
-        write()
-        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        write_until_lost(loop, patience, transport, protocol)
         assert isinstance(protocol.reason, OSError)

@@ -38,6 +38,18 @@ def until_lost(loop: asyncio.AbstractEventLoop, patience: Patience, protocol: Ev
     patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
 
 
+def write_until_lost(loop: asyncio.AbstractEventLoop, patience: Patience, transport: Any, protocol: Events) -> None:
+    """Write every millisecond until connection_lost() is called: writing finds out, if nothing else does."""
+
+    def write() -> None:
+        if not protocol.lost:
+            transport.write(b"x" * 1000)
+            loop.call_later(0.001, write)
+
+    write()
+    until_lost(loop, patience, protocol)
+
+
 def received_inside_resume(
     loop: asyncio.AbstractEventLoop, patience: Patience, transport: Any, protocol: Events, data: bytes
 ) -> bytes:

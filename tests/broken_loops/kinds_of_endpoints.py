@@ -9,7 +9,6 @@ from typing import Any
 
 from reference_loop.datagrams import DatagramTransport
 from tests.broken_loops import breaks
-from tests.broken_loops.subprocess_transport import TampersWithChildren, replaced
 from tests.broken_loops.udp_sending import OverDatagrams
 
 Stock = asyncio.SelectorEventLoop
@@ -51,18 +50,3 @@ class LateDatagramsNeedASocket(OverDatagrams):
             if self._sock is None:
                 raise AttributeError("None has no sendto()")
             super().sendto(data, addr)
-
-
-@breaks("subprocess.write-after-loss-is-quiet")
-class LateInputIsAnError(TampersWithChildren):
-    """write() to the standard input of a child that has exited raises."""
-
-    def patch(self, transport: Any, protocol: Any) -> None:
-        def write(write: Any, data: Any) -> None:
-            if transport.get_returncode() is not None:
-                raise RuntimeError("the child has exited")
-            write(data)
-
-        stdin = transport.get_pipe_transport(0)
-        if stdin is not None:
-            replaced(stdin, "write", write)

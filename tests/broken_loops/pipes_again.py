@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.broken_loops import breaks
 from tests.broken_loops.pipes import TampersWithPipes
-from tests.broken_loops.subprocess_transport import replaced
+from tests.broken_loops.subprocess_transport import raises_without_a_reader, replaced
 
 Stock = asyncio.SelectorEventLoop
 
@@ -190,17 +190,7 @@ class WritesKnowItFirst(TampersWithPipes):
     """write() of a pipe raises BrokenPipeError when its reader has gone, before connection_lost()."""
 
     def patch_writer(self, transport: Any, protocol: Any) -> None:
-        number = transport.get_extra_info("pipe").fileno()
-
-        def write(write: Any, data: Any) -> None:
-            if not transport.is_closing() and not transport.get_write_buffer_size():
-                poller = select.poll()
-                poller.register(number, 0)
-                if poller.poll(0):
-                    raise BrokenPipeError
-            write(data)
-
-        replaced(transport, "write", write)
+        raises_without_a_reader(transport)
 
 
 @breaks("pipes.several")

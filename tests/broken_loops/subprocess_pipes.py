@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import select
 import subprocess
 from typing import Any
 
 from tests.broken_loops import breaks
-from tests.broken_loops.subprocess_transport import TampersWithChildren, replaced
+from tests.broken_loops.subprocess_transport import TampersWithChildren, raises_without_a_reader, replaced
 
 Stock = asyncio.SelectorEventLoop
 
@@ -233,17 +232,7 @@ class InputErrorsAreRaised(_OfInput):
     """write() of standard input's transport raises BrokenPipeError when the child has gone."""
 
     def change(self, stdin: Any, transport: Any, protocol: Any) -> None:
-        number = stdin.get_extra_info("pipe").fileno()
-
-        def write(write: Any, data: Any) -> None:
-            if not stdin.is_closing():
-                poller = select.poll()
-                poller.register(number, 0)
-                if poller.poll(0):
-                    raise BrokenPipeError
-            write(data)
-
-        replaced(stdin, "write", write)
+        raises_without_a_reader(stdin)
 
 
 @breaks("subprocess.write-after-loss-is-quiet")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import signal
 import subprocess
 from collections.abc import Callable
@@ -51,6 +52,21 @@ def hides(transport: Any, name: str) -> None:
         "get_extra_info",
         lambda info, asked, default=None: default if asked == name else info(asked, default),
     )
+
+
+def raises_without_a_reader(transport: Any) -> None:
+    """write() raises BrokenPipeError if nobody reads the pipe any more, and nothing waits that would tell it."""
+    number = transport.get_extra_info("pipe").fileno()
+
+    def write(write: Any, data: Any) -> None:
+        if not transport.is_closing() and not transport.get_write_buffer_size():
+            poller = select.poll()
+            poller.register(number, 0)
+            if poller.poll(0):
+                raise BrokenPipeError
+        write(data)
+
+    replaced(transport, "write", write)
 
 
 def counts_pauses(transport: Any) -> None:

@@ -11,6 +11,7 @@ break, both with N requirements of other chapters (`--others N`). `--sample N` d
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import math
 import random
@@ -105,10 +106,14 @@ def failed_by(specs: dict[str, str], ids: list[str], directory: Path) -> dict[st
     return {name: {id for id, verdict in finished.verdicts(name).items() if verdict in WRONG} for name in specs}
 
 
+@functools.cache
+def _recorded() -> frozenset[str]:
+    return frozenset(id for id, requirement in catalogue.load().items() if requirement.level is Level.MAY)
+
+
 def unseen(loop: BrokenLoop, stock_fails: list[str]) -> dict[str, str]:
     """What a loop breaks that no table of failures can show → why: it does not fail, or fails on asyncio itself."""
-    levels = {id: requirement.level for id, requirement in catalogue.load().items()}
-    recorded = {id: "an answer that is recorded" for id in loop.breaks if levels[id] is Level.MAY}
+    recorded = {id: "an answer that is recorded" for id in loop.breaks if id in _recorded()}
     return recorded | {id: "asyncio itself fails it" for id in loop.breaks if id in stock_fails}
 
 
