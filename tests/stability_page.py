@@ -38,11 +38,11 @@ Seconds in the median of the newest runs, on the slower of the two loops.
 """
 _REASONS = {
     "servers.out-of-descriptors": "after a lack of descriptors a loop may rest for a second, as asyncio does",
-    "sockets.sendall-items": "asyncio takes items for bytes and waits for ever: half of its patience, here 5 s",
-    "tcp.writelines-empty-pieces": "asyncio (gh-155888) waits for ever on some Pythons: half of its patience, here 5 s",
-    "udp.write-buffer-size": "asyncio of some Pythons counts more than the data, and never comes down to 0: the same",
-    "tls.abort-after-closes": "asyncio waits for a goodbye that does not come, as long as it was told to",
-    "executors.shutdown-timeout": "asyncio before 3.12.3 (gh-111358) waits before the timeout begins: the same",
+    "sockets.sendall-items": "asyncio takes items for bytes and never ends: asked for a thousand turns",
+    "tcp.writelines-empty-pieces": "asyncio of some Pythons (gh-155888) never ends it: asked for a thousand turns",
+    "udp.write-buffer-size": "asyncio of some Pythons never comes down to 0: asked for a thousand turns",
+    "tls.abort-after-closes": "asyncio never ends the connection: asked for a thousand turns",
+    "executors.shutdown-timeout": "asyncio before 3.12.3 (gh-111358) has no timeout: asked for a thousand turns",
     "schedules.*": "runs fifty random programs, as it is to find what nobody has thought of",
     "tls.paired": "fills and drains a buffer four times on each of the ways to TLS, with 2 MB each time",
     "tls.shutdown-waits": "a shutdown that takes 40 ms for each of the ways to TLS",

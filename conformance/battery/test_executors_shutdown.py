@@ -347,11 +347,14 @@ def test_shutdown_gives_up_after_its_timeout(make_loop: Factory, patience: Patie
 
     async def scenario() -> None:
         future = loop.run_in_executor(None, released.wait, patience.seconds)
-        try:
-            with pytest.warns(RuntimeWarning):
-                await loop.shutdown_default_executor(timeout=timeout)  # type: ignore[call-arg]  # 3.12
-        finally:
-            released.set()
+        with pytest.warns(RuntimeWarning):
+            await loop.shutdown_default_executor(timeout=timeout)  # type: ignore[call-arg]  # 3.12
+        released.set()
         await future
 
-    loop.run_until_complete(scenario())
+    running = loop.create_task(scenario())
+    try:
+        patience.in_turns.run_until(loop, running.done, "the end of the shutdown")
+        running.result()
+    finally:
+        released.set()

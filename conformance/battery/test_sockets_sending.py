@@ -14,7 +14,7 @@ import pytest
 from conformance.battery.test_sockets_streams import BIG, SENDALL, pair
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import receive_exactly, reset, socket_path
+from conformance.kit.peers import drive, receive_exactly, reset, socket_path
 from conformance.kit.threads import Helper, in_thread
 from conformance.kit.waiting import assert_waits, turns
 from conformance.requirement import MUST, SHOULD, requirement
@@ -43,8 +43,9 @@ def test_sock_sendall_counts_bytes_and_not_items(loop: Loop, patience: Patience)
     """
     data = array("I", range(1000))
     with pair() as (ours, peer):
-        loop.run_until_complete(asyncio.wait_for(loop.sock_sendall(ours, data), patience.seconds))
-        assert receive_exactly(peer, 4000) == data.tobytes()
+        sending = loop.create_task(loop.sock_sendall(ours, data))
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 4000))) == data.tobytes()
+        patience.in_turns.run_until(loop, sending.done, "the end of sock_sendall()")
 
 
 @requirement("sockets.sendall-big", MUST, cite=SENDALL)

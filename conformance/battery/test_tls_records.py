@@ -207,8 +207,7 @@ def test_a_closing_tls_connection_can_be_aborted(loop: Loop, patience: Patience)
         transport.close()
         transport.close()
         transport.abort()
-        # Nobody has to be waited for: the peer is there all the time.
-        until_lost(loop, Patience(patience.seconds / 5), protocol)
+        until_lost(loop, patience.in_turns, protocol)
 
 
 @requirement("tls.lost-not-inline", SHOULD, cite="asyncio-protocol: BaseProtocol.connection_lost")

@@ -304,7 +304,7 @@ def test_the_size_of_the_buffer_of_datagrams_is_known(loop: Loop, patience: Pati
             size: int = transport.get_write_buffer_size()
             return size == 0
 
-        patience.run_until(loop, all_sent, "the buffer's end")
+        patience.in_turns.run_until(loop, all_sent, "the buffer's end")
 
 
 @requirement("udp.buffered-headers", MUST, cite=SENDTO, since="3.13", needs=("unix",))

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 import time
 from collections.abc import Callable
 
 _PAUSE = 0.001
+_TURNS = 1000
 
 
 class Patience:
     """How long a test waits for an event before it says that the event does not come."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, turns: int | None = None) -> None:
         self.seconds = seconds
+        self._turns = turns
+
+    @property
+    def in_turns(self) -> Patience:
+        """A patience for `run_until` that also ends after a thousand turns of the loop, a millisecond apart at least.
+
+        For what a loop has all that it needs for, and may wait for nobody: on a busy machine its turns take longer,
+        and so does this, while a loop that lets it lie is found out in a second or two.
+        """
+        return Patience(self.seconds, _TURNS)
 
     def wait(self, event: threading.Event, what: str) -> None:
         """Wait for a thread's event. Raises AssertionError saying that `what` did not happen."""
@@ -33,10 +45,11 @@ class Patience:
         Uses only call_later and run_forever. Raises AssertionError saying that `what` did not happen.
         """
         deadline = time.monotonic() + self.seconds
+        turns = itertools.count(1)
 
         def look() -> None:
             try:
-                over = happened() or time.monotonic() > deadline
+                over = happened() or time.monotonic() > deadline or next(turns) == self._turns
             except BaseException:
                 loop.stop()  # asked again, and raised, below
                 return
@@ -47,7 +60,10 @@ class Patience:
 
         loop.call_soon(look)
         loop.run_forever()
-        assert happened(), f"{what} did not happen within {self.seconds:g} s"
+        assert happened(), f"{what} did not happen within {self._said()}"
+
+    def _said(self) -> str:
+        return f"{self.seconds:g} s" if self._turns is None else f"{self._turns} turns"
 
 
 def turn(loop: asyncio.AbstractEventLoop, times: int = 1) -> None:
