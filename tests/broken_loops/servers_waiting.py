@@ -1,4 +1,4 @@
-"""Broken loops of the chapter `servers`: who waits for a server, who asks it, and coroutines that begin too early."""
+"""Broken loops: who waits for a server and who asks it; arguments that are used in one way to connect or to serve."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 from tests.broken_loops import breaks
 from tests.broken_loops.servers_objects import _Wrapped, _Wraps
+
+Stock = asyncio.SelectorEventLoop
 
 
 @breaks("servers.close-sockets", "servers.close-empties-sockets")
@@ -79,3 +81,51 @@ class StartsWhenItIsCalled(_Wraps):
                 await starting
 
             return wait()
+
+
+@breaks("unix.server-backlog")
+class ListensToSocketsAsItLikes(Stock):
+    """create_unix_server() that is given a socket listens with the default backlog."""
+
+    async def create_unix_server(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("sock") is not None:
+            kwargs.pop("backlog", None)
+        return await super().create_unix_server(*args, **kwargs)
+
+
+@breaks("servers.accepted-socket-blocking", "tcp.connect-sock")
+class WantsNoTimeouts(Stock):
+    """A socket that has a timeout is refused."""
+
+    async def connect_accepted_socket(self, protocol_factory: Any, sock: Any, **kwargs: Any) -> Any:
+        if sock.gettimeout():
+            raise ValueError("the socket has a timeout")
+        return await super().connect_accepted_socket(protocol_factory, sock, **kwargs)
+
+    async def create_connection(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("sock") is not None and kwargs["sock"].gettimeout():
+            raise ValueError("the socket has a timeout")
+        return await super().create_connection(*args, **kwargs)
+
+
+@breaks("tcp.connect-happy-eyeballs-all-fail")
+class RacesEndInGeneral(Stock):
+    """With happy_eyeballs_delay, the error of the only address is told as an OSError without a number."""
+
+    async def create_connection(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super().create_connection(*args, **kwargs)
+        except ConnectionRefusedError as error:
+            if kwargs.get("happy_eyeballs_delay") is None:
+                raise
+            raise OSError(str(error)) from None
+
+
+@breaks("tls.local-addr")
+class BindsPlainConnections(Stock):
+    """create_connection() drops local_addr with ssl."""
+
+    async def create_connection(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("ssl"):
+            kwargs.pop("local_addr", None)
+        return await super().create_connection(*args, **kwargs)
