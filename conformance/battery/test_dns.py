@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
+import contextlib
+import functools
 import socket
 import threading
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
+from conformance.kit.coroutines import call_only
 from conformance.kit.patience import Patience
 from conformance.kit.waiting import turns
 from conformance.requirement import MUST, SHOULD, requirement
@@ -197,21 +199,18 @@ def test_getaddrinfo_raises_gaierror(loop: Loop) -> None:
 
 
 @requirement("dns.coroutines", MUST, cite="asyncio-eventloop: §DNS")
-def test_both_methods_are_coroutines(loop: Loop) -> None:
+def test_both_methods_are_coroutines(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Starting with Python 3.7 both methods are coroutines, not functions that return a future.
 
     If this fails: look for a method that starts its work when it is called, and not when it is awaited.
     """
-    for method, arguments in ((loop.getaddrinfo, ("127.0.0.1", 80)), (loop.getnameinfo, (("127.0.0.1", 80),))):
-        made: Any = method(*arguments)
-        try:
-            assert inspect.isawaitable(made)
-            assert asyncio.iscoroutine(made)
-        finally:
-            if asyncio.iscoroutine(made):
-                made.close()
-            else:
-                loop.run_until_complete(made)
+    asked: list[Any] = []
+    for name, arguments in (("getaddrinfo", ("127.0.0.1", 80)), ("getnameinfo", (("127.0.0.1", 80),))):
+        with monkeypatch.context() as patch:
+            patch.setattr(socket, name, lambda *args, **_: asked.append(args))
+            call_only(loop, functools.partial(getattr(loop, name), *arguments))
+            loop.run_until_complete(loop.run_in_executor(None, int))  # behind a lookup that has begun
+    assert asked == []
 
 
 @requirement("dns.getaddrinfo-does-not-block", MUST, cite=(ASKS, "asyncio-dev: Running Blocking Code"))
@@ -299,7 +298,7 @@ def test_getnameinfo_answers_as_socket_getnameinfo_does(loop: Loop) -> None:
 
 
 @requirement("dns.getnameinfo-flags", MUST, cite=NAMES)
-def test_getnameinfo_obeys_flags(loop: Loop) -> None:
+def test_getnameinfo_obeys_flags(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     """getnameinfo() obeys its second argument, flags, given by position or by name: here NI_NUMERICHOST.
 
     If this fails: look for flags that are keyword-only, or dropped on the way to the resolver.
@@ -311,6 +310,16 @@ def test_getnameinfo_obeys_flags(loop: Loop) -> None:
         expected = socket.getnameinfo(("127.0.0.1", 514), flags | socket.NI_NUMERICHOST)
         answer = loop.run_until_complete(loop.getnameinfo(("127.0.0.1", 514), flags | socket.NI_NUMERICHOST))
         assert answer == expected
+    asked: list[int] = []
+
+    def name_of(_address: Any, given: int) -> tuple[str, str]:
+        asked.append(given)
+        return "name", "service"
+
+    monkeypatch.setattr(socket, "getnameinfo", name_of)
+    with contextlib.suppress(socket.gaierror):  # a loop with a resolver of its own may find no name
+        loop.run_until_complete(loop.getnameinfo(("127.0.0.1", 80), socket.NI_NAMEREQD))
+    assert asked in ([socket.NI_NAMEREQD], [])
 
 
 @requirement("dns.getnameinfo-error", MUST, cite=(NAMES, "socket: socket.getnameinfo"))

@@ -16,6 +16,15 @@ from conformance.kit.protocols import Datagrams, Events
 from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
+WAYS = [
+    "host",
+    "local_addr",
+    "create_server",
+    "local_addr of datagrams",
+    "remote_addr",
+    "sock_connect",
+    "sock_connect of datagrams",
+]
 
 
 async def _made_by(loop: Loop, way: str, address: tuple[str, int]) -> Any:
@@ -23,8 +32,8 @@ async def _made_by(loop: Loop, way: str, address: tuple[str, int]) -> Any:
     named = ("localhost", address[1])
     if way == "create_server":
         return await loop.create_server(Events, "localhost", 0)
-    if way == "sock_connect":
-        sock = socket.socket()
+    if way.startswith("sock_connect"):
+        sock = socket.socket(type=socket.SOCK_DGRAM if way.endswith("datagrams") else socket.SOCK_STREAM)
         sock.setblocking(False)
         await loop.sock_connect(sock, named)
         return sock
@@ -41,7 +50,7 @@ async def _made_by(loop: Loop, way: str, address: tuple[str, int]) -> Any:
     MUST,
     cite=("asyncio-dev: Running Blocking Code", "asyncio-eventloop: loop.create_connection"),
 )
-@each("way", ["host", "local_addr", "create_server", "local_addr of datagrams", "remote_addr", "sock_connect"])
+@each("way", WAYS)
 def test_the_loop_runs_while_names_are_looked_up_for_others(
     loop: Loop, patience: Patience, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:

@@ -108,12 +108,14 @@ def test_a_count_beyond_the_end_ends_with_the_file(loop: Loop, tmp_path: Path, k
 @requirement("sendfile.sock-empty", MUST, cite=CITE)
 @KINDS
 def test_an_empty_file_is_sent_over_a_socket(loop: Loop, tmp_path: Path, kind: str) -> None:
-    """sock_sendfile() of an empty file sends nothing and returns 0.
+    """sock_sendfile() of an empty file, or from an offset at the end of one or beyond, sends nothing and returns 0.
 
     If this fails: look for a call that returns no number when there is nothing to do.
     """
-    with sockets() as (ours, _), source(kind, tmp_path, b"") as file:
-        assert loop.run_until_complete(loop.sock_sendfile(ours, file)) == 0
+    with sockets() as (ours, _):
+        for data, offset in ((b"", 0), (SMALL, 1000), (SMALL, 2000)):
+            with source(kind, tmp_path, data) as file:
+                assert loop.run_until_complete(loop.sock_sendfile(ours, file, offset)) == 0
 
 
 @requirement("sendfile.sock-position", MUST, cite=CITE)

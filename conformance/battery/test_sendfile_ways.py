@@ -114,22 +114,24 @@ def test_the_default_offset_for_a_socket_is_the_start(loop: Loop, tmp_path: Path
 
 
 @requirement("sendfile.modes", MUST, cite=(CITE, SOCK))
-@each("opened", ["rb", "r+b", "w+b", "unbuffered", "temporary"])
+@each("opened", ["rb", "r+b", "w+b", "unbuffered", "temporary", "named"])
 def test_a_file_may_be_open_for_writing_too(loop: Loop, patience: Patience, tmp_path: Path, opened: str) -> None:
     """file must be a regular file object opened in binary mode, which may be for writing, too, or without a buffer.
 
-    If this fails: look for a comparison of the mode with "rb".
+    If this fails: look for a comparison of the mode with "rb", or for a class that a file object must have.
     """
     path = tmp_path / "file"
     path.write_bytes(SMALL)
     with contextlib.ExitStack() as stack:
         if opened == "temporary":
             file: Any = stack.enter_context(tempfile.TemporaryFile())
+        elif opened == "named":
+            file = stack.enter_context(tempfile.NamedTemporaryFile())
         elif opened == "unbuffered":
             file = stack.enter_context(open(path, "rb", buffering=0))
         else:
             file = stack.enter_context(open(path, opened))
-        if opened in ("w+b", "temporary"):
+        if opened in ("w+b", "temporary", "named"):
             file.write(SMALL)
             file.flush()
         with connected(loop) as (transport, _, peer):

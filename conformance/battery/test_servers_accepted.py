@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import tcp_pair
+from conformance.kit.peers import PEER_TIMEOUT, tcp_pair
 from conformance.kit.protocols import Events
 from conformance.kit.refusals import refused
 from conformance.kit.servers import accepted, dial, serving
@@ -53,13 +54,14 @@ def test_the_transport_owns_the_accepted_socket(loop: Loop, patience: Patience) 
 
 
 @requirement("servers.accepted-socket-blocking", SHOULD, cite="asyncio-eventloop: loop.connect_accepted_socket")
-def test_the_accepted_socket_may_be_blocking(loop: Loop, patience: Patience) -> None:
-    """A socket as socket.accept() returns it, blocking, will do: the loop goes on while nothing comes.
+@each("timeout", [None, PEER_TIMEOUT])
+def test_the_accepted_socket_may_be_blocking(loop: Loop, patience: Patience, timeout: float | None) -> None:
+    """A socket as socket.accept() returns it, blocking or with a timeout, will do: the loop goes on meanwhile.
 
     If this fails: look for a recv(), or a send() of more than there is room for, that blocks the loop.
     """
     with tcp_pair() as (ours, peer):
-        ours.setblocking(True)
+        ours.settimeout(timeout)
         transport, protocol = loop.run_until_complete(loop.connect_accepted_socket(Events, ours))
         loop.run_until_complete(asyncio.sleep(0.001))
         transport.write(bytes(8 << 20))  # more than the kernel takes from anybody

@@ -12,7 +12,7 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import PEER_TIMEOUT, drive, receive_exactly
+from conformance.kit.peers import PEER_TIMEOUT, drive, free_port, receive_exactly
 from conformance.kit.protocols import Events
 from conformance.kit.servers import accepted, answers, dial, ended, serving, serving_unix, waits_for_close
 from conformance.kit.threads import in_thread
@@ -55,6 +55,12 @@ def test_close_closes_the_listening_sockets(loop: Loop) -> None:
         for address in addresses:
             with pytest.raises(ConnectionRefusedError):
                 socket.create_connection(address, PEER_TIMEOUT).close()
+    with serving(loop, port=free_port(), start_serving=False) as service:
+        address = service.address
+        service.server.close()
+        turn(loop, 2)
+        with socket.socket() as other:
+            other.bind(address)  # nobody has it any more
 
 
 @requirement("servers.close-empties-sockets", MUST, cite="asyncio-eventloop: Server.close")
@@ -63,10 +69,11 @@ def test_a_closed_server_has_no_sockets(loop: Loop) -> None:
 
     If this fails: look for sockets that are still told after they were closed.
     """
-    with serving(loop) as service:
-        assert service.server.sockets
-        service.server.close()
-        assert not service.server.sockets
+    for serves in (True, False):
+        with serving(loop, start_serving=serves) as service:
+            assert service.server.sockets
+            service.server.close()
+            assert not service.server.sockets
 
 
 @requirement("servers.close-keeps-connections", MUST, cite="asyncio-eventloop: Server.close")
@@ -218,12 +225,14 @@ def test_wait_closed_returns_after_close(loop: Loop, patience: Patience) -> None
 
 
 @requirement("servers.wait-closed-waits", MUST, cite="gh-79033", since="3.12")
-def test_wait_closed_waits_for_close(loop: Loop, patience: Patience) -> None:
-    """wait_closed() of a server that is not closed waits until it is.
+@each("serves", [True, False])
+def test_wait_closed_waits_for_close(loop: Loop, patience: Patience, serves: bool) -> None:
+    """wait_closed() of a server that is not closed waits until it is, whether it serves yet or not, for all who wait.
 
-    If this fails: look for a wait that ends at once because there is no connection.
+    If this fails: look for a wait that ends at once because there is no connection, or another who waits, or for one
+    that is cancelled and closes the server.
     """
-    with serving(loop) as service:
+    with serving(loop, start_serving=serves) as service:
         loop.run_until_complete(waits_for_close(service.server, patience))
 
 

@@ -12,6 +12,7 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.certificates import server_context
 from conformance.kit.patience import Patience, turn
+from conformance.kit.places import PLACES, at
 from conformance.kit.refusals import refused
 from conformance.kit.servers import accepted, dial, ended, serving
 from conformance.kit.waiting import until
@@ -21,15 +22,16 @@ Loop = asyncio.AbstractEventLoop
 
 
 @requirement("servers.get-loop", MUST, cite="asyncio-eventloop: Server.get_loop")
-def test_a_server_knows_its_loop(loop: Loop) -> None:
-    """get_loop() returns the event loop associated with the server object.
+@each("place", PLACES)
+def test_a_server_knows_its_loop(loop: Loop, place: str) -> None:
+    """get_loop() returns the event loop associated with the server object, wherever it is asked.
 
-    If this fails: look for a method that is missing, or that makes a new wrapper of the loop.
+    If this fails: look for a method that is missing, that makes a new wrapper of the loop, or asks which loop runs.
     """
     with serving(loop) as service:
-        assert service.server.get_loop() is loop
+        assert at(place, loop, service.server.get_loop) is loop
         service.server.close()
-        assert service.server.get_loop() is loop
+        assert at(place, loop, service.server.get_loop) is loop
 
 
 @requirement("servers.sockets", MUST, cite="asyncio-eventloop: Server.sockets")

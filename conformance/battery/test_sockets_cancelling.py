@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 
 from conformance.battery.test_sockets_datagrams import datagrams
+from conformance.battery.test_sockets_streams import BIG, SOCKETS, pair
 from conformance.kit.cases import each
 from conformance.kit.connections import silent_listener
 from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import receive_exactly
+from conformance.kit.threads import running_in_thread
 from conformance.kit.waiting import assert_waits, turns
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -116,3 +119,35 @@ def test_the_next_call_may_begin_as_the_last_is_cancelled(loop: Loop, patience: 
 
     with datagrams() as (ours, peer):
         assert loop.run_until_complete(main()) == b"next"
+
+
+@requirement("sockets.cancelled-one-way", MUST, cite=(SOCKETS, "asyncio-task: Task.cancel"))
+@each("cancelled", ["sock_recv", "sock_sendall"])
+def test_a_cancelled_call_leaves_that_of_the_other_way_alone(loop: Loop, patience: Patience, cancelled: str) -> None:
+    """Of two tasks that receive from a socket and send to it, one may be cancelled: the other's call goes on.
+
+    If this fails: look for a clean-up of one side of a descriptor that takes the other along.
+    """
+
+    async def main() -> None:
+        tasks = {
+            "sock_recv": asyncio.ensure_future(loop.sock_recv(ours, 10)),
+            "sock_sendall": asyncio.ensure_future(loop.sock_sendall(ours, BIG)),
+        }
+        await turns(3)
+        gone = tasks.pop(cancelled)
+        assert_waits(gone)
+        gone.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+        (left,) = tasks.values()
+        assert_waits(left)
+        peer.sendall(b"in")
+        if cancelled == "sock_recv":
+            with running_in_thread(lambda: receive_exactly(peer, len(BIG))):
+                assert await asyncio.wait_for(left, patience.seconds) is None
+        else:
+            assert await asyncio.wait_for(left, patience.seconds) == b"in"
+
+    with pair() as (ours, peer):
+        loop.run_until_complete(main())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -146,8 +147,8 @@ def test_sock_recvfrom_into_waits_for_a_datagram(loop: Loop) -> None:
 @requirement("sockets.sendto", MUST, cite=SENDTO)
 @each(
     "data",
-    [b"data", b"", bytearray(b"bytearray"), memoryview(b"view"), memoryview(b"wide").cast("H")],
-    ids=["bytes", "empty", "bytearray", "view", "wide items"],
+    [b"data", b"", bytearray(b"bytearray"), memoryview(b"view"), memoryview(b"wide").cast("H"), array("H", b"wide")],
+    ids=["bytes", "empty", "bytearray", "view", "wide items", "array"],
 )
 def test_sock_sendto_sends_a_datagram(loop: Loop, data: Any) -> None:
     """sock_sendto() sends one datagram, also an empty one, to address, and returns the number of bytes sent.

@@ -134,8 +134,9 @@ def test_datagrams_of_unix_sockets_are_sent_and_received(loop: Loop, tmp_path: P
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as fourth:
             fourth.settimeout(PEER_TIMEOUT)
             fourth.bind(str(tmp_path / "f"))
-            assert loop.run_until_complete(loop.sock_sendto(third, b"more", str(tmp_path / "f"))) == 4
-            assert fourth.recvfrom(100) == (b"more", str(tmp_path / "t"))
+            for path in (str(tmp_path / "f"), bytes(tmp_path / "f")):
+                assert loop.run_until_complete(loop.sock_sendto(third, b"more", path)) == 4
+                assert fourth.recvfrom(100) == (b"more", str(tmp_path / "t"))
 
 
 @requirement(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -84,19 +85,36 @@ def test_sock_connect_takes_the_path_of_a_unix_socket(loop: Loop, tmp_path: Path
                 assert sock.getpeername() == path
     if sys.platform == "linux":
         name = f"\0{path}"  # in the abstract namespace
-        with unix_listener(name), client(socket.AF_UNIX) as sock:
-            loop.run_until_complete(loop.sock_connect(sock, name))
-            assert sock.getpeername() == name.encode()
+        for named in (name, name.encode()):
+            with unix_listener(name), client(socket.AF_UNIX) as sock:
+                loop.run_until_complete(loop.sock_connect(sock, named))
+                assert sock.getpeername() == name.encode()
 
 
 @requirement("sockets.connect-refused", MUST, cite=(CONNECT, "exceptions: ConnectionRefusedError"))
 def test_sock_connect_raises_when_it_is_refused(loop: Loop) -> None:
-    """A refused connection raises ConnectionRefusedError.
+    """A refused connection raises ConnectionRefusedError, whose errno is the system's.
 
     If this fails: look for a socket that is writable because it failed, and is taken for connected.
     """
-    with client() as sock, pytest.raises(ConnectionRefusedError):
+    with client() as sock, pytest.raises(ConnectionRefusedError) as caught:
         loop.run_until_complete(loop.sock_connect(sock, ("127.0.0.1", closed_port())))
+    assert caught.value.errno == errno.ECONNREFUSED
+
+
+@requirement("sockets.connect-unix-errors", MUST, cite=(CONNECT, "exceptions: OSError"), needs=("unix",))
+def test_sock_connect_raises_when_nobody_listens_at_a_path(loop: Loop, tmp_path: Path) -> None:
+    """No socket at the path is FileNotFoundError, and one that nobody listens on ConnectionRefusedError.
+
+    If this fails: look for one error that stands for all, or for one without the system's errno.
+    """
+    path = str(tmp_path / "s")
+    for error, number in ((FileNotFoundError, errno.ENOENT), (ConnectionRefusedError, errno.ECONNREFUSED)):
+        with client(socket.AF_UNIX) as sock, pytest.raises(error) as caught:
+            loop.run_until_complete(loop.sock_connect(sock, path))
+        assert caught.value.errno == number
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as left:
+            left.bind(path)
 
 
 @requirement("sockets.connect-unresolvable", MUST, cite=(CONNECT, "socket: socket.gaierror"))

@@ -9,7 +9,7 @@ from typing import Any
 from conformance.kit.cases import each
 from conformance.kit.connections import opened
 from conformance.kit.patience import Patience, turn
-from conformance.kit.protocols import Events
+from conformance.kit.protocols import Events, Reacts
 from conformance.kit.servers import accepted, dial, serving
 from conformance.kit.transports import BIG, until_lost
 from conformance.kit.ways import TCP_WAYS, WAYS, joined
@@ -206,11 +206,23 @@ def test_addresses_are_told_to_the_end(loop: Loop, patience: Patience, way: str,
 def test_nagles_algorithm_is_off(loop: Loop, patience: Patience, way: str) -> None:
     """The socket option TCP_NODELAY is set for TCP transports by default.
 
-    If this fails: look for a connection path that forgets the option (sock=, accepted sockets).
+    If this fails: look for a connection path that forgets the option (sock=, accepted sockets), or that sets it late,
+    when connection_made() may have decided otherwise.
     """
+    seen: list[bool] = []
+
+    def is_off(transport: Any) -> bool:
+        return bool(transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    def turn_on(transport: Any) -> None:
+        seen.append(is_off(transport))
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+
     with joined(loop, patience, way) as (transport, _, _):
-        sock = transport.get_extra_info("socket")
-        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+        assert is_off(transport)
+    with joined(loop, patience, way, Reacts("connection_made", turn_on)) as (transport, _, _):
+        assert seen == [True]
+        assert not is_off(transport)
 
 
 @requirement("tcp.nodelay-ipv6", MUST, cite="asyncio-eventloop: loop.create_connection", needs=("ipv6",))

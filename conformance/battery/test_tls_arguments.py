@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.certificates import NAME, client_context, server_context
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import drive, listener, tcp_pair, unix_listener
+from conformance.kit.peers import PEER_TIMEOUT, drive, listener, tcp_pair, unix_listener
 from conformance.kit.protocols import Events
 from conformance.kit.refusals import Answer, outcome_of, refused
 from conformance.kit.secured import SIDES, secured, tls_accept, tls_dial, tls_over
@@ -35,6 +36,15 @@ def end_of(peer: socket.socket) -> bytes:
 
 
 @contextlib.contextmanager
+def _unix_pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Two connected Unix sockets: one for the loop, one, blocking, for the peer."""
+    ours, peer = socket.socketpair()
+    with ours, peer:
+        peer.settimeout(PEER_TIMEOUT)
+        yield ours, peer
+
+
+@contextlib.contextmanager
 def _listening(tmp_path: Path) -> Iterator[tuple[str, socket.socket]]:
     """A Unix socket that listens and says nothing, and its path."""
     path = str(tmp_path / "s")
@@ -50,12 +60,16 @@ def test_an_empty_name_is_not_checked(loop: Loop, patience: Patience) -> None:
     """
     context = client_context()
     context.check_hostname = False
-    with tcp_pair() as (ours, peer):
-        helper = tls_over(peer, "server")
-        made = loop.run_until_complete(loop.create_connection(Events, sock=ours, ssl=context, server_hostname=""))
-        with drive(loop, patience, helper):
-            made[0].abort()
-            turn(loop, 4)
+    ways: list[tuple[Any, Any]] = [(tcp_pair, loop.create_connection)]
+    if hasattr(socket, "AF_UNIX"):
+        ways.append((_unix_pair, loop.create_unix_connection))
+    for pair, connect in ways:
+        with pair() as (ours, peer):
+            helper = tls_over(peer, "server")
+            made = loop.run_until_complete(connect(Events, sock=ours, ssl=context, server_hostname=""))
+            with drive(loop, patience, helper):
+                made[0].abort()
+                turn(loop, 4)
 
 
 @requirement("tls.timeout-none", MUST, cite="asyncio-eventloop: loop.create_connection")
@@ -122,8 +136,12 @@ def test_a_server_does_not_wait_for_handshakes(loop: Loop, patience: Patience, w
     If this fails: look for a timeout that create_server() does not pass on: silent clients then hold descriptors.
     """
     watch.allow("reported")
-    with serving(loop, ssl=server_context(), ssl_handshake_timeout=SHORT) as service, dial(service) as peer:
-        assert drive(loop, patience, in_thread(lambda: end_of(peer))) == b""
+    how: Any = {"ssl": server_context(), "ssl_handshake_timeout": SHORT}
+    for given in (False, True):
+        if given:
+            how.update(host=None, port=None, sock=socket.create_server(("127.0.0.1", 0)))
+        with serving(loop, **how) as service, dial(service) as peer:
+            assert drive(loop, patience, in_thread(functools.partial(end_of, peer))) == b""
 
 
 @requirement("tls.server-refused-not-announced", SHOULD, cite="asyncio-protocol: BaseProtocol.connection_made")

@@ -256,6 +256,8 @@ def test_a_handshake_that_takes_too_long_is_aborted(loop: Loop, patience: Patien
             connect(loop, listening.getsockname(), **arguments)
         with accept(listening) as peer, contextlib.suppress(ConnectionResetError):
             drive(loop, patience, in_thread(lambda: receive_all(peer)))
+    with tcp_pair() as (ours, _), pytest.raises(ConnectionAbortedError):
+        loop.run_until_complete(loop.create_connection(Events, sock=ours, **arguments))
 
 
 @requirement("tls.handshake-timeout-over", MUST, cite="asyncio-eventloop: loop.create_connection")

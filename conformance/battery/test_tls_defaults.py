@@ -16,9 +16,9 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.certificates import NAME, client_context, server_context, trusted_by_default
-from conformance.kit.connections import accept
+from conformance.kit.connections import accept, opened
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import drive, listener, receive_exactly, unix_listener
+from conformance.kit.peers import drive, free_port, listener, receive_exactly, unix_listener
 from conformance.kit.protocols import Events
 from conformance.kit.refusals import refused
 from conformance.kit.secured import tls_accept
@@ -125,3 +125,20 @@ def test_an_empty_host_is_no_name(loop: Loop) -> None:
         loop.run_until_complete(
             loop.create_connection(Events, "", listening.getsockname()[1], ssl=client_context(), family=socket.AF_INET)
         )
+
+
+@requirement("tls.local-addr", MUST, cite="asyncio-eventloop: loop.create_connection")
+def test_local_addr_binds_the_socket_of_a_tls_connection(loop: Loop, patience: Patience) -> None:
+    """local_addr is a (local_host, local_port) pair to bind the socket to, with ssl as without.
+
+    If this fails: look for arguments that a connection over TLS does not pass on.
+    """
+    here = ("127.0.0.1", free_port())
+    with listener() as listening:
+        helper = tls_accept(listening)
+        connecting = loop.create_connection(
+            Events, *listening.getsockname(), ssl=client_context(), server_hostname=NAME, local_addr=here
+        )
+        with opened(loop, connecting) as (transport, _), drive(loop, patience, helper) as peer:
+            assert transport.get_extra_info("sockname") == here
+            assert peer.getpeername() == here

@@ -95,6 +95,17 @@ def test_a_port_is_not_shared_unless_asked_for(loop: Loop, given: dict[str, Any]
         assert option is None or transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, option) == 0
 
 
+@requirement("udp.reuse-address-off", SHOULD, cite=ENDPOINT, needs=("reuse-port",))
+@each("given", [{}, {"reuse_port": True}], ids=["default", "reuse_port"])
+def test_reuse_port_is_used_instead_of_reuse_address(loop: Loop, given: dict[str, Any]) -> None:
+    """SO_REUSEADDR, a security concern for UDP, is not set: with reuse_port, SO_REUSEPORT is used instead.
+
+    If this fails: look for an option of TCP servers that endpoints get, too.
+    """
+    with endpoint(loop, local_addr=HERE, **given) as (transport, _):
+        assert transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR) == 0
+
+
 @requirement("udp.allow-broadcast", MUST, cite=ENDPOINT)
 def test_allow_broadcast_sets_the_option(loop: Loop) -> None:
     """allow_broadcast tells the kernel to allow this endpoint to send messages to the broadcast address.

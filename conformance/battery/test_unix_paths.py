@@ -121,6 +121,10 @@ def test_backlog_of_a_unix_server_is_passed_to_listen(loop: Loop, tmp_path: Path
         with serving_unix(loop, str(path), start_serving=at_once, **arguments) as service:
             loop.run_until_complete(service.server.start_serving())
             assert backlog_of(service.server.sockets[0].fileno()) == (100 if given is None else given)
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(tmp_path / "sock"))
+        with serving_unix(loop, sock=sock, **arguments) as service:
+            assert backlog_of(service.server.sockets[0].fileno()) == (100 if given is None else given)
 
 
 @requirement("unix.false-protocol", MUST, cite=(CONNECT, SERVE), needs=("unix",))

@@ -7,7 +7,10 @@ import contextlib
 import contextvars
 from typing import Any
 
+import pytest
+
 from conformance.kit.cases import each
+from conformance.kit.coroutines import failing
 from conformance.kit.patience import Patience, turn
 from conformance.kit.threads import running_in_thread
 from conformance.kit.watching import add, pair, remove
@@ -18,7 +21,8 @@ READ = "asyncio-eventloop: loop.add_reader"
 WRITE = "asyncio-eventloop: loop.add_writer"
 REMOVE = ("asyncio-eventloop: loop.remove_reader", "asyncio-eventloop: loop.remove_writer")
 WATCHING = "PEP 3156: I/O Callbacks"
-both = each("side", ["reader", "writer"])
+SIDES = ["reader", "writer"]
+both = each("side", SIDES)
 
 
 @requirement("watchers.reader", MUST, cite=READ)
@@ -187,18 +191,20 @@ def test_a_callback_that_raises_is_reported_and_called_again(
 def test_callbacks_run_in_the_context_of_the_call_that_added_them(loop: Loop, patience: Patience, side: str) -> None:
     """The callback runs in the context in which add_reader() or add_writer() was called, each time.
 
-    If this fails: look for callbacks that run in the context of whoever runs the loop.
+    If this fails: look for callbacks that run in the context of whoever runs the loop, or in that of those before them.
     """
     variable = contextvars.ContextVar("variable", default="none")
     seen: list[str] = []
     with pair() as (ours, peer):
         peer.send(b"x")
-        context = contextvars.copy_context()
-        context.run(variable.set, "added")
-        context.run(add(loop, side), ours.fileno(), lambda: seen.append(variable.get()))
-        patience.run_until(loop, lambda: len(seen) >= 2, "the second call")
+        for value in ("added", "replaced"):
+            context = contextvars.copy_context()
+            context.run(variable.set, value)
+            context.run(add(loop, side), ours.fileno(), lambda: seen.append(variable.get()))
+            patience.run_until(loop, lambda: len(seen) >= 2, "the second call")
+            assert set(seen) == {value}
+            seen.clear()
         remove(loop, side)(ours.fileno())
-    assert set(seen) == {"added"}
 
 
 @requirement("watchers.many", MUST, cite=WATCHING)
@@ -258,19 +264,25 @@ def test_a_callback_can_add_watchers(loop: Loop, patience: Patience) -> None:
 
 @requirement("watchers.kept-across-runs", MUST, cite=("asyncio-eventloop: loop.stop", WATCHING))
 def test_watchers_outlive_a_run(loop: Loop, patience: Patience) -> None:
-    """A watcher that was added before a run, or in another one, is served by the next.
+    """A watcher that was added before a run, or in another one, is served by the next, however the runs end.
 
-    If this fails: look for a selector that is made anew for each run.
+    If this fails: look for a selector that is made anew for each run, or a clean-up after one that raises.
     """
     calls: list[int] = []
     with pair() as (ours, peer):
-        loop.add_reader(ours.fileno(), calls.append, 1)
-        turn(loop, 3)
-        peer.send(b"x")
-        patience.run_until(loop, lambda: calls, "the callback")
-        calls.clear()
-        patience.run_until(loop, lambda: calls, "the callback in another run")
-        loop.remove_reader(ours.fileno())
+        for side in SIDES:
+            add(loop, side)(ours.fileno(), calls.append, 1)
+            turn(loop, 3)
+            peer.send(b"x")
+            patience.run_until(loop, lambda: calls, "the callback")
+            calls.clear()
+            patience.run_until(loop, lambda: calls, "the callback in another run")
+            with pytest.raises(LookupError):
+                loop.run_until_complete(failing())
+            calls.clear()
+            patience.run_until(loop, lambda: calls, "the callback after a run that has raised")
+            remove(loop, side)(ours.fileno())
+            calls.clear()
 
 
 @requirement("watchers.woken-from-a-thread", MUST, cite=READ)

@@ -56,6 +56,14 @@ def test_a_file_object_stands_for_its_descriptor(loop: Loop, patience: Patience,
         remove(loop, side)(ours)
         turn(loop, 3)
         assert calls == []
+        for first, second in ((ours, ours.fileno()), (ours.fileno(), ours)):
+            add(loop, side)(first, calls.append, 1)
+            add(loop, side)(second, calls.append, 2)
+            patience.run_until(loop, lambda: calls, "the callback that replaced another")
+            remove(loop, side)(first)
+            turn(loop, 3)
+            assert set(calls) == {2}
+            calls.clear()
         add(loop, side)(Empty(), calls.append, 1)
         patience.run_until(loop, lambda: calls, "the callback of the file that is false")
         remove(loop, side)(Empty())

@@ -99,6 +99,10 @@ def test_removal_tells_whether_the_descriptor_was_monitored(loop: Loop, patience
         add(loop, side)(ours.fileno(), str)
         assert remove(loop, side)(ours.fileno()) is True
         assert remove(loop, side)(ours.fileno()) is False
+        for added, removed in ((ours, ours.fileno()), (ours.fileno(), ours), (ours, ours)):
+            add(loop, side)(added, int)
+            assert remove(loop, side)(removed) is True
+            assert remove(loop, side)(removed) is False
         peer.send(b"x")
         add(loop, side)(ours.fileno(), lambda: inside.extend(remove(loop, side)(ours.fileno()) for _ in range(2)))
         patience.run_until(loop, lambda: inside, "the callback")

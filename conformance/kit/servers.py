@@ -107,9 +107,14 @@ async def ended(waiting: Any, patience: Patience) -> None:
 
 
 async def waits_for_close(server: Any, patience: Patience) -> None:
-    """wait_closed() of the server waits until close() is called."""
-    waiter = asyncio.ensure_future(server.wait_closed())
+    """wait_closed() of the server waits until close() is called, for each who waits, also if one of them gives up."""
+    waiters = [asyncio.ensure_future(server.wait_closed()) for _ in range(3)]
     await asyncio.sleep(0.002)
-    assert not waiter.done()
+    assert [waiter.done() for waiter in waiters] == [False] * 3
+    waiters.pop().cancel()
+    await asyncio.sleep(0.002)
+    assert [waiter.done() for waiter in waiters] == [False] * 2
+    assert server.sockets
     server.close()
-    await ended(waiter, patience)
+    for waiter in waiters:
+        await ended(waiter, patience)

@@ -243,6 +243,14 @@ class LooksServicesUp(_Asks):
 
 
 @breaks("dns.getnameinfo-flags")
+class NeedsNoName(Stock):
+    """NI_NAMEREQD is dropped."""
+
+    async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> Any:
+        return await super().getnameinfo(sockaddr, flags & ~socket.NI_NAMEREQD)
+
+
+@breaks("dns.getnameinfo-flags")
 class KnowsServicesOfStreamsOnly(Stock):
     """NI_DGRAM is dropped."""
 

@@ -80,6 +80,16 @@ class LooksUpWhereSocketsConnect(Stock):
         await super().sock_connect(sock, address)
 
 
+@breaks("dns.lookups-in-background")
+class LooksUpWhereDatagramsGo(Stock):
+    """sock_connect() looks a name up in the thread of the loop, for a datagram socket only."""
+
+    async def sock_connect(self, sock: Any, address: Any) -> None:
+        if sock.family == socket.AF_INET and sock.type == socket.SOCK_DGRAM:
+            address = _looked_up(address, sock.family, sock.type)
+        await super().sock_connect(sock, address)
+
+
 @breaks("dns.getnameinfo-does-not-block")
 class LooksAddressesUpAtOnce(Stock):
     """getnameinfo() calls the resolver in the thread of the loop."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import os
 import socket
 from typing import Any
@@ -213,3 +214,32 @@ class RefusesAndStopsReading(Stock):
         sent = await super().sendfile(transport, *args, **how)
         transport.resume_reading()
         return sent
+
+
+@breaks("sendfile.sock-empty")
+class BeyondTheEndIsAnError(Stock):
+    """sock_sendfile() from an offset beyond the end of a file raises."""
+
+    async def sock_sendfile(self, sock: Any, file: Any, offset: int = 0, count: Any = None, **how: Any) -> int:
+        sent = await super().sock_sendfile(sock, file, offset, count, **how)
+        if offset and not sent:
+            raise EOFError
+        return sent
+
+
+@breaks("sendfile.empty")
+class CountsTheOffset(Stock):
+    """sendfile() of nothing returns the offset."""
+
+    async def sendfile(self, transport: Any, file: Any, offset: int = 0, count: Any = None, **how: Any) -> int:
+        return await super().sendfile(transport, file, offset, count, **how) or offset
+
+
+@breaks("sendfile.modes")
+class WantsFilesOfOneFamily(Stock):
+    """sendfile() takes no object that is a file in all but its class, as a named temporary file is."""
+
+    async def sendfile(self, transport: Any, file: Any, *args: Any, **how: Any) -> int:
+        if not isinstance(file, io.IOBase):
+            raise TypeError(f"{file!r} is no file")
+        return await super().sendfile(transport, file, *args, **how)

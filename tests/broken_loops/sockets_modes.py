@@ -6,6 +6,7 @@ import asyncio
 import socket
 from typing import Any
 
+from reference_loop import EventLoop
 from tests.broken_loops import breaks
 
 Stock = asyncio.SelectorEventLoop
@@ -143,3 +144,15 @@ class FillsNothing(Stock):
             return await super().sock_recv_into(sock, buf)
         except (TypeError, BufferError):
             return 0
+
+
+@breaks("sockets.cancelled-one-way")
+class CancelsBothWays(EventLoop):
+    """A sock_recv() that is cancelled takes the watcher of a sock_sendall() along."""
+
+    async def sock_recv(self, sock: Any, nbytes: int) -> Any:
+        try:
+            return await super().sock_recv(sock, nbytes)
+        except asyncio.CancelledError:
+            self.remove_writer(sock)
+            raise

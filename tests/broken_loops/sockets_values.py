@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 from typing import Any
 
@@ -191,3 +192,66 @@ class AcceptsBlockingUnixSockets(Stock):
         if conn.family == socket.AF_UNIX:
             conn.setblocking(True)
         return conn, address
+
+
+@breaks("sockets.recv-into")
+class ClearsTheRest(Stock):
+    """sock_recv_into() gives back a whole buffer of its own, with zeros behind what was received."""
+
+    async def sock_recv_into(self, sock: Any, buf: Any) -> int:
+        count = await super().sock_recv_into(sock, buf)
+        rest = memoryview(buf).cast("B")[count:]
+        rest[:] = bytes(len(rest))
+        return count
+
+
+@breaks("sockets.connect-unix")
+class WantsAbstractNamesAsText(Stock):
+    """sock_connect() takes bytes for a path, also if they begin with a null."""
+
+    async def sock_connect(self, sock: Any, address: Any) -> None:
+        if isinstance(address, bytes):
+            address = address.lstrip(b"\0")
+        await super().sock_connect(sock, address)
+
+
+@breaks("sockets.connect-refused")
+class TellsNoNumber(Stock):
+    """sock_connect() raises an error of the right class without an errno."""
+
+    async def sock_connect(self, sock: Any, address: Any) -> None:
+        try:
+            await super().sock_connect(sock, address)
+        except ConnectionRefusedError:
+            raise ConnectionRefusedError("nobody listens there") from None
+
+
+@breaks("sockets.connect-unix-errors")
+class OneErrorForAllPaths(Stock):
+    """sock_connect() says of a path where nothing is that the connection was refused."""
+
+    async def sock_connect(self, sock: Any, address: Any) -> None:
+        try:
+            await super().sock_connect(sock, address)
+        except FileNotFoundError:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "nobody listens there") from None
+
+
+@breaks("sockets.sendto")
+class SendsNoArrays(Stock):
+    """sock_sendto() takes no bytes-like objects but bytes, bytearrays and memoryviews."""
+
+    async def sock_sendto(self, sock: Any, data: Any, address: Any) -> int:
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise TypeError("no bytes")
+        return await super().sock_sendto(sock, data, address)
+
+
+@breaks("sockets.recvfrom-unix")
+class WantsPathsAsText(Stock):
+    """sock_sendto() takes no path that is bytes."""
+
+    async def sock_sendto(self, sock: Any, data: Any, address: Any) -> int:
+        if isinstance(address, bytes):
+            raise TypeError("a path is a str")
+        return await super().sock_sendto(sock, data, address)

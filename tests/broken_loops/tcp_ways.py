@@ -151,6 +151,17 @@ class NagleForWhatWasAcceptedElsewhere(OverStreams):
         return pair
 
 
+@breaks("tcp.nodelay")
+class TurnsNagleOffLate(OverStreams):
+    """connect_accepted_socket() sets TCP_NODELAY when connection_made() has returned."""
+
+    async def connect_accepted_socket(self, protocol_factory: Any, sock: Any, **how: Any) -> Any:
+        pair = await super().connect_accepted_socket(protocol_factory, sock, **how)
+        if sock.family != socket.AF_UNIX:
+            pair[0].get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return pair
+
+
 @breaks("tcp.connect-host")
 class PeersHaveTheNameThatWasGiven(OverStreams):
     """'peername' is the host and the port that create_connection() was given."""

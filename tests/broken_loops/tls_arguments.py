@@ -276,3 +276,33 @@ class TimeoutsOfTlsAreFloats(Stock):
         if not isinstance(kwargs.get("ssl_handshake_timeout"), float | None):
             raise TypeError("a float is needed")
         return await super().create_connection(*args, **kwargs)
+
+
+@breaks("tls.handshake-timeout")
+class WaitsForHandshakesOverSockets(Stock):
+    """create_connection() does not pass ssl_handshake_timeout on if it is given a socket."""
+
+    async def create_connection(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("sock") is not None:
+            kwargs.pop("ssl_handshake_timeout", None)
+        return await super().create_connection(*args, **kwargs)
+
+
+@breaks("tls.server-handshake-timeout")
+class WaitsForHandshakesAtSockets(Stock):
+    """create_server() does not pass ssl_handshake_timeout on if it is given a socket."""
+
+    async def create_server(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("sock") is not None:
+            kwargs.pop("ssl_handshake_timeout", None)
+        return await super().create_server(*args, **kwargs)
+
+
+@breaks("tls.hostname-empty")
+class NeedsNamesOverPaths(Stock):
+    """create_unix_connection() takes an empty server_hostname for none."""
+
+    async def create_unix_connection(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("server_hostname") == "":
+            kwargs["server_hostname"] = None
+        return await super().create_unix_connection(*args, **kwargs)

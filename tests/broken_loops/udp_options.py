@@ -78,6 +78,17 @@ class SharesOnlyUnconnectedPorts(Endpoints):
             how["reuse_port"] = None
 
 
+@breaks("udp.reuse-address-off")
+class ReusesAddressesWithPorts(asyncio.SelectorEventLoop):
+    """With reuse_port, SO_REUSEADDR is set as well."""
+
+    async def create_datagram_endpoint(self, *args: Any, **how: Any) -> Any:
+        transport, protocol = await super().create_datagram_endpoint(*args, **how)
+        if how.get("reuse_port"):
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return transport, protocol
+
+
 @breaks("udp.reuse-port-off")
 class SharesPortsWheneverItIsMentioned(Endpoints):
     """reuse_port=False sets the option."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import os
 import stat
 from typing import Any
@@ -97,3 +98,58 @@ class CancelledWatchersAreGone(asyncio.SelectorEventLoop):
                 raise
 
         super().add_reader(fd, call, *args)
+
+
+@breaks("watchers.remove-returns")
+class AnswersObjectsWithNone(Stock):
+    """remove_writer() of a file object stops the monitoring, and returns None."""
+
+    def remove_writer(self, fd: Any) -> Any:
+        removed = super().remove_writer(fd)
+        return removed if isinstance(fd, int) else None
+
+
+@breaks("watchers.context")
+class KeepsTheFirstContext(Stock):
+    """A callback that replaces another runs in the context of that one."""
+
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> Any:
+        contexts: dict[Any, contextvars.Context] = self.__dict__.setdefault("contexts", {})
+        context = contexts.setdefault(fd, contextvars.copy_context())
+        return super().add_reader(fd, lambda: context.run(callback, *args))
+
+    def remove_reader(self, fd: Any) -> bool:
+        self.__dict__.setdefault("contexts", {}).pop(fd, None)
+        return super().remove_reader(fd)
+
+
+@breaks("watchers.kept-across-runs")
+class TidiesUpAfterErrors(Stock):
+    """A run that raises takes the writers along."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        try:
+            return super().run_until_complete(future)
+        except Exception:
+            for key in list(self._selector.get_map().values()):  # type: ignore[attr-defined]  # the stock loop's own
+                if key.data[1] is not None:
+                    self.remove_writer(key.fd)
+            raise
+
+
+@breaks("watchers.file-objects")
+class KeepsObjectsApart(Stock):
+    """A callback for a file object does not replace that for its number: that one is called, too."""
+
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> Any:
+        numbered = self.__dict__.setdefault("numbered", {})
+        if isinstance(fd, int):
+            numbered[fd] = callback, args
+        elif fd.fileno() in numbered:
+            before, its = numbered[fd.fileno()]
+            return super().add_reader(fd, lambda: (before(*its), callback(*args)))
+        return super().add_reader(fd, callback, *args)
+
+    def remove_reader(self, fd: Any) -> bool:
+        self.__dict__.setdefault("numbered", {}).pop(_number(fd), None)
+        return super().remove_reader(fd)
