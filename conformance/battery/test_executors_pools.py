@@ -95,7 +95,7 @@ def test_the_executor_is_asked_once(loop: Loop) -> None:
 def test_the_default_executor_has_the_default_number_of_threads(loop: Loop, patience: Patience) -> None:
     """The loop does not configure max_workers of the executor that it creates: ThreadPoolExecutor sets the default.
 
-    If this fails: look for a number of threads, such as that of the processors.
+    If this fails: look for a number of threads, such as that of the processors, or five times that.
     """
     # The default counts the processors of the machine, or (since 3.13) those that this process may use.
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -105,6 +105,32 @@ def test_the_default_executor_has_the_default_number_of_threads(loop: Loop, pati
     results = loop.run_until_complete(asyncio.gather(*work, return_exceptions=True))
     assert sorted(map(str, results)) == sorted(map(str, range(count)))
     loop.run_until_complete(loop.shutdown_default_executor())
+
+
+@requirement("executors.default-most", MUST, cite="asyncio-eventloop: loop.run_in_executor")
+def test_the_default_executor_has_no_more_threads_than_the_default(loop: Loop) -> None:
+    """max_workers of the executor that the loop creates is ThreadPoolExecutor's default: no more work runs at once.
+
+    If this fails: look for a number of threads, such as five times that of the processors, or for a pool without bound.
+    """
+    enough = 80  # ThreadPoolExecutor makes a thread for each piece of work that finds none idle, up to its maximum
+    goes_on = threading.Event()
+
+    def threads_of(submit: Callable[[Callable[[], object]], object]) -> int:
+        before = set(threading.enumerate())
+        for _ in range(enough):
+            submit(goes_on.wait)
+        return len(set(threading.enumerate()) - before)
+
+    try:
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            most = threads_of(pool.submit)
+            goes_on.set()
+        goes_on.clear()
+        assert threads_of(lambda work: loop.run_in_executor(None, work)) <= most
+    finally:
+        goes_on.set()
+        loop.run_until_complete(loop.shutdown_default_executor())
 
 
 @requirement("executors.default-again", MUST, cite="asyncio-eventloop: loop.set_default_executor")

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.blocked import KINDS, blocked
+from conformance.kit.connections import closed_port
 from conformance.kit.datagrams import endpoint
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import tcp_pair
@@ -71,6 +72,51 @@ def test_a_closed_transport_forgets_its_protocol(loop: Loop, kind: str) -> None:
     turn(loop, 3)
     assert gone() is None
     del transport
+
+
+def _called(loop: Loop) -> Any:
+    def fails() -> None:
+        raise OSError
+
+    return loop.run_in_executor(None, fails)
+
+
+_FAILURES: dict[str, Callable[[Loop], Any]] = {
+    "tcp": lambda loop: loop.create_connection(Events, "127.0.0.1", closed_port()),
+    "unix": lambda loop: loop.create_unix_connection(Events, "/nowhere/at/all"),
+    "server": lambda loop: loop.create_unix_server(Events, "/nowhere/at/all"),
+    "lookup": lambda loop: loop.getaddrinfo("127.0.0.1", "no such service"),
+    "child": lambda loop: loop.subprocess_exec(asyncio.SubprocessProtocol, "/nowhere/at/all"),
+    "executor": _called,
+}
+
+
+@requirement("resources.failure-forgotten", SHOULD, cite="gh-88863", needs=("unix",))
+@pytest.mark.parametrize("way", _FAILURES)
+@pytest.mark.usefixtures("without_collector")
+def test_an_exception_is_forgotten(loop: Loop, way: str) -> None:
+    """The exception of what could not be opened, looked up, started or called is in no cycle: it goes with its caller.
+
+    If this fails: look for a variable that holds the exception in a frame of its traceback; `finally: del` mends it.
+    """
+
+    async def tries(thing: Thing) -> None:
+        try:
+            await _FAILURES[way](loop)
+        except OSError as error:
+            error.thing = thing  # type: ignore[attr-defined]  # an exception itself takes no weak reference
+
+    thing: Thing | None = Thing()
+    gone = weakref.ref(thing)
+    assert thing is not None
+    loop.run_until_complete(tries(thing))
+    thing = None
+    for _ in range(100):  # a thread may have its last piece of work yet to let go
+        turn(loop, 2)
+        if gone() is None:
+            break
+        time.sleep(0.001)
+    assert gone() is None
 
 
 @requirement("resources.removed-watcher-forgotten", SHOULD, cite="asyncio-eventloop: loop.remove_reader")

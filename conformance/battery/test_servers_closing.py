@@ -237,19 +237,22 @@ def test_wait_closed_waits_for_close(loop: Loop, patience: Patience, serves: boo
 
 
 @requirement("servers.wait-closed-connections", MUST, cite="asyncio-eventloop: Server.wait_closed", since="3.12")
-@each("called", ["before close", "after close"])
+@each("called", ["before connections", "before close", "after close"])
 @each("way", ["tcp", "unix"])
 def test_wait_closed_waits_for_connections(
     loop: Loop, patience: Patience, tmp_path: Path, called: str, way: str
 ) -> None:
     """wait_closed() waits until the close() method completes and all active connections have finished.
 
-    If this fails: look for a wait for the listening socket, or for the first connection only, for waiters that close()
-    wakes whatever there is, for a connection that counts as finished while it flushes its buffer, or for a wait that
-    ends the connections when it is cancelled.
+    If this fails: look for a wait for the listening socket, or for the first connection only, or for those that there
+    are when it is called, for waiters that close() wakes whatever there is, for a connection that counts as finished
+    while it flushes its buffer, or for a wait that ends the connections when it is cancelled.
     """
 
     async def scenario(service: Any) -> None:
+        if called == "before connections":
+            waiter = asyncio.ensure_future(service.server.wait_closed())
+            await asyncio.sleep(0)
         with dial(service) as one, dial(service) as two:
             await until(patience, lambda: service.made() == 2, "the connections")
             if called == "before close":

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import threading
+from asyncio.subprocess import PIPE
 from typing import Any
 
 import pytest
@@ -160,3 +161,29 @@ def test_the_transports_of_the_pipes_tell_their_pipes(loop: Loop, patience: Pati
         numbers = {pipe.fileno() for pipe in pipes}
         assert len(numbers) == 3
         assert not numbers & {0, 1, 2}
+
+
+@requirement("subprocess.wait-before-pipes", SHOULD, cite=("asyncio-subprocess: subprocess.Process.wait", "gh-119710"))
+def test_wait_does_not_wait_for_the_pipes(loop: Loop, patience: Patience) -> None:
+    """wait() waits for the child process to terminate: not for a grandchild that holds its output open.
+
+    If this fails: look for a wait that ends with connection_lost(), which comes when the last pipe has ended.
+    """
+
+    script = "read line; exec 3<&0; cat <&3 & exit 4"
+    process = loop.run_until_complete(asyncio.create_subprocess_exec("/bin/sh", "-c", script, stdin=PIPE, stdout=PIPE))
+    assert process.stdin is not None
+    assert process.stdout is not None
+    waiting = loop.create_task(process.wait())
+    try:
+        turn(loop, 2)
+        process.stdin.write(b"\n")
+        patience.run_until(loop, lambda: process.returncode is not None, "the child's end")
+        patience.in_turns.run_until(loop, waiting.done, "the end of wait()")
+        assert waiting.result() == 4
+        process.stdin.write(b"from the grandchild")
+    finally:
+        waiting.cancel()
+        process.stdin.close()
+        output = loop.run_until_complete(asyncio.wait_for(process.stdout.read(), patience.seconds))
+    assert output == b"from the grandchild"

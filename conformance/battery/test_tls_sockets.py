@@ -46,6 +46,25 @@ def test_tls_over_a_connected_socket(loop: Loop, patience: Patience) -> None:
             close(loop, transport)
 
 
+@requirement("tls.sock-is-owned", MUST, cite="asyncio-eventloop: loop.create_connection")
+def test_the_transport_of_tls_owns_the_socket(loop: Loop, patience: Patience) -> None:
+    """The sock argument transfers ownership of the socket to the transport, with ssl too: its end closes the socket.
+
+    If this fails: look for a duplicate of the descriptor that the transport closes, while the original stays open.
+    """
+    with tcp_pair() as (ours, peer):
+        helper = in_thread(lambda: server_context().wrap_socket(peer, server_side=True))
+        transport, protocol = loop.run_until_complete(
+            loop.create_connection(Events, sock=ours, ssl=client_context(), server_hostname=NAME)
+        )
+        with drive(loop, patience, helper) as secure:
+            transport.abort()
+            patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+            turn(loop, 3)
+            with contextlib.suppress(ConnectionResetError):  # a word of the handshake may be unread
+                assert secure.recv(1) == b""
+
+
 @requirement("tls.unix", MUST, cite="asyncio-eventloop: loop.create_unix_connection", needs=("unix",))
 def test_tls_over_a_unix_socket(loop: Loop, patience: Patience, tmp_path: Path) -> None:
     """create_unix_connection() and create_unix_server() take ssl as their TCP relatives do.

@@ -258,6 +258,14 @@ class DestroyedTasksHaveNoContext(Stock):
             super().call_exception_handler(context)
 
 
+@breaks("context.exception-handler", since="3.12")
+class ExceptionHandlersGetCopies(Stock):
+    """The exception handler runs in a copy of the context of the task or handle."""
+
+    def set_exception_handler(self, handler: Any) -> None:
+        super().set_exception_handler(handler and (lambda *args: contextvars.copy_context().run(handler, *args)))
+
+
 @breaks("context.explicit")
 class ThePastHasNoContext(_Scheduling):
     """A context that is given to call_at() with a deadline that is over is ignored."""

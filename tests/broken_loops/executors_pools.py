@@ -44,6 +44,8 @@ class TriesTheExecutorFirst(Stock):
 class AFewThreads(Stock):
     """The default executor has four threads."""
 
+    count = 4
+
     def __init__(self) -> None:
         super().__init__()
         self.made = False
@@ -54,8 +56,15 @@ class AFewThreads(Stock):
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
         if executor is None and not self.made:
-            self.set_default_executor(concurrent.futures.ThreadPoolExecutor(4))
+            self.set_default_executor(concurrent.futures.ThreadPoolExecutor(self.count))
         return super().run_in_executor(executor, func, *args)
+
+
+@breaks("executors.default-most")
+class ManyThreads(AFewThreads):
+    """The default executor has sixty-four threads."""
+
+    count = 64
 
 
 @breaks("executors.default-again")

@@ -11,6 +11,8 @@ from reference_loop.streams import StreamTransport
 from tests.broken_loops import breaks
 from tests.broken_loops.over_streams import OverStreams
 
+Stock = asyncio.SelectorEventLoop
+
 
 @breaks("resources.protocol-forgotten")
 class RemembersProtocols(OverStreams):
@@ -22,6 +24,30 @@ class RemembersProtocols(OverStreams):
         def _release(self) -> None:
             self.before = self._protocol
             super()._release()
+
+
+@breaks("resources.failure-forgotten")
+class ErrorsOfConnectionsStay(Stock):
+    """The exception of a connection that fails is in a variable of a frame of its own traceback."""
+
+    async def create_connection(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+        try:
+            return await super().create_connection(*args, **kwargs)
+        except OSError as error:
+            kept = error  # noqa: F841 (what is wrong)
+            raise
+
+
+@breaks("resources.failure-forgotten")
+class ErrorsOfLookupsStay(Stock):
+    """The exception of a look-up that fails is in a variable of a frame of its own traceback."""
+
+    async def getaddrinfo(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super().getaddrinfo(*args, **kwargs)
+        except OSError as error:
+            kept = error  # noqa: F841 (what is wrong)
+            raise
 
 
 class _Remembers(EventLoop):

@@ -109,6 +109,17 @@ class DoesNotWaitForUnixClients(OverServers):
                 super()._attach(transport)
 
 
+@breaks("servers.wait-closed-connections", since="3.12")
+class WaitsForThoseThatItKnows(OverServers):
+    """wait_closed() waits for close() and for the connections that there are when it is called, not for later ones."""
+
+    class server(Server):
+        async def wait_closed(self) -> None:
+            known = list(self._clients)
+            while self._sockets is not None or any(client in self._clients for client in known):
+                await asyncio.sleep(0.001)
+
+
 @breaks("servers.keep-alive", since="3.13")
 class AnyAnswerIsYes(Stock):
     """keep_alive=False is taken for True."""

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 from typing import Any
 
+from reference_loop import EventLoop
 from tests.broken_loops import breaks
 from tests.broken_loops.subprocess_transport import TampersWithChildren, replaced
 
@@ -66,6 +67,24 @@ class WaitGivesTheRawStatus(_WaitsItself):
     async def waited(self, transport: Any, wait: Any) -> Any:
         code = await wait()
         return code << 8 if code == 6 else code
+
+
+@breaks("subprocess.wait-before-pipes")
+class WaitsForThePipes(EventLoop):
+    """wait() waits for the ends of the child's pipes, too."""
+
+    async def _spawn(self, *args: Any) -> Any:
+        transport, protocol = await super()._spawn(*args)
+        wake = transport._wake_waiters
+
+        def when_over() -> None:
+            if transport._open_pipes:
+                self.call_later(0.001, when_over)
+            else:
+                wake()
+
+        transport._wake_waiters = when_over  # type: ignore[method-assign]
+        return transport, protocol
 
 
 @breaks("subprocess.wait-again")

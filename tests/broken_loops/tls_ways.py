@@ -211,3 +211,13 @@ class GivenSocketsAreAborted(_OfSockets):
 
     def change(self, transport: Any, protocol: Any) -> None:
         transport.close = transport.abort
+
+
+@breaks("tls.sock-is-owned")
+class TlsKeepsTheGivenSocketOpen(Stock):
+    """TLS over a given socket works with a duplicate of it, and leaves the socket open."""
+
+    async def create_connection(self, *args: Any, sock: Any = None, **kwargs: Any) -> Any:  # type: ignore[override]
+        if sock is not None and kwargs.get("ssl"):
+            sock = sock.dup()
+        return await super().create_connection(*args, sock=sock, **kwargs)

@@ -19,6 +19,16 @@ class OneErrorForAll(OverDatagrams):
             self._drop_buffer()
 
 
+@breaks("udp.write-buffer-size")
+class HeadersOfErrorsStay(OverDatagrams):
+    """The header of a datagram that cannot be sent is counted for ever."""
+
+    class Endpoint(DatagramTransport):
+        def _tell_error(self, error: OSError) -> None:
+            self._buffer_size += 8
+            super()._tell_error(error)
+
+
 @breaks("udp.close-flushes-errors")
 class ErrorsEndWhatCloses(OverDatagrams):
     """connection_lost() of an endpoint that is closing gets the error of a datagram that could not be sent."""
