@@ -94,7 +94,7 @@ _FAILURES: dict[str, Callable[[Loop], Any]] = {
 @requirement("resources.failure-forgotten", SHOULD, cite="gh-88863", needs=("unix",))
 @pytest.mark.parametrize("way", _FAILURES)
 @pytest.mark.usefixtures("without_collector")
-def test_an_exception_is_forgotten(loop: Loop, way: str) -> None:
+def test_an_exception_is_forgotten(loop: Loop, patience: Patience, way: str) -> None:
     """The exception of what could not be opened, looked up, started or called is in no cycle: it goes with its caller.
 
     If this fails: look for a variable that holds the exception in a frame of its traceback; `finally: del` mends it.
@@ -111,12 +111,8 @@ def test_an_exception_is_forgotten(loop: Loop, way: str) -> None:
     assert thing is not None
     loop.run_until_complete(tries(thing))
     thing = None
-    for _ in range(100):  # a thread may have its last piece of work yet to let go
-        turn(loop, 2)
-        if gone() is None:
-            break
-        time.sleep(0.001)
-    assert gone() is None
+    # A thread may have its last piece of work yet to let go.
+    patience.in_turns.run_until(loop, lambda: gone() is None, "the end of the exception")
 
 
 @requirement("resources.removed-watcher-forgotten", SHOULD, cite="asyncio-eventloop: loop.remove_reader")
