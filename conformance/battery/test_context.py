@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from conformance.kit.cases import each
-from conformance.kit.coroutines import failing
+from conformance.kit.coroutines import done_future, failing
 from conformance.kit.patience import Patience, turn
 from conformance.kit.places import PLACES, at
 from conformance.kit.protocols import raising
@@ -335,12 +335,12 @@ async def _wait(loop: Loop) -> None:
 
 
 @requirement("context.exception-handler", MUST, cite="asyncio-eventloop: loop.set_exception_handler", since="3.12")
-@each("behalf", ["handle", "timer", "task", "destroyed task"])
+@each("behalf", ["handle", "timer", "call from a thread", "done callback", "empty context", "task", "destroyed task"])
 def test_the_exception_handler_runs_in_the_context_of_the_task(loop: Loop, patience: Patience, behalf: str) -> None:
     """If the handler is called on behalf of a Task or Handle, it is run in the contextvars.Context of it.
 
     If this fails: look for what Python 3.12 added to call_exception_handler(): the key is handle, future or task. A
-    copy of the context will not do: what the handler sets there is lost.
+    copy of the context will not do, as what the handler sets there is lost; an empty one is false, and yet a context.
     """
     seen: list[str] = []
 
@@ -364,8 +364,17 @@ def test_the_exception_handler_runs_in_the_context_of_the_task(loop: Loop, patie
         gc.collect()
     elif behalf == "timer":
         loop.call_later(0.001, fail, context=context)
+    elif behalf == "call from a thread":
+        loop.call_soon_threadsafe(fail, context=context)
+    elif behalf == "done callback":
+        done_future(loop).add_done_callback(fail, context=context)
+    elif behalf == "empty context":
+        context = contextvars.Context()
+        loop.call_soon(fail, context=context)
     else:
         loop.call_soon(fail, context=context)
+    token = VARIABLE.set("of the run")
     patience.run_until(loop, lambda: seen, "the call of the handler")
-    assert seen == [f"of the {behalf}"]
+    VARIABLE.reset(token)
+    assert seen == ["default" if behalf == "empty context" else f"of the {behalf}"]
     assert context[VARIABLE] == "by the handler"

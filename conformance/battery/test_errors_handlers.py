@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import traceback
 from typing import Any
 
 from conformance.kit.cases import each
 from conformance.kit.logs import logged
-from conformance.kit.patience import turn
+from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import raising
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
+_RETURNED = [None, True, False, 0, 1, [1], RuntimeError("returned")]
 
 
 class _Kept:
@@ -48,6 +50,48 @@ def test_any_callable_is_a_handler(loop: Loop, kind: str) -> None:
         loop.call_exception_handler({"message": "called"})
     assert seen == [{"message": "called"}]
     assert records == []
+
+
+@requirement("errors.handler-return-value", MUST, cite="asyncio-eventloop: loop.default_exception_handler")
+@each("value", _RETURNED)
+def test_what_a_handler_returns_is_ignored(loop: Loop, value: object) -> None:
+    """The default handler is called when no handler is set: not after a custom one, whatever that returns.
+
+    If this fails: look for a value that says whether an exception was dealt with, which is another library's contract.
+    """
+    loop.set_exception_handler(lambda _loop, _context: value)
+    with logged() as records:
+        loop.call_exception_handler({"message": "called"})
+        loop.call_soon(loop.call_exception_handler, {"message": "called"})
+        turn(loop, 2)
+    assert records == []
+
+
+@requirement("errors.exception-whole", SHOULD, cite="asyncio-eventloop: loop.call_exception_handler")
+@each("method", ["call_soon", "call_soon_threadsafe", "call_later"])
+@each("debug", [False, True])
+def test_the_exception_of_a_callback_is_reported_whole(
+    loop: Loop, patience: Patience, method: str, debug: bool
+) -> None:
+    """The exception in the context keeps its cause, its notes and its traceback, to the line that raised it.
+
+    If this fails: look for a border between languages that takes the object and leaves what hangs on it.
+    """
+    seen: list[BaseException] = []
+    cause = OSError("the cause")
+
+    def fail() -> None:
+        error = LookupError("of the callback")
+        error.add_note("a note")
+        raise error from cause
+
+    loop.set_debug(debug)
+    loop.set_exception_handler(lambda _loop, context: seen.append(context["exception"]))
+    getattr(loop, method)(*((0.001,) if method == "call_later" else ()), fail)
+    patience.in_turns.run_until(loop, lambda: seen, "the call of the handler")
+    assert seen[0].__cause__ is cause
+    assert seen[0].__notes__ == ["a note"]
+    assert [frame.name for frame in traceback.extract_tb(seen[0].__traceback__)][-1:] == ["fail"]
 
 
 @requirement("errors.every-time", MUST, cite="asyncio-eventloop: loop.default_exception_handler")

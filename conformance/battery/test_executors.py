@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
+from conformance.kit.coroutines import done_future
 from conformance.kit.oddities import ODD_ARGUMENTS, ODD_ERRORS
 from conformance.kit.patience import Patience
 from conformance.kit.places import PLACES, at
@@ -46,9 +47,13 @@ def run(loop: Loop, function: Any, *args: Any, executor: Any = None) -> Any:
 def test_run_in_executor_gives_the_result(loop: Loop) -> None:
     """run_in_executor() arranges for func to be called in the executor; awaiting it gives the result, the very object.
 
-    If this fails: look for a result that is copied between threads, left out if it is false, or taken for an exception.
+    If this fails: look for a result that is copied between threads, left out if it is false, or taken for an exception
+    or for something to be waited for.
     """
     values = [object(), 0, "", False, None, (), (None,), (1, 2), LookupError("returned"), LookupError, StopIteration(1)]
+    left, done = asyncio.sleep(0), concurrent.futures.Future[None]()
+    done.set_result(None)
+    values += [left, done, done_future(loop)]
 
     async def scenario() -> list[object]:
         try:
@@ -57,6 +62,7 @@ def test_run_in_executor_gives_the_result(loop: Loop) -> None:
             await loop.shutdown_default_executor()
 
     results = loop.run_until_complete(scenario())
+    left.close()
     assert all(a is b for a, b in zip(results, values, strict=True)), results
 
 
@@ -123,7 +129,8 @@ def test_the_loop_runs_while_the_executor_works(loop: Loop, patience: Patience) 
 def test_there_is_no_running_loop_in_the_executor(loop: Loop) -> None:
     """In a function that runs in the executor there is no running loop.
 
-    If this fails: look for a running-loop marker that belongs to the process, not to the thread.
+    If this fails: look for a running-loop marker that belongs to the process, not to the thread, or that is set for the
+    function, perhaps in a pool of the program's own only.
     """
 
     def ask() -> str:
@@ -134,6 +141,8 @@ def test_there_is_no_running_loop_in_the_executor(loop: Loop) -> None:
         return "one"
 
     assert run(loop, ask) == "none"
+    with Pool(1) as pool:
+        assert run(loop, ask, executor=pool) == "none"
 
 
 @requirement("executors.callbacks-before-result", MAY, cite="gh-144506")
@@ -158,20 +167,20 @@ def test_whether_the_result_comes_after_what_the_function_scheduled_is_open(loop
 
 
 @requirement("executors.returns-future", MUST, cite="asyncio-eventloop: loop.run_in_executor")
-def test_run_in_executor_returns_a_future_of_the_loop(loop: Loop) -> None:
+@each("place", PLACES)
+def test_run_in_executor_returns_a_future_of_the_loop(loop: Loop, place: str) -> None:
     """This method returns an asyncio.Future object, of this loop.
 
-    If this fails: look for a concurrent.futures.Future, or a coroutine that starts nothing until it is awaited.
+    If this fails: look for a concurrent.futures.Future, a coroutine that starts nothing until it is awaited, or a
+    future of whichever loop runs.
     """
-
-    async def scenario() -> None:
-        future = loop.run_in_executor(None, int)
-        assert asyncio.isfuture(future)
-        assert future.get_loop() is loop
-        await future
-        await loop.shutdown_default_executor()
-
-    loop.run_until_complete(scenario())
+    with Pool(1) as pool:
+        loop.set_default_executor(pool)
+        for executor in (pool, None):
+            future = at(place, loop, lambda executor=executor: loop.run_in_executor(executor, int))  # type: ignore[misc]
+            assert asyncio.isfuture(future)
+            assert future.get_loop() is loop
+            assert loop.run_until_complete(future) == 0
 
 
 @requirement("executors.starts-at-once", MUST, cite="asyncio-eventloop: loop.run_in_executor")
@@ -313,8 +322,9 @@ def test_run_in_executor_on_a_closed_loop_is_an_error(loop: Loop) -> None:
 
 @requirement("executors.close-shuts-down", MUST, cite="asyncio-eventloop: loop.close")
 @each("chosen", [False, True])
+@each("debug", [False, True])
 def test_close_shuts_the_default_executor_down_without_waiting(
-    make_loop: Factory, patience: Patience, chosen: bool
+    make_loop: Factory, patience: Patience, chosen: bool, debug: bool
 ) -> None:
     """close() shuts down the default executor, but does not wait for the executor to finish: nor if it was set.
 
@@ -330,6 +340,7 @@ def test_close_shuts_the_default_executor_down_without_waiting(
 
     started = threading.Event()
     loop = make_loop()
+    loop.set_debug(debug)
     if chosen:
         loop.set_default_executor(Pool(1))
 

@@ -134,23 +134,28 @@ def test_the_default_executor_has_no_more_threads_than_the_default(loop: Loop) -
 
 
 @requirement("executors.default-again", MUST, cite="asyncio-eventloop: loop.set_default_executor")
-def test_the_default_executor_can_be_replaced(loop: Loop) -> None:
+@pytest.mark.parametrize("when", ["between runs", "in a run"])
+def test_the_default_executor_can_be_replaced(loop: Loop, when: str) -> None:
     """set_default_executor() sets executor as the default one, also when another was set, which stays as it is.
 
-    If this fails: look for an executor that is kept once it was used, or shut down when another takes its place.
+    If this fails: look for an executor that is kept once it was used, or until the run ends, or shut down when another
+    takes its place.
     """
 
     def name() -> str:
         return threading.current_thread().name.partition("_")[0]
 
-    async def ask() -> str:
+    async def ask(pool: concurrent.futures.ThreadPoolExecutor | None = None) -> str:
+        if pool is not None:
+            loop.set_default_executor(pool)
         return await loop.run_in_executor(None, name)
 
     names = [loop.run_until_complete(ask())]
     pools = [concurrent.futures.ThreadPoolExecutor(1, prefix) for prefix in ("first", "second")]
     for pool in pools:
-        loop.set_default_executor(pool)
-        names.append(loop.run_until_complete(ask()))
+        if when == "between runs":
+            loop.set_default_executor(pool)
+        names.append(loop.run_until_complete(ask(pool if when == "in a run" else None)))
     assert pools[0].submit(name).result() == "first"
     for pool in pools:
         pool.shutdown()

@@ -258,19 +258,21 @@ def test_shutdown_default_executor_joins_its_threads(loop: Loop) -> None:
 
 
 @requirement("executors.shutdown-waits-for-work", MUST, cite="asyncio-eventloop: loop.shutdown_default_executor")
-def test_shutdown_default_executor_waits_for_running_work(loop: Loop, patience: Patience) -> None:
+@pytest.mark.parametrize("debug", [False, True], ids=["usual", "in debug mode"])
+def test_shutdown_default_executor_waits_for_running_work(loop: Loop, patience: Patience, debug: bool) -> None:
     """shutdown_default_executor() waits until the work that is running has ended, without blocking the loop.
 
     If this fails: look for work that is abandoned, or a join in the thread of the loop.
     """
     released = threading.Event()
+    loop.set_debug(debug)
 
     async def scenario() -> Any:
         future = loop.run_in_executor(None, released.wait, patience.seconds)
         loop.call_later(0.002, released.set)
         await loop.shutdown_default_executor()
-        assert future.done() or await future
-        return future.result()
+        assert released.is_set(), "it did not wait"
+        return await future
 
     assert loop.run_until_complete(scenario()) is True
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.coroutines import value_of
+from conformance.kit.coroutines import done_future, value_of
 from conformance.kit.oddities import FalseError
 from conformance.kit.protocols import raising
 from conformance.kit.refusals import refused
@@ -64,11 +64,13 @@ def test_a_loop_is_an_abstract_event_loop(loop: Loop) -> None:
 def test_run_until_complete_returns_the_result(loop: Loop, debug: bool) -> None:
     """run_until_complete() runs until the future has completed and returns its result.
 
-    If this fails: look for a result that is copied, converted or lost, or a special case for what is false.
+    If this fails: look for a result that is copied, converted or lost, a special case for what is false, or a future
+    that is a result, and is asked for its own.
     """
     loop.set_debug(debug)
     tuples = ((), (None,), (1, 2))  # from which an exception is made, if that is how a result travels, with its parts
-    for value in (object(), None, False, 0, "", [], *tuples, LookupError("returned, not raised"), LookupError):
+    errors = (LookupError("returned, not raised"), LookupError)
+    for value in (object(), None, False, 0, "", [], *tuples, *errors, done_future(loop)):
         assert loop.run_until_complete(value_of(value)) is value
         future = loop.create_future()
         loop.call_soon(future.set_result, value)

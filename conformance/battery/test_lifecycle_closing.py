@@ -8,7 +8,7 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.coroutines import failing, value_of
-from conformance.kit.patience import turn
+from conformance.kit.patience import Patience, turn
 from conformance.kit.threads import in_thread
 from conformance.loops import Factory
 from conformance.requirement import MUST, SHOULD, requirement
@@ -16,11 +16,16 @@ from conformance.requirement import MUST, SHOULD, requirement
 Loop = asyncio.AbstractEventLoop
 
 
+async def _closing(other: Loop) -> None:
+    other.close()
+
+
 @requirement("lifecycle.is-running", MUST, cite="asyncio-eventloop: loop.is_running")
-def test_is_running_tells_whether_the_loop_runs(loop: Loop) -> None:
+def test_is_running_tells_whether_the_loop_runs(loop: Loop, patience: Patience) -> None:
     """is_running() returns True if the event loop is currently running, and False before and after.
 
-    If this fails: look for a flag that survives an exception, or is set too late for the first callback.
+    If this fails: look for a flag that survives an exception, or is set too late for the first callback, or put aside
+    while the exception handler is called.
     """
     seen = [loop.is_running()]
 
@@ -42,6 +47,13 @@ def test_is_running_tells_whether_the_loop_runs(loop: Loop) -> None:
         loop.run_until_complete(failing())
     seen.append(loop.is_running())
     assert seen == [False, True, True, False, True, True, True, False, True, False]
+    seen.clear()
+    loop.set_exception_handler(lambda _loop, _context: seen.append(loop.is_running()))
+    loop.call_soon(loop.call_exception_handler, {"message": "for the handler"})
+    loop.call_later(0, lambda: seen.append(loop.is_running()))
+    patience.run_until(loop, lambda: seen, "the timer, if not the call of the exception handler")
+    turn(loop, 2)
+    assert all(seen)
 
 
 @requirement("lifecycle.is-closed", MUST, cite="asyncio-eventloop: loop.is_closed")
@@ -53,22 +65,29 @@ def test_is_closed_tells_whether_the_loop_was_closed(loop: Loop) -> None:
     assert loop.is_closed() is False
     turn(loop)
     assert loop.is_closed() is False
+    loop.stop()
+    assert loop.is_closed() is False
+    loop.run_forever()
+    assert loop.is_closed() is False
     loop.close()
     assert loop.is_closed() is True
     assert in_thread(loop.is_closed).result() is True
 
 
 @requirement("lifecycle.close-idempotent", MUST, cite="asyncio-eventloop: loop.close")
-def test_closing_twice_is_harmless(loop: Loop) -> None:
+def test_closing_twice_is_harmless(loop: Loop, make_loop: Factory) -> None:
     """close() is idempotent.
 
-    If this fails: look for resources that are released twice.
+    If this fails: look for resources that are released twice, or for a check of who may close that comes before the one
+    of whether the loop is closed.
     """
     turn(loop)
     loop.run_until_complete(loop.run_in_executor(None, int))
     loop.run_until_complete(loop.shutdown_default_executor())
     for _ in range(3):
         loop.close()
+    in_thread(loop.close).result()
+    make_loop().run_until_complete(_closing(loop))
     assert loop.is_closed()
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import turn
 from conformance.kit.threads import Helper, in_thread
 from conformance.kit.watching import add, remove
@@ -226,6 +227,46 @@ def test_stop_before_run_forever_runs_what_io_has_scheduled(loop: Loop, side: st
         loop.run_forever()
         remove(loop, side)(ours.fileno())
     assert sorted(trace) == sorted([side, "scheduled"])
+
+
+@requirement("lifecycle.stop-before-run-due", SHOULD, cite="asyncio-eventloop: loop.run_forever")
+@each("debug", [False, True])
+def test_stop_before_run_forever_runs_the_timers_that_are_due(loop: Loop, debug: bool) -> None:
+    """If stop() is called before run_forever(), delayed callbacks that are due run before it exits, as others do.
+
+    If this fails: look for a turn of its own for this case, which leaves the timers out.
+    """
+    trace: list[str] = []
+    loop.set_debug(debug)
+    loop.call_at(loop.time() - 1, trace.append, "due")
+    far = loop.call_later(3600, trace.append, "not due")
+    time.sleep(0.02)  # a clock may tick every 16 ms only
+    loop.stop()
+    loop.run_forever()
+    far.cancel()
+    assert trace == ["due"]
+
+
+@requirement("lifecycle.stop-finishes-due", SHOULD, cite="asyncio-eventloop: loop.run_forever")
+@each("debug", [False, True])
+def test_stop_lets_timers_run_that_are_due_with_it(loop: Loop, debug: bool) -> None:
+    """Delayed callbacks that are due together are one batch: if one of them calls stop(), the others run, too.
+
+    If this fails: look for a loop over the timers that is left as soon as stop() was called.
+    """
+    trace: list[int] = []
+    loop.set_debug(debug)
+
+    def callback(number: int) -> None:
+        trace.append(number)
+        loop.stop()
+
+    start = loop.time()
+    for number in range(3):
+        loop.call_at(start + number * 0.001, callback, number)
+    time.sleep(0.02)  # a clock may tick every 16 ms only
+    loop.run_forever()
+    assert sorted(trace) == [0, 1, 2]
 
 
 @requirement("lifecycle.close-clears", MUST, cite="asyncio-eventloop: loop.close")

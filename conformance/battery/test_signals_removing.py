@@ -28,7 +28,8 @@ def quiet() -> Iterator[None]:
 
 
 @requirement("signals.remove-returns", MUST, cite="asyncio-eventloop: loop.remove_signal_handler")
-def test_remove_tells_whether_there_was_a_handler(loop: Loop) -> None:
+@each("debug", [False, True])
+def test_remove_tells_whether_there_was_a_handler(loop: Loop, debug: bool) -> None:
     """remove_signal_handler() returns True if the signal handler was removed, or False if no handler was set.
 
     If this fails: look for None, or for an error where there is nothing to remove.
@@ -40,6 +41,7 @@ def test_remove_tells_whether_there_was_a_handler(loop: Loop) -> None:
         assert loop.remove_signal_handler(USR1) is True
         assert loop.remove_signal_handler(USR1) is False
 
+    loop.set_debug(debug)
     loop.run_until_complete(scenario())
 
 

@@ -236,7 +236,12 @@ def test_cancelling_the_threads_future_cancels_the_task(loop: Loop, patience: Pa
 @each("place", ["outside of a run", "in a callback"])
 @each("runner", ["the main thread", "another"])
 def test_debug_mode_refuses_calls_from_the_wrong_thread(
-    make_loop: Factory, method: str, context: contextvars.Context | None, place: str, runner: str
+    make_loop: Factory,
+    patience: Patience,
+    method: str,
+    context: contextvars.Context | None,
+    place: str,
+    runner: str,
 ) -> None:
     """In debug mode, many non-threadsafe asyncio APIs (such as loop.call_soon() and loop.call_at()) raise an exception.
 
@@ -261,12 +266,22 @@ def test_debug_mode_refuses_calls_from_the_wrong_thread(
         helper = in_thread(lambda: at(place, other, call))
         while helper.is_alive():
             await asyncio.sleep(0.001)
+        set_there.set()
+        while runner == "another" and not asked.is_set():
+            await asyncio.sleep(0.001)
         return str(helper.result())
 
+    set_there, asked = threading.Event(), threading.Event()
     if runner == "the main thread":
         assert loop.run_until_complete(scenario()) == "refused"
     else:
-        assert in_thread(lambda: loop.run_until_complete(scenario())).result() == "refused"
+        running = in_thread(lambda: loop.run_until_complete(scenario()))
+        patience.wait(set_there, "the other thread's run")
+        try:
+            assert at(place, other, call) == "refused"
+        finally:
+            asked.set()
+        assert running.result() == "refused"
 
 
 @requirement("threads.stop-from-thread", MUST, cite="asyncio-dev: Concurrency and Multithreading")
@@ -281,15 +296,23 @@ def test_a_thread_can_stop_the_loop_through_call_soon_threadsafe(loop: Loop) -> 
 
 
 @requirement("threads.closed-loop", MUST, cite="asyncio-eventloop: loop.call_soon_threadsafe")
-def test_a_thread_cannot_schedule_on_a_closed_loop(loop: Loop) -> None:
+def test_a_thread_cannot_schedule_on_a_closed_loop(loop: Loop, make_loop: Factory) -> None:
     """call_soon_threadsafe() raises RuntimeError if called on a loop that's been closed, on a secondary thread too.
 
-    If this fails: look for a queue of other threads that is filled whether or not anybody will look at it.
+    If this fails: look for a queue of other threads that is filled whether or not anybody will look at it, or for a
+    check of the loop that runs in the thread, if one does, in place of the one that is meant.
     """
+    other = make_loop()
     turn(loop)
     loop.close()
+
+    async def from_another_loop() -> None:
+        loop.call_soon_threadsafe(lambda: None)
+
     with pytest.raises(RuntimeError):
         in_thread(lambda: loop.call_soon_threadsafe(lambda: None)).result()
+    with pytest.raises(RuntimeError):
+        in_thread(lambda: other.run_until_complete(from_another_loop())).result()
 
 
 @requirement("threads.once", MUST, cite="asyncio-eventloop: loop.call_soon_threadsafe")

@@ -41,6 +41,45 @@ class HandlersAreKeptWeakly(OwnHandler):
         return self.weakly() if self.weakly else super().get_exception_handler()
 
 
+@breaks("errors.handler-return-value")
+class TrueHandlersAreNotEnough(OwnHandler):
+    """After a handler that returns something true the default handler is called, too."""
+
+    def ask(self, context: dict[str, Any]) -> None:
+        if self.handler(self, context):
+            self.default_exception_handler(context)
+
+
+@breaks("errors.handler-return-value")
+class HandlersMayDecline(OwnHandler):
+    """A handler that returns False has not dealt with the exception: the default handler is called."""
+
+    def ask(self, context: dict[str, Any]) -> None:
+        if self.handler(self, context) is False:
+            self.default_exception_handler(context)
+
+
+@breaks("errors.exception-whole")
+class ReportsWithoutTracebacks(Stock):
+    """A custom handler gets exceptions without their traceback."""
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        if self.get_exception_handler() is not None and context.get("exception") is not None:
+            context["exception"].__traceback__ = None
+        super().call_exception_handler(context)
+
+
+@breaks("errors.exception-whole")
+class ReportsWithTheLoopsTracebackOnly(Stock):
+    """The traceback of an exception that a custom handler gets ends where the loop called the callback."""
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if self.get_exception_handler() is not None and error is not None and error.__traceback__ is not None:
+            error.__traceback__.tb_next = None
+        super().call_exception_handler(context)
+
+
 @breaks("errors.every-time")
 class ReportsAnExceptionOnce(OwnHandler):
     """An exception that was the last to be reported is not reported again."""
