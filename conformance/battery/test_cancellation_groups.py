@@ -34,8 +34,8 @@ class _Withdrawn(asyncio.CancelledError):
 def test_cancelling_counts_the_requests(loop: Loop, debug: bool) -> None:
     """cancelling() returns the number of calls to cancel() that are pending, whatever became of them.
 
-    If this fails: look for a flag in place of a counter, for one that a task has only once it was started, or for one
-    that begins anew when the coroutine goes on.
+    If this fails: look for a flag in place of a counter, for a counter that ends at a small number, for one that a
+    task has only once it was started, or for one that begins anew when the coroutine goes on.
     """
     loop.set_debug(debug)
     counts: list[int] = []
@@ -51,6 +51,8 @@ def test_cancelling_counts_the_requests(loop: Loop, debug: bool) -> None:
 
     new = loop.create_task(child())
     assert [new.cancelling(), new.cancel(), new.cancelling(), new.cancel(), new.cancelling()] == [0, True, 1, True, 2]
+    assert [new.cancel() for _ in range(298)] == [True] * 298
+    assert new.cancelling() == 300
     task = loop.create_task(child())
     turn(loop, 2)
     counts.append(task.cancelling())
