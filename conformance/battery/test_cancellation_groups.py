@@ -176,7 +176,8 @@ def test_a_task_can_cancel_itself(loop: Loop, awaits: str) -> None:
     """A task that cancels itself runs on to its next await, where it gets the CancelledError.
 
     If this fails: look for a request to the running task, which has no future to cancel, that is lost, that is not
-    passed to what the task awaits next, or that loses its message on the way.
+    passed to what the task awaits next, or that loses its message on the way; or for a task that is never done if
+    no await comes.
     """
     trace: list[object] = []
 
@@ -195,8 +196,16 @@ def test_a_task_can_cancel_itself(loop: Loop, awaits: str) -> None:
         except asyncio.CancelledError as error:
             trace.append(error.args)
 
+    async def end() -> None:
+        me = asyncio.current_task()
+        assert me is not None
+        me.cancel()
+
     loop.run_until_complete(child())
     assert trace == ["went on", ("message",)]
+    task = loop.create_task(end())
+    turn(loop, 3)
+    assert task.done()
 
 
 @requirement("cancellation.raised", SHOULD, cite="asyncio-exceptions: CancelledError")
