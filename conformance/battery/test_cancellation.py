@@ -113,7 +113,8 @@ def test_cancel_returns_true_if_the_task_is_not_done(loop: Loop, patience: Patie
 def test_cancel_of_a_done_task(loop: Loop, ending: str) -> None:
     """If the task is already done, cancel() returns False and changes nothing.
 
-    If this fails: look for the state of the task, which is that of the future that it is.
+    If this fails: look for the state of the task, which is that of the future that it is, or for a request that is
+    counted before the state is looked at.
     """
     task, future = waiting_task(loop)
     if ending == "result":
@@ -124,8 +125,10 @@ def test_cancel_of_a_done_task(loop: Loop, ending: str) -> None:
         task.cancel()
     turn(loop, 3)
     assert task.done()
+    requests = task.cancelling()
     assert task.cancel() is False
     assert task.cancelled() is (ending == "cancelled")
+    assert task.cancelling() == requests
     assert ending == "cancelled" or task.exception() is future.exception()
 
 

@@ -86,9 +86,11 @@ def test_whoever_awaits_a_cancelled_task_gets_cancelled_error(loop: Loop) -> Non
 def test_the_message_reaches_the_coroutine(loop: Loop, message: object, waits: bool, place: str) -> None:
     """The msg argument of cancel() is passed to the CancelledError that is thrown in; without one it has none.
 
-    If this fails: look for a message that is dropped with the future that is cancelled, or None passed as one.
+    If this fails: look for a message that is dropped with the future that is cancelled, None passed as one, or a
+    message that stays with the task when the next request has another, or none.
     """
     seen: list[tuple[Any, ...]] = []
+    messages = [message, "another", message]
 
     async def child() -> None:
         for future in futures:
@@ -97,19 +99,19 @@ def test_the_message_reaches_the_coroutine(loop: Loop, message: object, waits: b
             except asyncio.CancelledError as error:
                 seen.append(error.args)
 
-    futures = [loop.create_future() for _ in range(2)]
+    futures = [loop.create_future() for _ in messages]
     task = loop.create_task(child())
     turn(loop, 2)
-    for future in futures:
+    for future, given in zip(futures, messages, strict=True):
 
-        def work(future: asyncio.Future[str] = future) -> None:
+        def work(future: asyncio.Future[str] = future, given: object = given) -> None:
             if not waits:
                 future.set_result("ready")
-            task.cancel() if message is None else task.cancel(msg=message)
+            task.cancel() if given is None else task.cancel(msg=given)
 
         at(place, loop, work)
         turn(loop, 3)
-    assert seen == [() if message is None else (message,)] * 2
+    assert seen == [() if given is None else (given,) for given in messages]
 
 
 @requirement("cancellation.message-to-awaiter", MUST, cite="asyncio-task: Task.cancel")

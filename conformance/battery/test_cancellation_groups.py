@@ -34,8 +34,8 @@ class _Withdrawn(asyncio.CancelledError):
 def test_cancelling_counts_the_requests(loop: Loop, debug: bool) -> None:
     """cancelling() returns the number of calls to cancel() that are pending, whatever became of them.
 
-    If this fails: look for a flag in place of a counter, for one that a task has only once it was started, or for one
-    that begins anew when the coroutine goes on.
+    If this fails: look for a flag in place of a counter, for a counter that ends at a small number, for one that a
+    task has only once it was started, or for one that begins anew when the coroutine goes on.
     """
     loop.set_debug(debug)
     counts: list[int] = []
@@ -51,6 +51,8 @@ def test_cancelling_counts_the_requests(loop: Loop, debug: bool) -> None:
 
     new = loop.create_task(child())
     assert [new.cancelling(), new.cancel(), new.cancelling(), new.cancel(), new.cancelling()] == [0, True, 1, True, 2]
+    assert [new.cancel() for _ in range(298)] == [True] * 298
+    assert new.cancelling() == 300
     task = loop.create_task(child())
     turn(loop, 2)
     counts.append(task.cancelling())
@@ -174,7 +176,8 @@ def test_a_task_can_cancel_itself(loop: Loop, awaits: str) -> None:
     """A task that cancels itself runs on to its next await, where it gets the CancelledError.
 
     If this fails: look for a request to the running task, which has no future to cancel, that is lost, that is not
-    passed to what the task awaits next, or that loses its message on the way.
+    passed to what the task awaits next, or that loses its message on the way; or for a task that is never done if
+    no await comes.
     """
     trace: list[object] = []
 
@@ -193,8 +196,16 @@ def test_a_task_can_cancel_itself(loop: Loop, awaits: str) -> None:
         except asyncio.CancelledError as error:
             trace.append(error.args)
 
+    async def end() -> None:
+        me = asyncio.current_task()
+        assert me is not None
+        me.cancel()
+
     loop.run_until_complete(child())
     assert trace == ["went on", ("message",)]
+    task = loop.create_task(end())
+    turn(loop, 3)
+    assert task.done()
 
 
 @requirement("cancellation.raised", SHOULD, cite="asyncio-exceptions: CancelledError")

@@ -24,6 +24,7 @@ _ENDINGS: dict[str, Callable[[Future], object]] = {
     "result": lambda future: future.set_result("first"),
     "exception": lambda future: future.set_exception(LookupError("first")),
     "cancelled": lambda future: future.cancel(),
+    "no value": lambda future: future.set_result(None),
 }
 
 
@@ -238,8 +239,8 @@ def test_exception_of_a_pending_future(loop: Loop) -> None:
 def test_set_result_on_a_done_future(loop: Loop, ending: str) -> None:
     """set_result() raises InvalidStateError if the future is already done, and leaves it as it was.
 
-    If this fails: look for a check for one of the three done states only, one made after the value is stored, or one
-    that lets the same value pass.
+    If this fails: look for a check for one of the three done states only, one made after the value is stored, one
+    that lets the same value pass, or for None as a result that is taken for a pending future.
     """
     future = loop.create_future()
     _ENDINGS[ending](future)
@@ -254,12 +255,15 @@ def test_set_result_on_a_done_future(loop: Loop, ending: str) -> None:
 def test_set_exception_on_a_done_future(loop: Loop, ending: str) -> None:
     """set_exception() raises InvalidStateError if the future is already done, and leaves it as it was.
 
-    If this fails: look for a check for one of the three done states only, or one made after the exception is stored.
+    If this fails: look for a check for one of the three done states only, one made after the exception is stored, or
+    one that lets the same exception pass.
     """
     future = loop.create_future()
     _ENDINGS[ending](future)
-    with pytest.raises(asyncio.InvalidStateError):
-        future.set_exception(ValueError("second"))
+    same = future.exception() if ending == "exception" else None
+    for error in (ValueError("second"), same or ValueError("third")):
+        with pytest.raises(asyncio.InvalidStateError):
+            future.set_exception(error)
     _has_ended_by(ending, future)
 
 
@@ -304,5 +308,7 @@ def _has_ended_by(ending: str, future: Future) -> None:
         assert future.result() == "first"
     elif ending == "exception":
         assert isinstance(future.exception(), LookupError)
+    elif ending == "no value":
+        assert future.result() is None
     else:
         assert future.cancelled() is True

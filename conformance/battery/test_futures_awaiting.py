@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
+from conformance.kit.coroutines import done_future, value_of
 from conformance.kit.oddities import ODD_ERRORS
 from conformance.kit.patience import Patience, turn
 from conformance.kit.threads import in_thread
@@ -29,19 +30,30 @@ async def _wait(future: Future) -> object:
     return await future
 
 
+_VALUES: list[object] = [None, 0, [], "text", (), (None,), (1, 2), LookupError("a value"), StopIteration(1)]
+
+
 @requirement("futures.await-result", MUST, cite="asyncio-future: Future")
-@each("value", [None, 0, [], "text", (), (None,), (1, 2), LookupError("a value"), StopIteration(1)], ids=repr)
+@each("value", [*_VALUES, "a future", "a coroutine"], ids=repr)
 @each("debug", [False, True])
-def test_await_waits_for_the_result(loop: Loop, value: object, debug: bool) -> None:
+def test_await_waits_for_the_result(loop: Loop, value: Any, debug: bool) -> None:
     """Coroutines can await on a future until it has a result; the await expression has that value.
 
-    If this fails: look for an iterator of the future's own that returns another object, or sends it in, or makes a
-    StopIteration of the parts of a tuple.
+    If this fails: look for an iterator of the future's own that returns another object, or sends it in, makes a
+    StopIteration of the parts of a tuple, or awaits a result that can be awaited.
     """
     loop.set_debug(debug)
     future = loop.create_future()
+    if value == "a future":
+        value = done_future(loop)
+    elif value == "a coroutine":
+        value = value_of()
     loop.call_soon(loop.call_soon, future.set_result, value)
-    assert loop.run_until_complete(_wait(future)) is value
+    try:
+        assert loop.run_until_complete(_wait(future)) is value
+    finally:
+        if asyncio.iscoroutine(value):
+            value.close()
 
 
 @requirement("futures.await-suspends", MUST, cite="asyncio-future: Future")

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.oddities import ODD_ERRORS
+from conformance.kit.oddities import ODD_ERRORS, FalseError
 from conformance.kit.patience import turn
 from conformance.kit.places import PLACES, at
 from conformance.kit.protocols import raising
@@ -44,15 +44,20 @@ def test_cancel_of_a_pending_future(loop: Loop) -> None:
 
 
 @requirement("futures.cancel-done", MUST, cite="asyncio-future: Future.cancel")
-@each("ending", _ENDINGS)
+@each("ending", [*_ENDINGS, "no value", "false exception"])
 def test_cancel_of_a_done_future(loop: Loop, ending: str) -> None:
     """If the future is already done or cancelled, cancel() returns False, and leaves it as it was.
 
-    If this fails: look for True returned because the future is cancelled, whoever did it, or for a message that is
-    stored before the state is looked at.
+    If this fails: look for True returned because the future is cancelled, whoever did it, for a message that is
+    stored before the state is looked at, or for a future that is pending as long as what it holds is None or false.
     """
     future = loop.create_future()
-    _ENDINGS[ending](future)
+    if ending == "no value":
+        future.set_result(None)
+    elif ending == "false exception":
+        future.set_exception(FalseError())
+    else:
+        _ENDINGS[ending](future)
     assert future.cancel() is False
     assert future.cancel("too late") is False
     assert future.cancelled() is (ending == "cancelled")
@@ -126,19 +131,26 @@ def test_the_callback_is_run_when_the_future_is_done(loop: Loop, ending: str) ->
 
 
 @requirement("futures.callback-argument", MUST, cite="asyncio-future: Future.add_done_callback")
-def test_the_callback_is_called_with_the_future(loop: Loop) -> None:
+@each("when", ["pending", "done"])
+@each("ending", _ENDINGS)
+def test_the_callback_is_called_with_the_future(loop: Loop, when: str, ending: str) -> None:
     """A done callback is called with the future object as its only argument.
 
-    If this fails: look for the inner object of a wrapper, or for the result passed along.
+    If this fails: look for the inner object of a wrapper, or for the result passed along, perhaps in one of the ways
+    in which a future ends, or to a callback that came late.
     """
     calls: list[tuple[object, ...]] = []
     future = loop.create_future()
-    future.add_done_callback(lambda *args: calls.append(args))
-    future.set_result("value")
+    if when == "done":
+        _ENDINGS[ending](future)
+    for _ in range(3):
+        future.add_done_callback(lambda *args: calls.append(args))
+    if when == "pending":
+        _ENDINGS[ending](future)
     turn(loop, 2)
-    assert len(calls) == 1
-    assert len(calls[0]) == 1
-    assert calls[0][0] is future
+    assert [len(call) for call in calls] == [1, 1, 1]
+    assert all(call[0] is future for call in calls)
+    future.cancelled() or future.exception()
 
 
 @requirement("futures.callback-not-at-once", MUST, cite="asyncio-future: Future Object")
@@ -169,12 +181,12 @@ def test_callbacks_are_not_called_inside_the_call_that_ends_the_future(loop: Loo
 
 @requirement("futures.callback-when-done", MUST, cite="asyncio-future: Future.add_done_callback")
 @each("ending", _ENDINGS)
-@each("place", ["a callback", "a done callback"])
+@each("place", ["a callback", "a done callback", "outside of a run"])
 def test_a_callback_added_to_a_done_future_is_scheduled(loop: Loop, ending: str, place: str) -> None:
     """If the future is already done, add_done_callback() schedules the callback with loop.call_soon().
 
     If this fails: look for a callback called at once, or kept for an event that is over, perhaps since the future has
-    an exception or was cancelled, or while its callbacks run.
+    an exception or was cancelled, while its callbacks run, or while the loop does not run.
     """
     trace: list[str] = []
     future = loop.create_future()
@@ -191,6 +203,8 @@ def test_a_callback_added_to_a_done_future_is_scheduled(loop: Loop, ending: str,
     _ENDINGS[ending](future)
     if place == "a callback":
         loop.call_soon(add)
+    elif place == "outside of a run":
+        add()
     turn(loop, 4)
     assert trace == ["added", "before", "done callback", "another", "after"]
     future.cancelled() or future.exception()
@@ -215,18 +229,25 @@ def test_callbacks_run_in_the_order_in_which_they_were_added(loop: Loop, ending:
 
 
 @requirement("futures.callback-added-twice", MUST, cite="asyncio-future: Future.remove_done_callback")
-def test_a_callback_that_was_added_twice_runs_twice(loop: Loop) -> None:
+@each("kind", ["the same object", "an equal one"])
+@each("when", ["pending", "done"])
+def test_a_callback_that_was_added_twice_runs_twice(loop: Loop, kind: str, when: str) -> None:
     """A callback can be added more than once, and is called as often.
 
-    If this fails: look for a set of callbacks.
+    If this fails: look for a set of callbacks, or a callback that is known already and thus passed over.
     """
     trace: list[object] = []
+    append = trace.append
     future = loop.create_future()
-    future.add_done_callback(trace.append)
-    future.add_done_callback(trace.append)
-    future.set_result(None)
+    if when == "done":
+        future.set_result(None)
+    for _ in range(3):
+        # A bound method is a new object each time it is looked up, equal to the former one.
+        future.add_done_callback(append if kind == "the same object" else trace.append)
+    if when == "pending":
+        future.set_result(None)
     turn(loop, 3)
-    assert len(trace) == 2
+    assert len(trace) == 3
 
 
 @requirement("futures.callback-partial", MUST, cite="asyncio-future: Future.add_done_callback")

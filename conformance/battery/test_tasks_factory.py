@@ -198,11 +198,15 @@ class _Handmade(Coroutine[Any, Any, str]):
     "tasks.any-coroutine", SHOULD, cite=("asyncio-eventloop: loop.create_task", "asyncio-future: ensure_future")
 )
 @each("way", ["create_task", "run_until_complete"])
-def test_a_coroutine_need_not_be_pythons_own(loop: Loop, way: str) -> None:
+@each("factory", [False, True])
+def test_a_coroutine_need_not_be_pythons_own(loop: Loop, way: str, factory: bool) -> None:
     """Whatever asyncio.iscoroutine() takes for a coroutine object can be run: also a class with the methods of one.
 
-    If this fails: look for a test of the exact type, or for steps that go past send() and throw().
+    If this fails: look for a test of the exact type, perhaps before the task factory is asked, or for steps that go
+    past send() and throw().
     """
+    if factory:
+        loop.set_task_factory(lambda loop, coro, **kwargs: asyncio.Task(coro, loop=loop, **kwargs))
     coro = _Handmade()
     assert asyncio.iscoroutine(coro)
     if way == "create_task":

@@ -149,13 +149,24 @@ def test_limit_is_the_number_of_frames(loop: Loop) -> None:
 def test_print_stack_prints_to_standard_error(loop: Loop, way: str) -> None:
     """print_stack() prints the traceback for this task; by default output is written to sys.stderr.
 
-    If this fails: look for a method that is absent, prints to standard output, or raises if there is no traceback.
+    If this fails: look for a method that is absent, prints to standard output, or raises if there is no traceback; or
+    for a file that is taken for none because its truth value is false.
     """
+
+    class Empty(io.StringIO):
+        def __len__(self) -> int:
+            return len(self.getvalue())
+
     task = _ended(loop, way)
     with contextlib.redirect_stderr(io.StringIO()) as printed:
         task.print_stack()
     # asyncio's own task prints the line above the frames to standard output: only the frames are looked at.
     assert ("in _inner" in printed.getvalue()) is (way == "exception")
+    file = Empty()
+    with contextlib.redirect_stderr(io.StringIO()) as printed:
+        task.print_stack(file=file)
+    assert printed.getvalue() == ""
+    assert ("in _inner" in file.getvalue()) is (way == "exception")
 
 
 @requirement("tasks.print-stack-limit", MUST, cite="asyncio-task: Task.print_stack")

@@ -24,6 +24,20 @@ class SetsOneHookOnly(EventLoop):
         return earlier
 
 
+@breaks("asyncgens.hooks")
+class SetsTheHooksOnce(EventLoop):
+    """Only the first run of the loop sets the hooks."""
+
+    ran = False
+
+    def _install_asyncgen_hooks(self) -> Any:
+        earlier = super()._install_asyncgen_hooks()
+        if self.ran:
+            sys.set_asyncgen_hooks(*earlier)
+        self.ran = True
+        return earlier
+
+
 @breaks("asyncgens.hooks-while-running")
 class HooksItselfInWhenItIsMade(EventLoop):
     """The hooks are set when the loop is made."""

@@ -169,6 +169,22 @@ class ReportsInterruptsOfFutures(_ReportsInterrupts):
         return super().call_soon(callback, *args, context=context)
 
 
+@breaks("errors.exits-leave")
+class ReportsSubclassesOfExits(EventLoop):
+    """Subclasses of SystemExit and KeyboardInterrupt are reported, and nothing else happens."""
+
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        def reporting(*args: Any) -> None:
+            try:
+                callback(*args)
+            except (SystemExit, KeyboardInterrupt) as error:
+                if type(error) in (SystemExit, KeyboardInterrupt):
+                    raise
+                self.call_exception_handler({"message": "callback", "exception": error})
+
+        return super().call_soon(reporting, *args, context=context)
+
+
 @breaks("errors.all-callbacks")
 class DebuggedHandlesFailInSilence(EventLoop):
     """In debug mode the exception of a callback that was cancelled while it ran is dropped."""
