@@ -125,11 +125,11 @@ def test_process_exited_is_called_once(loop: Loop, patience: Patience, script: s
 
 
 @requirement("subprocess.exited-with-code", MUST, cite="asyncio-protocol: SubprocessTransport.get_returncode")
-@each("how", ["exit", "close"])
-def test_the_code_is_known_in_process_exited(loop: Loop, patience: Patience, how: str) -> None:
+@each(("script", "code"), [("exit 9", 9), ("exit 0", 0), ("read line", -9)])
+def test_the_code_is_known_in_process_exited(loop: Loop, patience: Patience, script: str, code: int) -> None:
     """When process_exited() is called the process has returned: get_returncode() gives its code.
 
-    If this fails: look for a code that is stored after the callback.
+    If this fails: look for a code that is stored after the callback, or for a code of 0 that is taken for none.
     """
 
     class Looks(ChildEvents):
@@ -137,11 +137,11 @@ def test_the_code_is_known_in_process_exited(loop: Loop, patience: Patience, how
             super().process_exited()
             self.code = self.transport.get_returncode()
 
-    with spawned(loop, patience, "exit 9" if how == "exit" else "read line", protocol=Looks) as (transport, protocol):
-        if how == "close":
+    with spawned(loop, patience, script, protocol=Looks) as (transport, protocol):
+        if code == -9:
             transport.close()
         patience.run_until(loop, lambda: protocol.exited, "process_exited()")
-        assert protocol.code == (9 if how == "exit" else -9)
+        assert protocol.code == code
 
 
 @requirement("subprocess.exited-before-lost", MUST, cite="PEP 3156: Subprocess Protocol")

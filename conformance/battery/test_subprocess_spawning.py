@@ -170,25 +170,23 @@ TEXT = {
 
 
 @requirement("subprocess.exec-text-refused", SHOULD, cite="asyncio-eventloop: loop.subprocess_exec")
-@each("name", [*TEXT, "shell"])
-def test_subprocess_exec_refuses_what_should_not_be_specified(loop: Loop, name: str) -> None:
+@each(("name", "value"), [*TEXT.items(), ("bufsize", -1), ("shell", True)])
+def test_subprocess_exec_refuses_what_should_not_be_specified(loop: Loop, name: str, value: Any) -> None:
     """bufsize, universal_newlines, shell, text, encoding and errors must not be specified, and are refused.
 
     If this fails: look for keyword arguments that are accepted and ignored, so that the caller waits for text.
     """
-    value: Any = {"shell": True, **TEXT}[name]
     with refused():
         loop.run_until_complete(loop.subprocess_exec(ChildEvents, "/bin/true", **{name: value}))
 
 
 @requirement("subprocess.shell-text-refused", SHOULD, cite="asyncio-eventloop: loop.subprocess_shell")
-@each("name", [*TEXT, "shell"])
-def test_subprocess_shell_refuses_what_should_not_be_specified(loop: Loop, name: str) -> None:
+@each(("name", "value"), [*TEXT.items(), ("bufsize", -1), ("shell", False)])
+def test_subprocess_shell_refuses_what_should_not_be_specified(loop: Loop, name: str, value: Any) -> None:
     """subprocess_shell() refuses the same arguments, and shell=False too.
 
     If this fails: look for checks that subprocess_exec() has and subprocess_shell() lacks.
     """
-    value: Any = {"shell": False, **TEXT}[name]
     with refused():
         loop.run_until_complete(loop.subprocess_shell(ChildEvents, "true", **{name: value}))
 

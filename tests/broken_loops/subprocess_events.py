@@ -120,6 +120,21 @@ class StoresTheCodeLate(TampersWithChildren):
         replaced(protocol, "process_exited", exited)
 
 
+@breaks("subprocess.exited-with-code")
+class TakesZeroForNone(TampersWithChildren):
+    """get_returncode() is None after an exit with code 0, as long as connection_lost() was not called."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        over: list[None] = []
+
+        def lost(told: Any, exc: Any) -> None:
+            over.append(None)
+            told(exc)
+
+        replaced(protocol, "connection_lost", lost)
+        replaced(transport, "get_returncode", lambda get: get() if over else get() or None)
+
+
 @breaks("subprocess.exited-before-lost")
 class TheConnectionIsLostFirst(TampersWithChildren):
     """process_exited() is called after connection_lost() if standard input is a pipe and the code is 1."""

@@ -141,6 +141,15 @@ class IgnoresTextArguments(_Changes):
         kwargs.pop("encoding", None)
 
 
+@breaks("subprocess.exec-text-refused")
+class TakesTheBuffersOfPopen(_Changes):
+    """subprocess_exec() takes the default of Popen for bufsize, and ignores it."""
+
+    def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
+        if kwargs.get("bufsize") == -1:
+            del kwargs["bufsize"]
+
+
 @breaks("subprocess.shell-text-refused")
 class ShellIgnoresBufsize(Stock):
     """subprocess_shell() ignores bufsize."""
