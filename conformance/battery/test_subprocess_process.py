@@ -11,7 +11,7 @@ import pytest
 
 from conformance.kit.patience import Patience
 from conformance.kit.refusals import refused
-from conformance.requirement import MUST, requirement
+from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 PIPE, DEVNULL = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
@@ -95,6 +95,25 @@ def test_wait_gives_the_code(loop: Loop, patience: Patience, code: int) -> None:
         process = await sh(f"exit {code}")
         assert await process.wait() == code
         assert process.returncode == code
+
+    run(loop, patience, scenario())
+
+
+@requirement("subprocess.wait-grandchild", SHOULD, cite=("asyncio-subprocess: subprocess.Process.wait", "gh-119710"))
+def test_wait_does_not_wait_for_the_pipes(loop: Loop, patience: Patience) -> None:
+    """wait() waits for the child process to terminate, and for nothing else: a grandchild may hold its output open.
+
+    If this fails: look for a wait that ends with connection_lost(), which comes after the last pipe.
+    """
+
+    async def scenario() -> None:
+        process = await sh("exec 3<&0; cat <&3 & exit 4", stdin=PIPE, stdout=PIPE)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert await process.wait() == 4
+        process.stdin.write(b"from the grandchild")
+        process.stdin.close()
+        assert await process.stdout.read() == b"from the grandchild"
 
     run(loop, patience, scenario())
 

@@ -80,13 +80,14 @@ def test_the_program_is_searched_on_the_path(loop: Loop, patience: Patience, mon
 
 
 @requirement("subprocess.missing-program", MUST, cite="subprocess: Exceptions")
-def test_a_missing_program_is_file_not_found(loop: Loop) -> None:
+@each("program", ["/nonexistent/program", "no-such-program-anywhere", b"no-such-program-anywhere"])
+def test_a_missing_program_is_file_not_found(loop: Loop, program: str | bytes) -> None:
     """Starting a program that does not exist raises FileNotFoundError, and leaves no child behind.
 
     If this fails: look for an error in the child that is turned into exit code 127, or a pipe that nobody closes.
     """
     with pytest.raises(FileNotFoundError):
-        loop.run_until_complete(loop.subprocess_exec(ChildEvents, "/nonexistent/program"))
+        loop.run_until_complete(loop.subprocess_exec(ChildEvents, program))
 
 
 @requirement("subprocess.not-executable", MUST, cite="subprocess: Exceptions")

@@ -1,0 +1,73 @@
+"""Broken loops of the chapter `subprocess`: what works, unless something else has happened, or is given by name."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from reference_loop import EventLoop
+from tests.broken_loops import breaks
+from tests.broken_loops.subprocess_keywords import Keywords
+from tests.broken_loops.subprocess_transport import TampersWithChildren, replaced
+
+
+@breaks("subprocess.is-closing")
+class ClosesWithItsOutputs(TampersWithChildren):
+    """is_closing() is true when the child has closed its outputs, though it runs."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        replaced(
+            transport,
+            "is_closing",
+            lambda closing: closing() or protocol.names.count("pipe_connection_lost") > 1,
+        )
+
+
+@breaks("subprocess.kill")
+class TerminatesOrKills(TampersWithChildren):
+    """kill() after terminate() does nothing."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        terminated: list[None] = []
+
+        def terminate(terminate: Any) -> None:
+            terminated.append(None)
+            terminate()
+
+        replaced(transport, "terminate", terminate)
+        replaced(transport, "kill", lambda kill: None if terminated else kill())
+
+
+@breaks("subprocess.exec-type")
+class TakesAListAsPopenDoes(Keywords):
+    """The program and its arguments may be given as a list."""
+
+    def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
+        args[:] = [*args[0], *args[1:]] if args and isinstance(args[0], list) else args
+
+
+@breaks("subprocess.wait-grandchild")
+class WaitsForThePipes(EventLoop):
+    """wait() waits for connection_lost(), and so for all who hold the pipes."""
+
+    async def subprocess_exec(self, *args: Any, **kwargs: Any) -> Any:
+        transport, protocol = await super().subprocess_exec(*args, **kwargs)
+        ended = transport._wait
+
+        async def wait() -> int:
+            code = await ended()
+            while not transport._lost:
+                await asyncio.sleep(0.001)
+            return code
+
+        transport._wait = wait  # type: ignore[method-assign]  # Process.wait() asks by this name
+        return transport, protocol
+
+
+@breaks("subprocess.methods-by-name")
+class SignalsByPosition(TampersWithChildren):
+    """send_signal() takes its argument by position only."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        send = transport.send_signal
+        transport.send_signal = lambda signum, /: send(signum)
