@@ -107,10 +107,13 @@ def test_wait_does_not_wait_for_the_pipes(loop: Loop, patience: Patience) -> Non
     """
 
     async def scenario() -> None:
-        process = await sh("exec 3<&0; cat <&3 & exit 4", stdin=PIPE, stdout=PIPE)
+        process = await sh("read line; exec 3<&0; cat <&3 & exit 4", stdin=PIPE, stdout=PIPE)
         assert process.stdin is not None
         assert process.stdout is not None
-        assert await process.wait() == 4
+        waiting = asyncio.ensure_future(process.wait())
+        await asyncio.sleep(0)
+        process.stdin.write(b"end\n")
+        assert await waiting == 4
         process.stdin.write(b"from the grandchild")
         process.stdin.close()
         assert await process.stdout.read() == b"from the grandchild"
