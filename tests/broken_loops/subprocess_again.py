@@ -38,6 +38,16 @@ class TerminatesOrKills(TampersWithChildren):
         replaced(transport, "kill", lambda kill: None if terminated else kill())
 
 
+@breaks("subprocess.close-without-pipes")
+class ClosesTheOnlyPipe(TampersWithChildren):
+    """close() of a child with one pipe closes that, and kills nobody."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        pipes = [pipe for pipe in map(transport.get_pipe_transport, (0, 1, 2)) if pipe is not None]
+        if len(pipes) == 1:
+            replaced(transport, "close", lambda close: close() if pipes[0].is_closing() else pipes[0].close())
+
+
 @breaks("subprocess.exec-type")
 class TakesAListAsPopenDoes(Keywords):
     """The program and its arguments may be given as a list."""
