@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import subprocess
 import threading
 import warnings
 import weakref
 from contextvars import copy_context
+from signal import SIGKILL, SIGTERM
 from typing import TYPE_CHECKING, Any
 
 from .core import LoopCore, logger
@@ -84,22 +84,22 @@ class SubprocessTransport(asyncio.SubprocessTransport):
         SubprocessTransport.get_pipe_transport)."""
         return self._pipes.get(fd)
 
-    def send_signal(self, signum: int) -> None:
+    def send_signal(self, signal: int) -> None:
         """Send a signal; nothing happens to a child that has exited (SubprocessTransport.send_signal).
 
         Raises ProcessLookupError after connection_lost().
         """
         if self._lost:
             raise ProcessLookupError(f"{self!r} has no process any more")
-        self._process.send_signal(signum)
+        self._process.send_signal(signal)
 
     def terminate(self) -> None:
         """Send SIGTERM (asyncio-protocol: SubprocessTransport.terminate)."""
-        self.send_signal(signal.SIGTERM)
+        self.send_signal(SIGTERM)
 
     def kill(self) -> None:
         """Send SIGKILL (asyncio-protocol: SubprocessTransport.kill)."""
-        self.send_signal(signal.SIGKILL)
+        self.send_signal(SIGKILL)
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """Hand the transport to another protocol (asyncio-protocol: BaseTransport.set_protocol)."""

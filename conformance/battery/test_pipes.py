@@ -179,19 +179,26 @@ def test_a_regular_file_for_a_pipe(loop: Loop, tmp_path: Any, name: str, answer:
 
 
 @requirement("pipes.set-protocol", MUST, cite="asyncio-protocol: BaseTransport.set_protocol")
-def test_the_protocol_of_a_pipe_can_be_replaced(loop: Loop, patience: Patience) -> None:
+@each("before", [b"", b"for the first"])
+def test_the_protocol_of_a_pipe_can_be_replaced(loop: Loop, patience: Patience, before: bytes) -> None:
     """set_protocol() sets a new protocol, which gets the data from then on; get_protocol() returns it.
 
-    If this fails: look for data_received() bound to the first protocol.
+    If this fails: look for data_received() bound to the first protocol when the pipe was connected, or when data came.
     """
     second = Events()
     with reading(loop) as (transport, first, _, end):
+        if before:
+            os.write(end.number, before)
+            patience.run_until(loop, lambda: first.received == before, "the data of the first protocol")
         assert transport.get_protocol() is first
         transport.set_protocol(second)
         assert transport.get_protocol() is second
         os.write(end.number, b"data")
         patience.run_until(loop, lambda: second.received == b"data", "the data")
-        assert first.received == b""
+        end.close()
+        lost(loop, patience, second)
+        assert first.received == before
+        assert not first.lost
 
 
 @requirement("pipes.by-name", MUST, cite="asyncio-eventloop: Working with pipes")

@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from conformance.kit.cases import each
+from conformance.kit.oddities import Word, part, wide
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive
 from conformance.kit.pipes import BIG, lost, reading, writing
@@ -47,7 +48,8 @@ def test_write_sends_or_queues(loop: Loop, patience: Patience) -> None:
 def test_write_takes_bytes_like_objects(loop: Loop, patience: Patience, kind: type) -> None:
     """write() accepts bytearray and memoryview objects too, and what it buffers does not change with them.
 
-    If this fails: look for a buffer that is sent later and belongs to the caller.
+    If this fails: look for a buffer that is sent later and belongs to the caller, or for a view that begins where its
+    memory does.
     """
     source = bytearray(BIG)
     with writing(loop) as (transport, _, _, end):
@@ -59,6 +61,23 @@ def test_write_takes_bytes_like_objects(loop: Loop, patience: Patience, kind: ty
             assert drive(loop, patience, helper) == BIG
         else:
             assert len(drive(loop, patience, helper)) == len(BIG)
+        for odd in (Word, part):
+            transport.write(odd(b"like bytes"))
+            assert drive(loop, patience, in_thread(lambda: end.read_exactly(10))) == b"like bytes", odd
+
+
+@requirement("pipes.wide-items", MUST, cite=("asyncio-protocol: WriteTransport.write", "gh-135862"))
+def test_a_view_of_wide_items_is_written_whole(loop: Loop, patience: Patience) -> None:
+    """write() sends all of a memoryview whose items have several bytes, and nothing else, also what is buffered of it.
+
+    If this fails: look for len() of a view that is taken for its size.
+    """
+    with writing(loop) as (transport, _, _, end):
+        for data in (b"like bytes", BIG):
+            transport.write(wide(data))
+            transport.write(b"the end")
+            helper = in_thread(lambda: end.read_exactly(len(data) + 7))  # noqa: B023 (it is over)
+            assert drive(loop, patience, helper) == data + b"the end"
 
 
 @requirement("pipes.writelines", MUST, cite="asyncio-protocol: WriteTransport.writelines")

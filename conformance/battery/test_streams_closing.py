@@ -8,8 +8,8 @@ import contextlib
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.patience import Patience
-from conformance.kit.peers import receive_all, reset
+from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import drive, receive_all, reset
 from conformance.kit.streams import BIG, TCP_WAYS, WAYS, opened
 from conformance.kit.threads import in_thread
 from conformance.kit.waiting import until
@@ -64,7 +64,7 @@ def test_wait_closed_waits_until_all_is_flushed(loop: Loop, patience: Patience, 
 
 
 @requirement("streams.is-closing", MUST, cite="asyncio-stream: StreamWriter.is_closing")
-@each("end", ["close", "abort", "transport's close"])
+@each("end", ["close", "abort", "transport's close", "close after much"])
 @WAYS
 def test_is_closing_is_true_after_close(loop: Loop, patience: Patience, way: str, end: str) -> None:
     """is_closing() returns True if the stream is closed or in the process of being closed, and False before.
@@ -73,11 +73,17 @@ def test_is_closing_is_true_after_close(loop: Loop, patience: Patience, way: str
     """
     with opened(loop, patience, way) as stream:
         writer = stream.writer
+        writer.write(BIG if end == "close after much" else b"little")
         before = writer.is_closing()
-        {"close": writer.close, "abort": writer.transport.abort, "transport's close": writer.transport.close}[end]()
+        ends = {"abort": writer.transport.abort, "transport's close": writer.transport.close}
+        ends.get(end, writer.close)()
+        at_once = writer.is_closing()
+        turn(loop, 3)
         during = writer.is_closing()
+        helper = in_thread(lambda: receive_all(stream.peer))
         stream.run(writer.wait_closed())
-        assert (before, during, writer.is_closing()) == (False, True, True)
+        assert (before, at_once, during, writer.is_closing()) == (False, True, True, True)
+        drive(loop, patience, helper)
 
 
 @requirement("streams.is-closing-lost", MUST, cite="asyncio-stream: StreamWriter.is_closing")

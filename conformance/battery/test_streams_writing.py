@@ -73,7 +73,7 @@ def test_writelines_sends_every_piece(loop: Loop, patience: Patience, way: str, 
 def test_drain_waits_for_the_buffer(loop: Loop, patience: Patience, way: str) -> None:
     """When the buffer reaches the high watermark, drain() blocks until it is drained down to the low watermark.
 
-    If this fails: look for pause_writing() or resume_writing() that are not called.
+    If this fails: look for pause_writing() or resume_writing() that are not called, or not a second time.
     """
     with opened(loop, patience, way) as stream:
 
@@ -89,7 +89,8 @@ def test_drain_waits_for_the_buffer(loop: Loop, patience: Patience, way: str) ->
             await until(patience, lambda: not helper.is_alive(), "the last byte")
             return helper.result()
 
-        assert stream.run(scenario()) == BIG
+        for _ in range(2):
+            assert stream.run(scenario()) == BIG
 
 
 @requirement(
@@ -197,19 +198,24 @@ def test_can_write_eof_over_sockets(loop: Loop, patience: Patience, way: str) ->
 
 
 @requirement("streams.half-open", SHOULD, cite="asyncio-stream: StreamReader.at_eof")
+@each("waits", [b"", BIG], ids=["nothing-waits", "data-waits"])
 @WAYS
-def test_the_end_from_the_peer_leaves_the_writer_open(loop: Loop, patience: Patience, way: str) -> None:
+def test_the_end_from_the_peer_leaves_the_writer_open(loop: Loop, patience: Patience, way: str, waits: bytes) -> None:
     """After the peer ended its direction, the writer still writes: a stream stays half-open until close().
 
     If this fails: look for eof_received() whose true result is not looked at.
     """
     with opened(loop, patience, way) as stream:
+        stream.writer.write(waits)
         stream.sent(b"", end=True)
         assert stream.run(stream.reader.read()) == b""
         turn(loop, 3)
         assert not stream.writer.is_closing()
         stream.writer.write(b"answer")
-        assert drive(loop, patience, in_thread(lambda: receive_exactly(stream.peer, 6))) == b"answer"
+        expected = waits + b"answer"
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(stream.peer, len(expected)))) == expected
+        turn(loop, 3)
+        assert not stream.writer.is_closing()
 
 
 @requirement(

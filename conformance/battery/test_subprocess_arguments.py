@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -162,3 +163,17 @@ def test_the_childs_ends_of_the_pipes_block(loop: Loop, patience: Patience, fd: 
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
     assert transport.get_returncode() == 0
     assert protocol.output == {fd: bytes(300_000)}
+
+
+@requirement("subprocess.methods-by-name", SHOULD, cite="asyncio-protocol: §Subprocess Transports")
+def test_the_methods_of_a_childs_transport_take_arguments_by_name(loop: Loop, patience: Patience) -> None:
+    """get_pipe_transport(), send_signal() and get_extra_info() take their arguments by the names that they have.
+
+    If this fails: look for parameters that are taken by position only, or called by another name.
+    """
+    with spawned(loop, patience, "read line") as (transport, protocol):
+        assert transport.get_pipe_transport(fd=1) is transport.get_pipe_transport(1)
+        assert transport.get_extra_info(name="no such name", default="default") == "default"
+        transport.send_signal(signal=signal.SIGTERM)
+        patience.run_until(loop, lambda: protocol.exited, "process_exited()")
+        assert transport.get_returncode() == -signal.SIGTERM

@@ -12,7 +12,7 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.children import ChildEvents, finish, spawned
-from conformance.kit.patience import Patience
+from conformance.kit.patience import Patience, turn
 from conformance.kit.threads import in_thread
 from conformance.loops import Factory
 from conformance.requirement import MUST, SHOULD, requirement
@@ -60,17 +60,27 @@ def test_all_output_arrives_in_order(loop: Loop, patience: Patience) -> None:
 
 
 @requirement("subprocess.output-after-exit", MUST, cite="asyncio-subprocess: subprocess.Process.communicate")
-def test_output_of_a_child_that_is_already_gone_is_read(loop: Loop, patience: Patience) -> None:
+@each(("end", "code"), [("exit 2", 2), ("kill -KILL $$", -9)])
+def test_output_of_a_child_that_is_already_gone_is_read(loop: Loop, patience: Patience, end: str, code: int) -> None:
     """What a child wrote before it exited is still delivered when the loop looks only after its end.
 
-    If this fails: look for a hang-up on the pipe that is handled before the data in it.
+    If this fails: look for a hang-up on the pipe that is handled before the data in it, or for pipes that are closed
+    when the child is seen to have ended.
     """
-    with spawned(loop, patience, "echo last words; exit 2", stdin=DEVNULL) as (transport, protocol):
+    with spawned(loop, patience, f"echo last words; {end}", stdin=DEVNULL) as (transport, protocol):
         with contextlib.suppress(ChildProcessError):  # it has ended, and the loop knows
             os.waitid(os.P_PID, transport.get_pid(), os.WEXITED | os.WNOWAIT)
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
         assert protocol.output[1] == b"last words\n"
-        assert transport.get_returncode() == 2
+        assert transport.get_returncode() == code
+    with spawned(loop, patience, f"read line; echo last words; {end}") as (transport, protocol):
+        stdin, stdout = map(transport.get_pipe_transport, (0, 1))
+        stdout.pause_reading()
+        stdin.write(b"\n")
+        patience.run_until(loop, lambda: protocol.exited, "process_exited()")
+        stdout.resume_reading()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert protocol.output[1] == b"last words\n"
 
 
 @requirement("subprocess.pipe-lost", MUST, cite="asyncio-protocol: SubprocessProtocol.pipe_connection_lost")
@@ -125,11 +135,11 @@ def test_process_exited_is_called_once(loop: Loop, patience: Patience, script: s
 
 
 @requirement("subprocess.exited-with-code", MUST, cite="asyncio-protocol: SubprocessTransport.get_returncode")
-@each("how", ["exit", "close"])
-def test_the_code_is_known_in_process_exited(loop: Loop, patience: Patience, how: str) -> None:
+@each(("script", "code"), [("exit 9", 9), ("exit 0", 0), ("read line", -9)])
+def test_the_code_is_known_in_process_exited(loop: Loop, patience: Patience, script: str, code: int) -> None:
     """When process_exited() is called the process has returned: get_returncode() gives its code.
 
-    If this fails: look for a code that is stored after the callback.
+    If this fails: look for a code that is stored after the callback, or for a code of 0 that is taken for none.
     """
 
     class Looks(ChildEvents):
@@ -137,11 +147,11 @@ def test_the_code_is_known_in_process_exited(loop: Loop, patience: Patience, how
             super().process_exited()
             self.code = self.transport.get_returncode()
 
-    with spawned(loop, patience, "exit 9" if how == "exit" else "read line", protocol=Looks) as (transport, protocol):
-        if how == "close":
+    with spawned(loop, patience, script, protocol=Looks) as (transport, protocol):
+        if code == -9:
             transport.close()
         patience.run_until(loop, lambda: protocol.exited, "process_exited()")
-        assert protocol.code == (9 if how == "exit" else -9)
+        assert protocol.code == code
 
 
 @requirement("subprocess.exited-before-lost", MUST, cite="PEP 3156: Subprocess Protocol")
@@ -217,17 +227,18 @@ def test_a_child_does_not_hold_the_pipes_of_another(loop: Loop, patience: Patien
 def test_a_child_that_does_not_read_pauses_the_writer(loop: Loop, patience: Patience, how: str) -> None:
     """pause_writing() is called when standard input's buffer passes its limit, resume_writing() when it has drained.
 
-    If this fails: look for flow control that ends at the pipe's transport and does not reach the child's protocol, or
-    for writelines() that leaves it out.
+    If this fails: look for flow control that ends at the pipe's transport and does not reach the child's protocol, that
+    works once, or for writelines() that leaves it out.
     """
     with spawned(loop, patience, "read line; cat >/dev/null") as (transport, protocol):
         stdin = transport.get_pipe_transport(0)
-        if how == "write":
-            stdin.write(b"\n" + BIG)
-        else:
-            stdin.writelines([b"\n", BIG])
-        patience.run_until(loop, lambda: "resume_writing" in protocol.names, "resume_writing()")
-        assert protocol.names[1] == "pause_writing"
+        for times in (1, 2):
+            if how == "write":
+                stdin.write(b"\n" + BIG)
+            else:
+                stdin.writelines([b"\n", BIG])
+            patience.run_until(loop, lambda: protocol.names.count("resume_writing") == times, "resume_writing()")  # noqa: B023 (it is over)
+            assert protocol.names[1:] == ["pause_writing", "resume_writing"] * times
 
 
 @requirement("subprocess.pause-reading", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")
@@ -304,7 +315,7 @@ def test_connection_lost_follows_close(loop: Loop, patience: Patience, debug: bo
 def test_is_closing_says_whether_close_was_called(loop: Loop, patience: Patience) -> None:
     """is_closing() is false while the child runs, and true as soon as close() was called, and when it is closed.
 
-    If this fails: look for a flag that is set only when the process has ended.
+    If this fails: look for a flag that is set only when the process has ended, or already when its pipes have.
     """
     with spawned(loop, patience, "read line") as (transport, protocol):
         before = transport.is_closing()
@@ -312,6 +323,10 @@ def test_is_closing_says_whether_close_was_called(loop: Loop, patience: Patience
         assert (before, transport.is_closing()) == (False, True)
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
         assert transport.is_closing() is True
+    with spawned(loop, patience, "exec <&- >&- 2>&-; exec sleep 60") as (transport, protocol):
+        patience.run_until(loop, lambda: protocol.names.count("pipe_connection_lost") >= 2, "the ends of the outputs")
+        turn(loop, 3)
+        assert transport.is_closing() is False
 
 
 @requirement("subprocess.close-again", MUST, cite="asyncio-protocol: SubprocessTransport.close")

@@ -142,14 +142,17 @@ def test_a_null_byte_is_refused(loop: Loop, where: str) -> None:
 
 
 @requirement("subprocess.exec-type", SHOULD, cite="asyncio-eventloop: loop.subprocess_exec")
-@pytest.mark.parametrize("argument", [5, None, 1.5], ids=repr)
-def test_arguments_must_be_strings(loop: Loop, argument: Any) -> None:
-    """args must be strings, str or bytes: what is neither raises an exception.
+@pytest.mark.parametrize("args", [(5,), (None,), (1.5,), (["/bin/true"],), ()], ids=repr)
+def test_arguments_must_be_strings(loop: Loop, args: Any) -> None:
+    """args must be strings, one or more, str or bytes: what is neither raises an exception, and so does a list of them.
 
-    If this fails: look for arguments that are made strings by str().
+    If this fails: look for arguments that are made strings by str(), or for a list that is taken as Popen takes it.
     """
     with refused():
-        loop.run_until_complete(loop.subprocess_exec(ChildEvents, "/bin/true", argument))
+        loop.run_until_complete(loop.subprocess_exec(ChildEvents, *args))
+    if args:
+        with refused():
+            loop.run_until_complete(loop.subprocess_exec(ChildEvents, "/bin/true", *args))
 
 
 @requirement("subprocess.preexec-error", MUST, cite="subprocess: Exceptions")

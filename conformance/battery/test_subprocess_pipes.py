@@ -10,6 +10,7 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.children import ChildEvents, finish, spawned
+from conformance.kit.oddities import Word, part
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import raising
 from conformance.kit.refusals import refused
@@ -64,9 +65,12 @@ def test_standard_input_takes_bytes_like_objects(loop: Loop, patience: Patience)
         stdin.write(bytearray(b"one "))
         stdin.writelines(iter([b"two ", b"", bytearray(b"three "), memoryview(b"four")]))
         stdin.write(memoryview(b" five"))
+        patience.run_until(loop, lambda: not stdin.get_write_buffer_size(), "an empty buffer")
+        for odd in (Word, part):
+            stdin.write(odd(b" and more."))
         stdin.close()
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
-        assert protocol.output[1] == BIG + b"one two three four five"
+        assert protocol.output[1] == BIG + b"one two three four five" + 2 * b" and more."
 
 
 @requirement("subprocess.stdin-abort", MUST, cite="asyncio-protocol: WriteTransport.abort")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.children import ChildEvents, spawned
 from conformance.kit.patience import Patience, turn
 from conformance.requirement import MUST, SHOULD, requirement
@@ -59,12 +60,14 @@ def test_a_child_that_is_stopped_has_not_exited(loop: Loop, patience: Patience) 
 
 
 @requirement("subprocess.close-without-pipes", MUST, cite="asyncio-protocol: SubprocessTransport.close")
-def test_close_kills_a_child_without_pipes(loop: Loop, patience: Patience) -> None:
-    """close() kills the subprocess by calling kill() if it hasn't returned yet, also if it has no pipes.
+@each("pipe", ["none", "stdin", "stdout", "stderr"])
+def test_close_kills_a_child_without_pipes(loop: Loop, patience: Patience, pipe: str) -> None:
+    """close() kills the subprocess by calling kill() if it hasn't returned yet, also if it has no pipes, or one only.
 
     If this fails: look for a child that is expected to end with its pipes, or to obey SIGTERM.
     """
     streams = {"stdin": DEVNULL, "stdout": DEVNULL, "stderr": DEVNULL}
+    streams.pop(pipe, None)
     script = "trap '' TERM; while :; do sleep 10; done"
     with spawned(loop, patience, script, **streams) as (transport, protocol):  # type: ignore[arg-type]
         transport.close()

@@ -80,13 +80,14 @@ def test_the_program_is_searched_on_the_path(loop: Loop, patience: Patience, mon
 
 
 @requirement("subprocess.missing-program", MUST, cite="subprocess: Exceptions")
-def test_a_missing_program_is_file_not_found(loop: Loop) -> None:
+@each("program", ["/nonexistent/program", "no-such-program-anywhere", b"no-such-program-anywhere"])
+def test_a_missing_program_is_file_not_found(loop: Loop, program: str | bytes) -> None:
     """Starting a program that does not exist raises FileNotFoundError, and leaves no child behind.
 
     If this fails: look for an error in the child that is turned into exit code 127, or a pipe that nobody closes.
     """
     with pytest.raises(FileNotFoundError):
-        loop.run_until_complete(loop.subprocess_exec(ChildEvents, "/nonexistent/program"))
+        loop.run_until_complete(loop.subprocess_exec(ChildEvents, program))
 
 
 @requirement("subprocess.not-executable", MUST, cite="subprocess: Exceptions")
@@ -170,25 +171,23 @@ TEXT = {
 
 
 @requirement("subprocess.exec-text-refused", SHOULD, cite="asyncio-eventloop: loop.subprocess_exec")
-@each("name", [*TEXT, "shell"])
-def test_subprocess_exec_refuses_what_should_not_be_specified(loop: Loop, name: str) -> None:
+@each(("name", "value"), [*TEXT.items(), ("bufsize", -1), ("shell", True)])
+def test_subprocess_exec_refuses_what_should_not_be_specified(loop: Loop, name: str, value: Any) -> None:
     """bufsize, universal_newlines, shell, text, encoding and errors must not be specified, and are refused.
 
     If this fails: look for keyword arguments that are accepted and ignored, so that the caller waits for text.
     """
-    value: Any = {"shell": True, **TEXT}[name]
     with refused():
         loop.run_until_complete(loop.subprocess_exec(ChildEvents, "/bin/true", **{name: value}))
 
 
 @requirement("subprocess.shell-text-refused", SHOULD, cite="asyncio-eventloop: loop.subprocess_shell")
-@each("name", [*TEXT, "shell"])
-def test_subprocess_shell_refuses_what_should_not_be_specified(loop: Loop, name: str) -> None:
+@each(("name", "value"), [*TEXT.items(), ("bufsize", -1), ("shell", False)])
+def test_subprocess_shell_refuses_what_should_not_be_specified(loop: Loop, name: str, value: Any) -> None:
     """subprocess_shell() refuses the same arguments, and shell=False too.
 
     If this fails: look for checks that subprocess_exec() has and subprocess_shell() lacks.
     """
-    value: Any = {"shell": False, **TEXT}[name]
     with refused():
         loop.run_until_complete(loop.subprocess_shell(ChildEvents, "true", **{name: value}))
 

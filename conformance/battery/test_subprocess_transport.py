@@ -183,13 +183,15 @@ def test_the_protocol_can_be_asked_for(loop: Loop, patience: Patience) -> None:
 
 
 @requirement("subprocess.set-protocol", MUST, cite="asyncio-protocol: BaseTransport.set_protocol")
-def test_the_protocol_can_be_replaced(loop: Loop, patience: Patience) -> None:
+@each("before", [b"", b"to the first\n"])
+def test_the_protocol_can_be_replaced(loop: Loop, patience: Patience, before: bytes) -> None:
     """set_protocol() sets a new protocol, which get_protocol() returns: it gets the output, the pipes' ends, the exit.
 
-    If this fails: look for callbacks bound to the first protocol.
+    If this fails: look for callbacks bound to the first protocol when the child was started, or has written something.
     """
     second = ChildEvents()
-    with spawned(loop, patience, "read line; echo $line") as (transport, first):
+    with spawned(loop, patience, 'printf %s "$1"; read line; echo $line', before) as (transport, first):
+        patience.run_until(loop, lambda: first.output[1] == before, "the output for the first protocol")
         transport.set_protocol(second)
         try:
             assert transport.get_protocol() is second
@@ -200,7 +202,7 @@ def test_the_protocol_can_be_replaced(loop: Loop, patience: Patience) -> None:
             if not first.lost:
                 first.connection_lost(None)  # what spawned() waits for
     assert second.output[1] == b"to the second\n"
-    assert seen == ["connection_made"]
+    assert seen == ["connection_made", *["pipe_data_received"] * bool(before)]
     assert sorted(set(second.names)) == [
         "connection_lost", "pipe_connection_lost", "pipe_data_received", "process_exited",
     ]  # fmt: skip
@@ -239,9 +241,11 @@ def test_terminate_sends_sigterm(loop: Loop, patience: Patience) -> None:
 def test_kill_sends_sigkill(loop: Loop, patience: Patience) -> None:
     """kill() sends SIGKILL to the subprocess.
 
-    If this fails: look for SIGTERM, which a child may ignore.
+    If this fails: look for SIGTERM, which a child may ignore, or for terminate() after which kill() does nothing.
     """
-    with spawned(loop, patience, "trap '' TERM; read line") as (transport, protocol):
+    with spawned(loop, patience, "trap '' TERM; echo ignored; read line") as (transport, protocol):
+        patience.run_until(loop, lambda: protocol.output[1], "the output")
+        transport.terminate()
         transport.kill()
         patience.run_until(loop, lambda: protocol.exited, "process_exited()")
         assert transport.get_returncode() == -signal.SIGKILL

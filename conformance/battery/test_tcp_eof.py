@@ -104,18 +104,30 @@ def test_a_transport_that_closes_itself_flushes(loop: Loop, patience: Patience, 
 
 @requirement("tcp.eof-true-keeps-open", MUST, cite="asyncio-protocol: Protocol.eof_received")
 @WAYS
-@each("answer", [True, 1, "yes"])
+@each(
+    ("answer", "before"),
+    [(True, "nothing"), (1, "nothing"), ("yes", "nothing"), (True, "a pause"), (True, "data that waits")],
+)
 def test_a_true_eof_received_leaves_the_transport_to_the_protocol(
-    loop: Loop, patience: Patience, way: str, answer: Any
+    loop: Loop, patience: Patience, way: str, answer: Any, before: str
 ) -> None:
     """If eof_received() returns a true value, the protocol used determines whether to close: it can still write.
 
     If this fails: look for a transport that closes at the peer's EOF, whatever the protocol said, or unless it said
-    exactly True.
+    exactly True; or that closes when what waited to be sent then is sent.
     """
     with joined(loop, patience, way, Events(keep_open=answer)) as (transport, protocol, peer):
+        if before == "a pause":
+            transport.pause_reading()
+            turn(loop, 2)
+            transport.resume_reading()
+        waits = BIG if before == "data that waits" else b""
+        transport.write(waits)
         peer.shutdown(socket.SHUT_WR)
         patience.run_until(loop, lambda: "eof_received" in protocol.names, "eof_received()")
+        turn(loop, 5)
+        assert not transport.is_closing()
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, len(waits)))) == waits
         turn(loop, 5)
         assert not transport.is_closing()
         transport.write(b"answer")

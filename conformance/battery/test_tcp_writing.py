@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from conformance.kit.cases import each
+from conformance.kit.oddities import Word, part, wide
 from conformance.kit.patience import Patience
 from conformance.kit.peers import drive, receive_all, receive_exactly
 from conformance.kit.protocols import Events
@@ -18,20 +19,6 @@ from conformance.kit.ways import WAYS, joined
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
-
-
-class Word(bytes):
-    """Bytes of a class of the program's own."""
-
-
-def wide(data: bytes) -> memoryview:
-    """The same bytes, two to an item."""
-    return memoryview(data).cast("H")
-
-
-def part(data: bytes) -> memoryview:
-    """The same bytes, in the midst of others."""
-    return memoryview(bytearray(b"<<" + data + b">>"))[2:-2]
 
 
 @requirement("tcp.write-does-not-block", MUST, cite="asyncio-protocol: WriteTransport.write")

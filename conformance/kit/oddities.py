@@ -96,3 +96,17 @@ def odd_callables(trace: list[object]) -> dict[str, Callable[[object], object]]:
         "object that is equal to all": _Equal(trace),
         "another of these": _Equal(trace),
     }
+
+
+class Word(bytes):
+    """Bytes of a class of the program's own."""
+
+
+def wide(data: bytes) -> memoryview:
+    """The same bytes, two to an item."""
+    return memoryview(data).cast("H")
+
+
+def part(data: bytes) -> memoryview:
+    """The same bytes, in the midst of others."""
+    return memoryview(bytearray(b"<<" + data + b">>"))[2:-2]

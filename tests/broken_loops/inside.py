@@ -39,6 +39,18 @@ class CannotEndWhatItBegins(OverStreams):
                 super().close()
 
 
+@breaks("tcp.end-when-made")
+class ForgetsWhatWaitsWhenMade(OverStreams):
+    """close() inside connection_made() drops what waits to be sent."""
+
+    class Stream(CannotEndWhatItBegins.Stream):
+        def close(self) -> None:
+            if self.beginning:
+                self.abort()
+            else:
+                super().close()
+
+
 @breaks("tcp.end-when-read")
 class DeliversWhatIsLeft(OverStreams):
     """What is there when data_received() closes the transport is delivered all the same."""

@@ -10,6 +10,7 @@ import socket
 import stat
 from typing import Any
 
+from reference_loop import EventLoop
 from tests.broken_loops import breaks
 from tests.broken_loops.pipes import TampersWithPipes
 from tests.broken_loops.subprocess_transport import replaced
@@ -236,3 +237,43 @@ class ClosedPipesAreRead(TampersWithPipes):
 
     def patch_reader(self, transport: Any, protocol: Any) -> None:
         replaced(transport, "is_reading", lambda reading: reading() or transport.is_closing())
+
+
+@breaks("pipes.wide-items")
+class PipesTakeItemsForBytes(EventLoop):
+    """write() of a pipe sends as many bytes of a memoryview as it has items."""
+
+    async def connect_write_pipe(self, *args: Any) -> Any:
+        def write(write: Any, data: Any) -> None:
+            write(data.cast("B")[: len(data)] if isinstance(data, memoryview) else data)
+
+        transport, protocol = await super().connect_write_pipe(*args)
+        replaced(transport, "write", write)
+        return transport, protocol
+
+
+def takes_the_whole_memory(transport: Any) -> None:
+    """write() sends the object that a view is of."""
+    replaced(transport, "write", lambda write, data: write(data.obj if isinstance(data, memoryview) else data))
+
+
+@breaks("pipes.write-buffers")
+class PipesTakeTheWholeMemory(TampersWithPipes):
+    """write() of a memoryview to a pipe sends all of the object of which it shows a part."""
+
+    def patch_writer(self, transport: Any, protocol: Any) -> None:
+        takes_the_whole_memory(transport)
+
+
+@breaks("pipes.set-protocol")
+class KeepsTheProtocolThatGotData(TampersWithPipes):
+    """set_protocol() of a pipe changes, once data came, what get_protocol() returns, and nothing else."""
+
+    def patch_reader(self, transport: Any, protocol: Any) -> None:
+        def exchange(change: Any, new: Any) -> None:
+            if "data_received" in protocol.names:
+                transport.get_protocol = lambda: new
+            else:
+                change(new)
+
+        replaced(transport, "set_protocol", exchange)

@@ -193,3 +193,26 @@ class AcceptedStreamsHaveNoName(TampersWithStreams):
 
     def patch(self, transport: Any, protocol: Any) -> None:
         hides(transport, "sockname")
+
+
+@breaks("streams.drain-waits")
+class PausesWritersOnce(TampersWithStreams):
+    """pause_writing() is called once for each stream, however often its buffer fills."""
+
+    def tamper(self, protocol: Any) -> None:
+        told: list[None] = []
+
+        def pause(pause: Any) -> None:
+            if not told:
+                pause()
+            told.append(None)
+
+        replaced(protocol, "pause_writing", pause)
+
+
+@breaks("streams.is-closing")
+class OpenUntilItIsFlushed(TampersWithStreams):
+    """is_closing() is False as long as data waits to be sent."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        replaced(transport, "is_closing", lambda closing: closing() and not transport.get_write_buffer_size())

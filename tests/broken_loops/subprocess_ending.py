@@ -203,6 +203,20 @@ class TheFirstProtocolSeesTheExit(TampersWithChildren):
         replaced(transport, "set_protocol", exchange)
 
 
+@breaks("subprocess.set-protocol")
+class KeepsTheProtocolThatGotOutput(TampersWithChildren):
+    """set_protocol() changes, once there was output, what get_protocol() returns, and nothing else."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        def exchange(change: Any, new: Any) -> None:
+            if "pipe_data_received" in protocol.names:
+                transport.get_protocol = lambda: new
+            else:
+                change(new)
+
+        replaced(transport, "set_protocol", exchange)
+
+
 @breaks("subprocess.close-lost")
 class DebugModeFailsToClose(TampersWithChildren):
     """In debug mode close() of a child that runs raises an exception, where it is about to say that it kills."""

@@ -120,6 +120,41 @@ class StoresTheCodeLate(TampersWithChildren):
         replaced(protocol, "process_exited", exited)
 
 
+@breaks("subprocess.exited-with-code")
+class TakesZeroForNone(TampersWithChildren):
+    """get_returncode() is None after an exit with code 0, as long as connection_lost() was not called."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        over: list[None] = []
+
+        def lost(told: Any, exc: Any) -> None:
+            over.append(None)
+            told(exc)
+
+        replaced(protocol, "connection_lost", lost)
+        replaced(transport, "get_returncode", lambda get: get() if over else get() or None)
+
+
+@breaks("subprocess.output-after-exit")
+class TheKilledSayNothing(TampersWithChildren):
+    """What comes out of the pipes of a child after a signal has ended it is dropped."""
+
+    def tamper(self, protocol: Any) -> None:
+        def received(told: Any, fd: int, data: bytes) -> None:
+            if (protocol.transport.get_returncode() or 0) >= 0:
+                told(fd, data)
+
+        replaced(protocol, "pipe_data_received", received)
+
+
+@breaks("subprocess.pause-writing")
+class PausesForAChildOnce(TampersWithChildren):
+    """pause_writing() is called once for each child, however often the buffer of its input fills."""
+
+    def tamper(self, protocol: Any) -> None:
+        replaced(protocol, "pause_writing", lambda told: None if "pause_writing" in protocol.names else told())
+
+
 @breaks("subprocess.exited-before-lost")
 class TheConnectionIsLostFirst(TampersWithChildren):
     """process_exited() is called after connection_lost() if standard input is a pipe and the code is 1."""

@@ -7,6 +7,7 @@ import subprocess
 from typing import Any
 
 from tests.broken_loops import breaks
+from tests.broken_loops.pipes_kinds import takes_the_whole_memory
 from tests.broken_loops.subprocess_transport import TampersWithChildren, raises_without_a_reader, replaced
 
 Stock = asyncio.SelectorEventLoop
@@ -86,6 +87,14 @@ class InputIsBytes(_OfInput):
             write(data)
 
         replaced(stdin, "write", write)
+
+
+@breaks("subprocess.stdin-buffers")
+class InputTakesTheWholeMemory(_OfInput):
+    """write() of a memoryview to standard input sends all of the object of which it shows a part."""
+
+    def change(self, stdin: Any, transport: Any, protocol: Any) -> None:
+        takes_the_whole_memory(stdin)
 
 
 @breaks("subprocess.stdin-buffers")

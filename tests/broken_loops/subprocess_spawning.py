@@ -141,6 +141,24 @@ class IgnoresTextArguments(_Changes):
         kwargs.pop("encoding", None)
 
 
+@breaks("subprocess.missing-program")
+class SearchesInTheChild(_Changes):
+    """A program that PATH does not lead to is looked for in the child, which says so by its code 127."""
+
+    def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
+        if args[0] == "no-such-program-anywhere":
+            args[:0] = ["/usr/bin/env"]
+
+
+@breaks("subprocess.exec-text-refused")
+class TakesTheBuffersOfPopen(_Changes):
+    """subprocess_exec() takes the default of Popen for bufsize, and ignores it."""
+
+    def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
+        if kwargs.get("bufsize") == -1:
+            del kwargs["bufsize"]
+
+
 @breaks("subprocess.shell-text-refused")
 class ShellIgnoresBufsize(Stock):
     """subprocess_shell() ignores bufsize."""

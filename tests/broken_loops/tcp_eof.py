@@ -217,3 +217,29 @@ class ResumesToTheEnd(OverStreams):
         def resume_reading(self) -> None:
             self._at_eof = False
             super().resume_reading()
+
+
+@breaks("tcp.eof-true-keeps-open", "streams.half-open")
+class FlushesAndLeaves(OverStreams):
+    """If data waits to be sent at the peer's end, the transport closes, whatever eof_received() returned."""
+
+    class Stream(OddEnd):
+        def ends(self, answer: Any) -> None:
+            if not answer or self._buffer:
+                self.close()
+
+
+@breaks("tcp.eof-true-keeps-open")
+class LeavesIfItWasPaused(OverStreams):
+    """A transport that was paused once closes at the peer's end, whatever eof_received() returned."""
+
+    class Stream(OddEnd):
+        was_paused = False
+
+        def pause_reading(self) -> None:
+            self.was_paused = True
+            super().pause_reading()
+
+        def ends(self, answer: Any) -> None:
+            if not answer or self.was_paused:
+                self.close()

@@ -1,0 +1,63 @@
+"""Broken loops of the chapter `subprocess`: what works, unless something else has happened, or is given by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.broken_loops import breaks
+from tests.broken_loops.subprocess_keywords import Keywords
+from tests.broken_loops.subprocess_transport import TampersWithChildren, replaced
+
+
+@breaks("subprocess.is-closing")
+class ClosesWithItsOutputs(TampersWithChildren):
+    """is_closing() is true when the child has closed its outputs, though it runs."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        replaced(
+            transport,
+            "is_closing",
+            lambda closing: closing() or protocol.names.count("pipe_connection_lost") > 1,
+        )
+
+
+@breaks("subprocess.kill")
+class TerminatesOrKills(TampersWithChildren):
+    """kill() after terminate() does nothing."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        terminated: list[None] = []
+
+        def terminate(terminate: Any) -> None:
+            terminated.append(None)
+            terminate()
+
+        replaced(transport, "terminate", terminate)
+        replaced(transport, "kill", lambda kill: None if terminated else kill())
+
+
+@breaks("subprocess.close-without-pipes")
+class ClosesTheOnlyPipe(TampersWithChildren):
+    """close() of a child with one pipe closes that, and kills nobody."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        pipes = [pipe for pipe in map(transport.get_pipe_transport, (0, 1, 2)) if pipe is not None]
+        if len(pipes) == 1:
+            replaced(transport, "close", lambda close: close() if pipes[0].is_closing() else pipes[0].close())
+
+
+@breaks("subprocess.exec-type")
+class TakesAListAsPopenDoes(Keywords):
+    """The program and its arguments may be given as a list."""
+
+    def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
+        args[:] = [*args[0], *args[1:]] if args and isinstance(args[0], list) else args
+
+
+@breaks("subprocess.methods-by-name")
+class SignalsByPosition(TampersWithChildren):
+    """send_signal() takes its argument by position only."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        send = transport.send_signal
+        transport.send_signal = lambda signum, /: send(signum)
