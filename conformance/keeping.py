@@ -34,6 +34,8 @@ _OUTPUT_LIMIT = 8000
 _MEMORY_LIMIT = 4 << 30
 _PR_SET_PDEATHSIG = 1
 _IGNORED_BY_PYTHON = {signal.SIGPIPE, signal.SIGXFSZ}
+# What faulthandler says first when the time is up. It reads the stacks of threads that run on, and may die of that.
+_TIME_IS_UP = re.compile(r"^Timeout \(\d", re.MULTILINE)
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<function>\S+)')
 
 Job = Callable[[], Outcome | dict[str, Any]]
@@ -166,7 +168,7 @@ def _judge(answer: bytes | None, in_time: bool, status: int, output: str, patien
             return data
         outcome = Outcome.from_dict(data)
         return outcome if outcome.verdict is Verdict.CONFORMS else replace(outcome, output=outcome.output or tail)
-    if not in_time:
+    if not in_time or (os.WIFSIGNALED(status) and _TIME_IS_UP.search(output)):
         return Outcome(
             Verdict.HANGS,
             seen=f"still running after {patience:g} s of patience{_standing_at(output)}",

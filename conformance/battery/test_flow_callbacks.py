@@ -39,8 +39,7 @@ def test_closing_while_paused_flushes(loop: Loop, patience: Patience, kind: str)
         turn(loop, 3)
         assert not protocol.lost
         peer.read_until(loop, patience, lambda: protocol.lost, "connection_lost()")
-        while peer.read():
-            pass
+        peer.read_until(loop, patience, lambda: peer.ended, "the end")
         assert len(peer.received) == 300_000
         assert protocol.reason is None
 
@@ -98,8 +97,7 @@ def test_aborting_inside_pause_writing(loop: Loop, patience: Patience, kind: str
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
         assert protocol.reason is None
         turn(loop, 3)
-        while peer.read():
-            pass
+        peer.read_until(loop, patience, lambda: peer.ended, "the end")
         assert peer.received == b""
         assert protocol.names == ["connection_made", "pause_writing", "connection_lost"]
     with contextlib.ExitStack() as stack:
@@ -123,8 +121,7 @@ def test_closing_inside_pause_writing(loop: Loop, patience: Patience, kind: str)
         transport.set_write_buffer_limits(high=0)
         transport.write(b"last words")
         peer.read_until(loop, patience, lambda: protocol.lost, "connection_lost()")
-        while peer.read():
-            pass
+        peer.read_until(loop, patience, lambda: peer.ended, "the end")
         assert peer.received == b"last words"
 
 
@@ -202,8 +199,7 @@ def test_closing_inside_resume_writing(loop: Loop, patience: Patience, kind: str
         transport.write(b"last words")
         peer.read_until(loop, patience, lambda: protocol.lost, "connection_lost()")
         turn(loop, 3)
-        while peer.read():
-            pass
+        peer.read_until(loop, patience, lambda: peer.ended, "the end")
         assert peer.received == b"last words"
         assert protocol.names == ["connection_made", "pause_writing", "resume_writing", "connection_lost"]
         assert protocol.reason is None

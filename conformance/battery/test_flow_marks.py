@@ -7,9 +7,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from conformance.kit.blocked import KINDS, blocked
+from conformance.kit.blocked import KINDS, SOCKETS, blocked
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
+from conformance.kit.protocols import Events
 from conformance.kit.refusals import refused
 from conformance.requirement import MAY, MUST, SHOULD, requirement
 
@@ -19,6 +20,7 @@ GET = "asyncio-protocol: WriteTransport.get_write_buffer_limits"
 SIZE = "asyncio-protocol: WriteTransport.get_write_buffer_size"
 
 kinds = each("kind", KINDS)
+sockets = each("kind", SOCKETS)
 
 
 @requirement("flow.limits", MUST, cite=(GET, SET), needs=("unix",))
@@ -55,12 +57,13 @@ def test_large_limits_are_not_cut(loop: Loop, kind: str) -> None:
 
 
 @requirement("flow.limits-by-position", MUST, cite=SET, needs=("unix",))
-def test_the_high_watermark_is_the_first_argument(loop: Loop) -> None:
+@kinds
+def test_the_high_watermark_is_the_first_argument(loop: Loop, kind: str) -> None:
     """The arguments of set_write_buffer_limits() are high and low, in this order.
 
     If this fails: look for the order that get_write_buffer_limits() has.
     """
-    with blocked(loop) as (transport, _, _):
+    with blocked(loop, kind) as (transport, _, _):
         transport.set_write_buffer_limits(2000, 100)
         assert transport.get_write_buffer_limits() == (100, 2000)
 
@@ -89,12 +92,13 @@ def test_the_default_limits_are_recorded(loop: Loop, answer: Callable[[object], 
 
 
 @requirement("flow.limits-reset", SHOULD, cite=SET, needs=("unix",))
-def test_setting_no_limits_sets_the_defaults(loop: Loop) -> None:
+@kinds
+def test_setting_no_limits_sets_the_defaults(loop: Loop, kind: str) -> None:
     """set_write_buffer_limits() without arguments, or with None for both, sets the defaults again.
 
     If this fails: look for None that means "as it was".
     """
-    with blocked(loop) as (transport, _, _):
+    with blocked(loop, kind) as (transport, _, _):
         default = transport.get_write_buffer_limits()
         for arguments in ((), (None, None)):
             transport.set_write_buffer_limits(high=7, low=3)
@@ -199,12 +203,13 @@ def test_limits_that_are_refused_change_nothing(loop: Loop, kind: str) -> None:
 
 
 @requirement("flow.limits-of-each", MUST, cite=SET, needs=("unix",))
-def test_each_transport_has_its_own_limits(loop: Loop) -> None:
+@kinds
+def test_each_transport_has_its_own_limits(loop: Loop, kind: str) -> None:
     """Limits are those of one transport: setting them changes no other.
 
     If this fails: look for marks that are kept by the class, or by the loop.
     """
-    with blocked(loop) as (first, _, _), blocked(loop) as (second, _, _):
+    with blocked(loop, kind) as (first, _, _), blocked(loop, kind) as (second, _, _):
         default = second.get_write_buffer_limits()
         first.set_write_buffer_limits(high=7, low=3)
         assert second.get_write_buffer_limits() == default
@@ -224,7 +229,7 @@ def test_get_write_buffer_size_is_what_waits(loop: Loop, patience: Patience, kin
             assert transport.get_write_buffer_size() == 1000 * count
         turn(loop, 3)
         assert transport.get_write_buffer_size() == 3000
-        if kind == "socket":  # a pipe has no other half: write_eof() closes it
+        if kind != "pipe":  # which has no other half: write_eof() closes it
             transport.write_eof()
             turn(loop, 2)
             assert transport.get_write_buffer_size() == 3000
@@ -237,14 +242,41 @@ def test_get_write_buffer_size_is_what_waits(loop: Loop, patience: Patience, kin
         peer.read_until(loop, patience, lambda: protocol.lost, "connection_lost()")
 
 
+@requirement(
+    "flow.buffer-size-inside", SHOULD, cite=(SIZE, "asyncio-protocol: BaseProtocol.pause_writing"), needs=("unix",)
+)
+@kinds
+def test_the_size_is_current_inside_the_callbacks(loop: Loop, patience: Patience, kind: str) -> None:
+    """Inside pause_writing(), get_write_buffer_size() is above the high watermark, inside resume_writing() at most low.
+
+    If this fails: look for a size that is brought up to date when the protocol has been told.
+    """
+    sizes: list[int] = []
+
+    class Measures(Events):
+        def pause_writing(self) -> None:
+            sizes.append(self.transport.get_write_buffer_size())
+
+        resume_writing = pause_writing
+
+    with blocked(loop, kind, Measures()) as (transport, _, peer):
+        transport.set_write_buffer_limits(high=100, low=10)
+        transport.write(bytes(100))
+        transport.write(bytes(100_000))
+        peer.read_until(loop, patience, lambda: len(sizes) == 2, "pause_writing() and resume_writing()")
+        assert sizes[0] > 100
+        assert sizes[1] <= 10
+
+
 @requirement("flow.buffer-size-in-bytes", MUST, cite=(SET, "gh-135862"), needs=("unix",))
-def test_the_buffer_is_measured_in_bytes(loop: Loop, patience: Patience) -> None:
+@sockets
+def test_the_buffer_is_measured_in_bytes(loop: Loop, patience: Patience, kind: str) -> None:
     """Sizes are measured in number of bytes, also when a view of larger items is written.
 
     If this fails: look for len() of a memoryview that has items of eight bytes.
     """
     items: Any = memoryview(array.array("q", range(100)))
-    with blocked(loop) as (transport, _, peer):
+    with blocked(loop, kind) as (transport, _, peer):
         transport.write(items)
         assert transport.get_write_buffer_size() == 800
         peer.read_until(loop, patience, lambda: len(peer.received) == 800, "eight hundred bytes")

@@ -209,6 +209,28 @@ def test_the_protocol_can_be_replaced(loop: Loop, patience: Patience, before: by
     assert second.names.count("pipe_connection_lost") == 3
 
 
+@requirement(
+    "subprocess.set-protocol-flow",
+    MUST,
+    cite=("asyncio-protocol: BaseTransport.set_protocol", "asyncio-protocol: BaseProtocol.pause_writing"),
+)
+def test_the_new_protocol_of_a_child_is_paused(loop: Loop, patience: Patience) -> None:
+    """After set_protocol(), it is the new protocol of the child whose pause_writing() and resume_writing() are called.
+
+    If this fails: look for the transport of standard input that has kept the protocol for which the child was started.
+    """
+    second = ChildEvents()
+    with spawned(loop, patience, "read line; cat >/dev/null", stdout=DEVNULL, stderr=DEVNULL) as (transport, first):
+        transport.set_protocol(second)
+        try:
+            transport.get_pipe_transport(0).write(b"\n" + BIG)
+            patience.run_until(loop, lambda: "resume_writing" in second.names + first.names, "resume_writing()")
+        finally:
+            transport.set_protocol(first)
+    assert second.names == ["pause_writing", "resume_writing"]
+    assert "pause_writing" not in first.names
+
+
 @requirement("subprocess.send-signal", MUST, cite="asyncio-protocol: SubprocessTransport.send_signal")
 def test_send_signal_sends_the_signal(loop: Loop, patience: Patience) -> None:
     """send_signal() sends the signal number to the subprocess.

@@ -11,7 +11,7 @@ from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_all, reset
 from conformance.kit.protocols import Events, Reacts
 from conformance.kit.threads import in_thread
-from conformance.kit.transports import BIG, connected, until_lost, write_until_lost
+from conformance.kit.transports import BIG, until_lost, write_until_lost
 from conformance.kit.ways import WAYS, joined
 from conformance.requirement import MUST, requirement
 
@@ -34,11 +34,17 @@ def _half_closed(loop: Loop, patience: Patience, half: str, transport: Any, prot
 def test_a_half_closed_transport_is_not_closing(loop: Loop, patience: Patience, way: str, half: str) -> None:
     """is_closing() is False while one half only is closed: by write_eof(), or by a peer whom eof_received() outlives.
 
-    If this fails: look for an end of one direction that is noted as the end of the transport.
+    It is False inside eof_received(), too, which has yet to say what becomes of the transport.
+
+    If this fails: look for an end of one direction that is noted as the end of the transport, or for one that is
+    before the protocol was asked.
     """
-    with joined(loop, patience, way, Events(keep_open=True)) as (transport, protocol, peer):
+    told: list[bool] = []
+    asks = Reacts("eof_received", lambda transport: told.append(transport.is_closing()), keep_open=True)
+    with joined(loop, patience, way, asks) as (transport, protocol, peer):
         _half_closed(loop, patience, half, transport, protocol, peer)
         assert transport.is_closing() is False
+        assert told == [False] * (half == "theirs")
 
 
 @requirement("tcp.is-closing-while-flushing", MUST, cite="asyncio-protocol: BaseTransport.is_closing")
@@ -147,12 +153,15 @@ def test_reading_may_be_paused_after_the_end(loop: Loop, patience: Patience, way
 
 @requirement("tcp.set-protocol-until-the-end", MUST, cite="asyncio-protocol: BaseTransport.set_protocol")
 @each("how", ["close", "abort", "reset"])
-def test_a_new_protocol_is_told_of_any_end(loop: Loop, patience: Patience, how: str) -> None:
+@WAYS
+def test_a_new_protocol_is_told_of_any_end(loop: Loop, patience: Patience, way: str, how: str) -> None:
     """connection_lost() is called on the protocol that was set last, and on no other, however the connection ends.
 
     If this fails: look for an error that is reported to the protocol for which the transport was made.
     """
-    with connected(loop) as (transport, first, peer):
+    if how == "reset" and way.startswith("unix"):
+        return  # which knows none
+    with joined(loop, patience, way) as (transport, first, peer):
         second = Events()
         transport.set_protocol(second)
         if how == "reset":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from typing import Any
 
 from conformance.kit.cases import each
@@ -20,6 +21,7 @@ from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
 WAYS = each("how", ["close", "abort"])
+WHERE = each("where", ["data_received", "eof_received"])
 
 
 def leaves(how: str, words: bytes) -> Reacts:
@@ -135,6 +137,57 @@ def test_a_protocol_may_end_the_connection_as_it_reads(loop: Loop, patience: Pat
         until_lost(loop, patience, protocol)
         drive(loop, patience, sending)
         assert protocol.names == ["connection_made", "data_received", "connection_lost"]
+
+
+def _told(where: str, peer: Any) -> None:
+    """Have the loop call the protocol's method `where`."""
+    if where == "data_received":
+        peer.sendall(b"x")
+    else:
+        peer.shutdown(socket.SHUT_WR)
+
+
+@requirement("tcp.close-inside-flushes", MUST, cite="asyncio-protocol: BaseTransport.close")
+@WHERE
+@EVERY_WAY
+def test_closing_inside_a_callback_flushes(loop: Loop, patience: Patience, way: str, where: str) -> None:
+    """close() inside a callback of the protocol flushes buffered data, and then calls connection_lost(None).
+
+    If this fails: look for a connection that has ended when its callback returns, with data that waits.
+    """
+
+    def leave(transport: Any) -> None:
+        transport.write(BIG)
+        transport.close()
+
+    with joined(loop, patience, way, Reacts(where, leave, once=True, keep_open=True)) as (_, protocol, peer):
+        _told(where, peer)
+        assert drive(loop, patience, in_thread(lambda: receive_all(peer))) == BIG
+        until_lost(loop, patience, protocol)
+        assert protocol.reason is None
+
+
+@requirement("tcp.abort-inside-drops", MUST, cite="asyncio-protocol: WriteTransport.abort")
+@WHERE
+@EVERY_WAY
+def test_aborting_inside_a_callback_drops(loop: Loop, patience: Patience, way: str, where: str) -> None:
+    """abort() inside a callback of the protocol does not wait for buffered data, which is lost: nobody reads it.
+
+    If this fails: look for an end that is noted until the callback returns, and is one in order then.
+    """
+    waiting: list[int] = []
+
+    def leave(transport: Any) -> None:
+        transport.write(BIG)
+        waiting.append(transport.get_write_buffer_size())
+        transport.abort()
+
+    with joined(loop, patience, way, Reacts(where, leave, once=True, keep_open=True)) as (_, protocol, peer):
+        _told(where, peer)
+        patience.run_until(loop, lambda: waiting, where)
+        assert waiting[0] > 0
+        until_lost(loop, patience.in_turns, protocol)
+        assert protocol.reason is None
 
 
 @requirement(

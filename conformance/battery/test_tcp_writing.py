@@ -198,16 +198,24 @@ def test_write_eof_closes_the_writing_half_only(loop: Loop, patience: Patience, 
         patience.run_until(loop, lambda: protocol.received == b"still here", "data after write_eof()")
 
 
-@requirement("tcp.can-write-eof", MUST, cite="asyncio-protocol: WriteTransport.can_write_eof")
+@requirement(
+    "tcp.can-write-eof",
+    MUST,
+    cite=("asyncio-protocol: WriteTransport.can_write_eof", "PEP 3156: Bidirectional Stream Transports"),
+)
 @WAYS
 def test_a_tcp_transport_can_write_eof(loop: Loop, patience: Patience, way: str) -> None:
-    """can_write_eof() returns True for a transport that supports write_eof(), as TCP does, also when it was called.
+    """can_write_eof() returns True for a transport that supports write_eof(), as TCP does, also at its end.
+
+    It depends on the transport's class, not on its state: it says so after write_eof(), and after close().
 
     If this fails: look for a default that was never overridden, or an answer to whether there is still a half to end.
     """
     with joined(loop, patience, way) as (transport, _, _):
         assert transport.can_write_eof() is True
         transport.write_eof()
+        assert transport.can_write_eof() is True
+        transport.close()
         assert transport.can_write_eof() is True
 
 

@@ -1,12 +1,14 @@
 """Transports that the kernel takes nothing from, so that every byte that is written to them is buffered.
 
-Unix stream sockets and pipes: their room is known at once, where TCP moves data behind one's back.
+The room of Unix stream sockets and pipes is known at once, where TCP moves data behind one's back: what it may move
+still is made up for by a send buffer that is cut when it is full, and given back when the peer begins to read.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import select
 import socket
@@ -15,28 +17,51 @@ from typing import Any
 
 from conformance.kit.connections import opened
 from conformance.kit.patience import Patience
+from conformance.kit.peers import PEER_TIMEOUT, shrink_buffers, tcp_pair
 from conformance.kit.protocols import Events
+from conformance.kit.servers import accepted, dial, serving
 
-KINDS = ("socket", "pipe")
+SOCKETS = ("socket", "tcp", "accepted", "wrapped")
+KINDS = (*SOCKETS, "pipe")
 PAGE = 4096
 
 
-class Peer:
-    """The other end: `filler` bytes lie in the kernel before the first byte that the transport wrote."""
+class Peer(contextlib.AbstractContextManager["Peer"]):
+    """The other end: `filler` bytes lie in the kernel before the first byte that the transport wrote.
 
-    def __init__(self, descriptor: int, filler: int) -> None:
+    `cut` is a socket whose send buffer was cut, until the first read or the end of the block.
+    """
+
+    def __init__(self, descriptor: int, filler: int, cut: socket.socket | None = None) -> None:
         self.descriptor = descriptor
         self.filler = filler
         self.received = bytearray()
+        self.ended = False
+        self._cut = cut
 
     def read(self, count: int = 1 << 20) -> int:
         """Read at most `count` bytes of what is there; how many it were. `received` gets them without the filler."""
+        self.give_back()
         if not select.select([self.descriptor], [], [], 0)[0]:
             return 0
-        data = os.read(self.descriptor, count)
+        try:
+            data = os.read(self.descriptor, count)
+        except ConnectionError:  # abort() may reset the connection
+            data = b""
+        self.ended = not data
         self.received += data[self.filler :]
         self.filler -= min(self.filler, len(data))
         return len(data)
+
+    def __exit__(self, *_error: object) -> None:
+        self.give_back()
+
+    def give_back(self) -> None:
+        """Give back the send buffer that was cut; the number of its socket is let go of."""
+        if self._cut is not None:
+            with self._cut:
+                shrink_buffers(self._cut)
+            self._cut = None
 
     def read_until(
         self, loop: asyncio.AbstractEventLoop, patience: Patience, happened: Callable[[], object], what: str
@@ -49,34 +74,83 @@ class Peer:
 def blocked(
     loop: asyncio.AbstractEventLoop, kind: str = "socket", protocol: Any = None
 ) -> Iterator[tuple[Any, Any, Peer]]:
-    """(transport, protocol, peer) of a transport whose kernel buffers are full."""
+    """(transport, protocol, peer) of a transport whose kernel buffers are full, before connection_made() is called.
+
+    `kind` is one of `KINDS`: one of a pair of Unix sockets given to create_unix_connection(), a socket of TCP given to
+    create_connection(), a connection of TCP that a server has accepted, one of a pair of Unix sockets given to
+    connect_accepted_socket(), a pipe.
+    """
     made = protocol or Events()
-    if kind == "pipe":
-        theirs, number = os.pipe()
-        ours: Any = os.fdopen(number, "wb", buffering=0)
-        os.set_blocking(number, False)
-    else:
-        ours, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        ours.setblocking(False)
-        theirs, number = other.detach(), ours.fileno()
+    with {"pipe": _pipe, "tcp": _tcp, "accepted": _accepted}.get(kind, _pair)(loop, kind, made) as (transport, peer):
+        yield transport, made, peer
+
+
+Made = Iterator[tuple[Any, Peer]]
+
+
+@contextlib.contextmanager
+def _pipe(loop: asyncio.AbstractEventLoop, _kind: str, made: Any) -> Made:
+    theirs, number = os.pipe()
     try:
-        with contextlib.closing(ours):
-            peer = Peer(theirs, _fill(number))
-            opening: Any = (
-                loop.connect_write_pipe(lambda: made, ours)
-                if kind == "pipe"
-                else loop.create_unix_connection(lambda: made, sock=ours)
-            )
-            with opened(loop, opening) as (transport, _):
-                yield transport, made, peer
+        with os.fdopen(number, "wb", buffering=0) as ours:
+            os.set_blocking(number, False)
+            peer = Peer(theirs, _fill(lambda data: os.write(number, data)))
+            with opened(loop, loop.connect_write_pipe(lambda: made, ours)) as (transport, _):
+                yield transport, peer
     finally:
         os.close(theirs)
 
 
-def _fill(number: int) -> int:
+@contextlib.contextmanager
+def _pair(loop: asyncio.AbstractEventLoop, kind: str, made: Any) -> Made:
+    give = loop.create_unix_connection if kind == "socket" else loop.connect_accepted_socket
+    ours, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    with ours, other:
+        ours.setblocking(False)
+        peer = Peer(other.fileno(), _fill(ours.send))
+        with opened(loop, functools.partial(give, sock=ours)(lambda: made)) as (transport, _):
+            yield transport, peer
+
+
+@contextlib.contextmanager
+def _tcp(loop: asyncio.AbstractEventLoop, _kind: str, made: Any) -> Made:
+    with tcp_pair() as (ours, other):
+        peer = _filled(ours, other)
+        with peer, opened(loop, loop.create_connection(lambda: made, sock=ours)) as (transport, _):
+            yield transport, peer
+
+
+@contextlib.contextmanager
+def _accepted(loop: asyncio.AbstractEventLoop, _kind: str, made: Any) -> Made:
+    peers: list[Peer] = []
+    connection_made = made.connection_made
+
+    def fill_first(transport: Any) -> None:
+        with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as ours:
+            peers.append(_filled(ours, other))
+        connection_made(transport)
+
+    made.connection_made = fill_first
+    with serving(loop) as service:
+        service.make = lambda: made
+        with dial(service) as other:
+            transport = accepted(loop, Patience(PEER_TIMEOUT), service).transport
+            with peers[0]:
+                yield transport, peers[0]
+
+
+def _filled(ours: socket.socket, other: socket.socket) -> Peer:
+    """The other end of a connection of TCP that is full and stays so until the first read."""
+    shrink_buffers(ours, other)
+    filler = _fill(lambda data: ours.send(data, socket.MSG_DONTWAIT))
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # the least that the system has
+    return Peer(other.fileno(), filler, socket.socket(fileno=os.dup(ours.fileno())))
+
+
+def _fill(send: Callable[[bytes], int]) -> int:
     filled = 0
     for size in (PAGE, 256, 1):
         with contextlib.suppress(BlockingIOError):
             while True:
-                filled += os.write(number, bytes(size))
+                filled += send(bytes(size))
     return filled

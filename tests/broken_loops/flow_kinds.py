@@ -1,0 +1,187 @@
+"""Broken loops of the chapter `flow`: marks and callbacks wrong for TCP, or for accepted connections, only."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from reference_loop.streams import StreamTransport
+from tests.broken_loops import breaks
+from tests.broken_loops.tcp_ways import OverAccepted, OverSome
+
+
+class _OverTcp(OverSome):
+    """Those of TCP over IPv4."""
+
+    @staticmethod
+    def odd(sock: socket.socket, server: Any) -> bool:
+        return sock.family == socket.AF_INET
+
+
+@breaks("flow.pause-strictly")
+class TcpPausesAtTheMark(_OverTcp):
+    """A connection of TCP is paused when its buffer has reached the high watermark."""
+
+    class Stream(StreamTransport):
+        def _buffer_grew(self) -> None:
+            if self._buffer_size >= self._flow.high and not self._flow.paused:
+                self._flow.paused = True
+                self._tell("pause_writing")
+
+
+@breaks("flow.resume-before-empty")
+class TcpResumesWhenEmpty(_OverTcp):
+    """A connection of TCP is resumed when its buffer is empty."""
+
+    class Stream(StreamTransport):
+        def _buffer_shrank(self) -> None:
+            if not self._buffer_size:
+                super()._buffer_shrank()
+
+
+@breaks("flow.zero-low-resumes", "flow.zero-low-kept")
+class TcpHasNoLowMarkOfZero(_OverTcp):
+    """A low watermark of zero is taken for none by connections of TCP."""
+
+    class Stream(StreamTransport):
+        def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+            super().set_write_buffer_limits(high, low or None)
+
+
+class _KnowsItsCallback(StreamTransport):
+    """Knows that pause_writing() is being called."""
+
+    pausing = False
+
+    def _tell(self, method: str) -> None:
+        self.pausing = method == "pause_writing"
+        super()._tell(method)
+        self.pausing = False
+
+
+@breaks("flow.write-inside-pause")
+class AcceptedConnectionsAreMuteInsidePause(OverAccepted):
+    """What is written inside pause_writing() of an accepted connection is lost."""
+
+    class Stream(_KnowsItsCallback):
+        def write(self, data: Any) -> None:
+            if not self.pausing:
+                super().write(data)
+
+
+@breaks("flow.abort-inside-pause")
+class TcpFlushesWhenPaused(_OverTcp):
+    """abort() inside pause_writing() of a connection of TCP flushes."""
+
+    class Stream(_KnowsItsCallback):
+        def abort(self) -> None:
+            self.close() if self.pausing else super().abort()
+
+
+@breaks("flow.close-inside-pause")
+class AcceptedConnectionsDropWhenPaused(OverAccepted):
+    """close() inside pause_writing() of an accepted connection drops the buffer."""
+
+    class Stream(_KnowsItsCallback):
+        def close(self) -> None:
+            self.abort() if self.pausing else super().close()
+
+
+@breaks("flow.failing-pause")
+class TcpWritesRaiseWhatPausesDo(_OverTcp):
+    """An exception in pause_writing() comes out of the write() of a connection of TCP."""
+
+    class Stream(StreamTransport):
+        def _tell(self, method: str) -> None:
+            getattr(self._protocol, method)()
+
+
+@breaks("flow.another-protocol")
+class TcpPausesTheFirst(_OverTcp):
+    """Flow control of a connection of TCP is told to the protocol for which it was made."""
+
+    class Stream(StreamTransport):
+        first: Any = None
+
+        def set_protocol(self, protocol: Any) -> None:
+            self.first = self.first or protocol
+            super().set_protocol(protocol)
+
+        def _tell(self, method: str) -> None:
+            getattr(self.first, method)()
+
+
+@breaks("flow.not-resumed-by-an-end")
+class TcpResumesWhenClosed(_OverTcp):
+    """close() of a connection of TCP resumes its protocol."""
+
+    class Stream(StreamTransport):
+        def close(self) -> None:
+            if self._flow.paused and not self._closing:
+                self._flow.paused = False
+                self._tell("resume_writing")
+            super().close()
+
+
+@breaks("flow.paired")
+class TcpIsPausedOnce(_OverTcp):
+    """A connection of TCP is paused and resumed once."""
+
+    class Stream(StreamTransport):
+        told = 0
+
+        def _tell(self, method: str) -> None:
+            self.told += 1
+            if self.told < 3:
+                super()._tell(method)
+
+
+@breaks("flow.limits-of-each")
+class TcpSharesItsLimits(_OverTcp):
+    """Limits of one connection of TCP are those of all."""
+
+    class Stream(StreamTransport):
+        def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+            super().set_write_buffer_limits(high, low)
+            for other in self._loop._transports.values():
+                if isinstance(other, StreamTransport):
+                    other._flow.set_limits(self._flow.high, self._flow.low)
+
+
+@breaks("flow.lowered")
+class TcpLooksAtItsMarksWhenItWrites(_OverTcp):
+    """A high watermark below the buffer of a connection of TCP does not pause."""
+
+    class Stream(StreamTransport):
+        def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+            self._flow.set_limits(high, low)
+
+
+@breaks("flow.writelines")
+class AcceptedConnectionsPauseByWrite(OverAccepted):
+    """writelines() of an accepted connection does not pause."""
+
+    class Stream(StreamTransport):
+        joining = False
+
+        def writelines(self, list_of_data: Any) -> None:
+            self.joining = True
+            super().writelines(list_of_data)
+            self.joining = False
+
+        def _buffer_grew(self) -> None:
+            if not self.joining:
+                super()._buffer_grew()
+
+
+@breaks("flow.buffer-size-inside")
+class CountsWhenItHasPaused(OverSome):
+    """The size of a buffer inside pause_writing() is what it was before the write."""
+
+    @staticmethod
+    def odd(sock: socket.socket, server: Any) -> bool:
+        return True
+
+    class Stream(_KnowsItsCallback):
+        def get_write_buffer_size(self) -> int:
+            return self._flow.high if self.pausing else super().get_write_buffer_size()
