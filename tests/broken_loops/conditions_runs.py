@@ -11,6 +11,7 @@ from typing import Any
 
 from reference_loop import EventLoop
 from tests.broken_loops import breaks
+from tests.broken_loops.executors import call_as_if_running
 
 Stock = asyncio.SelectorEventLoop
 
@@ -105,14 +106,7 @@ class PoolsOfTheProgramSeeTheLoop(Stock):
         if not isinstance(executor, concurrent.futures.ThreadPoolExecutor):
             return super().run_in_executor(executor, func, *args)
 
-        def call() -> Any:
-            asyncio._set_running_loop(self)
-            try:
-                return func(*args)
-            finally:
-                asyncio._set_running_loop(None)
-
-        return super().run_in_executor(executor, call)
+        return super().run_in_executor(executor, call_as_if_running, self, func, args)
 
 
 @breaks("lifecycle.result")

@@ -13,6 +13,15 @@ from tests.broken_loops import breaks
 Stock = asyncio.SelectorEventLoop
 
 
+def call_as_if_running(loop: Any, func: Any, args: tuple[Any, ...]) -> Any:
+    """Call a function while the loop is marked as the one that runs in this thread."""
+    asyncio._set_running_loop(loop)
+    try:
+        return func(*args)
+    finally:
+        asyncio._set_running_loop(None)
+
+
 class _Wraps(Stock):
     """Runs something else in the executor than it was asked to."""
 
@@ -98,14 +107,7 @@ class TheExecutorSeesTheLoop(_Wraps):
     """The running-loop marker is set in the worker's thread."""
 
     def changed(self, func: Any, args: tuple[Any, ...]) -> Any:
-        def call() -> Any:
-            asyncio._set_running_loop(self)
-            try:
-                return func(*args)
-            finally:
-                asyncio._set_running_loop(None)
-
-        return call
+        return lambda: call_as_if_running(self, func, args)
 
 
 @breaks("executors.callbacks-before-result")

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.broken_loops import breaks
 from tests.broken_loops.streams import SERVERS, TampersWithStreams
-from tests.broken_loops.subprocess_transport import lost_once, replaced
+from tests.broken_loops.subprocess_transport import end_of, lost_once, replaced
 
 Stock = asyncio.SelectorEventLoop
 
@@ -117,13 +117,7 @@ class IsClosingWhenItIsLost(TampersWithStreams):
     """is_closing() is true after connection_lost() only."""
 
     def patch(self, transport: Any, protocol: Any) -> None:
-        over: list[None] = []
-
-        def lost(told: Any, exc: Any) -> None:
-            over.append(None)
-            told(exc)
-
-        replaced(protocol, "connection_lost", lost)
+        over = end_of(protocol)
         transport.is_closing = lambda: bool(over)
 
 

@@ -10,7 +10,7 @@ import threading
 from typing import Any
 
 from tests.broken_loops import breaks
-from tests.broken_loops.subprocess_transport import TampersWithChildren, replaced
+from tests.broken_loops.subprocess_transport import TampersWithChildren, end_of, replaced
 
 Stock = asyncio.SelectorEventLoop
 
@@ -125,13 +125,7 @@ class TakesZeroForNone(TampersWithChildren):
     """get_returncode() is None after an exit with code 0, as long as connection_lost() was not called."""
 
     def patch(self, transport: Any, protocol: Any) -> None:
-        over: list[None] = []
-
-        def lost(told: Any, exc: Any) -> None:
-            over.append(None)
-            told(exc)
-
-        replaced(protocol, "connection_lost", lost)
+        over = end_of(protocol)
         replaced(transport, "get_returncode", lambda get: get() if over else get() or None)
 
 

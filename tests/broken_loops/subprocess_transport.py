@@ -45,6 +45,18 @@ def replaced(target: Any, name: str, replacement: Callable[..., Any]) -> None:
     setattr(target, name, lambda *args, **kwargs: replacement(method, *args, **kwargs))
 
 
+def end_of(protocol: Any) -> list[None]:
+    """A list that is empty until connection_lost() of the protocol is called."""
+    over: list[None] = []
+
+    def lost(told: Any, exc: Any) -> None:
+        over.append(None)
+        told(exc)
+
+    replaced(protocol, "connection_lost", lost)
+    return over
+
+
 def hides(transport: Any, name: str) -> None:
     """get_extra_info() of the transport does not know `name`."""
     replaced(

@@ -109,17 +109,21 @@ class NothingToPauseAfterTheEnd(OverStreams):
             super().pause_reading()
 
 
+class KnowsTheFirst(StreamTransport):
+    """Remembers the protocol that it was made for."""
+
+    first: Any = None
+
+    def set_protocol(self, protocol: Any) -> None:
+        self.first = self.first or protocol
+        super().set_protocol(protocol)
+
+
 @breaks("tcp.set-protocol-until-the-end")
 class ErrorsGoToTheFirst(OverStreams):
     """A connection that was reset is reported to the protocol that it was made for."""
 
-    class Stream(StreamTransport):
-        first: Any = None
-
-        def set_protocol(self, protocol: Any) -> None:
-            self.first = self.first or protocol
-            super().set_protocol(protocol)
-
+    class Stream(KnowsTheFirst):
         def _call_connection_lost(self, exc: BaseException | None) -> None:
             if exc is not None:
                 self._protocol = self.first

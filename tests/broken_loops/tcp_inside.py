@@ -9,6 +9,7 @@ from reference_loop.streams import StreamTransport
 from tests.broken_loops import breaks
 from tests.broken_loops.over_streams import OverStreams
 from tests.broken_loops.subprocess_transport import TampersWithChildren, replaced
+from tests.broken_loops.tcp_halves import KnowsTheFirst
 from tests.broken_loops.tcp_ways import OverAccepted
 
 
@@ -77,13 +78,7 @@ class ClosedConnectionsWriteNoEof(OverStreams):
 class AcceptedConnectionsTellTheFirstOfTheirEnd(OverAccepted):
     """connection_lost() of an accepted connection is called on its first protocol."""
 
-    class Stream(StreamTransport):
-        first: Any = None
-
-        def set_protocol(self, protocol: Any) -> None:
-            self.first = self.first or protocol
-            super().set_protocol(protocol)
-
+    class Stream(KnowsTheFirst):
         def _call_connection_lost(self, exc: BaseException | None) -> None:
             self._protocol = self.first
             super()._call_connection_lost(exc)
