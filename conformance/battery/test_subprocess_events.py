@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.children import ChildEvents, finish, spawned
+from conformance.kit.children import ChildEvents, finish, spawned, stopped
 from conformance.kit.patience import Patience, turn
 from conformance.kit.threads import in_thread
 from conformance.loops import Factory
@@ -222,6 +222,10 @@ def test_a_child_does_not_hold_the_pipes_of_another(loop: Loop, patience: Patien
         assert first.get_returncode() == 0
 
 
+def _until_told(loop: Loop, patience: Patience, protocol: ChildEvents, name: str, times: int) -> None:
+    patience.run_until(loop, lambda: protocol.names.count(name) == times, f"{name}()")
+
+
 @requirement("subprocess.pause-writing", MUST, cite="asyncio-protocol: BaseProtocol.pause_writing")
 @each("how", ["write", "writelines"])
 def test_a_child_that_does_not_read_pauses_the_writer(loop: Loop, patience: Patience, how: str) -> None:
@@ -232,14 +236,13 @@ def test_a_child_that_does_not_read_pauses_the_writer(loop: Loop, patience: Pati
     If this fails: look for flow control that ends at the pipe's transport and does not reach the child's protocol, that
     works once, or for writelines() that leaves it out.
     """
-    with spawned(loop, patience, "read line; cat >/dev/null") as (transport, protocol):
+    with spawned(loop, patience, "exec cat", stdout=subprocess.DEVNULL) as (transport, protocol):
         stdin = transport.get_pipe_transport(0)
         for times in (1, 2, 3):
-            if how == "write":
-                stdin.write(b"\n" + BIG)
-            else:
-                stdin.writelines([b"\n", BIG])
-            patience.run_until(loop, lambda: protocol.names.count("resume_writing") == times, "resume_writing()")  # noqa: B023 (it is over)
+            with stopped(transport):
+                stdin.write(BIG) if how == "write" else stdin.writelines([b"first", BIG])
+                _until_told(loop, patience, protocol, "pause_writing", times)
+            _until_told(loop, patience, protocol, "resume_writing", times)
             assert protocol.names[1:] == ["pause_writing", "resume_writing"] * times
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.children import ChildEvents, finish, spawned
+from conformance.kit.children import ChildEvents, finish, spawned, stopped
 from conformance.kit.patience import Patience
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -220,10 +220,12 @@ def test_the_new_protocol_of_a_child_is_paused(loop: Loop, patience: Patience) -
     If this fails: look for the transport of standard input that has kept the protocol for which the child was started.
     """
     second = ChildEvents()
-    with spawned(loop, patience, "read line; cat >/dev/null", stdout=DEVNULL, stderr=DEVNULL) as (transport, first):
+    with spawned(loop, patience, "exec cat", stdout=DEVNULL, stderr=DEVNULL) as (transport, first):
         transport.set_protocol(second)
         try:
-            transport.get_pipe_transport(0).write(b"\n" + BIG)
+            with stopped(transport):
+                transport.get_pipe_transport(0).write(BIG)
+                patience.run_until(loop, lambda: second.names + first.names, "pause_writing()")
             patience.run_until(loop, lambda: "resume_writing" in second.names + first.names, "resume_writing()")
         finally:
             transport.set_protocol(first)

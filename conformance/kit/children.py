@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -78,6 +79,16 @@ def spawned(
     finally:
         transport.close()
         patience.run_until(loop, lambda: made.lost, "connection_lost() after close()")
+
+
+@contextlib.contextmanager
+def stopped(transport: Any) -> Iterator[None]:
+    """The child does not run, and so reads nothing, while the block does."""
+    os.kill(transport.get_pid(), signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(transport.get_pid(), signal.SIGCONT)
 
 
 def finish(loop: asyncio.AbstractEventLoop, patience: Patience, script: str, *arguments: Any, **kwargs: Any) -> Any:
