@@ -1,7 +1,7 @@
 """Chapter cancellation: Task.cancel(), and what becomes of the task and of those who wait for it.
 
-Waiting for the loop's own operations is in test_cancellation_waits.py, counting requests, shields and groups are in
-test_cancellation_groups.py.
+Waiting for the loop's own operations is in test_cancellation_waits.py, counting requests is in
+test_cancellation_counting.py, shields and groups are in test_cancellation_groups.py.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 from conformance.kit.cases import each
@@ -171,3 +171,93 @@ def test_a_writer_runs_in_the_context_in_which_it_was_added(loop: Loop, patience
         patience.run_until(loop, lambda: seen, "the callback")
         loop.remove_writer(ours.fileno())
     assert set(seen) == {"when it was added"}
+
+
+@requirement("context.task-copies", MUST, cite="asyncio-eventloop: loop.create_task")
+def test_a_task_runs_in_a_copy_of_the_current_context(loop: Loop) -> None:
+    """If no context is given, a task runs in a copy of the current context.
+
+    If this fails: look for a task that shares its creator's context.
+    """
+
+    async def change() -> str:
+        before = VARIABLE.get()
+        VARIABLE.set("set by the task")
+        await asyncio.sleep(0)
+        return before + ", " + VARIABLE.get()
+
+    async def main() -> tuple[str, str]:
+        VARIABLE.set("of main")
+        return await loop.create_task(change()), VARIABLE.get()
+
+    assert loop.run_until_complete(main()) == ("of main, set by the task", "of main")
+
+
+@requirement("context.task-given", MUST, cite="asyncio-eventloop: loop.create_task")
+@each("make", [contextvars.copy_context, contextvars.Context])
+@each("place", PLACES)
+@each("name", [None, "a name"])
+def test_a_task_runs_in_the_context_that_it_is_given(
+    loop: Loop, make: Callable[[], contextvars.Context], place: str, name: str | None
+) -> None:
+    """create_task(context=…) specifies a custom Context for the coro to run in: exactly that one, at every step.
+
+    If this fails: look for the keyword that Python 3.11 added, for an empty context that is taken for none, for one
+    that is lost if there is a name, too, or for steps that run in another context than the first.
+    """
+    context = make()
+
+    async def change() -> None:
+        VARIABLE.set("first step")
+        await asyncio.sleep(0)
+        assert VARIABLE.get() == "first step"
+        VARIABLE.set("second step")
+
+    loop.run_until_complete(at(place, loop, lambda: loop.create_task(change(), name=name, context=context)))
+    assert context.get(VARIABLE) == "second step"
+
+
+@requirement("context.task-steps-keep", MUST, cite="PEP 567: asyncio")
+def test_a_task_keeps_its_context_across_every_kind_of_wait(loop: Loop) -> None:
+    """A task sees its own context after each await, whatever woke it, with what it has set between two of them.
+
+    If this fails: look for a wake-up that runs the step in the context of whoever completed the future, or in a copy
+    of the task's, perhaps only when an exception is thrown in: that of a future, or the one for a wrong yield.
+    """
+
+    class NoFuture:
+        def __await__(self) -> Generator[Any, None, None]:
+            yield self
+
+    async def waiter(future: asyncio.Future[None]) -> list[str]:
+        waits = [future, asyncio.sleep(0), asyncio.sleep(0.001), loop.create_task(asyncio.sleep(0)), asyncio.sleep(0)]
+        seen = []
+        for number, wait in enumerate(waits):
+            VARIABLE.set(f"set before wait {number}")
+            await wait
+            seen.append(VARIABLE.get())
+        failed = loop.create_future()
+        loop.call_soon(failed.set_exception, LookupError())
+        try:
+            await failed
+        except LookupError:
+            seen.append(VARIABLE.get())
+            VARIABLE.set("set after an exception")
+        with contextlib.suppress(RuntimeError):
+            await NoFuture()
+        seen.append(VARIABLE.get())
+        VARIABLE.set("set after a wrong yield")
+        await asyncio.sleep(0)
+        return [*seen, VARIABLE.get()]
+
+    async def main() -> list[str]:
+        future: asyncio.Future[None] = loop.create_future()
+        task = loop.create_task(waiter(future))
+        await asyncio.sleep(0)
+        VARIABLE.set("of main")
+        future.set_result(None)
+        return await task
+
+    before = [f"set before wait {number}" for number in range(5)]
+    after = ["set after an exception", "set after a wrong yield"]
+    assert loop.run_until_complete(main()) == [*before, before[-1], *after]

@@ -1,4 +1,4 @@
-"""Chapter executors: run_in_executor(), the default executor and its end."""
+"""Chapter executors: run_in_executor(): the call, its future, and where the function runs."""
 
 from __future__ import annotations
 
@@ -100,18 +100,6 @@ def test_run_in_executor_raises_the_exception(make_loop: Factory, kind: str, pla
             run(loop, raising(error))
         assert caught.value is error
     loop.close()
-
-
-@requirement("executors.other-thread", MUST, cite="asyncio-dev: Running Blocking Code")
-@each("debug", [False, True])
-def test_the_default_executor_runs_in_another_thread(make_loop: Factory, debug: bool) -> None:
-    """By default func runs in another thread, which lets the loop go on.
-
-    If this fails: look for a function that is called in the thread of the loop.
-    """
-    loop = make_loop()
-    loop.set_debug(debug)
-    assert run(loop, threading.get_ident) != threading.get_ident()
 
 
 @requirement("executors.loop-goes-on", MUST, cite="asyncio-dev: Running Blocking Code")
@@ -238,23 +226,6 @@ def test_any_executor_will_do(loop: Loop) -> None:
     assert executor.calls == 1
 
 
-@requirement("executors.parallel", SHOULD, cite="asyncio-eventloop: loop.run_in_executor")
-def test_functions_run_in_parallel_in_the_default_executor(loop: Loop, patience: Patience) -> None:
-    """The default executor runs several functions at the same time.
-
-    If this fails: look for a single worker thread.
-    """
-    barrier = threading.Barrier(4, timeout=patience.seconds)
-
-    async def scenario() -> list[int]:
-        try:
-            return await asyncio.gather(*(loop.run_in_executor(None, barrier.wait) for _ in range(4)))
-        finally:
-            await loop.shutdown_default_executor()
-
-    assert sorted(loop.run_until_complete(scenario())) == [0, 1, 2, 3]
-
-
 @requirement("executors.context-not-copied", SHOULD, cite="gh-78195")
 def test_run_in_executor_does_not_pass_the_context_on(loop: Loop) -> None:
     """run_in_executor() runs the function in the context of the worker thread; to_thread() is what passes context on.
@@ -284,29 +255,6 @@ def test_to_thread_passes_arguments_and_context_on(loop: Loop) -> None:
     assert loop.run_until_complete(scenario()) == ("of the task", (1,), {"key": 2})
 
 
-@requirement("executors.cancel-pending", SHOULD, cite="concurrent.futures: concurrent.futures.Future.cancel")
-def test_cancelling_the_future_cancels_work_that_has_not_started(loop: Loop, patience: Patience) -> None:
-    """Cancelling the future of work that waits in the executor's queue cancels the work.
-
-    If this fails: look for futures that are chained in one direction only.
-    """
-    released, ran = threading.Event(), threading.Event()
-
-    async def scenario() -> None:
-        with Pool(1) as pool:
-            blocker = loop.run_in_executor(pool, released.wait, patience.seconds)
-            waiting = loop.run_in_executor(pool, ran.set)
-            waiting.cancel()
-            await asyncio.sleep(0)
-            released.set()
-            await blocker
-            with pytest.raises(asyncio.CancelledError):
-                await waiting
-
-    loop.run_until_complete(scenario())
-    assert not ran.is_set()
-
-
 @requirement("executors.closed-loop", MUST, cite="asyncio-eventloop: loop.close")
 def test_run_in_executor_on_a_closed_loop_is_an_error(loop: Loop) -> None:
     """run_in_executor() on a closed loop raises RuntimeError.
@@ -318,41 +266,6 @@ def test_run_in_executor_on_a_closed_loop_is_an_error(loop: Loop) -> None:
         for executor in (None, pool):
             with pytest.raises(RuntimeError):
                 loop.run_in_executor(executor, int)
-
-
-@requirement("executors.close-shuts-down", MUST, cite="asyncio-eventloop: loop.close")
-@each("chosen", [False, True])
-@each("debug", [False, True])
-def test_close_shuts_the_default_executor_down_without_waiting(
-    make_loop: Factory, patience: Patience, chosen: bool, debug: bool
-) -> None:
-    """close() shuts down the default executor, but does not wait for the executor to finish: nor if it was set.
-
-    If this fails: look for a close() that blocks on running work, or leaves idle threads for ever.
-    """
-    released = threading.Event()
-    threads: list[threading.Thread] = []
-
-    def work() -> None:
-        threads.append(threading.current_thread())
-        started.set()
-        released.wait(patience.seconds)
-
-    started = threading.Event()
-    loop = make_loop()
-    loop.set_debug(debug)
-    if chosen:
-        loop.set_default_executor(Pool(1))
-
-    async def scenario() -> None:
-        loop.run_in_executor(None, work)
-        await until(patience, started.is_set, "the start of the work")
-
-    loop.run_until_complete(scenario())
-    loop.close()
-    assert threads[0].is_alive(), "close() waited for the work"
-    released.set()
-    patience.until(lambda: not threads[0].is_alive(), "the end of the idle thread")
 
 
 @requirement("executors.by-name", MUST, cite="asyncio-eventloop: loop.run_in_executor")

@@ -1,4 +1,4 @@
-"""Chapter executors: which executor is the default one, how long it is, and what becomes of its queue."""
+"""Chapter executors: which executor is the default one, how long it is, and what becomes of it and of its queue."""
 
 from __future__ import annotations
 
@@ -196,3 +196,67 @@ def test_the_default_executor_of_another_loop_goes_on(make_loop: Factory, ended:
         loop.run_until_complete(loop.shutdown_default_executor())
     assert other.run_until_complete(work(other)) == 42
     other.run_until_complete(other.shutdown_default_executor())
+
+
+@requirement("executors.other-thread", MUST, cite="asyncio-dev: Running Blocking Code")
+@each("debug", [False, True])
+def test_the_default_executor_runs_in_another_thread(make_loop: Factory, debug: bool) -> None:
+    """By default func runs in another thread, which lets the loop go on.
+
+    If this fails: look for a function that is called in the thread of the loop.
+    """
+    loop = make_loop()
+    loop.set_debug(debug)
+    assert run(loop, threading.get_ident) != threading.get_ident()
+
+
+@requirement("executors.parallel", SHOULD, cite="asyncio-eventloop: loop.run_in_executor")
+def test_functions_run_in_parallel_in_the_default_executor(loop: Loop, patience: Patience) -> None:
+    """The default executor runs several functions at the same time.
+
+    If this fails: look for a single worker thread.
+    """
+    barrier = threading.Barrier(4, timeout=patience.seconds)
+
+    async def scenario() -> list[int]:
+        try:
+            return await asyncio.gather(*(loop.run_in_executor(None, barrier.wait) for _ in range(4)))
+        finally:
+            await loop.shutdown_default_executor()
+
+    assert sorted(loop.run_until_complete(scenario())) == [0, 1, 2, 3]
+
+
+@requirement("executors.close-shuts-down", MUST, cite="asyncio-eventloop: loop.close")
+@each("chosen", [False, True])
+@each("debug", [False, True])
+def test_close_shuts_the_default_executor_down_without_waiting(
+    make_loop: Factory, patience: Patience, chosen: bool, debug: bool
+) -> None:
+    """close() shuts down the default executor, but does not wait for the executor to finish: nor if it was set.
+
+    If this fails: look for a close() that blocks on running work, or leaves idle threads for ever.
+    """
+    released = threading.Event()
+    threads: list[threading.Thread] = []
+
+    def work() -> None:
+        threads.append(threading.current_thread())
+        started.set()
+        released.wait(patience.seconds)
+
+    started = threading.Event()
+    loop = make_loop()
+    loop.set_debug(debug)
+    if chosen:
+        loop.set_default_executor(Pool(1))
+
+    async def scenario() -> None:
+        loop.run_in_executor(None, work)
+        await until(patience, started.is_set, "the start of the work")
+
+    loop.run_until_complete(scenario())
+    loop.close()
+    assert threads[0].is_alive(), "close() waited for the work"
+    released.set()
+    patience.until(lambda: not threads[0].is_alive(), "the end of the idle thread")

@@ -20,6 +20,7 @@ from conformance.kit.patience import Patience
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
+Pool = concurrent.futures.ThreadPoolExecutor
 
 
 def _add(*numbers: int, base: int = 0) -> int:
@@ -236,3 +237,19 @@ def test_an_exception_of_a_function_comes_out_whole(loop: Loop, default: bool) -
     assert caught.value.__notes__ == ["a note"]
     assert "fail" in [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
     loop.run_until_complete(loop.shutdown_default_executor())
+
+
+@requirement("executors.submit-raises", SHOULD, cite="concurrent.futures: concurrent.futures.Executor.submit")
+def test_an_executor_that_refuses_is_an_error(loop: Loop) -> None:
+    """If submit() raises, since the executor was shut down, who asks for run_in_executor() gets the exception.
+
+    If this fails: look for an exception that is dropped, with a future that nobody ends.
+    """
+
+    async def scenario() -> Any:
+        return await loop.run_in_executor(pool, int)
+
+    pool = Pool(1)
+    pool.shutdown()
+    with pytest.raises(RuntimeError):
+        loop.run_until_complete(scenario())

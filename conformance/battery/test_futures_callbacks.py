@@ -1,4 +1,4 @@
-"""Chapter futures: cancelling a future, its done callbacks, and waiting for it.
+"""Chapter futures: the done callbacks of a future: when, how often and in which context they run.
 
 When a callback runs is observed against callbacks of call_soon(); no queue of any loop is looked into.
 """
@@ -8,16 +8,13 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-import gc
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.oddities import ODD_ERRORS, FalseError
 from conformance.kit.patience import turn
-from conformance.kit.places import PLACES, at
 from conformance.kit.protocols import raising
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -25,86 +22,15 @@ Loop = asyncio.AbstractEventLoop
 Future = asyncio.Future[Any]
 _VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("_VARIABLE", default="unset")
 
-_ENDINGS: dict[str, Callable[[Future], object]] = {
+ENDINGS: dict[str, Callable[[Future], object]] = {
     "result": lambda future: future.set_result("value"),
     "exception": lambda future: future.set_exception(LookupError("value")),
     "cancelled": lambda future: future.cancel(),
 }
 
 
-@requirement("futures.cancel", MUST, cite="asyncio-future: Future.cancel")
-def test_cancel_of_a_pending_future(loop: Loop) -> None:
-    """cancel() changes the state of a pending future to cancelled, and returns True.
-
-    If this fails: look for a cancellation that is only noted, and carried out in a later iteration.
-    """
-    future = loop.create_future()
-    assert future.cancel() is True
-    assert future.cancelled() is True
-
-
-@requirement("futures.cancel-done", MUST, cite="asyncio-future: Future.cancel")
-@each("ending", [*_ENDINGS, "no value", "false exception"])
-def test_cancel_of_a_done_future(loop: Loop, ending: str) -> None:
-    """If the future is already done or cancelled, cancel() returns False, and leaves it as it was.
-
-    If this fails: look for True returned because the future is cancelled, whoever did it, for a message that is
-    stored before the state is looked at, or for a future that is pending as long as what it holds is None or false.
-    """
-    future = loop.create_future()
-    if ending == "no value":
-        future.set_result(None)
-    elif ending == "false exception":
-        future.set_exception(FalseError())
-    else:
-        _ENDINGS[ending](future)
-    assert future.cancel() is False
-    assert future.cancel("too late") is False
-    assert future.cancelled() is (ending == "cancelled")
-    if ending == "cancelled":
-        with pytest.raises(asyncio.CancelledError) as caught:
-            future.result()
-        assert caught.value.args == ()
-    else:
-        future.exception()
-
-
-@requirement("futures.cancelled", MUST, cite="asyncio-future: Future.cancelled")
-def test_cancelled_is_false_of_any_other_future(loop: Loop) -> None:
-    """cancelled() is False of a future that is pending, or done with a result or an exception.
-
-    If this fails: look for a cancelled() that means done().
-    """
-    future, finished, failed = (loop.create_future() for _ in range(3))
-    finished.set_result(1)
-    failed.set_exception(LookupError())
-    assert [future.cancelled(), finished.cancelled(), failed.cancelled()] == [False, False, False]
-    failed.exception()
-
-
-@requirement("futures.cancel-message", MUST, cite="asyncio-future: Future.cancel")
-@each("by_name", [False, True])
-@each("message", [("any", "object"), "", 0])
-@each("place", PLACES)
-def test_cancel_takes_a_message(loop: Loop, by_name: bool, message: object, place: str) -> None:
-    """cancel() takes an argument msg, which is passed to the CancelledError that result() and exception() raise.
-
-    If this fails: look for a signature without msg, for a message that is dropped when it is false, or for one that
-    is given away with the first exception. An await asks for the result, too.
-    """
-    future = loop.create_future()
-    assert at(place, loop, lambda: future.cancel(msg=message) if by_name else future.cancel(message))
-    with pytest.raises(asyncio.CancelledError) as caught:
-        loop.run_until_complete(_wait(future))
-    assert caught.value.args == (message,)
-    for ask in (future.result, future.exception, future.result):
-        with pytest.raises(asyncio.CancelledError) as caught:
-            ask()
-        assert caught.value.args == (message,)
-
-
 @requirement("futures.callback", MUST, cite="asyncio-future: Future.add_done_callback")
-@each("ending", _ENDINGS)
+@each("ending", ENDINGS)
 def test_the_callback_is_run_when_the_future_is_done(loop: Loop, ending: str) -> None:
     """A done callback is run when the future has a result, an exception or was cancelled.
 
@@ -124,7 +50,7 @@ def test_the_callback_is_run_when_the_future_is_done(loop: Loop, ending: str) ->
         future.add_done_callback(Called())
     turn(loop, 2)
     assert trace == []
-    _ENDINGS[ending](future)
+    ENDINGS[ending](future)
     turn(loop, 3)
     assert trace == ["called"] * 300
     future.cancelled() or future.exception()
@@ -132,7 +58,7 @@ def test_the_callback_is_run_when_the_future_is_done(loop: Loop, ending: str) ->
 
 @requirement("futures.callback-argument", MUST, cite="asyncio-future: Future.add_done_callback")
 @each("when", ["pending", "done"])
-@each("ending", _ENDINGS)
+@each("ending", ENDINGS)
 def test_the_callback_is_called_with_the_future(loop: Loop, when: str, ending: str) -> None:
     """A done callback is called with the future object as its only argument.
 
@@ -142,11 +68,11 @@ def test_the_callback_is_called_with_the_future(loop: Loop, when: str, ending: s
     calls: list[tuple[object, ...]] = []
     future = loop.create_future()
     if when == "done":
-        _ENDINGS[ending](future)
+        ENDINGS[ending](future)
     for _ in range(3):
         future.add_done_callback(lambda *args: calls.append(args))
     if when == "pending":
-        _ENDINGS[ending](future)
+        ENDINGS[ending](future)
     turn(loop, 2)
     assert [len(call) for call in calls] == [1, 1, 1]
     assert all(call[0] is future for call in calls)
@@ -154,7 +80,7 @@ def test_the_callback_is_called_with_the_future(loop: Loop, when: str, ending: s
 
 
 @requirement("futures.callback-not-at-once", MUST, cite="asyncio-future: Future Object")
-@each("ending", _ENDINGS)
+@each("ending", ENDINGS)
 @each("debug", [False, True])
 def test_callbacks_are_not_called_inside_the_call_that_ends_the_future(loop: Loop, ending: str, debug: bool) -> None:
     """Done callbacks are not called immediately: they are scheduled with loop.call_soon(), in its order.
@@ -169,7 +95,7 @@ def test_callbacks_are_not_called_inside_the_call_that_ends_the_future(loop: Loo
 
     def end() -> None:
         loop.call_soon(trace.append, "before")
-        _ENDINGS[ending](future)
+        ENDINGS[ending](future)
         trace.append("ended")
         loop.call_soon(trace.append, "after")
 
@@ -180,7 +106,7 @@ def test_callbacks_are_not_called_inside_the_call_that_ends_the_future(loop: Loo
 
 
 @requirement("futures.callback-when-done", MUST, cite="asyncio-future: Future.add_done_callback")
-@each("ending", _ENDINGS)
+@each("ending", ENDINGS)
 @each("place", ["a callback", "a done callback", "outside of a run"])
 def test_a_callback_added_to_a_done_future_is_scheduled(loop: Loop, ending: str, place: str) -> None:
     """If the future is already done, add_done_callback() schedules the callback with loop.call_soon().
@@ -200,7 +126,7 @@ def test_a_callback_added_to_a_done_future_is_scheduled(loop: Loop, ending: str,
 
     if place == "a done callback":
         future.add_done_callback(add)
-    _ENDINGS[ending](future)
+    ENDINGS[ending](future)
     if place == "a callback":
         loop.call_soon(add)
     elif place == "outside of a run":
@@ -211,7 +137,7 @@ def test_a_callback_added_to_a_done_future_is_scheduled(loop: Loop, ending: str,
 
 
 @requirement("futures.callbacks-order", SHOULD, cite="asyncio-future: Future.add_done_callback")
-@each("ending", _ENDINGS)
+@each("ending", ENDINGS)
 def test_callbacks_run_in_the_order_in_which_they_were_added(loop: Loop, ending: str) -> None:
     """Done callbacks run in the order in which they were added.
 
@@ -222,7 +148,7 @@ def test_callbacks_run_in_the_order_in_which_they_were_added(loop: Loop, ending:
     future = loop.create_future()
     for number in range(20):
         future.add_done_callback(lambda _, number=number: trace.append(number))  # type: ignore[misc]
-    _ENDINGS[ending](future)
+    ENDINGS[ending](future)
     turn(loop, 3)
     assert trace == list(range(20))
     future.cancelled() or future.exception()
@@ -266,7 +192,7 @@ def test_functools_partial_passes_parameters(loop: Loop) -> None:
 
 @requirement("futures.callback-context", MUST, cite="asyncio-future: Future.add_done_callback")
 @each("when", ["pending", "done"])
-@each("ending", _ENDINGS)
+@each("ending", ENDINGS)
 def test_a_callback_runs_in_the_given_context(loop: Loop, when: str, ending: str) -> None:
     """The context argument of add_done_callback() specifies the context for the callback to run in.
 
@@ -274,11 +200,11 @@ def test_a_callback_runs_in_the_given_context(loop: Loop, when: str, ending: str
     """
     future = loop.create_future()
     if when == "done":
-        _ENDINGS[ending](future)
+        ENDINGS[ending](future)
     context = contextvars.Context()
     future.add_done_callback(lambda _: _VARIABLE.set("by the callback") and None, context=context)
     if when == "pending":
-        _ENDINGS[ending](future)
+        ENDINGS[ending](future)
     turn(loop, 3)
     assert context.get(_VARIABLE) == "by the callback"
     future.cancelled() or future.exception()
@@ -353,49 +279,3 @@ def test_remove_done_callback_returns_the_number_removed(loop: Loop, times: int)
     turn(loop, 3)
     assert trace == []
     assert future.remove_done_callback(trace.append) == 0
-
-
-@requirement("futures.exception-never-retrieved", MUST, cite="asyncio-dev: Detect never-retrieved exceptions")
-@each("callbacks", [0, 2])
-@each("kind", ODD_ERRORS)
-def test_an_exception_that_nobody_asked_for_is_reported(loop: Loop, watch: Any, callbacks: int, kind: str) -> None:
-    """If an exception was set but the future is never awaited, the exception handler is called when it is collected.
-
-    If this fails: look for an own future class without a finalizer, for done callbacks that count as retrieval, or for
-    an exception that is taken for none: its truth value may be false, and its class none of Exception.
-    """
-    watch.allow("reported")
-    error = ODD_ERRORS[kind]
-    future = loop.create_future()
-    for _ in range(callbacks):
-        future.add_done_callback(lambda _: None)
-    future.set_exception(error)
-    turn(loop, 2)
-    del future
-    gc.collect()
-    assert [context.get("exception") for context in watch.reported] == [error]
-    watch.reported.clear()
-
-
-@requirement("futures.exception-retrieved", MUST, cite="asyncio-dev: Detect never-retrieved exceptions")
-@each("how", ["result", "exception", "await"])
-def test_an_exception_that_was_retrieved_is_not_reported(loop: Loop, watch: Any, how: str) -> None:
-    """An exception that was retrieved by result(), exception() or an await is not reported.
-
-    If this fails: look for a mark that only one of the three clears.
-    """
-    future = loop.create_future()
-    future.set_exception(LookupError("retrieved"))
-
-    if how == "exception":
-        future.exception()
-    else:
-        with pytest.raises(LookupError):
-            future.result() if how == "result" else loop.run_until_complete(_wait(future))
-    del future
-    gc.collect()
-    assert watch.reported == []
-
-
-async def _wait(future: Future) -> None:
-    await future

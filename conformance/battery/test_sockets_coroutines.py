@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from conformance.battery.test_sockets_peers import ACCEPT, CONNECT, client
-from conformance.battery.test_sockets_streams import METHODS, RECV, RECV_INTO, SENDALL
+from conformance.battery.test_sockets_refusals import METHODS
+from conformance.battery.test_sockets_streams import RECV, RECV_INTO, SENDALL
 from conformance.kit.cases import each
 from conformance.kit.coroutines import call_only
 from conformance.kit.peers import dialled, listener, tcp_pair

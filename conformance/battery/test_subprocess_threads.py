@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from conformance.kit.cases import each
+from conformance.kit.children import ChildEvents, finish
 from conformance.kit.patience import Patience
 from conformance.kit.threads import in_thread
 from conformance.loops import Factory
 from conformance.requirement import SHOULD, requirement
 
-PIPE = asyncio.subprocess.PIPE
+Loop = asyncio.AbstractEventLoop
+PIPE, DEVNULL = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
 THREADS = "asyncio-subprocess: Subprocess and Threads"
 
 
@@ -55,3 +58,29 @@ def test_loops_in_several_threads_have_children_at_once(make_loop: Factory, pati
     codes = [[-9, -9], [-15, -15]]
     outputs = [[b"%d\n" % number, b"input", b"errors\n", number] for number in (3, 4, 5)]
     assert told == [codes + outputs] * 3
+
+
+@requirement("subprocess.other-thread", SHOULD, cite="asyncio-subprocess: Subprocess and Threads")
+@each("method", ["subprocess_exec", "subprocess_shell"])
+def test_children_run_under_a_loop_in_another_thread(make_loop: Factory, patience: Patience, method: str) -> None:
+    """The event loop supports running subprocesses from different threads.
+
+    If this fails: look for an end that is learnt by SIGCHLD, which only the main thread can handle.
+    """
+    script = "echo from a thread; exit 8"
+
+    def start(loop: Loop) -> Any:
+        if method == "subprocess_exec":
+            return finish(loop, patience, script)
+        transport, protocol = loop.run_until_complete(loop.subprocess_shell(ChildEvents, script, stdin=DEVNULL))
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        transport.close()
+        return protocol
+
+    def work() -> tuple[int, bytes]:
+        loop = make_loop()
+        protocol = start(loop)
+        loop.close()
+        return protocol.transport.get_returncode(), bytes(protocol.output[1])
+
+    assert in_thread(work).result(2 * patience.seconds) == (8, b"from a thread\n")

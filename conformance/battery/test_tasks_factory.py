@@ -1,6 +1,7 @@
 """Chapter tasks: setting and asking for the task factory, and who uses it; what Python 3.14 adds to create_task().
 
-What the factory is called with is in test_tasks.py, the eager factories of Python 3.12 are in test_tasks_eager.py.
+What the factory is called with is in test_tasks_factory_calls.py, the eager factories of Python 3.12 are in
+test_tasks_eager.py.
 """
 
 from __future__ import annotations

@@ -165,7 +165,7 @@ class StepsRunInTheWakersContext(Stock):
 
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
         if args and isinstance(args[0], asyncio.Future) and not isinstance(args[0], asyncio.Task):
-            from conformance.battery.test_context import VARIABLE
+            from conformance.battery.test_context_tasks import VARIABLE
 
             if context is not None and context.get(VARIABLE) == "set before wait 0":
                 context.run(VARIABLE.set, "of main")

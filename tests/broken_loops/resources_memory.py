@@ -39,12 +39,12 @@ class ErrorsOfConnectionsStay(Stock):
 
 
 @breaks("resources.failure-forgotten")
-class ErrorsOfLookupsStay(Stock):
-    """The exception of a look-up that fails is in a variable of a frame of its own traceback."""
+class ErrorsOfPathsStay(Stock):
+    """The exception of a connection to a path that fails is in a variable of a frame of its own traceback."""
 
-    async def getaddrinfo(self, *args: Any, **kwargs: Any) -> Any:
+    async def create_unix_connection(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
         try:
-            return await super().getaddrinfo(*args, **kwargs)
+            return await super().create_unix_connection(*args, **kwargs)
         except OSError as error:
             kept = error  # noqa: F841 (what is wrong)
             raise
