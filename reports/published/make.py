@@ -30,6 +30,7 @@ class Loop:
     packages: tuple[str, ...] = ()
     raced: bool = False
     of_the_system: bool = False  # needs a binding that only the operating system's own Python has
+    of_source: bool = False  # has no wheel for this platform, and is built where there is a C compiler
     expected: bool = True  # whether its file in conformance/expected is made here, and not kept by hand
 
     @property
@@ -64,7 +65,7 @@ LOOPS = (
     Loop("uringcore=uringcore:UringEventLoop", ("uringcore",)),
     Loop("uringloop=adapters:uring", ("uringloop",)),
     Loop("veloxloop:new_event_loop", ("veloxloop",)),
-    Loop("winloop:new_event_loop", ("winloop",)),
+    Loop("winloop:new_event_loop", ("winloop",), of_source=True),
     Loop("zloop:new_event_loop", ("zloop",)),
     Loop("zuvloop:new_event_loop", ("zuvloop",)),
 )
@@ -177,7 +178,8 @@ class Place:
                 run([base, "-m", "venv", *shared, str(Path(python).parents[1])])
                 run([*pip, str(self.wheel)])
             self._homes.add(loop.home)
-        return last_line([*pip, "--only-binary", ":all:", *loop.packages]) if loop.packages else ""
+        built = [] if loop.of_source else ["--only-binary", ":all:"]
+        return last_line([*pip, *built, *loop.packages]) if loop.packages else ""
 
     def _unusable(self, loop: Loop) -> str:
         module, _, factory = loop.spec.rpartition("=")[2].partition(":")
