@@ -165,7 +165,7 @@ class GroupsMissATask(Stock):
                 await asyncio.sleep(0)
             await coro
 
-        if of_chapter(coro, "tasks_locks") and coro.cr_frame.f_locals.get("name") == "a++":
+        if of_chapter(coro, "tasks_waiting") and coro.cr_frame.f_locals.get("name") == "a++":
             self.__dict__["kept"] = super().create_task(late())
             return super().create_task(asyncio.sleep(0))
         return super().create_task(coro, **kwargs)
