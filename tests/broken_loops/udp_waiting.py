@@ -92,3 +92,63 @@ class CannotEndWhereItPauses(OverDatagrams):
         def abort(self) -> None:
             if not self.telling:
                 super().abort()
+
+
+@breaks("udp.abort-drops")
+class FlushesWhatIsAbortedInside(OverDatagrams):
+    """abort() inside datagram_received() of an endpoint is a close(), which waits for room."""
+
+    class Endpoint(DatagramTransport):
+        delivering = False
+
+        def _read_ready(self) -> None:
+            self.delivering = True
+            super()._read_ready()
+            self.delivering = False
+
+        def abort(self) -> None:
+            if self.delivering:
+                self.close()
+            else:
+                super().abort()
+
+
+@breaks("udp.set-protocol")
+class ForgetsItsListenerAtClose(OverDatagrams):
+    """get_protocol() of an endpoint that is closing returns None."""
+
+    class Endpoint(DatagramTransport):
+        def get_protocol(self) -> Any:
+            return None if self._closing else super().get_protocol()
+
+
+@breaks("udp.pause-writing")
+class PausesTwice(OverDatagrams):
+    """pause_writing() of an endpoint is called twice, and never again."""
+
+    class Endpoint(DatagramTransport):
+        pauses = 0
+
+        def _tell(self, method: str) -> None:
+            self.pauses += method == "pause_writing"
+            if method != "pause_writing" or self.pauses < 3:
+                super()._tell(method)
+
+
+@breaks("udp.end-inside-resume")
+class DropsWhatWaitsWhereItResumes(OverDatagrams):
+    """close() inside resume_writing() of an endpoint drops what is left."""
+
+    class Endpoint(DatagramTransport):
+        resuming = False
+
+        def _tell(self, method: str) -> None:
+            self.resuming = method == "resume_writing"
+            super()._tell(method)
+            self.resuming = False
+
+        def close(self) -> None:
+            if self.resuming:
+                self._force_close(None)
+            else:
+                super().close()
