@@ -136,7 +136,7 @@ class WrapsPipesInAFuture(Stock):
 
 
 @breaks("subprocess.coroutines")
-class StartsWhenItIsCalled(Begins):
+class StartsChildrenWhenItIsCalled(Begins):
     """subprocess_exec() starts a child though nobody awaits it."""
 
     def subprocess_exec(self, *args: Any, **kwargs: Any) -> Any:
