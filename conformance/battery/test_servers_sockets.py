@@ -14,7 +14,7 @@ import pytest
 from conformance.environment import need_named
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import dialled
+from conformance.kit.peers import Derived, dialled
 from conformance.kit.protocols import Events
 from conformance.kit.refusals import Answer, outcome_of, refused
 from conformance.kit.servers import Service, accepted, create, dial, serving, shut
@@ -109,12 +109,13 @@ def test_accepted_connections_have_nodelay(loop: Loop, patience: Patience) -> No
 
 @requirement("servers.sock", MUST, cite="asyncio-eventloop: loop.create_server")
 @each("listening", [False, True], ids=["bound", "listening"])
-def test_a_socket_may_be_given(loop: Loop, patience: Patience, listening: bool) -> None:
-    """sock can be specified to use a preexisting socket object, blocking or not, listening or not.
+@each("kind", [socket.socket, Derived])
+def test_a_socket_may_be_given(loop: Loop, patience: Patience, listening: bool, kind: type[socket.socket]) -> None:
+    """sock can be specified to use a preexisting socket object, blocking or not, listening or not, or of a subclass.
 
     If this fails: look for accept() that blocks the loop, or a socket that nobody makes listen.
     """
-    sock = socket.socket()
+    sock = kind()
     sock.bind((LOCAL, 0))
     name = sock.getsockname()
     if listening:

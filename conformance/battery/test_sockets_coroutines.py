@@ -1,4 +1,4 @@
-"""Chapter sockets: the methods are coroutines, which begin when they are awaited."""
+"""Chapter sockets: the methods are coroutines, which begin when awaited, and take sockets of any class."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from conformance.battery.test_sockets_refusals import METHODS
 from conformance.battery.test_sockets_streams import RECV, RECV_INTO, SENDALL
 from conformance.kit.cases import each
 from conformance.kit.coroutines import call_only
-from conformance.kit.peers import dialled, listener, tcp_pair
+from conformance.kit.peers import as_subclass, dialled, listener, tcp_pair
 from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -52,3 +52,33 @@ def test_the_methods_are_coroutines(loop: Loop, method: str) -> None:
             with pytest.raises(OSError):  # noqa: PT011 (no message is part of the contract)
                 other.getpeername()
             listening.accept()[0].close()
+
+
+@requirement("sockets.subclasses", MUST, cite=(RECV, RECV_INTO, SENDALL, CONNECT, ACCEPT))
+@each("method", METHODS)
+def test_a_socket_may_be_of_a_subclass(loop: Loop, method: str) -> None:
+    """The methods work with sockets that are instances of a subclass of socket.socket, as a library may have one.
+
+    If this fails: look for a type that must be socket.socket itself.
+    """
+    with (
+        tcp_pair() as (plain, peer),
+        listener() as accepting,
+        client() as connecting,
+        as_subclass(plain) as ours,
+        as_subclass(accepting) as listening,
+        as_subclass(connecting) as other,
+    ):
+        listening.setblocking(False)
+        peer.sendall(b"in")
+        with dialled(listening.getsockname()):
+            result = loop.run_until_complete(_calls(loop, ours, listening, other)[method]())
+            if method == "sock_accept":
+                result[0].close()
+            elif "send" in method:
+                assert peer.recv(10) == b"out"
+            elif method == "sock_connect":
+                assert other.getpeername() == listening.getsockname()
+            else:
+                with pytest.raises(BlockingIOError):
+                    ours.recv(10)

@@ -138,11 +138,12 @@ def test_a_child_that_does_not_read_pauses_the_writer(loop: Loop, patience: Pati
 def test_reading_the_output_can_be_paused(loop: Loop, patience: Patience, fd: int) -> None:
     """pause_reading() of stdout's or stderr's transport stops pipe_data_received(), resume_reading() starts it again.
 
-    Both are idempotent, and is_reading() says which was last.
+    Both are idempotent, and is_reading() says which was last. The other output goes on meanwhile.
 
-    If this fails: look for a pipe that is always read to its end, or for a count of pauses.
+    If this fails: look for a pipe that is always read to its end, for a count of pauses, or one pause for both pipes.
     """
-    with spawned(loop, patience, f"read line; echo out >&{fd}") as (transport, protocol):
+    other = 3 - fd
+    with spawned(loop, patience, f"read line; echo out >&{fd}; echo on >&{other}") as (transport, protocol):
         output = transport.get_pipe_transport(fd)
         output.pause_reading()
         output.pause_reading()
@@ -152,9 +153,11 @@ def test_reading_the_output_can_be_paused(loop: Loop, patience: Patience, fd: in
         output.pause_reading()
         assert output.is_reading() is False
         output.pause_reading()
+        assert transport.get_pipe_transport(other).is_reading() is True
         transport.get_pipe_transport(0).write(b"\n")
         patience.run_until(loop, lambda: protocol.exited, "process_exited()")
-        assert not protocol.output
+        patience.run_until(loop, lambda: protocol.output, "the other output")
+        assert protocol.output == {other: b"on\n"}
         output.resume_reading()
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
-        assert protocol.output == {fd: b"out\n"}
+        assert protocol.output == {fd: b"out\n", other: b"on\n"}

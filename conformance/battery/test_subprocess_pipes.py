@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 
 import pytest
 
@@ -117,12 +118,18 @@ def test_closing_an_output_closes_nothing_else(loop: Loop, patience: Patience, f
 def test_a_child_that_closes_its_input_is_noticed(loop: Loop, patience: Patience) -> None:
     """pipe_connection_lost(0, …) is called when the child closes its standard input, also while nothing is written.
 
-    If this fails: look for a pipe whose reader is looked at by writing only.
+    The child goes on, and its outputs are read as before.
+
+    If this fails: look for a pipe whose reader is looked at by writing only, or whose end is taken for that of all.
     """
-    with spawned(loop, patience, "exec <&-; exec sleep 1000") as (transport, protocol):
+    script = "trap 'echo out; echo err >&2' USR1; exec <&-; while :; do sleep 0.01; done"
+    with spawned(loop, patience, script) as (transport, protocol):
         patience.run_until(loop, lambda: "pipe_connection_lost" in protocol.names, "the end of stdin")
         assert protocol.calls[1][:2] == ("pipe_connection_lost", 0)
         assert transport.get_returncode() is None
+        transport.send_signal(signal.SIGUSR1)
+        patience.run_until(loop, lambda: protocol.output[1] and protocol.output[2], "both outputs")
+        assert protocol.names.count("pipe_connection_lost") == 1
 
 
 @requirement("subprocess.close-with-grandchild", MUST, cite="asyncio-protocol: SubprocessTransport.close")
@@ -136,13 +143,16 @@ def test_close_does_not_wait_for_a_grandchild(loop: Loop, patience: Patience, la
     once there is nobody to kill.
     """
     reading, writing = os.pipe()
-    script = f'exec 3<"/dev/fd/$1"; (read line <&3) & echo started; {last}'
+    script = f'exec 3<"/dev/fd/$1" 4<&0; (read line <&3) & echo started; {last}'
     try:
         with spawned(loop, patience, script, str(reading), pass_fds=[reading]) as (transport, protocol):
             patience.run_until(loop, lambda: protocol.output[1], "the grandchild's start")
             if last != "wait":
                 patience.run_until(loop, lambda: protocol.exited, "process_exited()")
+            pipes = [transport.get_pipe_transport(fd) for fd in (0, 1, 2)]
+            assert [pipe.is_closing() for pipe in pipes] == [False] * 3
             transport.close()
+            assert [pipe.is_closing() for pipe in pipes] == [True] * 3
             patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
             assert protocol.exited
     finally:

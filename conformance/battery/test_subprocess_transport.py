@@ -251,11 +251,19 @@ def test_send_signal_sends_the_signal(loop: Loop, patience: Patience) -> None:
 
 @requirement("subprocess.terminate", MUST, cite="asyncio-protocol: SubprocessTransport.terminate")
 def test_terminate_sends_sigterm(loop: Loop, patience: Patience) -> None:
-    """terminate() sends SIGTERM to the subprocess.
+    """terminate() sends SIGTERM to the subprocess, and does so again if it is called again.
 
-    If this fails: look for SIGKILL, which leaves the child no chance to tidy up.
+    If this fails: look for SIGKILL, which leaves the child no chance to tidy up, or a note that it was terminated.
     """
     with spawned(loop, patience, "read line") as (transport, protocol):
+        transport.terminate()
+        patience.run_until(loop, lambda: protocol.exited, "process_exited()")
+        assert transport.get_returncode() == -signal.SIGTERM
+    script = "trap 'trap - TERM; echo first' TERM; echo ready; while :; do sleep 0.01; done"
+    with spawned(loop, patience, script) as (transport, protocol):
+        patience.run_until(loop, lambda: protocol.output[1] == b"ready\n", "the trap")
+        transport.terminate()
+        patience.run_until(loop, lambda: protocol.output[1] == b"ready\nfirst\n", "the first signal")
         transport.terminate()
         patience.run_until(loop, lambda: protocol.exited, "process_exited()")
         assert transport.get_returncode() == -signal.SIGTERM

@@ -13,7 +13,7 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.connections import closed_port, opened
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import PEER_TIMEOUT, drive, listener, receive_all, receive_exactly, tcp_pair
+from conformance.kit.peers import PEER_TIMEOUT, as_subclass, drive, listener, receive_all, receive_exactly, tcp_pair
 from conformance.kit.protocols import Events
 from conformance.kit.refusals import Answer, outcome_of, refused
 from conformance.kit.threads import in_thread
@@ -42,13 +42,20 @@ def test_all_but_host_and_port_are_keywords(loop: Loop) -> None:
 
 @requirement("tcp.connect-sock", MUST, cite=CONNECT)
 @each("timeout", [0.0, None, PEER_TIMEOUT])
-def test_an_existing_socket_is_used_by_the_transport(loop: Loop, patience: Patience, timeout: float | None) -> None:
+@each("derived", [False, True], ids=["socket", "subclass"])
+def test_an_existing_socket_is_used_by_the_transport(
+    loop: Loop, patience: Patience, timeout: float | None, derived: bool
+) -> None:
     """sock, an already connected socket, is used by the transport, for both directions, whatever its timeout is.
+
+    It may be an instance of a subclass of socket.socket.
 
     If this fails: look for a second connection made to the socket's peer, or for a missing path for sockets.
     """
     with contextlib.ExitStack() as stack:
         ours, peer = stack.enter_context(tcp_pair())
+        if derived:
+            ours = stack.enter_context(as_subclass(ours))
         ours.settimeout(timeout)
         transport, protocol = stack.enter_context(opened(loop, loop.create_connection(Events, sock=ours)))
         transport.write(b"out")

@@ -96,6 +96,18 @@ def tcp_pair(family: int = socket.AF_INET) -> Iterator[tuple[socket.socket, sock
         yield ours, peer
 
 
+class Derived(socket.socket):
+    """A socket of a program's own class."""
+
+
+def as_subclass(sock: socket.socket) -> socket.socket:
+    """What `sock` was, as an instance of a subclass, in the same mode; `sock` itself is closed."""
+    timeout = sock.gettimeout()
+    derived = Derived(fileno=sock.detach())
+    derived.settimeout(timeout)
+    return derived
+
+
 def receive_exactly(peer: socket.socket, count: int) -> bytes:
     """`count` bytes from a peer. Raises AssertionError with what came if the connection ends or stalls before."""
     received = bytearray()

@@ -117,3 +117,35 @@ class UpgradesWhenItIsCalled(Begins):
 
     def start_tls(self, *args: Any, **kwargs: Any) -> Any:
         return self.begin(super().start_tls(*args, **kwargs))
+
+
+@breaks("pipes.coroutines")
+class ReadsPipesWhenItIsCalled(Begins):
+    """connect_read_pipe() makes a transport though nobody awaits it."""
+
+    def connect_read_pipe(self, *args: Any, **kwargs: Any) -> Any:
+        return self.begin(super().connect_read_pipe(*args, **kwargs))
+
+
+@breaks("pipes.coroutines")
+class WrapsPipesInAFuture(Stock):
+    """connect_write_pipe() returns a future."""
+
+    def connect_write_pipe(self, *args: Any, **kwargs: Any) -> Any:
+        return asyncio.ensure_future(super().connect_write_pipe(*args, **kwargs), loop=self)
+
+
+@breaks("subprocess.coroutines")
+class StartsChildrenWhenItIsCalled(Begins):
+    """subprocess_exec() starts a child though nobody awaits it."""
+
+    def subprocess_exec(self, *args: Any, **kwargs: Any) -> Any:
+        return self.begin(super().subprocess_exec(*args, **kwargs))
+
+
+@breaks("subprocess.coroutines")
+class WrapsShellsInAFuture(Stock):
+    """subprocess_shell() returns a future."""
+
+    def subprocess_shell(self, *args: Any, **kwargs: Any) -> Any:
+        return asyncio.ensure_future(super().subprocess_shell(*args, **kwargs), loop=self)
