@@ -195,7 +195,7 @@ class AcceptsBlockingUnixSockets(Stock):
 
 
 @breaks("sockets.recv-into")
-class ClearsTheRest(Stock):
+class ReceivesOverTheRest(Stock):
     """sock_recv_into() gives back a whole buffer of its own, with zeros behind what was received."""
 
     async def sock_recv_into(self, sock: Any, buf: Any) -> int:

@@ -55,7 +55,7 @@ class TakesAListAsPopenDoes(Keywords):
 
 
 @breaks("subprocess.methods-by-name")
-class SignalsByPosition(TampersWithChildren):
+class ChildrenAreSignalledByPosition(TampersWithChildren):
     """send_signal() takes its argument by position only."""
 
     def patch(self, transport: Any, protocol: Any) -> None:
