@@ -8,6 +8,7 @@ import os
 
 from conformance.kit.coroutines import call_only
 from conformance.kit.pipes import KINDS
+from conformance.kit.servers import Service
 from conformance.requirement import SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -23,15 +24,10 @@ def test_both_methods_are_coroutines(loop: Loop) -> None:
 
     If this fails: look for a method that returns a future, of which no task can be made, or that begins when called.
     """
-    made: list[asyncio.Protocol] = []
-
-    def factory() -> asyncio.Protocol:
-        made.append(asyncio.Protocol())
-        return made[-1]
-
+    factory = Service()
     read_end, write_end = KINDS["raw"]()
     with read_end, write_end:
         for connect, end in ((loop.connect_read_pipe, read_end), (loop.connect_write_pipe, write_end)):
             call_only(loop, functools.partial(connect, factory, end))
             assert os.get_blocking(end.fileno())
-    assert made == []
+    assert factory.protocols == []

@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.children import ChildEvents, finish, spawned
+from conformance.kit.children import BIG, ChildEvents, finish, spawned
 from conformance.kit.patience import Patience, turn
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 DEVNULL = asyncio.subprocess.DEVNULL
-BIG = bytes(range(256)) * 4096  # 1 MiB: more than a pipe holds
 
 
 @requirement("subprocess.pipe-lost", MUST, cite="asyncio-protocol: SubprocessProtocol.pipe_connection_lost")

@@ -6,9 +6,8 @@ import asyncio
 import contextlib
 import os
 
-from conformance.battery.test_subprocess_events import BIG
 from conformance.kit.cases import each
-from conformance.kit.children import ChildEvents, finish, spawned, stopped
+from conformance.kit.children import BIG, ChildEvents, finish, spawned, stopped
 from conformance.kit.patience import Patience
 from conformance.requirement import MUST, requirement
 

@@ -10,7 +10,7 @@ import signal
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.children import ChildEvents, finish, spawned
+from conformance.kit.children import BIG, ChildEvents, finish, spawned
 from conformance.kit.oddities import Word, part
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import raising
@@ -20,7 +20,6 @@ from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 PIPES = "asyncio-protocol: SubprocessTransport.get_pipe_transport"
-BIG = bytes(range(256)) * 4096  # 1 MiB: more than a pipe holds
 
 
 @requirement("subprocess.stdin-limits", MUST, cite="asyncio-protocol: WriteTransport.set_write_buffer_limits")

@@ -11,13 +11,12 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.children import ChildEvents, finish, spawned, stopped
+from conformance.kit.children import BIG, ChildEvents, finish, spawned, stopped
 from conformance.kit.patience import Patience
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 DEVNULL = asyncio.subprocess.DEVNULL
-BIG = bytes(range(256)) * 4096  # 1 MiB: more than a pipe holds
 
 
 def missing(transport: object, conforms_to: type) -> list[str]:

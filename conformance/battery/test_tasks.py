@@ -37,7 +37,7 @@ class _Named:
         return "by its own words"
 
 
-NAMES: dict[object, str] = {
+_NAMES: dict[object, str] = {
     "given": "given",
     7: "7",
     "": "",
@@ -170,6 +170,17 @@ def test_create_task_takes_coroutines_only(loop: Loop, what: Any) -> None:
         loop.create_task(given)
 
 
+def assert_names_are_set(loop: Loop, place: str) -> None:
+    """create_task() gives tasks the names that it is given, with a context or without."""
+    names: list[Any] = [*_NAMES]
+    tasks = at(place, loop, lambda: [loop.create_task(at_once(), name=name) for name in names])
+    assert [task.get_name() for task in tasks] == [*_NAMES.values()]
+    context = contextvars.copy_context()
+    both = at(place, loop, lambda: loop.create_task(at_once(), name="given", context=context))
+    assert both.get_name() == "given"
+    loop.run_until_complete(asyncio.wait([*tasks, both]))
+
+
 @requirement("tasks.name", MUST, cite="asyncio-eventloop: loop.create_task")
 @each("place", PLACES)
 def test_create_task_sets_the_name(loop: Loop, place: str) -> None:
@@ -178,13 +189,7 @@ def test_create_task_sets_the_name(loop: Loop, place: str) -> None:
     If this fails: look for a name that is dropped, perhaps since it is false or a context is given, or kept as the
     object it was.
     """
-    names: list[Any] = [*NAMES]
-    tasks = at(place, loop, lambda: [loop.create_task(at_once(), name=name) for name in names])
-    assert [task.get_name() for task in tasks] == [*NAMES.values()]
-    context = contextvars.copy_context()
-    both = at(place, loop, lambda: loop.create_task(at_once(), name="given", context=context))
-    assert both.get_name() == "given"
-    loop.run_until_complete(asyncio.wait([*tasks, both]))
+    assert_names_are_set(loop, place)
 
 
 @requirement("tasks.name-default", MUST, cite="asyncio-eventloop: loop.create_task")

@@ -7,7 +7,7 @@ import contextvars
 from collections.abc import Callable
 from typing import Any
 
-from conformance.battery.test_tasks import NAMES, at_once
+from conformance.battery.test_tasks import assert_names_are_set, at_once
 from conformance.kit.cases import each
 from conformance.kit.places import PLACES, at
 from conformance.requirement import MAY, MUST, requirement
@@ -141,13 +141,7 @@ def test_a_task_of_a_factory_gets_the_name(loop: Loop, place: str) -> None:
     context is given, too.
     """
     loop.set_task_factory(make_task)
-    names: list[Any] = [*NAMES]
-    tasks = at(place, loop, lambda: [loop.create_task(at_once(), name=name) for name in names])
-    assert [task.get_name() for task in tasks] == [*NAMES.values()]
-    context = contextvars.copy_context()
-    both = at(place, loop, lambda: loop.create_task(at_once(), name="given", context=context))
-    assert both.get_name() == "given"
-    loop.run_until_complete(asyncio.wait_for(asyncio.wait([*tasks, both]), None))
+    assert_names_are_set(loop, place)
 
 
 @requirement("tasks.factory-name-default", MUST, cite=("asyncio-eventloop: loop.create_task", "gh-130033"))

@@ -9,6 +9,7 @@ import pytest
 
 from conformance.kit.coroutines import call_only
 from conformance.kit.peers import listener, tcp_pair
+from conformance.kit.servers import Service
 from conformance.requirement import SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -24,12 +25,7 @@ def test_the_methods_are_coroutines(loop: Loop) -> None:
 
     If this fails: look for a method that returns a future, of which no task can be made, or that begins when called.
     """
-    made: list[asyncio.Protocol] = []
-
-    def factory() -> asyncio.Protocol:
-        made.append(asyncio.Protocol())
-        return made[-1]
-
+    factory = Service()
     with listener() as listening:
         listening.setblocking(False)
         call_only(loop, lambda: loop.create_connection(factory, *listening.getsockname()))
@@ -39,4 +35,4 @@ def test_the_methods_are_coroutines(loop: Loop) -> None:
         with tcp_pair() as (ours, _):
             call_only(loop, functools.partial(give, factory, sock=ours))
             assert ours.fileno() >= 0
-    assert made == []
+    assert factory.protocols == []

@@ -21,8 +21,6 @@ from conformance.kit.peers import PEER_TIMEOUT, shrink_buffers, tcp_pair
 from conformance.kit.protocols import Events
 from conformance.kit.servers import accepted, dial, serving
 
-SOCKETS = ("socket", "tcp", "accepted", "wrapped")
-KINDS = (*SOCKETS, "pipe")
 PAGE = 4096
 
 
@@ -81,7 +79,7 @@ def blocked(
     connect_accepted_socket(), a pipe.
     """
     made = protocol or Events()
-    with {"pipe": _pipe, "tcp": _tcp, "accepted": _accepted}.get(kind, _pair)(loop, kind, made) as (transport, peer):
+    with _MADE_BY[kind](loop, made) as (transport, peer):
         yield transport, made, peer
 
 
@@ -89,7 +87,7 @@ Made = Iterator[tuple[Any, Peer]]
 
 
 @contextlib.contextmanager
-def _pipe(loop: asyncio.AbstractEventLoop, _kind: str, made: Any) -> Made:
+def _pipe(loop: asyncio.AbstractEventLoop, made: Any) -> Made:
     theirs, number = os.pipe()
     try:
         with os.fdopen(number, "wb", buffering=0) as ours:
@@ -102,18 +100,17 @@ def _pipe(loop: asyncio.AbstractEventLoop, _kind: str, made: Any) -> Made:
 
 
 @contextlib.contextmanager
-def _pair(loop: asyncio.AbstractEventLoop, kind: str, made: Any) -> Made:
-    give = loop.create_unix_connection if kind == "socket" else loop.connect_accepted_socket
+def _unix(method: str, loop: asyncio.AbstractEventLoop, made: Any) -> Made:
     ours, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     with ours, other:
         ours.setblocking(False)
         peer = Peer(other.fileno(), _fill(ours.send))
-        with opened(loop, functools.partial(give, sock=ours)(lambda: made)) as (transport, _):
+        with opened(loop, getattr(loop, method)(lambda: made, sock=ours)) as (transport, _):
             yield transport, peer
 
 
 @contextlib.contextmanager
-def _tcp(loop: asyncio.AbstractEventLoop, _kind: str, made: Any) -> Made:
+def _tcp(loop: asyncio.AbstractEventLoop, made: Any) -> Made:
     with tcp_pair() as (ours, other):
         peer = _filled(ours, other)
         with peer, opened(loop, loop.create_connection(lambda: made, sock=ours)) as (transport, _):
@@ -121,7 +118,7 @@ def _tcp(loop: asyncio.AbstractEventLoop, _kind: str, made: Any) -> Made:
 
 
 @contextlib.contextmanager
-def _accepted(loop: asyncio.AbstractEventLoop, _kind: str, made: Any) -> Made:
+def _accepted(loop: asyncio.AbstractEventLoop, made: Any) -> Made:
     peers: list[Peer] = []
     connection_made = made.connection_made
 
@@ -154,3 +151,14 @@ def _fill(send: Callable[[bytes], int]) -> int:
             while True:
                 filled += send(bytes(size))
     return filled
+
+
+_MADE_BY: dict[str, Callable[..., contextlib.AbstractContextManager[tuple[Any, Peer]]]] = {
+    "socket": functools.partial(_unix, "create_unix_connection"),
+    "tcp": _tcp,
+    "accepted": _accepted,
+    "wrapped": functools.partial(_unix, "connect_accepted_socket"),
+    "pipe": _pipe,
+}
+KINDS = tuple(_MADE_BY)
+SOCKETS = tuple(kind for kind in KINDS if kind != "pipe")

@@ -16,6 +16,8 @@ from typing import Any
 
 from conformance.kit.patience import Patience
 
+BIG = bytes(range(256)) * 4096  # 1 MiB: more than a pipe holds
+
 
 class ChildEvents(asyncio.SubprocessProtocol):
     """Keeps every call as `(method, *arguments)`; `names` are the methods alone, `output` the bytes per descriptor."""

@@ -7,6 +7,9 @@ from typing import Any
 
 from reference_loop.streams import StreamTransport
 from tests.broken_loops import breaks
+from tests.broken_loops.flow_writing import WritesLinesUnchecked
+from tests.broken_loops.over_streams import KnowsWhatItTells
+from tests.broken_loops.tcp_halves import KnowsTheFirst
 from tests.broken_loops.tcp_ways import OverAccepted, OverSome
 
 
@@ -48,24 +51,13 @@ class TcpHasNoLowMarkOfZero(_OverTcp):
             super().set_write_buffer_limits(high, low or None)
 
 
-class _KnowsItsCallback(StreamTransport):
-    """Knows that pause_writing() is being called."""
-
-    pausing = False
-
-    def _tell(self, method: str) -> None:
-        self.pausing = method == "pause_writing"
-        super()._tell(method)
-        self.pausing = False
-
-
 @breaks("flow.write-inside-pause")
 class AcceptedConnectionsAreMuteInsidePause(OverAccepted):
     """What is written inside pause_writing() of an accepted connection is lost."""
 
-    class Stream(_KnowsItsCallback):
+    class Stream(KnowsWhatItTells, StreamTransport):
         def write(self, data: Any) -> None:
-            if not self.pausing:
+            if self.telling != "pause_writing":
                 super().write(data)
 
 
@@ -73,18 +65,18 @@ class AcceptedConnectionsAreMuteInsidePause(OverAccepted):
 class TcpFlushesWhenPaused(_OverTcp):
     """abort() inside pause_writing() of a connection of TCP flushes."""
 
-    class Stream(_KnowsItsCallback):
+    class Stream(KnowsWhatItTells, StreamTransport):
         def abort(self) -> None:
-            self.close() if self.pausing else super().abort()
+            self.close() if self.telling == "pause_writing" else super().abort()
 
 
 @breaks("flow.close-inside-pause")
 class AcceptedConnectionsDropWhenPaused(OverAccepted):
     """close() inside pause_writing() of an accepted connection drops the buffer."""
 
-    class Stream(_KnowsItsCallback):
+    class Stream(KnowsWhatItTells, StreamTransport):
         def close(self) -> None:
-            self.abort() if self.pausing else super().close()
+            self.abort() if self.telling == "pause_writing" else super().close()
 
 
 @breaks("flow.failing-pause")
@@ -100,13 +92,7 @@ class TcpWritesRaiseWhatPausesDo(_OverTcp):
 class TcpPausesTheFirst(_OverTcp):
     """Flow control of a connection of TCP is told to the protocol for which it was made."""
 
-    class Stream(StreamTransport):
-        first: Any = None
-
-        def set_protocol(self, protocol: Any) -> None:
-            self.first = self.first or protocol
-            super().set_protocol(protocol)
-
+    class Stream(KnowsTheFirst):
         def _tell(self, method: str) -> None:
             getattr(self.first, method)()
 
@@ -161,17 +147,7 @@ class TcpLooksAtItsMarksWhenItWrites(_OverTcp):
 class AcceptedConnectionsPauseByWrite(OverAccepted):
     """writelines() of an accepted connection does not pause."""
 
-    class Stream(StreamTransport):
-        joining = False
-
-        def writelines(self, list_of_data: Any) -> None:
-            self.joining = True
-            super().writelines(list_of_data)
-            self.joining = False
-
-        def _buffer_grew(self) -> None:
-            if not self.joining:
-                super()._buffer_grew()
+    Stream = WritesLinesUnchecked.Stream
 
 
 @breaks("flow.buffer-size-inside")
@@ -182,6 +158,6 @@ class CountsWhenItHasPaused(OverSome):
     def odd(sock: socket.socket, server: Any) -> bool:
         return True
 
-    class Stream(_KnowsItsCallback):
+    class Stream(KnowsWhatItTells, StreamTransport):
         def get_write_buffer_size(self) -> int:
-            return self._flow.high if self.pausing else super().get_write_buffer_size()
+            return self._flow.high if self.telling == "pause_writing" else super().get_write_buffer_size()

@@ -7,6 +7,7 @@ from contextvars import Context
 from typing import Any
 
 from reference_loop import EventLoop
+from reference_loop.flow import FlowControlledTransport
 from reference_loop.streams import StreamTransport
 
 
@@ -18,6 +19,17 @@ class OddSocket:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.real, name)
+
+
+class KnowsWhatItTells(FlowControlledTransport):
+    """Beside a transport's class: knows whether its protocol's pause_writing() or resume_writing() is being called."""
+
+    telling = ""
+
+    def _tell(self, method: str) -> None:
+        self.telling = method
+        super()._tell(method)
+        self.telling = ""
 
 
 class OverStreams(EventLoop):

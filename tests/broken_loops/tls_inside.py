@@ -11,6 +11,7 @@ from reference_loop import EventLoop
 from reference_loop.tls import SSLTransport
 from reference_loop.tls_session import State
 from tests.broken_loops import breaks
+from tests.broken_loops.over_streams import KnowsWhatItTells
 
 
 class OverTls(EventLoop):
@@ -44,22 +45,11 @@ class TlsEndsForTheFirst(OverTls):
             self._protocol = protocol
 
 
-class _InTheMidst(SSLTransport):
-    """Knows whether it is inside pause_writing() or resume_writing()."""
-
-    telling = False
-
-    def _tell(self, method: str) -> None:
-        self.telling = True
-        super()._tell(method)
-        self.telling = False
-
-
 @breaks("tls.write-inside-pause")
 class TlsIsDeafWhileItPauses(OverTls):
     """What is written inside pause_writing() of a TLS connection is dropped."""
 
-    class Tls(_InTheMidst):
+    class Tls(KnowsWhatItTells, SSLTransport):
         def write(self, data: Any) -> None:
             if not self.telling:
                 super().write(data)
@@ -69,7 +59,7 @@ class TlsIsDeafWhileItPauses(OverTls):
 class ClosingPausedTlsDrops(OverTls):
     """close() inside pause_writing() of a TLS connection is abort()."""
 
-    class Tls(_InTheMidst):
+    class Tls(KnowsWhatItTells, SSLTransport):
         def close(self) -> None:
             if self.telling:
                 self.abort()

@@ -6,6 +6,7 @@ from typing import Any
 
 from reference_loop.datagrams import DatagramTransport
 from tests.broken_loops import breaks
+from tests.broken_loops.over_streams import KnowsWhatItTells
 from tests.broken_loops.udp_sending import OverDatagrams
 
 
@@ -81,14 +82,7 @@ class ResumesAtOnce(OverDatagrams):
 class CannotEndWhereItPauses(OverDatagrams):
     """abort() inside pause_writing() of an endpoint does nothing."""
 
-    class Endpoint(DatagramTransport):
-        telling = False
-
-        def _tell(self, method: str) -> None:
-            self.telling = True
-            super()._tell(method)
-            self.telling = False
-
+    class Endpoint(KnowsWhatItTells, DatagramTransport):
         def abort(self) -> None:
             if not self.telling:
                 super().abort()
