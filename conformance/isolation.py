@@ -1,13 +1,13 @@
 """A process for each trial, and the keepers that make, watch and end them.
 
-pytest (or an xdist worker) forks one *keeper* per loop after collection, so that what importing one loop's module does
-to a process is no other loop's; the keeper forks one child per trial (see `keeping`).
-The keeper has a session of its own and no other thread, so a fork from it is safe and a loop that kills its process
+pytest (or an xdist worker) forks *keepers* for each loop after collection, so that what importing one loop's module
+does to a process is no other loop's; a keeper forks one child per trial (see `keeping`), one at a time.
+A keeper has a session of its own and no other thread, so a fork from it is safe and a loop that kills its process
 group or its parent hits the keeper at worst, which is then replaced. Whatever a loop does to its process ends with the
 process: hangs with or without the GIL, segmentation faults, os._exit, closed descriptors, threads, handlers, children.
 
-Messages between the processes are lines of JSON. The median trial takes 22 ms with two workers on two shared cores
-(Python 3.12). Alone, 3 ms are the fork, and 5 the fixtures, the loop and the test.
+Messages between the processes are lines of JSON. The median trial takes 22 ms with two workers of two keepers on two
+shared cores (Python 3.12). Alone, 3 ms are the fork, and 5 the fixtures, the loop and the test.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import os
 import socket
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 from conformance.keeping import Job, keep
@@ -45,32 +45,43 @@ class Keeper:
         self._serve = serve
         self._prepare = prepare
         self._pid = 0
+        self._request = ""
         self._connection: socket.socket | None = None
         self._lines: BinaryIO | None = None
 
-    def ask(self, request: str, patience: float) -> dict[str, Any]:
-        """The answer of the job for `request`. Raises KeeperDied; a new keeper is made at the next call."""
+    @property
+    def busy(self) -> bool:
+        """Whether a job was begun and its answer has not been taken."""
+        return bool(self._request)
+
+    def begin(self, request: str, patience: float) -> None:
+        """Start the job for `request`. One that was begun and whose answer nobody took is ended."""
+        if self._request:
+            self.close()
         if self._connection is None:
             self._start()
         assert self._connection is not None
+        self._request = request
+        message = json.dumps({"request": request, "patience": patience}).encode() + b"\n"
+        with self._whole_conversation(), contextlib.suppress(OSError):  # answer() will say that it is dead
+            self._connection.sendall(message)
+
+    def answer(self) -> dict[str, Any]:
+        """The answer of the job that was begun. Raises KeeperDied; a new keeper is made for the next."""
         assert self._lines is not None
-        try:
-            self._connection.sendall(json.dumps({"request": request, "patience": patience}).encode() + b"\n")
+        line = b""
+        with self._whole_conversation(), contextlib.suppress(OSError):
             line = self._lines.readline()
-        except OSError:
-            line = b""
-        except BaseException:
-            # Interrupted in the middle of a conversation: what comes next on this line would answer no question.
-            self.close()
-            raise
         if not line.endswith(b"\n"):
             self.close()
             raise KeeperDied
+        self._request = ""
         answer: dict[str, Any] = json.loads(line)
         return answer
 
     def close(self) -> None:
         """End the keeper, and with it the child that it may be watching."""
+        self._request = ""
         if self._connection is None:
             return
         assert self._lines is not None
@@ -80,6 +91,15 @@ class Keeper:
         self._connection = None
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self._pid, 0)
+
+    @contextlib.contextmanager
+    def _whole_conversation(self) -> Iterator[None]:
+        """Where Ctrl-C comes between question and answer, what came next on the line would answer no question."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()

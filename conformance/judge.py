@@ -1,4 +1,7 @@
-"""Runs trials for pytest: a keeper of processes per loop, and from each outcome the reports that pytest understands."""
+"""Runs trials for pytest: keepers of processes per loop, and from each outcome the reports that pytest understands.
+
+While pytest waits for one trial, the next one runs as well: a trial mostly waits, for a peer, a child or a thread.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,8 @@ _GATES = {"must": {Level.MUST}, "should": {Level.MUST, Level.SHOULD}, "none": se
 _FACTORY = "lifecycle.factory"
 _KEEPERS = 4
 """Loops whose keepers live at the same time: each may have memory of its own for all that was collected."""
+AT_ONCE = 2
+"""Trials that run at the same time in each process of pytest's."""
 _MANY_TRIALS = 50
 """Huge pages take as long as twenty trials save."""
 
@@ -46,13 +51,16 @@ def few_loops_at_a_time(items: list[pytest.Item]) -> None:
 class Judge:
     """The trials of one process. Without xdist there is one judge; with it, one in each worker."""
 
-    def __init__(self, config: pytest.Config, specs: list[LoopSpec], path: list[str]) -> None:
+    def __init__(self, config: pytest.Config, specs: list[LoopSpec], path: list[str], *, at_once: int) -> None:
+        """`path` is sys.path as it was before pytest put the battery's directory first, `at_once` is 1 or AT_ONCE."""
         self._config = config
-        self._path = path  # sys.path as it was before pytest put the battery's directory first
+        self._path = path
+        self._at_once = at_once
         self._specs = {spec.label: spec for spec in specs}
         self._patience = Patience(config.option.loop_patience)
         self._fuzz = config.stash[FUZZ]
-        self._keepers: dict[str, Keeper] = {}
+        self._keepers: dict[str, list[Keeper]] = {}
+        self._begun: dict[str, Keeper] = {}
         self._scratch = ""
         self._told: set[str] = set()
         self._expected: list[Expectations] | None = None
@@ -71,13 +79,18 @@ class Judge:
         finally:
             keeper.close()
 
-    def reports(self, item: pytest.Item, requirement: Requirement) -> list[pytest.TestReport]:
-        """Run the trial of `item` and tell it as set-up, call and teardown, as pytest's plugins expect."""
+    def reports(self, item: pytest.Item, following: pytest.Item | None) -> list[pytest.TestReport]:
+        """Run the trial of `item` and tell it as set-up, call and teardown, as pytest's plugins expect.
+
+        The trial of `following`, which pytest says comes next, is begun meanwhile where trials run at once.
+        """
         spec = _spec_of(item)
+        requirement = requirement_of(getattr(item, "function", None))
         assert spec is not None
+        assert requirement is not None
         probe = self.probes[spec.label]
-        started = time.time()
-        outcome = self._outcome(item, requirement, probe)
+        outcome = self._outcome(item, following)
+        started = time.time() - outcome.seconds
         result: dict[str, Any] = {
             "loop": spec.label,
             "python": probe.identity.get("python", ""),
@@ -102,14 +115,28 @@ class Judge:
         ]
 
     def close(self) -> None:
-        for keeper in self._keepers.values():
-            keeper.close()
+        for keepers in self._keepers.values():
+            _close(keepers)
         self._keepers.clear()
+        self._begun.clear()
         if self._scratch:
             shutil.rmtree(self._scratch, ignore_errors=True)
             self._scratch = ""
 
-    def _outcome(self, item: pytest.Item, requirement: Requirement, probe: Probe) -> Outcome:
+    def _outcome(self, item: pytest.Item, following: pytest.Item | None) -> Outcome:
+        if known := self._known(item):
+            return known
+        keeper = self._begun.pop(item.nodeid, None) or self._begin(item)
+        if following is not None and self._at_once > 1 and _is_ours(following) and not self._known(following):
+            self._begun[following.nodeid] = self._begin(following)
+        outcome = Outcome.from_dict(_answer(keeper))
+        self._patience.saw(self._probe_of(item).label, outcome.verdict)
+        return outcome
+
+    def _known(self, item: pytest.Item) -> Outcome | None:
+        """What can be said of a requirement's item without a trial."""
+        requirement, probe = requirement_of(item.function), self._probe_of(item)  # type: ignore[attr-defined]
+        assert requirement is not None
         if why := requirement.why_not_applicable():
             return Outcome(Verdict.NOT_APPLICABLE, seen=why)
         if why := requirement.why_not_run():
@@ -119,29 +146,41 @@ class Judge:
         if probe.verdict:
             verdict = Verdict(probe.verdict) if requirement.id == _FACTORY else Verdict.NOT_RUN
             return Outcome(verdict, seen=probe.seen)
+        return None
+
+    def _begin(self, item: pytest.Item) -> Keeper:
+        probe = self._probe_of(item)
         patience = self._patience.of(probe.label)
         if _draws_programs(item):
             patience += self._fuzz.seconds
-        outcome = Outcome.from_dict(_ask(self._keeper_of(probe, item), patience, item.nodeid))
-        self._patience.saw(probe.label, outcome.verdict)
-        return outcome
+        keeper = self._keeper_of(probe, item)
+        keeper.begin(item.nodeid, patience)
+        return keeper
+
+    def _probe_of(self, item: pytest.Item) -> Probe:
+        spec = _spec_of(item)
+        assert spec is not None
+        return self.probes[spec.label]
 
     def _keeper_of(self, probe: Probe, item: pytest.Item) -> Keeper:
         if not self._scratch:
             self._scratch = tempfile.mkdtemp(prefix="loop-conformance-")
             self._config.stash[SCRATCH] = Path(self._scratch)
-        keeper = self._keepers.pop(probe.label, None)
-        if keeper is None:
+        keepers = self._keepers.pop(probe.label, None)
+        if keepers is None:
             if len(self._keepers) >= _KEEPERS:
-                self._keepers.pop(next(iter(self._keepers))).close()
+                _close(self._keepers.pop(next(iter(self._keepers))))
             spec = self._specs[probe.label]
             items = {each.nodeid: each for each in item.session.items if _spec_of(each) is spec}
-            keeper = Keeper(
-                lambda nodeid: functools.partial(trial.run, items[nodeid]),
-                lambda: self._preload(spec, probe, list(items.values())),
-            )
-        self._keepers[probe.label] = keeper  # the one that was used last is the last to go
-        return keeper
+            keepers = [
+                Keeper(
+                    lambda nodeid: functools.partial(trial.run, items[nodeid]),
+                    lambda: self._preload(spec, probe, list(items.values())),
+                )
+                for _ in range(self._at_once)
+            ]
+        self._keepers[probe.label] = keepers  # those that were used last are the last to go
+        return next((keeper for keeper in keepers if not keeper.busy), keepers[0])
 
     def _prepare_looks(self) -> None:
         """In the keeper of the first looks."""
@@ -220,15 +259,29 @@ def _spec_of(item: pytest.Item) -> LoopSpec | None:
     return spec
 
 
+def _is_ours(item: pytest.Item) -> bool:
+    return requirement_of(getattr(item, "function", None)) is not None
+
+
 def _draws_programs(item: pytest.Item) -> bool:
     return "fuzz" in getattr(item, "fixturenames", ())
 
 
 def _ask(keeper: Keeper, patience: float, request: str) -> dict[str, Any]:
+    keeper.begin(request, patience)
+    return _answer(keeper)
+
+
+def _answer(keeper: Keeper) -> dict[str, Any]:
     try:
-        return keeper.ask(request, patience)
+        return keeper.answer()
     except KeeperDied:
         return Outcome(Verdict.CRASHES, seen="the loop killed the process that watched over the trial").as_dict()
+
+
+def _close(keepers: Iterable[Keeper]) -> None:
+    for keeper in keepers:
+        keeper.close()
 
 
 def _report(item: pytest.Item, when: Any, outcome: Any, longrepr: Any, started: float) -> pytest.TestReport:

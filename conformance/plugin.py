@@ -17,7 +17,7 @@ import pytest
 pytest.register_assert_rewrite("conformance.battery", "conformance.kit")
 
 from conformance import catalogue, expectations, hosts, remote, selection, terminal  # noqa: E402 (after the registration above)
-from conformance.judge import Judge, few_loops_at_a_time  # noqa: E402 (the same)
+from conformance.judge import AT_ONCE, Judge, few_loops_at_a_time  # noqa: E402 (the same)
 from conformance.loops import LoopSpec, LoopSpecError, add_current_directory, parse_specs  # noqa: E402 (the same)
 from conformance.recorder import Recorder  # noqa: E402 (the same)
 from conformance.requirement import requirement_of  # noqa: E402 (the same)
@@ -30,6 +30,9 @@ _RECORDER: pytest.StashKey[Recorder] = pytest.StashKey()
 _WHOLE: pytest.StashKey[bool] = pytest.StashKey()
 _SEED: pytest.StashKey[str] = pytest.StashKey()
 _PATH: pytest.StashKey[list[str]] = pytest.StashKey()
+_AT_ONCE: pytest.StashKey[int] = pytest.StashKey()
+_RUN_AGAIN = {"no", "load", "worksteal"}
+"""xdist's ways to distribute, with which a test may be run once more."""
 
 
 def take_over(early_config: pytest.Config, args: list[str]) -> None:
@@ -72,13 +75,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[LEAKS_OF] = {}
     if option.loop_catalogue:
         return
-    worker_input: dict[str, str] | None = getattr(config, "workerinput", None)
+    worker_input: dict[str, Any] | None = getattr(config, "workerinput", None)
     is_worker = worker_input is not None
     # Workers must agree on the order, so the controller draws the seed.
     drawn = worker_input["loop_seed"] if worker_input else str(time.time_ns() % 1_000_000)
     config.stash[_SEED] = drawn if option.loop_shuffle == "random" else str(option.loop_shuffle)
     config.stash[FUZZ] = _fuzz(option.loop_fuzz, drawn)
-    judge = config.stash[_JUDGE] = Judge(config, config.stash[_SPECS], config.stash[_PATH])
+    config.stash[_AT_ONCE] = worker_input["loop_at_once"] if worker_input else AT_ONCE
+    judge = config.stash[_JUDGE] = Judge(
+        config, config.stash[_SPECS], config.stash[_PATH], at_once=config.stash[_AT_ONCE]
+    )
     judge.look(quietly=is_worker)
     config.stash[LEAKS_OF] = {label: probe.leaks for label, probe in judge.probes.items()}
     if is_worker:
@@ -111,6 +117,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_configure_node(node: Any) -> None:
     """xdist's: what a worker is told before it starts."""
     node.workerinput["loop_seed"] = node.config.stash[_SEED]
+    again = node.config.option.dist in _RUN_AGAIN
+    node.workerinput["loop_at_once"] = node.config.stash[_AT_ONCE] if again else 1
     node.workerinput["controller_python"] = sys.version_info[:2]
 
 
@@ -170,22 +178,31 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
-    requirement = requirement_of(getattr(item, "function", None))
-    if requirement is None:
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    if requirement_of(getattr(item, "function", None)) is None:
         return None
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    for report in item.config.stash[_JUDGE].reports(item, requirement):
+    for report in item.config.stash[_JUDGE].reports(item, nextitem):
         item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_handlecrashitem(crashitem: str, report: pytest.TestReport) -> None:
-    """A whole worker died (not merely the process of a trial): xdist replaces it, and this is the verdict."""
+def pytest_handlecrashitem(crashitem: str, report: pytest.TestReport, sched: Any) -> None:
+    """A whole worker died (not merely the process of a trial): xdist replaces it, and this is the verdict.
+
+    Not where trials ran at once, since nobody knows which of them did it: there the test is run again, as all that
+    the worker had not done, and workers run one at a time from then on.
+    """
+    node: Any = report.node
+    if node.workerinput["loop_at_once"] > 1:
+        node.config.stash[_AT_ONCE] = 1
+        sched.mark_test_pending(crashitem)
+        report.when, report.outcome, report.longrepr = "setup", "passed", None  # which pytest shows nowhere
+        return
     report.when = "call"  # xdist says "???"
-    worker: dict[str, Any] = getattr(report.node, "workerinfo", {})
+    worker: dict[str, Any] = getattr(node, "workerinfo", {})
     python = ".".join(map(str, worker.get("version_info", sys.version_info)[:3]))
     seen = "the worker process that watched over the trial died"
     result = {"nodeid": crashitem, "python": python, "verdict": Verdict.CRASHES.value, "seen": seen}

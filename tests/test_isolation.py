@@ -88,13 +88,28 @@ def test_what_was_found_before_the_run_is_killed_is_in_the_file(tmp_path: Path) 
         "        os.kill(int(keeper.rpartition(')')[2].split()[1]), signal.SIGKILL)\n"
         "        return super().getnameinfo(*args, **kwargs)\n"
     )
-    finished = run_pytest(
-        "-q", "--loop=killer:Killer", "--loop-results=r.jsonl", "callbacks.fifo", "dns.*", cwd=tmp_path
-    )
+    finished = run_pytest("-q", "--loop=killer:Killer", "--loop-results=r.jsonl", "callbacks.*", "dns.*", cwd=tmp_path)
     assert finished.code < 0
     assert finished.run is not None
     assert not finished.run.complete
     assert finished.verdicts("killer.Killer")["callbacks.fifo"] == "conforms"
+
+
+def test_the_next_trial_runs_while_one_waits(tmp_path: Path) -> None:
+    (tmp_path / "meeting.py").write_text(
+        "import asyncio, os, pathlib, time\n"
+        "class Meeting(asyncio.SelectorEventLoop):\n"
+        "    def call_at(self, *args, **kwargs):\n"
+        "        pathlib.Path(f'trial-{os.getpid()}').touch()\n"
+        "        deadline = time.monotonic() + 10\n"
+        "        while len(list(pathlib.Path().glob('trial-*'))) < 2:\n"
+        "            assert time.monotonic() < deadline\n"
+        "            time.sleep(0.01)\n"
+        "        return super().call_at(*args, **kwargs)\n"
+    )
+    arguments = ("-q", "--loop=meeting:Meeting", "--loop-results=r.jsonl", "--loop-repeat=2")
+    finished = run_pytest(*arguments, "timers.cancel", cwd=tmp_path, patience=30)
+    assert finished.verdicts("meeting.Meeting") == {"timers.cancel": "conforms"}, finished.output
 
 
 def test_what_a_loop_says_may_be_no_unicode(tmp_path: Path) -> None:
