@@ -82,19 +82,3 @@ def test_broken_loops_fail_the_requirement_that_names_their_sentence(module: str
             again = list({loop.name: loop for loop, _ in survived}.values())
             survived = survivors(again, tmp_path / f"again{attempt}.jsonl", _MORE_PATIENCE)
     assert not survived, "\n".join(said for _, said in survived)
-
-
-def test_every_requirement_has_a_broken_loop() -> None:
-    proved = {id for loop in every() for id in loop.breaks}
-    known = set(catalogue.load())
-    assert not proved - known, "a broken loop names a requirement that does not exist"
-    assert not known - proved, "a requirement that nothing proves may be unable to fail"
-
-
-def test_every_broken_loop_says_what_it_does_wrong() -> None:
-    assert [loop.name for loop in every() if not loop.sentence] == []
-
-
-def test_broken_loops_have_names_of_their_own() -> None:
-    names = [loop.name for loop in every()]
-    assert sorted(names) == sorted(set(names))

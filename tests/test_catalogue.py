@@ -12,6 +12,7 @@ import conformance
 from conformance import catalogue, contract_map
 from conformance.citations import BadCitation, url_of
 from conformance.requirement import MUST, BadRequirement, requirement
+from tests.broken_loops import every
 from tests.broken_loops.table import proofs_text
 from tests.harness import run_pytest
 
@@ -96,3 +97,19 @@ def test_two_workers_collect_the_same_tests() -> None:
     first, second = (run_pytest(*collect, env={"PYTHONHASHSEED": seed}) for seed in ("1", "2"))
     names = [[line for line in run.output.splitlines() if "::" in line] for run in (first, second)]
     assert names[0] == names[1] != []
+
+
+def test_every_requirement_has_a_broken_loop() -> None:
+    proved = {id for loop in every() for id in loop.breaks}
+    known = set(catalogue.load())
+    assert not proved - known, "a broken loop names a requirement that does not exist"
+    assert not known - proved, "a requirement that nothing proves may be unable to fail"
+
+
+def test_every_broken_loop_says_what_it_does_wrong() -> None:
+    assert [loop.name for loop in every() if not loop.sentence] == []
+
+
+def test_broken_loops_have_names_of_their_own() -> None:
+    names = [loop.name for loop in every()]
+    assert sorted(names) == sorted(set(names))
