@@ -19,6 +19,7 @@ import socket
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from conformance.keeping import Job, keep
@@ -40,8 +41,8 @@ class KeeperDied(Exception):
 class Keeper:
     """pytest's side: asks for trials and gets their outcomes."""
 
-    def __init__(self, serve: Callable[[str], Job], prepare: Callable[[], None] = lambda: None) -> None:
-        """`serve` turns a request into the job to run, in the child; `prepare` runs once in the keeper."""
+    def __init__(self, serve: Callable[[str], Job], prepare: Callable[[Path], None] = lambda _: None) -> None:
+        """`serve` turns a request into the job to run, in the child; `prepare` runs once in the keeper (see `keep`)."""
         self._serve = serve
         self._prepare = prepare
         self._pid = 0

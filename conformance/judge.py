@@ -8,9 +8,7 @@ from __future__ import annotations
 import functools
 import importlib
 import random
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -61,7 +59,6 @@ class Judge:
         self._fuzz = config.stash[FUZZ]
         self._keepers: dict[str, list[Keeper]] = {}
         self._begun: dict[str, Keeper] = {}
-        self._scratch = ""
         self._told: set[str] = set()
         self._expected: list[Expectations] | None = None
         self.probes: dict[str, Probe] = {}
@@ -119,9 +116,6 @@ class Judge:
             _close(keepers)
         self._keepers.clear()
         self._begun.clear()
-        if self._scratch:
-            shutil.rmtree(self._scratch, ignore_errors=True)
-            self._scratch = ""
 
     def _outcome(self, item: pytest.Item, following: pytest.Item | None) -> Outcome:
         if known := self._known(item):
@@ -163,9 +157,6 @@ class Judge:
         return self.probes[spec.label]
 
     def _keeper_of(self, probe: Probe, item: pytest.Item) -> Keeper:
-        if not self._scratch:
-            self._scratch = tempfile.mkdtemp(prefix="loop-conformance-")
-            self._config.stash[SCRATCH] = Path(self._scratch)
         keepers = self._keepers.pop(probe.label, None)
         if keepers is None:
             if len(self._keepers) >= _KEEPERS:
@@ -175,14 +166,14 @@ class Judge:
             keepers = [
                 Keeper(
                     lambda nodeid: functools.partial(trial.run, items[nodeid]),
-                    lambda: self._preload(spec, probe, list(items.values())),
+                    lambda scratch: self._preload(spec, probe, list(items.values()), scratch),
                 )
                 for _ in range(self._at_once)
             ]
         self._keepers[probe.label] = keepers  # those that were used last are the last to go
         return next((keeper for keeper in keepers if not keeper.busy), keepers[0])
 
-    def _prepare_looks(self) -> None:
+    def _prepare_looks(self, _scratch: Path) -> None:
         """In the keeper of the first looks."""
         self._order_path()
         distributions()
@@ -191,8 +182,9 @@ class Judge:
         job, _, label = request.partition(" ")
         return lambda: JOBS[job](self._specs[label])
 
-    def _preload(self, spec: LoopSpec, probe: Probe, items: list[pytest.Item]) -> None:
+    def _preload(self, spec: LoopSpec, probe: Probe, items: list[pytest.Item], scratch: Path) -> None:
         """In the keeper of a loop, whose `items` these are: what each trial would otherwise do again."""
+        self._config.stash[SCRATCH] = scratch
         trial.prepare(items)  # sets up packages, which pytest imports again: before the next line
         self._order_path()
         random.seed(0)

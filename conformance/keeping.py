@@ -15,6 +15,7 @@ import os
 import re
 import resource
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -24,6 +25,7 @@ import traceback
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NoReturn
 
 from conformance.trial import BATTERY, Outcome, redirect_output
@@ -41,8 +43,12 @@ _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<function
 Job = Callable[[], Outcome | dict[str, Any]]
 
 
-def keep(connection: socket.socket, serve: Callable[[str], Job], prepare: Callable[[], None]) -> NoReturn:
-    """Serve requests until pytest hangs up. Never returns into pytest's stack."""
+def keep(connection: socket.socket, serve: Callable[[str], Job], prepare: Callable[[Path], None]) -> NoReturn:
+    """Serve requests until pytest hangs up. Never returns into pytest's stack.
+
+    `prepare` gets a directory that the trials may use, and that ends with the keeper, however pytest ended.
+    """
+    scratch = ""
     try:
         # What exists by now is never collected here: collecting would copy every page that it lives on.
         gc.freeze()
@@ -53,7 +59,8 @@ def keep(connection: socket.socket, serve: Callable[[str], Job], prepare: Callab
         warnings.resetwarnings()
         warnings.simplefilter("ignore")
         with contextlib.suppress(Exception):  # each trial will try what failed here again, and say so
-            prepare()
+            scratch = tempfile.mkdtemp(prefix="loop-conformance-")
+            prepare(Path(scratch))
         # Here rather than in each child: half a millisecond each, and one for the codec of every host name.
         with contextlib.suppress(OSError):
             libc()
@@ -75,6 +82,7 @@ def keep(connection: socket.socket, serve: Callable[[str], Job], prepare: Callab
     except BaseException:
         traceback.print_exc()
     finally:
+        shutil.rmtree(scratch, ignore_errors=True)
         os._exit(0)
 
 

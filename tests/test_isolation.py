@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -88,11 +89,25 @@ def test_what_was_found_before_the_run_is_killed_is_in_the_file(tmp_path: Path) 
         "        os.kill(int(keeper.rpartition(')')[2].split()[1]), signal.SIGKILL)\n"
         "        return super().getnameinfo(*args, **kwargs)\n"
     )
-    finished = run_pytest("-q", "--loop=killer:Killer", "--loop-results=r.jsonl", "callbacks.*", "dns.*", cwd=tmp_path)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    finished = run_pytest(
+        "-q", "--loop=killer:Killer", "--loop-results=r.jsonl", "callbacks.*", "dns.*",
+        cwd=tmp_path, env={"TMPDIR": str(scratch)},
+    )  # fmt: skip
     assert finished.code < 0
     assert finished.run is not None
     assert not finished.run.complete
     assert finished.verdicts("killer.Killer")["callbacks.fifo"] == "conforms"
+    _wait_until_empty(scratch)
+
+
+def _wait_until_empty(scratch: Path) -> None:
+    """Keepers outlive a pytest that is killed by what it takes them to see that."""
+    deadline = time.monotonic() + 60
+    while left := list(scratch.iterdir()):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
 
 
 def test_the_next_trial_runs_while_one_waits(tmp_path: Path) -> None:
