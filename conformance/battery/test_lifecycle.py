@@ -80,7 +80,10 @@ def test_run_until_complete_returns_the_result(loop: Loop, debug: bool) -> None:
 @requirement("lifecycle.exception", MUST, cite="asyncio-eventloop: loop.run_until_complete")
 @each(
     "error",
-    [LookupError(), TimeoutError(), ExceptionGroup("of one", [LookupError()]), FalseError(), _Base(), _Wide(1, 2)],
+    [
+        *(LookupError(), TimeoutError(), StopAsyncIteration(), GeneratorExit(), FalseError(), _Base(), _Wide(1, 2)),
+        ExceptionGroup("of one", [LookupError()]),
+    ],
 )
 def test_run_until_complete_raises_the_exception(loop: Loop, error: BaseException) -> None:
     """run_until_complete() raises the future's exception, the very object.

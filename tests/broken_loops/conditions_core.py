@@ -205,3 +205,51 @@ class CallsTheWritersOfARunningLoopAtOnce(Stock):
         super().add_writer(fd, callback, *args)
         if self.is_running() and select.select([], [fd], [], 0)[1]:
             callback(*args)
+
+
+@breaks("lifecycle.exception")
+class KnowsStopAsyncIterationAsAnEnd(Stock):
+    """run_until_complete() raises RuntimeError instead of StopAsyncIteration, as a generator would."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        try:
+            return super().run_until_complete(future)
+        except StopAsyncIteration as error:
+            raise RuntimeError("the coroutine raised StopAsyncIteration") from error
+
+
+@breaks("lifecycle.exception")
+class TakesAnExitOfAGeneratorForAnEnd(Stock):
+    """run_until_complete() returns None where it is to raise GeneratorExit."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        try:
+            return super().run_until_complete(future)
+        except GeneratorExit:
+            return None
+
+
+class _FirstIterationInDebugMode(Stock):
+    """Wrong in debug mode about a generator that is iterated for the first time."""
+
+    def wrong(self, generator: Any) -> None:
+        """Called instead of the hook."""
+
+    def _asyncgen_firstiter_hook(self, generator: Any) -> None:
+        if self.get_debug():
+            self.wrong(generator)
+        else:
+            super()._asyncgen_firstiter_hook(generator)
+
+
+@breaks("asyncgens.shutdown")
+class TracksNoGeneratorsInDebugMode(_FirstIterationInDebugMode):
+    """In debug mode shutdown_asyncgens() closes nothing."""
+
+
+@breaks("asyncgens.warns")
+class WarnsOfNoGeneratorsInDebugMode(_FirstIterationInDebugMode):
+    """In debug mode generators can be iterated after shutdown_asyncgens() without a warning."""
+
+    def wrong(self, generator: Any) -> None:
+        self._asyncgens.add(generator)
