@@ -69,6 +69,7 @@ def test_the_hooks_are_given_back(loop: Loop, ending: str) -> None:
 
     mine = (firstiter, finalizer)
     before = sys.get_asyncgen_hooks()
+    turn(loop)  # with other hooks, which are not those of the next run
     sys.set_asyncgen_hooks(*mine)
     try:
         if ending == "future":

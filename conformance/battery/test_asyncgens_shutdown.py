@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.generators import Generator, count, start
 from conformance.kit.patience import Patience, turn
 from conformance.loops import Factory
@@ -41,12 +42,14 @@ def _shut_down(loop: Loop, generator: Generator | None = None) -> list[dict[str,
 
 
 @requirement("asyncgens.shutdown", MUST, cite="asyncio-eventloop: loop.shutdown_asyncgens")
-def test_shutdown_asyncgens_closes_what_is_open(loop: Loop) -> None:
+@each("debug", [False, True])
+def test_shutdown_asyncgens_closes_what_is_open(loop: Loop, debug: bool) -> None:
     """shutdown_asyncgens() schedules all open generators to close with aclose(), and ends when they are closed.
 
     If this fails: look for the register of generators that were iterated, perhaps cleared by each run, for a gather()
     that nobody awaits, or for a second call that does nothing.
     """
+    loop.set_debug(debug)
     trace: list[str] = []
     names = [f"{number:03}" for number in range(100)]
     generators = [count(trace, name) for name in names]
@@ -147,11 +150,13 @@ async def _warnings(*generators: Generator) -> list[int]:
 
 
 @requirement("asyncgens.warns", MUST, cite="asyncio-eventloop: loop.shutdown_asyncgens")
-def test_iterating_after_the_shutdown_warns(loop: Loop) -> None:
+@each("debug", [False, True])
+def test_iterating_after_the_shutdown_warns(loop: Loop, debug: bool) -> None:
     """After shutdown_asyncgens() the loop will issue a warning if a new asynchronous generator is iterated.
 
     If this fails: look for the flag that the firstiter hook is to look at.
     """
+    loop.set_debug(debug)
     loop.run_until_complete(loop.shutdown_asyncgens())
     assert loop.run_until_complete(_warnings(count([])))[0] == 1
 

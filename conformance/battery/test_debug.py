@@ -46,28 +46,46 @@ def test_the_environment_decides(
     assert make_loop().get_debug() is bool(value)
 
 
-@requirement("debug.dev-mode", MUST, cite="asyncio-eventloop: loop.set_debug")
-def test_the_development_mode_enables_debug_mode(loop_spec: LoopSpec) -> None:
-    """The Python Development Mode (-X dev) enables debug mode.
-
-    If this fails: look for sys.flags.dev_mode, which is to be asked when a loop is made.
-    """
+def _debug_is(loop_spec: LoopSpec, *options: str, **variables: str) -> str:
+    """What get_debug() says, printed, of a new loop in a Python that was started so: what it is told then, it keeps."""
     code = """if True:
         import sys
+        sys.path[:] = sys.argv[2:]
         from conformance.loops import new_loop, parse_spec
         loop = new_loop(parse_spec(sys.argv[1]))
         print("debug is", loop.get_debug())
         loop.close()
     """
-    # A process of its own, because the mode cannot be entered later: the longest test of the chapter, 0.3 s.
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONASYNCIODEBUG"}
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, ["", *sys.path]))
+    names = {"PYTHONASYNCIODEBUG", "PYTHONDEVMODE"}
+    environment = {key: value for key, value in os.environ.items() if key not in names}
     ended = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "ignore", "-c", code, str(loop_spec)],
-        env=environment, capture_output=True, text=True, timeout=30, check=False,
+        [sys.executable, *options, "-W", "ignore", "-c", code, str(loop_spec), *sys.path],
+        env=environment | variables, capture_output=True, text=True, timeout=30, check=False,
     )  # fmt: skip
     assert "debug is" in ended.stdout, ended.stderr[-500:]
-    assert ended.stdout.split()[-1] == "True"
+    return ended.stdout.split()[-1]
+
+
+@requirement("debug.dev-mode", MUST, cite="asyncio-eventloop: loop.set_debug")
+@each("way", ["option", "variable"])
+def test_the_development_mode_enables_debug_mode(loop_spec: LoopSpec, way: str) -> None:
+    """The Python Development Mode (-X dev) enables debug mode.
+
+    If this fails: look for sys.flags.dev_mode, which is to be asked when a loop is made: PYTHONDEVMODE sets it, too.
+    """
+    if way == "option":
+        assert _debug_is(loop_spec, "-X", "dev") == "True"
+    else:
+        assert _debug_is(loop_spec, PYTHONDEVMODE="1") == "True"
+
+
+@requirement("debug.environment-ignored", SHOULD, cite=("sys: sys.flags", "asyncio-eventloop: loop.get_debug"))
+def test_a_python_that_ignores_its_environment_is_in_no_debug_mode(loop_spec: LoopSpec) -> None:
+    """With the option -E Python ignores the variables of its environment: PYTHONASYNCIODEBUG has no effect.
+
+    If this fails: look for os.environ, which is read although sys.flags.ignore_environment is set.
+    """
+    assert _debug_is(loop_spec, "-E", PYTHONASYNCIODEBUG="1") == "False"
 
 
 @requirement("debug.set", MUST, cite="asyncio-eventloop: loop.set_debug")
@@ -154,18 +172,20 @@ def test_the_report_of_a_callback_tells_who_scheduled_it(loop: Loop, patience: P
 def test_call_soon_threadsafe_is_allowed_in_debug_mode(loop: Loop, patience: Patience) -> None:
     """In debug mode call_soon_threadsafe() may be called from any thread as ever.
 
-    If this fails: look for a check of the thread in code that both kinds of call share.
+    If this fails: look for a check of the thread in code that both kinds of call share, be it while the loop does not
+    run.
     """
     trace: list[str] = []
 
     async def main() -> None:
         helper = in_thread(lambda: loop.call_soon_threadsafe(trace.append, "called"))
-        await until(patience, lambda: trace and not helper.is_alive(), "the callback")
+        await until(patience, lambda: len(trace) == 2 and not helper.is_alive(), "the callback")
         helper.result()
 
     loop.set_debug(True)
+    in_thread(lambda: loop.call_soon_threadsafe(trace.append, "called before the run")).result()
     loop.run_until_complete(main())
-    assert trace == ["called"]
+    assert trace == ["called before the run", "called"]
 
 
 @requirement("debug.by-name", MUST, cite="asyncio-eventloop: loop.set_debug")

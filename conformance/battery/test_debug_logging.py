@@ -115,10 +115,11 @@ def test_a_loop_that_does_not_run_belongs_to_no_thread(loop: Loop, patience: Pat
     """
     loop.set_debug(True)
     trace: list[str] = []
+    loop.call_soon(loop.call_soon, list)
     turn(loop)
 
     def work() -> None:
-        loop.call_soon(loop.call_later, 0.001, trace.append, "ran")
+        loop.call_soon(loop.call_soon, loop.call_later, 0.001, trace.append, "ran")
         patience.run_until(loop, lambda: trace, "the callback")
 
     in_thread(work).result(2 * patience.seconds)

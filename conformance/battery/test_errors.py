@@ -160,14 +160,17 @@ def test_the_default_handler_logs(make_loop: Callable[[], Loop], patience: Patie
     """The default handler is called when an exception occurs and no handler is set: it logs an error with both.
 
     If this fails: look for a message printed to stderr, or dropped, or an exception that is left out when there is a
-    handle to name; all logging goes to the logger "asyncio".
+    handle to name, or taken from sys.exc_info(); all logging goes to the logger "asyncio".
     """
     loop = make_loop()
     error = LookupError("of the test")
     with contextlib.suppress(LookupError):
         raise error
     with logged() as records:
-        loop.call_exception_handler({"message": "what the test says", "exception": error})
+        try:
+            raise ValueError("another one, which is being handled")
+        except ValueError:
+            loop.call_exception_handler({"message": "what the test says", "exception": error})
         loop.call_soon(raising(error))
         loop.call_later(0, raising(error))
         patience.run_until(loop, lambda: len(records) >= 3, "the three log records")

@@ -9,11 +9,13 @@ from typing import Any
 
 from conformance.kit.cases import each
 from conformance.kit.logs import logged
+from conformance.kit.oddities import Unprintable
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import raising
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
+_KEYS = ["exception", "future", "task", "handle", "protocol", "transport", "socket", "asyncgen"]
 _RETURNED = [None, True, False, 0, 1, [1], RuntimeError("returned")]
 
 
@@ -62,7 +64,8 @@ def test_what_a_handler_returns_is_ignored(loop: Loop, value: object) -> None:
     loop.set_exception_handler(lambda _loop, _context: value)
     with logged() as records:
         loop.call_exception_handler({"message": "called"})
-        loop.call_soon(loop.call_exception_handler, {"message": "called"})
+        for key in _KEYS:
+            loop.call_soon(loop.call_exception_handler, {"message": "called", key: None})
         turn(loop, 2)
     assert records == []
 
@@ -164,11 +167,6 @@ def test_what_cannot_be_printed_is_logged_all_the_same(loop: Loop) -> None:
     If this fails: look for a formatting that raises, be it of an argument of the callback, or for an error of the
     default handler that is dropped.
     """
-
-    class Unprintable:
-        def __repr__(self) -> str:
-            raise LookupError("no repr()")
-
     loop.set_exception_handler(None)
     with logged() as records:
         loop.call_exception_handler({"message": "unprintable", "own": Unprintable()})

@@ -80,7 +80,10 @@ def test_run_until_complete_returns_the_result(loop: Loop, debug: bool) -> None:
 @requirement("lifecycle.exception", MUST, cite="asyncio-eventloop: loop.run_until_complete")
 @each(
     "error",
-    [LookupError(), TimeoutError(), ExceptionGroup("of one", [LookupError()]), FalseError(), _Base(), _Wide(1, 2)],
+    [
+        *(LookupError(), TimeoutError(), StopAsyncIteration(), GeneratorExit(), FalseError(), _Base(), _Wide(1, 2)),
+        ExceptionGroup("of one", [LookupError()]),
+    ],
 )
 def test_run_until_complete_raises_the_exception(loop: Loop, error: BaseException) -> None:
     """run_until_complete() raises the future's exception, the very object.
@@ -235,18 +238,20 @@ def test_a_stop_does_not_hide_a_result(loop: Loop) -> None:
     loop.call_soon(future.set_result, "value")
     loop.call_soon(loop.stop)
     assert loop.run_until_complete(future) == "value"
+    loop.stop()
+    assert loop.run_until_complete(future) == "value"
 
 
 @requirement("lifecycle.left-future", MUST, cite="asyncio-eventloop: loop.run_forever")
-@each("left", ["stop", "exit"])
-def test_a_future_that_one_run_left_does_not_end_the_next(loop: Loop, left: str) -> None:
+@each("left", [None, SystemExit, KeyboardInterrupt])
+def test_a_future_that_one_run_left_does_not_end_the_next(loop: Loop, left: type[BaseException] | None) -> None:
     """run_forever() runs until stop() is called: a future that an earlier run was left before does not end it.
 
     If this fails: look for the callback that run_until_complete() adds to the future, and leaves there.
     """
     future = loop.create_future()
-    loop.call_soon(loop.stop if left == "stop" else raising(SystemExit()))
-    with contextlib.suppress(RuntimeError, SystemExit):
+    loop.call_soon(raising(left()) if left else loop.stop)
+    with contextlib.suppress(RuntimeError, SystemExit, KeyboardInterrupt):
         loop.run_until_complete(future)
     trace: list[str] = []
 

@@ -156,7 +156,7 @@ def test_get_running_loop_is_this_loop_in_callbacks_and_coroutines(loop: Loop, p
     """get_running_loop() returns the running event loop in the current OS thread, in callbacks and in coroutines.
 
     If this fails: call asyncio's _set_running_loop() when a run begins, as the documentation asks of loop authors. The
-    exception handler is called in the run, too.
+    exception handler is called in the run, too, and a run is not over when stop() is called.
     """
     seen: list[Loop] = []
 
@@ -183,13 +183,18 @@ def test_get_running_loop_is_this_loop_in_callbacks_and_coroutines(loop: Loop, p
         loop.add_writer(ours, writer)
         loop.call_soon(callback)
         loop.call_later(0, callback)
+        loop.call_at(loop.time(), callback)
         loop.call_soon_threadsafe(callback)
         loop.call_soon(future.set_result, None)
         loop.run_until_complete(ask())
-        patience.run_until(loop, lambda: len(seen) == 7, "the callbacks")
+        patience.run_until(loop, lambda: len(seen) == 8, "the callbacks")
     loop.set_exception_handler(callback)
     loop.call_soon(raising(LookupError()))
-    patience.run_until(loop, lambda: len(seen) == 8, "the call of the exception handler")
+    patience.run_until(loop, lambda: len(seen) == 9, "the call of the exception handler")
+    loop.call_soon(loop.stop)
+    loop.call_soon(callback)  # in the batch that stop() lets run
+    loop.run_forever()
+    assert len(seen) == 10
     assert all(each is loop for each in seen)
 
 

@@ -79,7 +79,8 @@ class _FutureLike:
 def test_a_task_can_await_a_future_like_object(loop: Loop, ending: str) -> None:
     """A task awaits a Future-like object, one with a _asyncio_future_blocking attribute, as it awaits a Future.
 
-    If this fails: look for steps that know futures by their class, or that read a future's fields and not its result().
+    If this fails: look for steps that know futures by their class, or that read a future's fields and not its result();
+    run_until_complete() takes such an object as well.
     """
     future: asyncio.Future[str] = asyncio.Future(loop=loop)
     endings: dict[str, Callable[[], object]] = {
@@ -88,8 +89,9 @@ def test_a_task_can_await_a_future_like_object(loop: Loop, ending: str) -> None:
         "cancelled": future.cancel,
     }
 
+    like: Any = _FutureLike(future)
+
     async def main() -> object:
-        like: Any = _FutureLike(future)
         assert asyncio.isfuture(like)
         assert asyncio.ensure_future(like) is like
         try:
@@ -100,6 +102,11 @@ def test_a_task_can_await_a_future_like_object(loop: Loop, ending: str) -> None:
     loop.call_soon(loop.call_soon, endings[ending])
     outcome = {"result": "value", "exception": LookupError, "cancelled": asyncio.CancelledError}[ending]
     assert loop.run_until_complete(main()) == outcome
+    if ending == "result":
+        assert loop.run_until_complete(like) == "value"
+    else:
+        with pytest.raises((LookupError, asyncio.CancelledError)):
+            loop.run_until_complete(like)
 
 
 @requirement("tasks.built-in-task", MUST, cite="asyncio-extending: Task.__init__")

@@ -98,6 +98,13 @@ def odd_callables(trace: list[object]) -> dict[str, Callable[[object], object]]:
     }
 
 
+class Unprintable:
+    """An object that has no repr(): asking for it raises."""
+
+    def __repr__(self) -> str:
+        raise LookupError("no repr()")
+
+
 class Word(bytes):
     """Bytes of a class of the program's own."""
 
