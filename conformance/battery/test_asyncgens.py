@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.generators import Generator, count, start
+from conformance.kit.generators import Generator, count, see_the_exit, start
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import raising
 from conformance.kit.threads import in_thread
@@ -44,12 +44,16 @@ def test_the_hooks_are_set_while_the_loop_runs(loop: Loop, hook: str) -> None:
 def test_a_loop_that_does_not_run_sets_no_hooks(make_loop: Factory) -> None:
     """A loop that was made and does not run leaves the hooks of its thread alone.
 
-    If this fails: look for hooks that are set when the loop is made.
+    If this fails: look for hooks that are set when the loop is made, or by a run that is refused as it is closed.
     """
     before = tuple(sys.get_asyncgen_hooks())
     loop = make_loop()
     assert tuple(sys.get_asyncgen_hooks()) == before
     turn(loop)
+    assert tuple(sys.get_asyncgen_hooks()) == before
+    loop.close()
+    with pytest.raises(RuntimeError):
+        loop.run_forever()
     assert tuple(sys.get_asyncgen_hooks()) == before
 
 
@@ -107,19 +111,20 @@ def test_the_hooks_are_those_of_the_thread_that_runs_the_loop(loop: Loop) -> Non
 def test_a_collected_generator_is_closed(loop: Loop, patience: Patience) -> None:
     """A generator that is collected half-way is closed by the loop: what it awaits in finally is awaited.
 
-    If this fails: look for the finalizer hook, which must schedule aclose().
+    If this fails: look for the finalizer hook, which must schedule aclose(): that throws GeneratorExit.
     """
     trace: list[str] = []
 
-    async def main() -> None:
-        generator = count(trace)
+    async def main(generator: Generator) -> None:
         await start(generator)
         del generator
         gc.collect()
         await until(patience, lambda: trace, "the closing of the generator")
 
-    loop.run_until_complete(main())
-    assert trace == ["closed"]
+    for generate in (count, see_the_exit):
+        loop.run_until_complete(main(generate(trace)))
+        assert trace.pop() == "closed"
+    assert trace == []
 
 
 @requirement("asyncgens.collected-after-shutdown", SHOULD, cite="PEP 525: Finalization")

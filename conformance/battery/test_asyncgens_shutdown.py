@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import warnings
 from typing import Any
 
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.generators import Generator, count, start
+from conformance.kit.generators import Generator, count, see_the_exit, start
 from conformance.kit.patience import Patience, turn
 from conformance.loops import Factory
 from conformance.requirement import MUST, SHOULD, requirement
@@ -31,6 +32,12 @@ async def _does_not_end() -> Generator:
         yield 2
 
 
+def _start_by_hand(generator: Generator) -> None:
+    """Iterate a generator that does not await before it yields, without a task."""
+    with contextlib.suppress(StopIteration):
+        generator.__anext__().send(None)
+
+
 def _shut_down(loop: Loop, generator: Generator | None = None) -> list[dict[str, Any]]:
     """What the exception handler is told of the shutdown of a generator that fails; the last entry is about it."""
     seen: list[dict[str, Any]] = []
@@ -46,16 +53,19 @@ def _shut_down(loop: Loop, generator: Generator | None = None) -> list[dict[str,
 def test_shutdown_asyncgens_closes_what_is_open(loop: Loop, debug: bool) -> None:
     """shutdown_asyncgens() schedules all open generators to close with aclose(), and ends when they are closed.
 
-    If this fails: look for the register of generators that were iterated, perhaps cleared by each run, for a gather()
-    that nobody awaits, or for a second call that does nothing.
+    If this fails: look for the register of generators that were iterated, perhaps cleared by each run, or without those
+    that no task iterates, for a gather() that nobody awaits, for another exception than GeneratorExit thrown in, or for
+    a second call that does nothing.
     """
     loop.set_debug(debug)
     trace: list[str] = []
     names = [f"{number:03}" for number in range(100)]
-    generators = [count(trace, name) for name in names]
+    generators = [generate(trace, name) for generate, name in zip((count, see_the_exit) * 50, names, strict=True)]
     loop.run_until_complete(start(*generators[:50]))
     turn(loop)
-    loop.run_until_complete(start(*generators[50:90]))  # those of a second run, too
+    loop.run_until_complete(start(*generators[50:89]))  # those of a second run, too
+    loop.call_soon(_start_by_hand, generators[89])
+    turn(loop)
     assert trace == []
     loop.run_until_complete(loop.shutdown_asyncgens())
     assert sorted(trace) == names[:90]
@@ -204,12 +214,15 @@ def test_the_report_names_the_generator(loop: Loop) -> None:
 
 @requirement("asyncgens.error-isolated", MUST, cite="asyncio-eventloop: loop.shutdown_asyncgens")
 @pytest.mark.parametrize("error", [LookupError("while closing"), asyncio.CancelledError()], ids=["error", "cancelled"])
-def test_the_others_are_closed_although_one_fails(loop: Loop, watch: Any, error: BaseException) -> None:
+@pytest.mark.parametrize("debug", [False, True], ids=["usual", "debug"])
+def test_the_others_are_closed_although_one_fails(loop: Loop, watch: Any, error: BaseException, debug: bool) -> None:
     """All open generators are closed, also if closing one of them raises; shutdown_asyncgens() itself does not raise.
 
-    If this fails: look for generators that are closed one after the other, up to the first exception.
+    If this fails: look for generators that are closed one after the other, up to the first exception, perhaps in debug
+    mode only.
     """
     watch.allow("reported")
+    loop.set_debug(debug)
     trace: list[str] = []
     generators = [count(trace, "a"), _fail_when_closed(error), count(trace, "b")]
     loop.run_until_complete(start(*generators))

@@ -180,7 +180,8 @@ def test_one_context_can_serve_many_callbacks(loop: Loop) -> None:
 def test_done_callbacks_run_in_the_context_of_whoever_added_them(loop: Loop, patience: Patience) -> None:
     """add_done_callback() uses the current context when no context is provided, and the given one otherwise.
 
-    If this fails: look for a future of the loop's own that forgets the context, or has one for all its callbacks.
+    If this fails: look for a future of the loop's own that forgets the context, or has one for all its callbacks, or
+    gives that of a callback that was removed to the one behind it.
     """
     seen: list[str] = []
     given = contextvars.copy_context()
@@ -191,9 +192,13 @@ def test_done_callbacks_run_in_the_context_of_whoever_added_them(loop: Loop, pat
         VARIABLE.set(name)
         future.add_done_callback(lambda _: _ask(seen))
 
+    removed = raising(AssertionError("removed"))
+    future.add_done_callback(removed)
     contextvars.copy_context().run(caller, "of the caller")
+    future.add_done_callback(removed)
     contextvars.copy_context().run(caller, "of another")
     future.add_done_callback(lambda _: _ask(seen), context=given)
+    future.remove_done_callback(removed)
     future.set_result(None)
     patience.run_until(loop, lambda: len(seen) == 3, "the callbacks")
     assert seen == ["of the caller", "of another", "given"]

@@ -203,7 +203,8 @@ def test_a_task_runs_in_the_context_that_it_is_given(
     """create_task(context=…) specifies a custom Context for the coro to run in: exactly that one, at every step.
 
     If this fails: look for the keyword that Python 3.11 added, for an empty context that is taken for none, for one
-    that is lost if there is a name, too, or for steps that run in another context than the first.
+    that is lost if there is a name, too, for one that is copied as the maker runs in it, or for steps that run in
+    another context than the first.
     """
     context = make()
 
@@ -215,6 +216,13 @@ def test_a_task_runs_in_the_context_that_it_is_given(
 
     loop.run_until_complete(at(place, loop, lambda: loop.create_task(change(), name=name, context=context)))
     assert context.get(VARIABLE) == "second step"
+
+    async def share() -> str:
+        await loop.create_task(change(), name=name, context=context)
+        return VARIABLE.get()
+
+    context.run(VARIABLE.set, "of the maker")
+    assert loop.run_until_complete(loop.create_task(share(), context=context)) == "second step"
 
 
 @requirement("context.task-steps-keep", MUST, cite="PEP 567: asyncio")

@@ -15,6 +15,7 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.patience import turn
+from conformance.kit.places import at
 from conformance.kit.protocols import raising
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -81,14 +82,13 @@ def test_the_callback_is_called_with_the_future(loop: Loop, when: str, ending: s
 
 @requirement("futures.callback-not-at-once", MUST, cite="asyncio-future: Future Object")
 @each("ending", ENDINGS)
-@each("debug", [False, True])
-def test_callbacks_are_not_called_inside_the_call_that_ends_the_future(loop: Loop, ending: str, debug: bool) -> None:
+@each("place", ["in a callback", "in a callback of another loop", "in debug mode"])
+def test_callbacks_are_not_called_inside_the_call_that_ends_the_future(loop: Loop, ending: str, place: str) -> None:
     """Done callbacks are not called immediately: they are scheduled with loop.call_soon(), in its order.
 
     If this fails: look for callbacks that are called by set_result(), or put in front of what waits already, perhaps in
-    debug mode only.
+    debug mode only, or for those that are scheduled on the loop that runs, and not on the future's own.
     """
-    loop.set_debug(debug)
     trace: list[str] = []
     future = loop.create_future()
     future.add_done_callback(lambda _: trace.append("done callback"))
@@ -99,7 +99,7 @@ def test_callbacks_are_not_called_inside_the_call_that_ends_the_future(loop: Loo
         trace.append("ended")
         loop.call_soon(trace.append, "after")
 
-    loop.call_soon(end)
+    at(place, loop, end)
     turn(loop, 3)
     assert trace == ["ended", "before", "done callback", "after"]
     future.cancelled() or future.exception()
@@ -107,12 +107,13 @@ def test_callbacks_are_not_called_inside_the_call_that_ends_the_future(loop: Loo
 
 @requirement("futures.callback-when-done", MUST, cite="asyncio-future: Future.add_done_callback")
 @each("ending", ENDINGS)
-@each("place", ["a callback", "a done callback", "outside of a run"])
+@each("place", ["a callback", "a callback of another loop", "a done callback", "outside of a run"])
 def test_a_callback_added_to_a_done_future_is_scheduled(loop: Loop, ending: str, place: str) -> None:
     """If the future is already done, add_done_callback() schedules the callback with loop.call_soon().
 
     If this fails: look for a callback called at once, or kept for an event that is over, perhaps since the future has
-    an exception or was cancelled, while its callbacks run, or while the loop does not run.
+    an exception or was cancelled, while its callbacks run, or while the loop does not run; or for one that is scheduled
+    on the loop that runs, and not on the future's own.
     """
     trace: list[str] = []
     future = loop.create_future()
@@ -129,6 +130,8 @@ def test_a_callback_added_to_a_done_future_is_scheduled(loop: Loop, ending: str,
     ENDINGS[ending](future)
     if place == "a callback":
         loop.call_soon(add)
+    elif place == "a callback of another loop":
+        at(f"in {place}", loop, add)
     elif place == "outside of a run":
         add()
     turn(loop, 4)
@@ -258,24 +261,30 @@ def test_a_removed_callback_is_not_called(loop: Loop) -> None:
 
 @requirement("futures.remove-count", MUST, cite="asyncio-future: Future.remove_done_callback")
 @each("times", [0, 1, 2, 3])
-def test_remove_done_callback_returns_the_number_removed(loop: Loop, times: int) -> None:
+@each("kind", ["bound method", "partial"])
+def test_remove_done_callback_returns_the_number_removed(loop: Loop, times: int, kind: str) -> None:
     """remove_done_callback() returns the number of callbacks removed: as many as it was added times.
 
-    If this fails: look for a search that ends at the first match, or passes over one with a context of its own, or an
-    error if there is none, or the future is done.
+    If this fails: look for a search that ends at the first match, or passes over one with a context of its own, or one
+    that is no function, or for an error if there is none, or the future is done.
     """
     trace: list[object] = []
+    partial = functools.partial(trace.append)
+
+    def callback() -> Callable[[object], object]:
+        # A bound method is a new object each time it is looked up: only equality can find it again.
+        return partial if kind == "partial" else trace.append
+
     future = loop.create_future()
     future.add_done_callback(lambda _: None)
     for number in range(times):
-        # A bound method is a new object each time it is looked up: only equality can find it again.
         if number == 1:
-            future.add_done_callback(trace.append, context=contextvars.Context())
+            future.add_done_callback(callback(), context=contextvars.Context())
         else:
-            future.add_done_callback(trace.append)
-    assert future.remove_done_callback(trace.append) == times
-    assert future.remove_done_callback(trace.append) == 0
+            future.add_done_callback(callback())
+    assert future.remove_done_callback(callback()) == times
+    assert future.remove_done_callback(callback()) == 0
     future.set_result(None)
     turn(loop, 3)
     assert trace == []
-    assert future.remove_done_callback(trace.append) == 0
+    assert future.remove_done_callback(callback()) == 0

@@ -87,19 +87,27 @@ def test_none_sets_the_default_factory(loop: Loop, place: str) -> None:
 
 
 @requirement("tasks.factory-replaced", MUST, cite="asyncio-eventloop: loop.set_task_factory")
-def test_the_last_factory_is_used(loop: Loop) -> None:
+@each("place", PLACES)
+def test_the_last_factory_is_used(loop: Loop, place: str) -> None:
     """set_task_factory() sets the factory that create_task() uses from then on, in place of the one before.
 
-    If this fails: look for a factory that is looked up once, or that can be set only once.
+    If this fails: look for a factory that is looked up once, that can be set only once, or that is used from the next
+    run on.
     """
     first, second = Counting(), Counting()
-    loop.set_task_factory(first)
-    one = loop.create_task(_answer())
-    loop.set_task_factory(second)
-    other = loop.create_task(_answer())
+
+    def work() -> list[asyncio.Task[str]]:
+        made = []
+        for factory in (first, second):
+            loop.set_task_factory(factory)
+            made.append(loop.create_task(_answer()))
+        return made
+
+    one, other = at(place, loop, work)
     loop.run_until_complete(asyncio.wait_for(asyncio.wait([one, other]), None))
     assert first.made == [one]
     assert second.made[0] is other
+    loop.set_task_factory(None)
 
 
 @requirement("tasks.factory-callable", SHOULD, cite="asyncio-eventloop: loop.set_task_factory")

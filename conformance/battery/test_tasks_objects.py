@@ -227,11 +227,18 @@ def test_set_name_takes_any_object(loop: Loop, value: Any, name: str) -> None:
 def test_names_that_are_generated_differ(loop: Loop) -> None:
     """If no name was assigned, a default name is generated during instantiation: it stays, and is of this task only.
 
-    If this fails: look for one name for all, or a name that is made anew whenever it is asked for.
+    If this fails: look for one name for all, for that of the task that makes another, or for a name that is made anew
+    whenever it is asked for.
     """
-    tasks = [loop.create_task(_return()) for _ in range(3)]
+    tasks: list[asyncio.Task[Any]] = [loop.create_task(_return()) for _ in range(3)]
+
+    async def make() -> None:
+        tasks.extend(loop.create_task(_return()) for _ in range(3))
+
+    tasks.insert(0, maker := loop.create_task(make(), name="of the maker"))
+    loop.run_until_complete(maker)
     names = [task.get_name() for task in tasks]
-    assert len(set(names)) == 3
+    assert len(set(names)) == 7
     loop.run_until_complete(asyncio.wait(tasks))
     assert [task.get_name() for task in tasks] == names
 

@@ -83,7 +83,8 @@ def test_the_exception_is_what_the_coroutine_raised(loop: Loop, kind: str) -> No
 
     If this fails: look for an exception that leaves the step of the task, that is wrapped in another or unwrapped
     from its group, that is taken for none as its truth value is false, or for a cancellation as its group holds one
-    or its class has that name; or for one that is raised without the traceback that leads to the coroutine.
+    or its class has that name; or for one that is raised without the traceback that leads to the coroutine, or as a
+    copy when it is asked for again.
     """
     error = _ERRORS[kind]
     task = loop.create_task(_fail(error))
@@ -95,6 +96,9 @@ def test_the_exception_is_what_the_coroutine_raised(loop: Loop, kind: str) -> No
         task.result()
     assert caught.value is error
     assert "_fail" in [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+    with pytest.raises(type(error)) as caught:  # now with the traceback of whoever asks
+        task.result()
+    assert caught.value is error
 
 
 @requirement("tasks.pending", MUST, cite="asyncio-task: Task.result")

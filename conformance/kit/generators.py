@@ -18,6 +18,16 @@ async def count(trace: list[str], name: str = "closed") -> Generator:
         trace.append(name)
 
 
+async def see_the_exit(trace: list[str], name: str = "closed") -> Generator:
+    """Like `count`, but appends its name only if GeneratorExit, which aclose() throws, reaches it."""
+    try:
+        yield 1
+    except GeneratorExit:
+        await asyncio.sleep(0)
+        trace.append(name)
+        raise
+
+
 async def start(*generators: Generator) -> None:
     """Iterate each generator once, which leaves it half-way."""
     for generator in generators:

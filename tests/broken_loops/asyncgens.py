@@ -218,3 +218,25 @@ class ClosesWhereverItIs(EventLoop):
             super()._asyncgen_abandoned(agen)
         else:
             running.call_soon_threadsafe(running.create_task, agen.aclose())
+
+
+@breaks("asyncgens.hooks-while-running")
+class ClosedLoopsLeaveTheirHooks(Stock):
+    """A run that is refused, as the loop is closed, sets the hooks before it looks."""
+
+    def run_forever(self) -> None:
+        if self.is_closed():
+            sys.set_asyncgen_hooks(self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook)
+        super().run_forever()
+
+
+@breaks("asyncgens.collected")
+class CancelsCollectedGenerators(EventLoop):
+    """A collected generator is closed by a CancelledError that is thrown in."""
+
+    def _asyncgen_abandoned(self, agen: Any) -> None:
+        async def close() -> None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await agen.athrow(asyncio.CancelledError())
+
+        self.call_soon_threadsafe(lambda: self.create_task(close()))

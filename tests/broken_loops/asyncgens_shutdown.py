@@ -230,3 +230,33 @@ class GeneratorsMayIgnoreTheirEnd(Stock):
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         if "asyncgen" not in context or not isinstance(context.get("exception"), RuntimeError):
             super().call_exception_handler(context)
+
+
+@breaks("asyncgens.shutdown")
+class ForgetsGeneratorsOfCallbacks(EventLoop):
+    """Generators that are iterated where no task is current are not registered."""
+
+    def _asyncgen_started(self, agen: Any) -> None:
+        if asyncio.current_task() is not None:
+            super()._asyncgen_started(agen)
+
+
+@breaks("asyncgens.error-isolated")
+class DebugModeEndsAtTheFirstError(EventLoop):
+    """In debug mode generators are closed one after the other, up to the first exception."""
+
+    async def shutdown_asyncgens(self) -> None:
+        if self.get_debug():
+            while self._asyncgens:
+                await self._asyncgens.pop().aclose()
+        await super().shutdown_asyncgens()
+
+
+@breaks("asyncgens.shutdown")
+class CancelsOpenGenerators(EventLoop):
+    """Open generators are closed by a CancelledError that is thrown in."""
+
+    async def shutdown_asyncgens(self) -> None:
+        opened = list(self._asyncgens)
+        await super().shutdown_asyncgens() if not opened else self._asyncgens.clear()
+        await asyncio.gather(*(agen.athrow(asyncio.CancelledError()) for agen in opened), return_exceptions=True)

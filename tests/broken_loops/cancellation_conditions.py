@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import sys
 from collections.abc import Generator
 from typing import Any
@@ -161,3 +162,39 @@ class DebugModeReportsDenials(Cancelling):
         def report(self, _: Any) -> None:
             if self.cancelling() and not self.cancelled():
                 self.get_loop().call_exception_handler({"message": "a cancellation was suppressed", "task": self})
+
+
+@breaks("cancellation.cleanup")
+class TasksOfTheCancelledAreCancelled(Stock):
+    """A task that is made by one that was asked to be cancelled is cancelled, too."""
+
+    def create_task(self, coro: Any, **kwargs: Any) -> Any:
+        task = super().create_task(coro, **kwargs)
+        maker = asyncio.current_task() if self.is_running() else None
+        if maker is not None and maker.cancelling():
+            task.cancel()
+        return task
+
+
+@breaks("cancellation.thrown")
+class BareYieldsPassTheRequestOn(Cancelling):
+    """A task that is cancelled when it waits for its turn goes on, and gets the CancelledError at what follows."""
+
+    class own(Task):
+        def cancel(self, msg: Any = None) -> bool:
+            awaited: Any = self.get_coro()
+            while inspect.iscoroutine(awaited) and awaited.cr_await is not None:
+                awaited = awaited.cr_await
+            if inspect.isgenerator(awaited) and inspect.getgeneratorstate(awaited) == inspect.GEN_SUSPENDED:
+                self.get_loop().call_soon(super().cancel, msg)
+                return True
+            return super().cancel(msg)
+
+
+@breaks("cancellation.cleanup")
+class TwoRequestsAreTheEnd(Cancelling):
+    """done() is true of a task that was asked twice to be cancelled."""
+
+    class own(Task):
+        def done(self) -> bool:
+            return super().done() or self.cancelling() > 1

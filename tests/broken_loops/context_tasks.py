@@ -12,6 +12,7 @@ from tests.broken_loops.tasks import of_chapter
 from tests.broken_loops.tasks_running import Stepping
 
 Stock = asyncio.SelectorEventLoop
+_MARK: contextvars.ContextVar[object] = contextvars.ContextVar("_MARK", default=None)
 
 
 class _OfTheChapter(Stock):
@@ -163,3 +164,15 @@ class WrongYieldsAreThrownInACopy(Stepping):
         if yielded is None or asyncio.isfuture(yielded):
             return yielded
         return self.looked_at(coro, contextvars.copy_context().run(coro.throw, RuntimeError("a wrong yield")))
+
+
+@breaks("context.task-given")
+class ContextsOfTheirMakersAreCopied(Stock):
+    """The context given to create_task() is copied if it is the one that is entered."""
+
+    def create_task(self, coro: Any, *, context: Any = None, **kwargs: Any) -> Any:
+        token = _MARK.set(object())
+        if context is not None and context.get(_MARK) is _MARK.get():
+            context = context.copy()
+        _MARK.reset(token)
+        return super().create_task(coro, context=context, **kwargs)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable, Generator
 from typing import Any
 
 from tests.broken_loops import breaks
 from tests.broken_loops.futures import Future, OwnFutures
 from tests.broken_loops.futures_callbacks import of_the_test
+
+_PyFuture: Any = vars(asyncio.futures)["_PyFuture"]
 
 
 def _holds_nothing(future: Any) -> bool:
@@ -94,3 +97,67 @@ class LateCallbacksGetTheResult(OwnFutures):
                 self.get_loop().call_soon(callback, self.result(), context=context)
             else:
                 super().add_done_callback(callback, context=context)
+
+
+def _running(loop: asyncio.AbstractEventLoop) -> asyncio.AbstractEventLoop:
+    """The loop that runs in this thread, or else this one."""
+    return asyncio._get_running_loop() or loop
+
+
+@breaks("futures.callback-not-at-once")
+class FuturesCallBackWhereTheyEnd(OwnFutures):
+    """The callbacks of a future are scheduled on the loop that runs when its result is set."""
+
+    class own(_PyFuture):  # type: ignore[misc]  # typed as Any
+        def set_result(self, result: Any) -> None:
+            own, self._loop = self._loop, _running(self._loop)
+            super().set_result(result)
+            self._loop = own
+
+
+@breaks("futures.callback-when-done")
+class LateCallbacksRunWhereTheyAreAdded(OwnFutures):
+    """A callback that is added to a done future is scheduled on the loop that runs then."""
+
+    class own(Future):
+        def add_done_callback(self, fn: Callable[[Any], object], *, context: Any = None) -> None:
+            if self.done():
+                _running(self.get_loop()).call_soon(fn, self, context=context)
+            else:
+                super().add_done_callback(fn, context=context)
+
+
+@breaks("context.done-callback")
+class RemovalMovesContexts(OwnFutures):
+    """When a callback is removed, the one behind it gets its context."""
+
+    class own(_PyFuture):  # type: ignore[misc]  # typed as Any
+        def remove_done_callback(self, fn: Callable[[Any], object]) -> int:
+            contexts = [context for _, context in self._callbacks]
+            removed: int = super().remove_done_callback(fn)
+            left = [callback for callback, _ in self._callbacks]
+            self._callbacks[:] = zip(left, contexts, strict=False)
+            return removed
+
+
+@breaks("futures.remove-count")
+class PartialsStay(OwnFutures):
+    """remove_done_callback() does not find a functools.partial object."""
+
+    class own(Future):
+        def remove_done_callback(self, fn: Callable[[Any], object]) -> int:
+            return 0 if isinstance(fn, functools.partial) else super().remove_done_callback(fn)
+
+
+@breaks("futures.await-exception")
+class TimeoutsOfFuturesAreCancellations(OwnFutures):
+    """Awaiting a future whose exception is a TimeoutError raises CancelledError."""
+
+    class own(Future):
+        def __await__(self) -> Generator[Any, None, Any]:
+            try:
+                return (yield from super().__await__())
+            except TimeoutError as error:
+                raise asyncio.CancelledError from error
+
+        __iter__ = __await__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import operator
 from typing import Any
 
 from tests.broken_loops import breaks
@@ -146,3 +147,60 @@ class NamesGoToTheFactory(Stock):
         if factory is None or name is None:
             return super().create_task(coro, name=name, **kwargs)
         return factory(self, coro, name=name, **kwargs)
+
+
+class _MakesAnother(Stock):
+    """Tasks of a factory are replaced if `unfit` says so."""
+
+    @staticmethod
+    def unfit(task: Any) -> bool:
+        raise NotImplementedError
+
+    def create_task(self, coro: Any, **kwargs: Any) -> Any:
+        task = super().create_task(coro, **kwargs)
+        if self.get_task_factory() and self.unfit(task):
+            return asyncio.Task(asyncio.sleep(0), loop=self)
+        return task
+
+
+@breaks("tasks.factory-result")
+class DoneTasksOfFactoriesAreReplaced(_MakesAnother):
+    """A future of the factory that is done already is replaced by a task."""
+
+    unfit = staticmethod(asyncio.Future.done)
+
+
+@breaks("tasks.factory-result")
+class FalseTasksOfFactoriesAreReplaced(_MakesAnother):
+    """A task of the factory whose truth value is false is replaced by another."""
+
+    unfit = staticmethod(operator.not_)
+
+
+@breaks("tasks.factory")
+class CallbacksAskNoFactory(Stock):
+    """The factory is not asked where no task is current while the loop runs."""
+
+    def create_task(self, coro: Any, **kwargs: Any) -> Any:
+        if self.is_running() and asyncio.current_task() is None and self.get_task_factory():
+            return asyncio.Task(coro, loop=self, **kwargs)
+        return super().create_task(coro, **kwargs)
+
+
+@breaks("tasks.factory-replaced")
+class FactoriesAreUsedFromTheNextRunOn(Stock):
+    """A factory that is set while the loop runs is used when it runs again."""
+
+    waiting: tuple[Any, ...] = ()
+
+    def set_task_factory(self, factory: Any) -> None:
+        if self.is_running():
+            self.waiting = (factory,)
+        else:
+            super().set_task_factory(factory)
+
+    def run_forever(self) -> None:
+        super().run_forever()
+        if self.waiting:
+            super().set_task_factory(*self.waiting)
+            self.waiting = ()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import inspect
 from collections.abc import Generator
 from typing import Any
 
 from tests.broken_loops import breaks
 from tests.broken_loops.cancellation import Cancelling
-from tests.broken_loops.tasks import OwnFactory, OwnTasks, Task
+from tests.broken_loops.tasks import OwnFactory, OwnTasks, Stock, Task, of_chapter
 from tests.broken_loops.tasks_conditions import failed
 
 
@@ -120,3 +121,48 @@ class NeverDoneWithoutAnAwait(Cancelling):
 
         me = super().create_task(step() if getattr(coro, "__name__", "") == "end" else coro, **kwargs)
         return me
+
+
+@breaks("tasks.names-differ")
+class TasksAreNamedAfterTheirMakers(Stock):
+    """A task without a name that a task makes has the name of that."""
+
+    def create_task(self, coro: Any, *, name: Any = None, **kwargs: Any) -> Any:
+        if name is None and self.is_running() and of_chapter(coro) and (maker := asyncio.current_task()):
+            name = maker.get_name()
+        return super().create_task(coro, name=name, **kwargs)
+
+
+@breaks("tasks.exception")
+class FailuresAreCopiedTheSecondTime(OwnTasks):
+    """result() raises a copy of the exception if it is asked again."""
+
+    class own(Task):
+        asked = False
+
+        def result(self) -> Any:
+            if failed(self) and self.asked:
+                raise copy.copy(self.exception())  # type: ignore[misc]  # which is one
+            self.asked = self.done()
+            return super().result()
+
+
+@breaks("tasks.runs-unawaited")
+class TasksMadeAfterStopAreCancelled(Stock):
+    """A task that is made after stop(), and before the run ends, is cancelled."""
+
+    stopping = False
+
+    def stop(self) -> None:
+        self.stopping = self.is_running()
+        super().stop()
+
+    def run_forever(self) -> None:
+        super().run_forever()
+        self.stopping = False
+
+    def create_task(self, coro: Any, **kwargs: Any) -> Any:
+        task = super().create_task(coro, **kwargs)
+        if self.stopping:
+            task.cancel()
+        return task
