@@ -146,3 +146,13 @@ class DropsWhatWaitsWhereItResumes(OverDatagrams):
                 self._force_close(None)
             else:
                 super().close()
+
+
+@breaks("udp.resume-at-low")
+class EndpointsResumeBelowTheMark(OverDatagrams):
+    """The protocol of an endpoint is resumed when less is buffered than the low watermark."""
+
+    class Endpoint(DatagramTransport):
+        def _buffer_shrank(self) -> None:
+            if self._buffer_size < self._flow.low or not self._buffer_size:
+                super()._buffer_shrank()
