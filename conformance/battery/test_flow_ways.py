@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import socket
 from typing import Any
 
+from conformance.kit.blocked import SOCKETS, blocked
 from conformance.kit.buffers import Buffers
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
@@ -135,3 +137,30 @@ def test_flow_control_does_not_depend_on_reading(loop: Loop, patience: Patience,
         assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, len(BIG)))) == BIG
         patience.run_until(loop, lambda: "resume_writing" in protocol.names, "resume_writing()")
         assert [name for name in protocol.names if name.endswith("_writing")] == ["pause_writing", "resume_writing"]
+
+
+@requirement("flow.resume-at-low-sockets", MUST, cite=(RESUME, SET), needs=("unix",))
+@each("kind", SOCKETS)
+def test_a_socket_that_drains_to_the_low_watermark_resumes(loop: Loop, patience: Patience, kind: str) -> None:
+    """resume_writing() is called when the buffer of a socket has become equal to the low watermark, not only below it.
+
+    The watermark is set to what is left when the kernel takes no more, as the time before has shown it: the kernel
+    mostly takes the same again.
+
+    If this fails: look for < in place of <=.
+    """
+    low = 0
+    for _ in range(4):
+        with blocked(loop, kind) as (transport, protocol, peer):
+            transport.set_write_buffer_limits(high=low, low=low)
+            transport.write(bytes(1 << 20))
+            while peer.read():
+                pass
+            turn(loop, 20)
+            left = transport.get_write_buffer_size()
+            if "pause_writing" in protocol.names and left <= low:
+                resumed = functools.partial(protocol.names.__contains__, "resume_writing")
+                patience.in_turns.run_until(loop, resumed, "resume_writing()")
+            if left == low:
+                break
+            low = left

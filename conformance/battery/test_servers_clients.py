@@ -105,13 +105,14 @@ def test_a_server_ends_its_own_connections(loop: Loop, patience: Patience, how: 
 
 @requirement("servers.clients-of-any-kind", MUST, cite=ENDS, since="3.13", needs=("unix",))
 @each("how", ["close_clients", "abort_clients"])
-@each("kind", ["paused", "half-closed", "unix", "tls"])
+@each("kind", ["paused", "half-closed", "unix", "tls", "another protocol"])
 def test_a_server_ends_connections_of_any_kind(
     loop: Loop, patience: Patience, tmp_path: Path, kind: str, how: str
 ) -> None:
     """close_clients() and abort_clients() end all incoming connections: quiet ones, those of Unix sockets and of TLS.
 
-    If this fails: look for connections that are ended by their reader, or that only a TCP server counts.
+    If this fails: look for connections that are ended by their reader, that only a TCP server counts, or that are known
+    by their first protocol.
     """
     over_unix, over_tls = kind == "unix", kind == "tls"
     making = serving_unix(loop, str(tmp_path / how)) if over_unix else None
@@ -121,7 +122,10 @@ def test_a_server_ends_connections_of_any_kind(
             helper: Any = tls_over(sock, "client") if over_tls else in_thread(lambda: sock)
             protocol = accepted(loop, patience, service)
             with drive(loop, patience, helper) as peer:
-                if kind == "paused":
+                if kind == "another protocol":
+                    transport, protocol = protocol.transport, Events()
+                    transport.set_protocol(protocol)
+                elif kind == "paused":
                     protocol.transport.pause_reading()
                 elif kind == "half-closed":
                     peer.shutdown(socket.SHUT_WR)

@@ -161,8 +161,8 @@ def test_starting_a_server_again_changes_nothing(loop: Loop, patience: Patience)
 
 
 @requirement("servers.serve-forever", MUST, cite="asyncio-eventloop: Server.serve_forever")
-@each("started", [False, True], ids=["not-started", "started"])
-def test_serve_forever_serves_until_it_is_cancelled(loop: Loop, patience: Patience, started: bool) -> None:
+@each("started", ["not", "at once", "later"])
+def test_serve_forever_serves_until_it_is_cancelled(loop: Loop, patience: Patience, started: str) -> None:
     """serve_forever() starts accepting connections, also if the server already does, until it is cancelled.
 
     If this fails: look for a coroutine that returns at once, or that fails for a server which serves.
@@ -178,7 +178,9 @@ def test_serve_forever_serves_until_it_is_cancelled(loop: Loop, patience: Patien
         with pytest.raises(asyncio.CancelledError):
             await ended(task, patience)
 
-    with serving(loop, start_serving=started) as service:
+    with serving(loop, start_serving=started == "at once") as service:
+        if started == "later":
+            loop.run_until_complete(service.server.start_serving())
         loop.run_until_complete(scenario(service))
 
 

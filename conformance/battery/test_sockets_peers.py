@@ -15,6 +15,7 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.connections import accept, closed_port, silent_listener
+from conformance.kit.lookups import info_of, resolved_to, unless_elsewhere
 from conformance.kit.peers import PEER_TIMEOUT, dialled, listener, socket_path, unix_listener
 from conformance.kit.waiting import assert_waits, turns
 from conformance.requirement import MUST, requirement
@@ -53,6 +54,21 @@ def test_sock_connect_resolves_a_name(loop: Loop, service: Callable[[int], Any])
     """
     with listener() as listening, client() as sock:
         loop.run_until_complete(loop.sock_connect(sock, ("localhost", service(listening.getsockname()[1]))))
+        assert sock.getpeername() == listening.getsockname()
+
+
+@requirement("sockets.connect-name-ipv6", MUST, cite=CONNECT, needs=("ipv6",))
+def test_sock_connect_resolves_a_name_for_ipv6(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name is looked up for a socket of IPv6, too: the address that it has there is what is connected to.
+
+    If this fails: look for a check whether the address is resolved that takes a name for a wrong address.
+    """
+    with listener(socket.AF_INET6) as listening, client(socket.AF_INET6) as sock:
+        address = ("of-ipv6.invalid", listening.getsockname()[1])
+        with resolved_to(monkeypatch, [info_of(listening)], address[0]) as asked:
+            with unless_elsewhere(asked):
+                loop.run_until_complete(loop.getaddrinfo(*address))
+            loop.run_until_complete(loop.sock_connect(sock, address))
         assert sock.getpeername() == listening.getsockname()
 
 

@@ -9,7 +9,16 @@ from typing import Any
 from conformance.kit.cases import each
 from conformance.kit.connections import accept, opened
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import PEER_TIMEOUT, drive, listener, receive_all, receive_exactly, reset, tcp_pair
+from conformance.kit.peers import (
+    PEER_TIMEOUT,
+    as_subclass,
+    drive,
+    listener,
+    receive_all,
+    receive_exactly,
+    reset,
+    tcp_pair,
+)
 from conformance.kit.protocols import Events, Reacts
 from conformance.kit.refusals import Answer, outcome_of, refused
 from conformance.kit.servers import dial, serving
@@ -22,13 +31,19 @@ ACCEPTED = "asyncio-eventloop: loop.connect_accepted_socket"
 
 
 @requirement("tcp.accepted-pair", MUST, cite=ACCEPTED)
-def test_connect_accepted_socket_returns_a_transport_and_a_protocol(loop: Loop, patience: Patience) -> None:
+@each("derived", [False, True], ids=["socket", "subclass"])
+def test_connect_accepted_socket_returns_a_transport_and_a_protocol(
+    loop: Loop, patience: Patience, derived: bool
+) -> None:
     """connect_accepted_socket() wraps an accepted connection into a (transport, protocol) pair that works.
 
-    If this fails: look for a transport that never starts reading because only the server does that.
+    The socket may be an instance of a subclass of socket.socket.
+
+    If this fails: look for a transport that never starts reading because only the server does that, or for a type that
+    must be socket.socket itself.
     """
     with listener() as listening, socket.create_connection(listening.getsockname(), PEER_TIMEOUT) as peer:
-        conn = accept(listening)
+        conn = as_subclass(accept(listening)) if derived else accept(listening)
         with opened(loop, loop.connect_accepted_socket(Events, conn)) as (transport, protocol):
             assert protocol.names == ["connection_made"]
             assert protocol.transport is transport

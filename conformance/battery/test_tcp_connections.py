@@ -42,11 +42,13 @@ def test_create_connection_returns_a_transport_and_a_protocol(loop: Loop) -> Non
             turn(loop, 3)
 
 
-@requirement("tcp.connect-factory", MUST, cite=CONNECT)
-def test_the_protocol_factory_is_called_once_without_arguments(loop: Loop) -> None:
-    """protocol_factory is called exactly once, without arguments.
+@requirement("tcp.connect-factory", MUST, cite=(CONNECT, "asyncio-eventloop: loop.connect_accepted_socket"))
+@each("way", ["host", "sock", "wrapped"])
+def test_the_protocol_factory_is_called_once_without_arguments(loop: Loop, way: str) -> None:
+    """protocol_factory is called exactly once, without arguments, whether the socket is made or given.
 
-    If this fails: look for a factory that is called per address that is tried, or called with the loop.
+    If this fails: look for a factory that is called per address that is tried, called to look at what it makes, or
+    called with the loop.
     """
     calls: list[Any] = []
 
@@ -54,8 +56,16 @@ def test_the_protocol_factory_is_called_once_without_arguments(loop: Loop) -> No
         calls.append((args, kwargs))
         return Events()
 
-    with listener() as listening, opened(loop, loop.create_connection(factory, *listening.getsockname())):
-        assert calls == [((), {})]
+    with listener() as listening, tcp_pair() as (ours, _):
+        opening: Any
+        if way == "host":
+            opening = loop.create_connection(factory, *listening.getsockname())
+        elif way == "sock":
+            opening = loop.create_connection(factory, sock=ours)
+        else:
+            opening = loop.connect_accepted_socket(factory, ours)
+        with opened(loop, opening):
+            assert calls == [((), {})]
 
 
 @requirement("tcp.connect-factory-last", MUST, cite=CONNECT)

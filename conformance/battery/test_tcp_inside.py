@@ -5,23 +5,65 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 from conformance.kit.cases import each
 from conformance.kit.connections import opened
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import drive, receive_all, receive_exactly, shrink_transport, tcp_pair
+from conformance.kit.peers import (
+    PEER_TIMEOUT,
+    drive,
+    receive_all,
+    receive_exactly,
+    shrink_buffers,
+    shrink_transport,
+    socket_path,
+    tcp_pair,
+)
 from conformance.kit.protocols import Events, Reacts, while_handling
-from conformance.kit.servers import accepted, dial, serving
+from conformance.kit.servers import accepted, dial, serving, serving_unix
 from conformance.kit.threads import in_thread
 from conformance.kit.transports import BIG, connected, until_lost
+from conformance.kit.ways import UNIX, joined
 from conformance.kit.ways import WAYS as EVERY_WAY
-from conformance.kit.ways import joined
 from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
 WAYS = each("how", ["close", "abort"])
 WHERE = each("where", ["data_received", "eof_received"])
+
+
+SIDES = each("side", ["client", "server", *(["unix", "unix server"] if UNIX else [])])
+
+
+@contextlib.contextmanager
+def made_at_once(
+    loop: Loop, patience: Patience, side: str, protocol: Reacts, first: bytes = b""
+) -> Iterator[socket.socket]:
+    """The peer of a connection that its protocol may have ended already; `first` waits for a client to be made."""
+    with contextlib.ExitStack() as stack:
+        if side == "client":
+            ours, peer = stack.enter_context(tcp_pair())
+            opening: Any = loop.create_connection
+        elif side == "unix":
+            ours, peer = map(stack.enter_context, socket.socketpair(socket.AF_UNIX))
+            opening = loop.create_unix_connection
+        else:
+            unix = side == "unix server"
+            service = stack.enter_context(
+                serving_unix(loop, stack.enter_context(socket_path())) if unix else serving(loop)
+            )
+            service.make = lambda: protocol
+            peer = stack.enter_context(dial(service))
+        peer.settimeout(PEER_TIMEOUT)
+        peer.sendall(first)
+        if "server" in side:
+            accepted(loop, patience, service)
+        else:
+            shrink_buffers(ours, peer)
+            stack.enter_context(opened(loop, opening(lambda: protocol, sock=ours)))
+        yield peer
 
 
 def leaves(how: str, words: bytes) -> Reacts:
@@ -36,7 +78,7 @@ def leaves(how: str, words: bytes) -> Reacts:
 
 
 @requirement("tcp.end-when-made", MUST, cite="asyncio-protocol: BaseTransport.close")
-@each("side", ["client", "server"])
+@SIDES
 @each(
     ("how", "words"), [("close", b"bye"), ("close", BIG), ("abort", b"bye")], ids=["close", "close after much", "abort"]
 )
@@ -48,14 +90,8 @@ def test_a_protocol_may_end_the_connection_as_it_is_made(
     If this fails: look for reading that is started behind connection_made(), whatever that has done, or data that
     waits to be sent and is forgotten.
     """
-    with contextlib.ExitStack() as stack:
-        if side == "client":
-            _, protocol, peer = stack.enter_context(connected(loop, leaves(how, words)))
-        else:
-            service = stack.enter_context(serving(loop))
-            service.make = lambda: leaves(how, words)
-            peer = stack.enter_context(dial(service))
-            protocol = accepted(loop, patience, service)
+    protocol = leaves(how, words)
+    with made_at_once(loop, patience, side, protocol) as peer:
         reading = in_thread(lambda: receive_all(peer))
         until_lost(loop, patience, protocol)
         told = [name for name in protocol.names if not name.endswith("_writing")]
@@ -67,7 +103,7 @@ def test_a_protocol_may_end_the_connection_as_it_is_made(
 
 @requirement("tcp.unread-when-made", MUST, cite="asyncio-protocol: BaseTransport.close")
 @WAYS
-@each("side", ["client", "server"])
+@SIDES
 @each("data", [b"", 8 * BIG], ids=["nothing-waits", "data-waits"])
 def test_nothing_is_received_by_who_ends_as_it_is_made(
     loop: Loop, patience: Patience, side: str, how: str, data: bytes
@@ -83,16 +119,7 @@ def test_nothing_is_received_by_who_ends_as_it_is_made(
         getattr(transport, how)()
 
     protocol = Reacts("connection_made", leave)
-    with contextlib.ExitStack() as stack:
-        if side == "client":
-            ours, peer = stack.enter_context(tcp_pair())
-            peer.sendall(b"unread")
-            stack.enter_context(opened(loop, loop.create_connection(lambda: protocol, sock=ours)))
-        else:
-            service = stack.enter_context(serving(loop))
-            service.make = lambda: protocol
-            stack.enter_context(dial(service)).sendall(b"unread")
-            accepted(loop, patience, service)
+    with made_at_once(loop, patience, side, protocol, b"unread"):
         turn(loop, 20)
         assert "data_received" not in protocol.names
         protocol.transport.abort()

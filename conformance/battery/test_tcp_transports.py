@@ -6,6 +6,7 @@ import asyncio
 import socket
 from typing import Any
 
+from conformance.kit.buffers import Buffers
 from conformance.kit.cases import each
 from conformance.kit.connections import opened
 from conformance.kit.patience import Patience, turn
@@ -77,14 +78,15 @@ def test_a_closing_transport_has_a_protocol(loop: Loop, patience: Patience, way:
 
 @requirement("tcp.set-protocol-while-paused", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")
 @WAYS
-def test_set_protocol_does_not_resume(loop: Loop, patience: Patience, way: str) -> None:
+@each("make", [Events, Buffers], ids=["streaming", "buffered"])
+def test_set_protocol_does_not_resume(loop: Loop, patience: Patience, way: str, make: Any) -> None:
     """A new protocol gets no data while reading is paused, until resume_reading() is called.
 
-    If this fails: look for reading that starts again for each protocol.
+    If this fails: look for reading that starts again for each protocol, or for one with buffers.
     """
     with joined(loop, patience, way) as (transport, first, peer):
         transport.pause_reading()
-        second = Events()
+        second = make()
         transport.set_protocol(second)
         peer.sendall(b"data")
         turn(loop, 20)

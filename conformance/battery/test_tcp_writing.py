@@ -186,16 +186,19 @@ def test_empty_pieces_do_not_hold_up_the_end(
 def test_write_eof_closes_the_writing_half_only(loop: Loop, patience: Patience, way: str, data: bytes) -> None:
     """write_eof() closes the write end after flushing all buffered data; data may still be received.
 
-    If this fails: look for a shutdown of both directions, or one that overtakes buffered data, or waits for some.
+    If this fails: look for a shutdown of both directions, or one that overtakes buffered data, or waits for some, or
+    for data that is thrown away until the end is sent.
     """
     with joined(loop, patience, way) as (transport, protocol, peer):
         if data:
             transport.write(data)
             transport.write(data[:7])
         transport.write_eof()
+        peer.sendall(b"still ")
+        patience.run_until(loop, lambda: protocol.received == b"still ", "data after write_eof()")
         assert drive(loop, patience, in_thread(lambda: receive_all(peer))) == data + data[:7]
-        peer.sendall(b"still here")
-        patience.run_until(loop, lambda: protocol.received == b"still here", "data after write_eof()")
+        peer.sendall(b"here")
+        patience.run_until(loop, lambda: protocol.received == b"still here", "data after the end that was sent")
 
 
 @requirement(

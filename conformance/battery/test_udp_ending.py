@@ -140,15 +140,16 @@ def test_closing_an_endpoint_again_still_flushes(loop: Loop, patience: Patience,
 
 
 @requirement("udp.end-inside-resume", SHOULD, cite=(CLOSE, ABORT, "gh-156512"), needs=("unix",))
-@pytest.mark.parametrize(("end", "size"), [("close", 100_000), ("close", 1000), ("abort", 100_000)])
+@pytest.mark.parametrize(("end", "size"), [("close", 100_000), ("close", 1000), ("abort", 100_000), ("abort", 1000)])
 def test_ending_an_endpoint_inside_resume_writing(
     loop: Loop, patience: Patience, tmp_path: Path, end: str, size: int
 ) -> None:
     """A protocol may close or abort inside resume_writing(): the endpoint ends once, and nothing is reported.
 
-    close() flushes there, too: what was below the low watermark is sent.
+    close() flushes there, too: what was below the low watermark is sent. abort() drops it.
 
-    If this fails: look for a transport that finds itself closing after its protocol was told to go on, and ends again.
+    If this fails: look for a transport that finds itself closing after its protocol was told to go on, and ends again,
+    or that sends what is left first, whichever it was.
     """
 
     class Ends(Datagrams):
@@ -177,6 +178,8 @@ def test_ending_an_endpoint_inside_resume_writing(
         assert lost()
         if end == "close":
             assert received.count(bytes(size)) == count
+        elif size == 1000:
+            assert received.count(bytes(size)) < count
         assert protocol.names == ["connection_made", "pause_writing", "resume_writing", "connection_lost"]
         assert protocol.lost == [None]
 

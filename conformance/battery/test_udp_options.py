@@ -15,7 +15,7 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.datagrams import HERE, arrival, endpoint, udp_peer, unix_pair
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import PEER_TIMEOUT
+from conformance.kit.peers import PEER_TIMEOUT, Derived
 from conformance.kit.protocols import Datagrams, raising
 from conformance.kit.refusals import refused
 from conformance.kit.waiting import turns
@@ -130,12 +130,13 @@ def test_broadcast_is_not_allowed_unless_asked_for(loop: Loop) -> None:
 
 
 @requirement("udp.sock", MUST, cite=ENDPOINT)
-def test_a_preexisting_socket_is_used(loop: Loop, patience: Patience) -> None:
-    """sock, a preexisting socket, is used by the transport, also one that is in blocking mode.
+@each("kind", [socket.socket, Derived], ids=["socket", "subclass"])
+def test_a_preexisting_socket_is_used(loop: Loop, patience: Patience, kind: type[socket.socket]) -> None:
+    """sock, a preexisting socket, is used by the transport, also one that is in blocking mode, or of a subclass.
 
-    If this fails: look for a socket that is left in blocking mode, or replaced by another one.
+    If this fails: look for a socket that is left in blocking mode, replaced by another one, or refused for its type.
     """
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours, udp_peer() as peer:
+    with kind(socket.AF_INET, socket.SOCK_DGRAM) as ours, udp_peer() as peer:
         ours.bind(HERE)
         address = ours.getsockname()
         with endpoint(loop, sock=ours) as (transport, protocol):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
+import socket
 from pathlib import Path
 
 from conformance.kit.cases import each
@@ -15,7 +18,9 @@ from conformance.requirement import MUST, SHOULD, requirement
 Loop = asyncio.AbstractEventLoop
 CLOSE = "asyncio-protocol: BaseTransport.close"
 ERROR = "asyncio-protocol: DatagramProtocol.error_received"
+RECEIVED = "asyncio-protocol: DatagramProtocol.datagram_received"
 SENDTO = "asyncio-protocol: DatagramTransport.sendto"
+PAUSE = "asyncio-protocol: BaseProtocol.pause_writing"
 RESUME = "asyncio-protocol: BaseProtocol.resume_writing"
 
 
@@ -94,11 +99,19 @@ def test_a_buffer_that_errors_have_emptied_resumes(loop: Loop, patience: Patienc
         assert not transport.is_closing()
 
 
+def have_come(peer: socket.socket, received: list[bytes]) -> bool:
+    """Add the datagrams that are there to `received`; whether a thousand of them are no filler."""
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            received.append(peer.recv(10))
+    return received.count(b"x") == 1000
+
+
 @requirement("udp.resume-at-low", SHOULD, cite=RESUME, needs=("unix",))
 def test_datagrams_resume_at_the_low_watermark(loop: Loop, patience: Patience, tmp_path: Path) -> None:
     """resume_writing() of an endpoint is called when its buffer has drained to the low watermark, and not before.
 
-    If this fails: look for a resume at the first datagram that leaves.
+    If this fails: look for a resume at the first datagram that leaves, or for < in place of <=.
     """
     sizes: list[int] = []
 
@@ -114,6 +127,25 @@ def test_datagrams_resume_at_the_low_watermark(loop: Loop, patience: Patience, t
         patience.run_until(loop, lambda: not receiving.is_alive() and sizes, "resume_writing()")
         assert len(sizes) == 1
         assert sizes[0] <= transport.get_write_buffer_limits()[0]
+    low = 0
+    for number in range(4):  # the kernel mostly takes what it took the last time, and the rest is the watermark then
+        (tmp_path / str(number)).mkdir()
+        with blocked_endpoint(loop, tmp_path / str(number)) as (transport, protocol, peer):
+            transport.set_write_buffer_limits(high=low, low=low)
+            for _ in range(1000):
+                transport.sendto(b"x")
+            peer.setblocking(False)
+            received: list[bytes] = []
+            have_come(peer, received)
+            turn(loop, 20)
+            left = transport.get_write_buffer_size()
+            if "pause_writing" in protocol.names and left <= low:
+                resumed = functools.partial(protocol.names.__contains__, "resume_writing")
+                patience.in_turns.run_until(loop, resumed, "resume_writing()")
+            patience.run_until(loop, functools.partial(have_come, peer, received), "the arrival of the others")
+            if left == low:
+                break
+            low = left
 
 
 @requirement(
@@ -144,3 +176,45 @@ def test_an_endpoint_may_be_ended_where_it_pauses(loop: Loop, patience: Patience
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
         turn(loop, 3)
         assert protocol.lost == [None]
+
+
+@requirement("udp.sendto-inside-flow", SHOULD, cite=(SENDTO, PAUSE, RESUME), needs=("unix",))
+def test_a_protocol_may_send_where_it_is_paused_and_resumed(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """What is sent inside pause_writing() or resume_writing() of an endpoint arrives, after what was sent before.
+
+    If this fails: look for a datagram that is not taken while the protocol is being told.
+    """
+
+    class Adds(Datagrams):
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self.transport.sendto(b"though paused")
+
+        def resume_writing(self) -> None:
+            super().resume_writing()
+            self.transport.sendto(b"as resumed")
+
+    with blocked_endpoint(loop, tmp_path, Adds()) as (transport, protocol, peer):
+        count = 0
+        while "pause_writing" not in protocol.names and count < 1000:
+            transport.sendto(bytes(1000))
+            count += 1
+        receiving = in_thread(lambda: receive_after_filler(peer, count + 2))
+        patience.run_until(loop, lambda: not receiving.is_alive(), "the arrival of the datagrams")
+        assert receiving.result() == [bytes(1000)] * count + [b"though paused", b"as resumed"]
+
+
+@requirement("udp.receives-while-blocked", MUST, cite=(RECEIVED, SENDTO), needs=("unix",))
+def test_an_endpoint_receives_while_datagrams_wait(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """sendto() does not block: datagrams are received while those that were sent wait for room.
+
+    If this fails: look for one watcher for both directions.
+    """
+    with blocked_endpoint(loop, tmp_path) as (transport, protocol, peer):
+        transport.sendto(b"waits")
+        peer.send(b"comes")
+        patience.in_turns.run_until(loop, lambda: protocol.received, "the datagram")
+        assert [data for data, _ in protocol.received] == [b"comes"]
+        receiving = in_thread(lambda: receive_after_filler(peer, 1))
+        patience.run_until(loop, lambda: not receiving.is_alive(), "the arrival of the datagram that waited")
+        assert receiving.result() == [b"waits"]

@@ -13,7 +13,7 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import PEER_TIMEOUT, unix_listener
+from conformance.kit.peers import PEER_TIMEOUT, Derived, as_subclass, unix_listener
 from conformance.kit.protocols import Events
 from conformance.kit.refusals import Answer, outcome_of, refused
 from conformance.kit.servers import Service, accepted, answers, dial, serving_unix, shut
@@ -103,12 +103,16 @@ def test_a_server_listens_at_an_abstract_name(loop: Loop, patience: Patience, ki
 
 
 @requirement("unix.connect-sock", MUST, cite="asyncio-eventloop: loop.create_unix_connection", needs=("unix",))
-def test_a_connected_socket_may_be_given(loop: Loop, patience: Patience) -> None:
-    """sock can be a connected socket, blocking or not, instead of a path.
+@each("derived", [False, True], ids=["socket", "subclass"])
+def test_a_connected_socket_may_be_given(loop: Loop, patience: Patience, derived: bool) -> None:
+    """sock can be a connected socket, blocking or not, instead of a path; it may be an instance of a subclass.
 
-    If this fails: look for a socket that blocks the loop, or a path that is required.
+    If this fails: look for a socket that blocks the loop, a path that is required, or a type that must be socket.socket
+    itself.
     """
     ours, peer = socket.socketpair(socket.AF_UNIX)
+    if derived:
+        ours = as_subclass(ours)
     with peer:
         transport, protocol = connect(loop, sock=ours)
         speaks(loop, patience, transport, protocol, peer)
@@ -205,14 +209,17 @@ def test_a_server_listens_at_a_path(loop: Loop, patience: Patience, tmp_path: Pa
 
 
 @requirement("unix.server-sock", MUST, cite="asyncio-eventloop: loop.create_unix_server", needs=("unix",))
-def test_a_server_takes_a_socket(loop: Loop, patience: Patience, tmp_path: Path) -> None:
-    """sock can be given instead of a path; the server owns it then.
+@each("kind", [socket.socket, Derived], ids=["socket", "subclass"])
+def test_a_server_takes_a_socket(loop: Loop, patience: Patience, tmp_path: Path, kind: type[socket.socket]) -> None:
+    """sock can be given instead of a path; the server owns it then. It may be an instance of a subclass.
 
-    If this fails: look for a socket that nobody makes listen, or that stays open after close().
+    If this fails: look for a socket that nobody makes listen, that stays open after close(), or whose type must be
+    socket.socket itself.
     """
-    sock = socket.socket(socket.AF_UNIX)
-    sock.bind(str(tmp_path / "s"))
-    with serving_unix(loop, sock=sock) as service, dial(service, str(tmp_path / "s")):
+    sock = kind(socket.AF_UNIX)
+    path = str(tmp_path / kind.__name__)
+    sock.bind(path)
+    with serving_unix(loop, sock=sock) as service, dial(service, path):
         accepted(loop, patience, service)
     assert sock.fileno() == -1
 

@@ -181,3 +181,15 @@ class HalfAnEndFillsNothing(OverStreams):
                 self._sock.recv(65536)  # type: ignore[union-attr]
             else:
                 super()._read_into_buffer()
+
+
+@breaks("tcp.set-protocol-while-paused")
+class AProtocolWithBuffersReads(OverStreams):
+    """set_protocol() of a protocol with buffers resumes reading."""
+
+    class Stream(StreamTransport):
+        def set_protocol(self, protocol: Any) -> None:
+            streaming = getattr(self, "_buffered_protocol", True) is False
+            super().set_protocol(protocol)
+            if streaming and self._buffered_protocol:
+                self.resume_reading()

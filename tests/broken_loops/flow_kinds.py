@@ -8,7 +8,7 @@ from typing import Any
 from reference_loop.streams import StreamTransport
 from tests.broken_loops import breaks
 from tests.broken_loops.flow_writing import WritesLinesUnchecked
-from tests.broken_loops.over_streams import KnowsWhatItTells
+from tests.broken_loops.over_streams import KnowsWhatItTells, OverStreams
 from tests.broken_loops.tcp_halves import KnowsTheFirst
 from tests.broken_loops.tcp_ways import OverAccepted, OverSome
 
@@ -161,3 +161,13 @@ class CountsWhenItHasPaused(OverSome):
     class Stream(KnowsWhatItTells, StreamTransport):
         def get_write_buffer_size(self) -> int:
             return self._flow.high if self.telling == "pause_writing" else super().get_write_buffer_size()
+
+
+@breaks("flow.resume-at-low-sockets")
+class SocketsResumeBelowTheMark(OverStreams):
+    """The protocol of a socket is resumed when less is buffered than the low watermark."""
+
+    class Stream(StreamTransport):
+        def _buffer_shrank(self) -> None:
+            if self._buffer_size < self._flow.low or not self._buffer_size:
+                super()._buffer_shrank()

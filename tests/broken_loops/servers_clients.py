@@ -207,3 +207,18 @@ class NobodyWaitsForAPath(OverServers):
         async def wait_closed(self) -> None:
             if not self.sockets or self.sockets[0].family != socket.AF_UNIX:
                 await super().wait_closed()
+
+
+@breaks("servers.clients-of-any-kind", since="3.13")
+class KnowsClientsByTheirProtocol(OverServers):
+    """close_clients() passes over connections that have another protocol than the server gave them."""
+
+    class server(Server):
+        def _attach(self, transport: Any) -> None:
+            super()._attach(transport)
+            transport.first = transport.get_protocol()
+
+        def close_clients(self) -> None:
+            for transport in list(self._clients):
+                if transport.get_protocol() is transport.first:  # type: ignore[attr-defined]
+                    transport.close()

@@ -484,3 +484,20 @@ class ServersEndWithTheirObject(_Wraps):
         def __del__(self) -> None:
             if not self.server.get_loop().is_closed():
                 self.server.close()
+
+
+@breaks("servers.serve-forever")
+class ServesForeverWhatItStarted(_Wraps):
+    """serve_forever() fails when start_serving() was called."""
+
+    class wrapper(_Wrapped):
+        started = False
+
+        async def start_serving(self) -> None:
+            self.started = True
+            await self.server.start_serving()
+
+        async def serve_forever(self) -> None:
+            if self.started:
+                raise RuntimeError("the server serves already")
+            await self.server.serve_forever()

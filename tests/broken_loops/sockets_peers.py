@@ -32,6 +32,16 @@ class ConnectsToNumbersOnly(Stock):
         await super().sock_connect(sock, address)
 
 
+@breaks("sockets.connect-name-ipv6")
+class ConnectsToNumbersOnlyOverIpv6(Stock):
+    """sock_connect() of a socket of IPv6 takes no name."""
+
+    async def sock_connect(self, sock: Any, address: Any) -> Any:
+        if sock.family == socket.AF_INET6:
+            socket.inet_pton(sock.family, address[0].partition("%")[0])
+        await super().sock_connect(sock, address)
+
+
 @breaks("sockets.connect-ipv6")
 class WantsFourItems(Stock):
     """An IPv6 address of two items is refused by sock_connect()."""

@@ -47,3 +47,35 @@ class ServesPlainSockets(Stock):
 
     async def create_server(self, *args: Any, sock: Any = None, **kwargs: Any) -> Any:
         return await super().create_server(*args, sock=_genuine(sock), **kwargs)
+
+
+@breaks("unix.connect-sock")
+class ConnectsPlainUnixSockets(Stock):
+    """create_unix_connection() refuses a sock of a subclass of socket.socket."""
+
+    async def create_unix_connection(self, *args: Any, sock: Any = None, **kwargs: Any) -> Any:
+        return await super().create_unix_connection(*args, sock=_genuine(sock), **kwargs)
+
+
+@breaks("unix.server-sock")
+class ServesPlainUnixSockets(Stock):
+    """create_unix_server() refuses a sock of a subclass of socket.socket."""
+
+    async def create_unix_server(self, *args: Any, sock: Any = None, **kwargs: Any) -> Any:
+        return await super().create_unix_server(*args, sock=_genuine(sock), **kwargs)
+
+
+@breaks("udp.sock")
+class OpensPlainSockets(Stock):
+    """create_datagram_endpoint() refuses a sock of a subclass of socket.socket."""
+
+    async def create_datagram_endpoint(self, *args: Any, sock: Any = None, **kwargs: Any) -> Any:
+        return await super().create_datagram_endpoint(*args, sock=_genuine(sock), **kwargs)
+
+
+@breaks("tcp.accepted-pair")
+class WrapsPlainSockets(Stock):
+    """connect_accepted_socket() refuses a sock of a subclass of socket.socket."""
+
+    async def connect_accepted_socket(self, protocol_factory: Any, sock: Any, **kwargs: Any) -> Any:
+        return await super().connect_accepted_socket(protocol_factory, _genuine(sock), **kwargs)

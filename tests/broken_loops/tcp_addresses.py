@@ -228,3 +228,32 @@ class PortsOfSixteenBits(EventLoop):
 
     async def create_connection(self, factory: Any, host: Any = None, port: Any = None, **how: Any) -> Any:
         return await super().create_connection(factory, host, port & 0xFFFF if isinstance(port, int) else port, **how)
+
+
+class _ChangesGroups(EventLoop):
+    """The group of create_connection() holds what `kept()` leaves of it."""
+
+    def kept(self, errors: tuple[Exception, ...]) -> list[Exception]:
+        raise NotImplementedError
+
+    async def create_connection(self, *args: Any, **how: Any) -> Any:
+        try:
+            return await super().create_connection(*args, **how)
+        except ExceptionGroup as group:
+            raise ExceptionGroup(group.message, self.kept(group.exceptions)) from None
+
+
+@breaks("tcp.connect-all-errors", since="3.12")
+class TheFirstErrorStandsForAll(_ChangesGroups):
+    """The group holds the first error as often as there were errors."""
+
+    def kept(self, errors: tuple[Exception, ...]) -> list[Exception]:
+        return [errors[0]] * len(errors)
+
+
+@breaks("tcp.connect-all-errors", since="3.12")
+class ErrorsThatSayTheSameAreOne(_ChangesGroups):
+    """Of errors with the same message the group holds one."""
+
+    def kept(self, errors: tuple[Exception, ...]) -> list[Exception]:
+        return list({str(error): error for error in errors}.values())

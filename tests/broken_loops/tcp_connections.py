@@ -34,6 +34,15 @@ class PassesTheFactoryAnArgument(Stock):
         return await super().create_connection(factory, *args, **kwargs)
 
 
+@breaks("tcp.connect-factory")
+class TriesTheFactoryFirst(Stock):
+    """connect_accepted_socket() calls the factory once before it uses it."""
+
+    async def connect_accepted_socket(self, factory: Any, *args: Any, **kwargs: Any) -> Any:
+        factory()
+        return await super().connect_accepted_socket(factory, *args, **kwargs)
+
+
 @breaks("tcp.connect-factory-last")
 class MakesTheProtocolFirst(Stock):
     """The protocol is made before the address is known to answer."""

@@ -30,6 +30,18 @@ class ThePeersEndIsClosing(OverStreams):
             return self._closing or self._at_eof
 
 
+@breaks("tcp.write-eof-half-closes")
+class NothingIsHeardBeforeTheEnd(OverStreams):
+    """What comes while write_eof() waits for the buffer is thrown away."""
+
+    class Stream(StreamTransport):
+        def _read_ready(self) -> None:
+            if self._eof_written and self._buffer and self._sock is not None:
+                self._sock.recv(65536)
+            else:
+                super()._read_ready()
+
+
 @breaks("tcp.is-closing-while-flushing")
 class FlushingIsNotClosing(OverStreams):
     """is_closing() says False until the buffer is empty."""

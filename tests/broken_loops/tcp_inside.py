@@ -10,7 +10,7 @@ from tests.broken_loops import breaks
 from tests.broken_loops.over_streams import OverStreams
 from tests.broken_loops.subprocess_transport import TampersWithChildren, replaced
 from tests.broken_loops.tcp_halves import KnowsTheFirst
-from tests.broken_loops.tcp_ways import OverAccepted
+from tests.broken_loops.tcp_ways import OverAccepted, OverUnix
 
 
 class _KnowsWhenItReads(StreamTransport):
@@ -123,3 +123,41 @@ class MuchOfAChildIsABytearray(TampersWithChildren):
             "pipe_data_received",
             lambda receive, fd, data: receive(fd, bytearray(data) if len(data) > 4096 else data),
         )
+
+
+class _KnowsThatItIsMade(StreamTransport):
+    """Knows that connection_made() is being called."""
+
+    being_made = False
+
+    def _begin(self, waiter: Any) -> None:
+        self.being_made = True
+        super()._begin(waiter)
+        self.being_made = False
+
+
+@breaks("tcp.end-when-made", "tcp.unread-when-made")
+class UnixConnectionsStayOpenWhenMade(OverUnix):
+    """close() inside connection_made() of a Unix connection that was made to a path or a socket does nothing."""
+
+    class Stream(_KnowsThatItIsMade):
+        def close(self) -> None:
+            if self._server is not None or not self.being_made:
+                super().close()
+
+
+@breaks("tcp.end-when-made", "tcp.unread-when-made")
+class AcceptedUnixConnectionsStayOpenWhenMade(OverUnix):
+    """close() and abort() inside connection_made() of an accepted Unix connection do nothing."""
+
+    class Stream(_KnowsThatItIsMade):
+        def _ends(self) -> bool:
+            return self._server is None or not self.being_made
+
+        def close(self) -> None:
+            if self._ends():
+                super().close()
+
+        def abort(self) -> None:
+            if self._ends():
+                super().abort()

@@ -7,6 +7,7 @@ from typing import Any
 
 from reference_loop.datagrams import DatagramTransport
 from tests.broken_loops import breaks
+from tests.broken_loops.over_streams import KnowsWhatItTells
 from tests.broken_loops.udp_sending import OverDatagrams
 
 
@@ -198,3 +199,12 @@ class ClosedEndpointsKnowNothing(OverDatagrams):
             if self._sock is None:
                 raise OSError("the socket is closed")
             return super().get_extra_info(name, default)
+
+
+@breaks("udp.end-inside-resume")
+class EndpointsFlushWhenResumed(OverDatagrams):
+    """abort() of an endpoint inside resume_writing() sends what is left first."""
+
+    class Endpoint(KnowsWhatItTells, DatagramTransport):
+        def abort(self) -> None:
+            self.close() if self.telling == "resume_writing" else super().abort()

@@ -146,3 +146,51 @@ class DropsWhatWaitsWhereItResumes(OverDatagrams):
                 self._force_close(None)
             else:
                 super().close()
+
+
+@breaks("udp.resume-at-low")
+class EndpointsResumeBelowTheMark(OverDatagrams):
+    """The protocol of an endpoint is resumed when less is buffered than the low watermark."""
+
+    class Endpoint(DatagramTransport):
+        def _buffer_shrank(self) -> None:
+            if self._buffer_size < self._flow.low or not self._buffer_size:
+                super()._buffer_shrank()
+
+
+class _MuteWhenTold(KnowsWhatItTells, DatagramTransport):
+    where = ""
+
+    def sendto(self, data: Any, addr: Any = None) -> None:
+        if self.telling != self.where:
+            super().sendto(data, addr)
+
+
+@breaks("udp.sendto-inside-flow")
+class EndpointsAreMuteWhenPaused(OverDatagrams):
+    """What is sent inside pause_writing() of an endpoint is lost."""
+
+    class Endpoint(_MuteWhenTold):
+        where = "pause_writing"
+
+
+@breaks("udp.sendto-inside-flow")
+class EndpointsAreMuteWhenResumed(OverDatagrams):
+    """What is sent inside resume_writing() of an endpoint is lost."""
+
+    class Endpoint(_MuteWhenTold):
+        where = "resume_writing"
+
+
+@breaks("udp.receives-while-blocked")
+class EndpointsDoOneAtATime(OverDatagrams):
+    """An endpoint reads nothing while datagrams wait to be sent."""
+
+    class Endpoint(DatagramTransport):
+        def _start_writing(self) -> None:
+            self._stop_reading()
+            super()._start_writing()
+
+        def _stop_writing(self) -> None:
+            super()._stop_writing()
+            self._start_reading()
