@@ -189,7 +189,7 @@ def test_the_protocol_can_be_replaced(loop: Loop, patience: Patience, before: by
     If this fails: look for callbacks bound to the first protocol when the child was started, or has written something.
     """
     second = ChildEvents()
-    with spawned(loop, patience, 'printf %s "$1"; read line; echo $line', before) as (transport, first):
+    with spawned(loop, patience, 'printf %s "$1"; read line; echo $line; echo error >&2', before) as (transport, first):
         patience.run_until(loop, lambda: first.output[1] == before, "the output for the first protocol")
         transport.set_protocol(second)
         try:
@@ -200,7 +200,7 @@ def test_the_protocol_can_be_replaced(loop: Loop, patience: Patience, before: by
             seen = list(first.names)
             if not first.lost:
                 first.connection_lost(None)  # what spawned() waits for
-    assert second.output[1] == b"to the second\n"
+    assert second.output == {1: b"to the second\n", 2: b"error\n"}
     assert seen == ["connection_made", *["pipe_data_received"] * bool(before)]
     assert sorted(set(second.names)) == [
         "connection_lost", "pipe_connection_lost", "pipe_data_received", "process_exited",
