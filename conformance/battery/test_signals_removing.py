@@ -76,11 +76,12 @@ def test_a_removed_handler_is_not_called(loop: Loop, quiet: None) -> None:
 
 
 @requirement("signals.default-restored", SHOULD, cite="asyncio-eventloop: loop.remove_signal_handler")
-@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGINT, signal.SIGTERM], ids=["USR1", "INT", "TERM"])
+@pytest.mark.parametrize("number", [USR1, USR2, signal.SIGINT, signal.SIGTERM], ids=["USR1", "USR2", "INT", "TERM"])
 def test_removing_restores_the_default(loop: Loop, number: signal.Signals) -> None:
     """After remove_signal_handler() the signal has Python's default handling: SIGINT raises KeyboardInterrupt again.
 
-    If this fails: look for a handler that is replaced by nothing: the signal would be ignored.
+    If this fails: look for a handler that is replaced by nothing: the signal would be ignored; or for a signal that
+    stays blocked.
     """
 
     async def scenario() -> None:
@@ -88,6 +89,7 @@ def test_removing_restores_the_default(loop: Loop, number: signal.Signals) -> No
         loop.remove_signal_handler(number)
         expected = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
         assert signal.getsignal(number) == expected
+        assert number not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
     loop.run_until_complete(scenario())
 

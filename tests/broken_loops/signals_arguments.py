@@ -1,4 +1,4 @@
-"""Broken loops of the chapter `signals`: what is left of a handler that was refused."""
+"""Broken loops of the chapter `signals`: what is left of a handler that was refused or removed."""
 
 from __future__ import annotations
 
@@ -71,3 +71,14 @@ class GivesUpAllHandlers(Stock):
             if threading.current_thread() is threading.main_thread():
                 signal.set_wakeup_fd(-1)
             raise
+
+
+@breaks("signals.default-restored")
+class RemovedSignalsAreBlocked(Stock):
+    """SIGUSR2 stays blocked when its handler is removed, as for a signalfd."""
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        removed = super().remove_signal_handler(sig)
+        if removed and sig == signal.SIGUSR2:
+            signal.pthread_sigmask(signal.SIG_BLOCK, {sig})
+        return removed
