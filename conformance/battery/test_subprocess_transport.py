@@ -91,12 +91,24 @@ def test_get_pid_is_the_number_of_the_child(loop: Loop, patience: Patience) -> N
 
 @requirement("subprocess.returncode-none", MUST, cite="asyncio-protocol: SubprocessTransport.get_returncode")
 def test_get_returncode_is_none_while_the_child_runs(loop: Loop, patience: Patience) -> None:
-    """get_returncode() returns None if the subprocess hasn't returned.
+    """get_returncode() returns None if the subprocess hasn't returned, also inside the callbacks of its protocol.
 
     If this fails: look for a code that begins as 0.
     """
-    with spawned(loop, patience, "read line") as (transport, _):
-        assert transport.get_returncode() is None
+    codes: list[Any] = []
+
+    class Asks(ChildEvents):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            codes.append(transport.get_returncode())
+
+        def pipe_data_received(self, fd: int, data: bytes) -> None:
+            super().pipe_data_received(fd, data)
+            codes.append(self.transport.get_returncode())
+
+    with spawned(loop, patience, "echo; read line", protocol=Asks) as (transport, protocol):
+        patience.run_until(loop, lambda: protocol.output[1], "the output")
+        assert [*codes, transport.get_returncode()] == [None] * 3
 
 
 @requirement("subprocess.returncode", MUST, cite="asyncio-protocol: SubprocessTransport.get_returncode")
