@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.patience import turn
+from conformance.kit.patience import Patience, turn
 from conformance.kit.signals import send
 from conformance.kit.waiting import turns
 from conformance.requirement import MUST, SHOULD, requirement
@@ -144,11 +144,17 @@ def test_a_wakeup_descriptor_of_somebody_else_is_kept(loop: Loop) -> None:
 
 
 @requirement("signals.remove-while-stopped", SHOULD, cite="asyncio-eventloop: loop.remove_signal_handler")
-def test_handlers_can_be_added_and_removed_while_the_loop_is_stopped(loop: Loop) -> None:
-    """Signal handlers can be added and removed while the loop does not run.
+def test_handlers_can_be_added_and_removed_while_the_loop_is_stopped(loop: Loop, patience: Patience) -> None:
+    """Signal handlers can be added, replaced and removed while the loop does not run.
 
     If this fails: look for signal handling that exists only during a run.
     """
-    loop.add_signal_handler(USR1, lambda: None)
+    calls: list[str] = []
+    loop.add_signal_handler(USR1, calls.append, "first")
+    loop.add_signal_handler(USR1, calls.append, "second")
+    loop.call_soon(send)
+    patience.run_until(loop, lambda: calls, "the signal handler")
+    assert calls == ["second"]
+    loop.add_signal_handler(USR1, calls.append, "third")
     assert loop.remove_signal_handler(USR1) is True
     assert signal.getsignal(USR1) == signal.SIG_DFL

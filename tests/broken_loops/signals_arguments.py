@@ -82,3 +82,18 @@ class RemovedSignalsAreBlocked(Stock):
         if removed and sig == signal.SIGUSR2:
             signal.pthread_sigmask(signal.SIG_BLOCK, {sig})
         return removed
+
+
+@breaks("signals.remove-while-stopped")
+class StoppedLoopsKeepTheirHandlers(Stock):
+    """A handler that is set while the loop does not run replaces none."""
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:  # type: ignore[override]
+        kept = self.__dict__.setdefault("kept", set())
+        if self.is_running() or sig not in kept:
+            kept.add(sig)
+            super().add_signal_handler(sig, callback, *args)
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        self.__dict__.get("kept", set()).discard(sig)
+        return super().remove_signal_handler(sig)

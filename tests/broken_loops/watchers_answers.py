@@ -208,3 +208,30 @@ class RunningLoopsReplaceBothSides(Stock):
         if self.is_running() and super().remove_writer(fd):
             super().remove_reader(fd)
         super().add_writer(fd, callback, *args)
+
+
+@breaks("watchers.in-a-task")
+class TasksWatchNumbers(Stock):
+    """While the loop runs, add_reader() takes a number only."""
+
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:
+        if self.is_running() and not isinstance(fd, int):
+            raise ValueError("a number was expected")
+        super().add_reader(fd, callback, *args)
+
+
+@breaks("watchers.in-a-task")
+class DebugModeTakesTheArguments(Stock):
+    """In debug mode a writer is called without its arguments."""
+
+    def add_writer(self, fd: Any, callback: Any, *args: Any) -> None:
+        super().add_writer(fd, callback, *(() if self.get_debug() else args))
+
+
+@breaks("watchers.context")
+class ReadersOfTasksHaveNoContext(Stock):
+    """A reader that is added while the loop runs is called in an empty context."""
+
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:
+        context = contextvars.Context() if self.is_running() else contextvars.copy_context()
+        context.run(super().add_reader, fd, callback, *args)
