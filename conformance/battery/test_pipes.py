@@ -11,7 +11,7 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.pipes import BIG, KINDS, both, lost, reading, writing
-from conformance.kit.protocols import Events
+from conformance.kit.protocols import Events, Reacts
 from conformance.kit.refusals import REFUSALS, Answer
 from conformance.kit.threads import in_thread
 from conformance.requirement import MAY, MUST, requirement
@@ -46,9 +46,13 @@ def test_the_pipe_does_not_block_the_loop(loop: Loop, patience: Patience, kind: 
 def test_what_is_written_into_the_pipe_arrives(loop: Loop, patience: Patience) -> None:
     """data_received() gets, as bytes, everything that was written into the pipe, in order.
 
-    If this fails: look for chunks that are lost, or given as memoryviews.
+    If this fails: look for chunks that are lost, given as memoryviews, or taken for text.
     """
     with reading(loop) as (_, protocol, _, end):
+        lines = b"\xef\xbb\xbfone\r\ntwo\n\rthree\r\n\x1a\0\n"
+        os.write(end.number, lines)
+        patience.run_until(loop, lambda: protocol.received == lines, "the lines")
+        protocol.received.clear()
         helper = in_thread(lambda: os.write(end.number, BIG))
         patience.run_until(loop, lambda: len(protocol.received) == len(BIG), "the last byte")
         assert helper.result() == len(BIG)
@@ -149,11 +153,17 @@ def test_closing_a_read_pipe_ends_it(loop: Loop, patience: Patience) -> None:
 def test_the_transport_gives_its_pipe(loop: Loop, end: Any) -> None:
     """get_extra_info('pipe') gives the pipe object.
 
+    It raises nothing when the transport is closed, either.
+
     If this fails: look for a name that only subprocesses have, or a descriptor.
     """
     with end(loop) as (transport, _, file, _):
         assert transport.get_extra_info("pipe") is file
         assert transport.get_extra_info("no such name") is None
+        assert transport.get_extra_info("no such name", "default") == "default"
+        transport.close()
+        turn(loop, 3)
+        assert transport.get_extra_info("pipe") in (file, None)
         assert transport.get_extra_info("no such name", "default") == "default"
 
 
@@ -183,9 +193,11 @@ def test_a_regular_file_for_a_pipe(loop: Loop, tmp_path: Any, name: str, answer:
 def test_the_protocol_of_a_pipe_can_be_replaced(loop: Loop, patience: Patience, before: bytes) -> None:
     """set_protocol() sets a new protocol, which gets the data from then on; get_protocol() returns it.
 
+    It may be set inside data_received(), too, and is told of the end that close() makes.
+
     If this fails: look for data_received() bound to the first protocol when the pipe was connected, or when data came.
     """
-    second = Events()
+    second, third = Events(), Events()
     with reading(loop) as (transport, first, _, end):
         if before:
             os.write(end.number, before)
@@ -199,6 +211,16 @@ def test_the_protocol_of_a_pipe_can_be_replaced(loop: Loop, patience: Patience, 
         lost(loop, patience, second)
         assert first.received == before
         assert not first.lost
+    hands_over = Reacts("data_received", lambda transport: transport.set_protocol(third))
+    with reading(loop, hands_over) as (transport, _, _, end):
+        os.write(end.number, b"data")
+        patience.run_until(loop, lambda: hands_over.received == b"data", "the data of the first protocol")
+        assert transport.get_protocol() is third
+        os.write(end.number, b"more")
+        patience.run_until(loop, lambda: third.received == b"more", "the data of the second protocol")
+        transport.close()
+        assert transport.get_protocol() is third
+        lost(loop, patience, third)
 
 
 @requirement("pipes.by-name", MUST, cite="asyncio-eventloop: Working with pipes")

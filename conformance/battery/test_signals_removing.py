@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.patience import turn
+from conformance.kit.patience import Patience, turn
 from conformance.kit.signals import send
 from conformance.kit.waiting import turns
 from conformance.requirement import MUST, SHOULD, requirement
@@ -76,11 +76,12 @@ def test_a_removed_handler_is_not_called(loop: Loop, quiet: None) -> None:
 
 
 @requirement("signals.default-restored", SHOULD, cite="asyncio-eventloop: loop.remove_signal_handler")
-@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGINT, signal.SIGTERM], ids=["USR1", "INT", "TERM"])
+@pytest.mark.parametrize("number", [USR1, USR2, signal.SIGINT, signal.SIGTERM], ids=["USR1", "USR2", "INT", "TERM"])
 def test_removing_restores_the_default(loop: Loop, number: signal.Signals) -> None:
     """After remove_signal_handler() the signal has Python's default handling: SIGINT raises KeyboardInterrupt again.
 
-    If this fails: look for a handler that is replaced by nothing: the signal would be ignored.
+    If this fails: look for a handler that is replaced by nothing: the signal would be ignored; or for a signal that
+    stays blocked.
     """
 
     async def scenario() -> None:
@@ -88,6 +89,7 @@ def test_removing_restores_the_default(loop: Loop, number: signal.Signals) -> No
         loop.remove_signal_handler(number)
         expected = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
         assert signal.getsignal(number) == expected
+        assert number not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
     loop.run_until_complete(scenario())
 
@@ -142,11 +144,17 @@ def test_a_wakeup_descriptor_of_somebody_else_is_kept(loop: Loop) -> None:
 
 
 @requirement("signals.remove-while-stopped", SHOULD, cite="asyncio-eventloop: loop.remove_signal_handler")
-def test_handlers_can_be_added_and_removed_while_the_loop_is_stopped(loop: Loop) -> None:
-    """Signal handlers can be added and removed while the loop does not run.
+def test_handlers_can_be_added_and_removed_while_the_loop_is_stopped(loop: Loop, patience: Patience) -> None:
+    """Signal handlers can be added, replaced and removed while the loop does not run.
 
     If this fails: look for signal handling that exists only during a run.
     """
-    loop.add_signal_handler(USR1, lambda: None)
+    calls: list[str] = []
+    loop.add_signal_handler(USR1, calls.append, "first")
+    loop.add_signal_handler(USR1, calls.append, "second")
+    loop.call_soon(send)
+    patience.run_until(loop, lambda: calls, "the signal handler")
+    assert calls == ["second"]
+    loop.add_signal_handler(USR1, calls.append, "third")
     assert loop.remove_signal_handler(USR1) is True
     assert signal.getsignal(USR1) == signal.SIG_DFL

@@ -154,6 +154,8 @@ def test_input_may_be_written_when_the_connection_is_made(loop: Loop, patience: 
 def test_the_transports_of_the_pipes_tell_their_pipes(loop: Loop, patience: Patience) -> None:
     """get_extra_info('pipe') of the transports of stdin, stdout and stderr gives a pipe object, each its own.
 
+    For what they do not know they give the default.
+
     If this fails: look for transports of a child's pipes that are not those of connect_read_pipe().
     """
     with spawned(loop, patience, "read line") as (transport, _):
@@ -161,6 +163,40 @@ def test_the_transports_of_the_pipes_tell_their_pipes(loop: Loop, patience: Pati
         numbers = {pipe.fileno() for pipe in pipes}
         assert len(numbers) == 3
         assert not numbers & {0, 1, 2}
+        for fd in (0, 1, 2):
+            assert transport.get_pipe_transport(fd).get_extra_info("no such name", "default") == "default"
+
+
+class _HandsOver(ChildEvents):
+    """Gives its transport to `second` as soon as it has it."""
+
+    def __init__(self, second: ChildEvents) -> None:
+        super().__init__()
+        self.second = second
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        transport.set_protocol(self.second)
+
+
+@requirement("subprocess.set-protocol-when-made", MUST, cite="asyncio-protocol: BaseTransport.set_protocol")
+def test_a_child_may_change_hands_as_it_is_made(loop: Loop, patience: Patience) -> None:
+    """set_protocol() inside connection_made() of a child takes effect: all that comes then is told to the new protocol.
+
+    If this fails: look for callbacks that are bound before the first of them is called.
+    """
+    second = ChildEvents()
+    with spawned(loop, patience, "read line; echo", protocol=lambda: _HandsOver(second)) as (transport, first):
+        transport.get_pipe_transport(0).write(b"\n")
+        try:
+            patience.run_until(loop, lambda: second.lost or first.lost, "connection_lost()")
+        finally:
+            seen = list(first.names)
+            if not first.lost:
+                first.connection_lost(None)  # what spawned() waits for
+    assert seen == ["connection_made"]
+    assert second.output[1] == b"\n"
+    assert (second.exited, second.names.count("pipe_connection_lost")) == (True, 3)
 
 
 @requirement("subprocess.wait-before-pipes", SHOULD, cite=("asyncio-subprocess: subprocess.Process.wait", "gh-119710"))

@@ -27,14 +27,22 @@ def test_output_comes_with_the_number_of_its_stream(loop: Loop, patience: Patien
 
 @requirement("subprocess.pipe-data-bytes", MUST, cite="asyncio-protocol: SubprocessProtocol.pipe_data_received")
 def test_output_is_non_empty_bytes(loop: Loop, patience: Patience) -> None:
-    """data is a non-empty bytes object containing the received data.
+    """data is a non-empty bytes object containing the received data, as it is: nothing is taken for text.
 
-    If this fails: look for a bytearray, perhaps only if there is much, or for an empty read at the end of the stream.
+    If this fails: look for a bytearray, perhaps only if there is much, for an empty read at the end of the stream, or
+    for ends of lines that are translated.
     """
     protocol = finish(loop, patience, "echo out; echo err >&2; head -c 300000 /dev/zero; head -c 300000 /dev/zero >&2")
     chunks = [call[2] for call in protocol.calls if call[0] == "pipe_data_received"]
     assert {call[1] for call in protocol.calls if call[0] == "pipe_data_received"} == {1, 2}
     assert all(type(chunk) is bytes and chunk for chunk in chunks)
+    lines = b"\xef\xbb\xbfone\r\ntwo\n\rthree\r\n\x1a\0\n"
+    with spawned(loop, patience, "cat") as (transport, protocol):
+        stdin = transport.get_pipe_transport(0)
+        stdin.write(lines)
+        stdin.close()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert protocol.output[1] == lines
 
 
 @requirement("subprocess.pipe-data-complete", MUST, cite="asyncio-protocol: SubprocessProtocol.pipe_data_received")

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import os
 import signal
+import socket
 import subprocess
 import tempfile
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.children import ChildEvents, finish, spawned, standing_for
+from conformance.kit.children import ChildEvents, ended, finish, spawned, standing_for
 from conformance.kit.patience import Patience
 from conformance.kit.refusals import refused
 from conformance.requirement import MUST, SHOULD, requirement
@@ -108,20 +109,20 @@ def test_subprocess_shell_takes_the_same_keywords(
 
 
 @requirement("subprocess.shell-lines", MUST, cite="asyncio-eventloop: loop.subprocess_shell")
-@pytest.mark.parametrize("kind", [str, bytes])
+@each("kind", [str, bytes])
 def test_a_shell_command_may_have_several_lines(loop: Loop, patience: Patience, kind: type) -> None:
-    """Create a subprocess from cmd as it is: a script of several lines, with quotes and comments in it.
+    """Create a subprocess from cmd as it is: a script of several lines, with quotes and comments in it, or of none.
 
     If this fails: look for a command that is quoted, stripped or cut before the shell sees it.
     """
-    command = "  echo 'one\n two' # a comment\nfalse\necho \"three\"\n"
-    given = command if kind is str else command.encode()
-    transport, protocol = loop.run_until_complete(loop.subprocess_shell(ChildEvents, given, stdin=DEVNULL))
-    try:
-        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
-    finally:
-        transport.close()
-    assert protocol.output[1] == b"one\n two\nthree\n"
+    for command, output in (
+        ("  echo 'one\n two' # a comment\nfalse\necho \"three\"\n", b"one\n two\nthree\n"),
+        ("", b""),
+    ):
+        given = command if kind is str else command.encode()
+        protocol = ended(loop, patience, loop.subprocess_shell(ChildEvents, given, stdin=DEVNULL))
+        assert protocol.output[1] == output
+        assert protocol.transport.get_returncode() == 0
 
 
 @requirement("subprocess.null-byte", SHOULD, cite="subprocess: Exceptions")
@@ -189,15 +190,24 @@ def test_files_are_used_from_where_they_are(loop: Loop, patience: Patience, tmp_
 def test_what_is_like_a_file_has_a_descriptor(loop: Loop, patience: Patience) -> None:
     """stdin, stdout and stderr can be a file-like object, such as tempfile makes: what counts is its fileno().
 
-    If this fails: look for a test of the class where a call of fileno() is meant.
+    So files that are open for text are as good, and sockets.
+
+    If this fails: look for a test of the class, or of the mode, where a call of fileno() is meant.
     """
-    with tempfile.NamedTemporaryFile() as source, tempfile.NamedTemporaryFile() as target:
-        source.write(b"words")
-        source.flush()
-        source.seek(0)
-        finish(loop, patience, "cat; cat /nonexistent/file", stdin=source, stdout=target, stderr=DEVNULL)
-        target.seek(0)
-        assert target.read() == b"words"
+    for mode, words in (("w+b", b"words"), ("w+", "words")):
+        with tempfile.NamedTemporaryFile(mode) as source, tempfile.NamedTemporaryFile(mode) as target:
+            source.write(words)
+            source.flush()
+            source.seek(0)
+            finish(loop, patience, "cat; cat /nonexistent/file", stdin=source, stdout=target, stderr=DEVNULL)
+            target.seek(0)
+            assert target.read() == words
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"words")
+        theirs.shutdown(socket.SHUT_WR)
+        finish(loop, patience, "cat", stdin=ours, stdout=ours, stderr=DEVNULL)
+        assert theirs.recv(100) == b"words"
 
 
 @requirement("subprocess.stderr-follows", MUST, cite="asyncio-eventloop: loop.subprocess_exec")

@@ -54,14 +54,16 @@ def test_standard_input_has_limits_that_can_be_set(loop: Loop, patience: Patienc
 def test_standard_input_takes_bytes_like_objects(loop: Loop, patience: Patience) -> None:
     """Standard input's transport takes bytes, bytearrays, memoryviews, and any iterable of them, in their order.
 
+    As for other transports, write() returns None.
+
     If this fails: look for data that must be bytes, for lines that must be a list or go another way, or for empty data
     that is taken for the end.
     """
     with spawned(loop, patience, "cat") as (transport, protocol):
         stdin = transport.get_pipe_transport(0)
-        stdin.write(b"")
+        assert stdin.write(b"") is None
         stdin.writelines([])
-        stdin.write(BIG)
+        assert stdin.write(BIG) is None
         stdin.write(bytearray(b"one "))
         stdin.writelines(iter([b"two ", b"", bytearray(b"three "), memoryview(b"four")]))
         stdin.write(memoryview(b" five"))
@@ -280,6 +282,7 @@ def test_the_pipes_of_a_child_are_closing_when_it_has_ended(loop: Loop, patience
     """
     with spawned(loop, patience, "read line") as (transport, protocol):
         pipes = [transport.get_pipe_transport(fd) for fd in (0, 1, 2)]
+        pipes[0].write(BIG)  # so that it is closing for a while
         for closed in ([False] * 3, [False, False, True], [True, False, True]):
             for pipe, close in zip(pipes, closed, strict=True):
                 if close:

@@ -155,7 +155,7 @@ def test_a_shell_command_may_be_bytes(loop: Loop, patience: Patience) -> None:
 
 
 @requirement("subprocess.shell-type", SHOULD, cite="asyncio-eventloop: loop.subprocess_shell")
-@pytest.mark.parametrize("cmd", [["echo", "1"], None, 5], ids=["list", "None", "int"])
+@each("cmd", [["echo", "1"], None, 5, bytearray(b"echo 1")])
 def test_a_shell_command_that_is_no_string_is_refused(loop: Loop, cmd: Any) -> None:
     """cmd must be a string: anything else raises an exception.
 
@@ -165,31 +165,39 @@ def test_a_shell_command_that_is_no_string_is_refused(loop: Loop, cmd: Any) -> N
         loop.run_until_complete(loop.subprocess_shell(ChildEvents, cmd))
 
 
-TEXT = {
-    "universal_newlines": True, "bufsize": 4096, "text": True, "encoding": "utf-8", "errors": "strict",
-}  # fmt: skip
+TEXT = [
+    ("universal_newlines", True), ("text", True), ("encoding", "utf-8"), ("errors", "strict"),
+    ("bufsize", -1), ("bufsize", 1), ("bufsize", 4096),
+]  # fmt: skip
 
 
 @requirement("subprocess.exec-text-refused", SHOULD, cite="asyncio-eventloop: loop.subprocess_exec")
-@each(("name", "value"), [*TEXT.items(), ("bufsize", -1), ("shell", True)])
-def test_subprocess_exec_refuses_what_should_not_be_specified(loop: Loop, name: str, value: Any) -> None:
-    """bufsize, universal_newlines, shell, text, encoding and errors must not be specified, and are refused.
+@each(("name", "value"), [*TEXT, ("shell", True)])
+def test_subprocess_exec_refuses_what_should_not_be_specified(
+    loop: Loop, tmp_path: Path, name: str, value: Any
+) -> None:
+    """bufsize, universal_newlines, shell, text, encoding and errors must not be specified: refused, nothing is started.
 
-    If this fails: look for keyword arguments that are accepted and ignored, so that the caller waits for text.
+    If this fails: look for keyword arguments that are accepted and ignored, so that the caller waits for text, or that
+    are looked at when the child runs.
     """
     with refused():
-        loop.run_until_complete(loop.subprocess_exec(ChildEvents, "/bin/true", **{name: value}))
+        loop.run_until_complete(loop.subprocess_exec(ChildEvents, "/bin/touch", tmp_path / "ran", **{name: value}))
+    assert not (tmp_path / "ran").exists()
 
 
 @requirement("subprocess.shell-text-refused", SHOULD, cite="asyncio-eventloop: loop.subprocess_shell")
-@each(("name", "value"), [*TEXT.items(), ("bufsize", -1), ("shell", False)])
-def test_subprocess_shell_refuses_what_should_not_be_specified(loop: Loop, name: str, value: Any) -> None:
-    """subprocess_shell() refuses the same arguments, and shell=False too.
+@each(("name", "value"), [*TEXT, ("shell", False)])
+def test_subprocess_shell_refuses_what_should_not_be_specified(
+    loop: Loop, tmp_path: Path, name: str, value: Any
+) -> None:
+    """subprocess_shell() refuses the same arguments, and shell=False too: the command is not run.
 
     If this fails: look for checks that subprocess_exec() has and subprocess_shell() lacks.
     """
     with refused():
-        loop.run_until_complete(loop.subprocess_shell(ChildEvents, "true", **{name: value}))
+        loop.run_until_complete(loop.subprocess_shell(ChildEvents, f"echo > '{tmp_path}/ran'", **{name: value}))
+    assert not (tmp_path / "ran").exists()
 
 
 @requirement("subprocess.by-name", MUST, cite="asyncio-eventloop: loop.subprocess_shell")

@@ -77,10 +77,12 @@ def test_children_run_under_a_loop_in_another_thread(make_loop: Factory, patienc
         transport.close()
         return protocol
 
-    def work() -> tuple[int, bytes]:
+    def work() -> tuple[int, bytes, list[str]]:
         loop = make_loop()
         protocol = start(loop)
         loop.close()
-        return protocol.transport.get_returncode(), bytes(protocol.output[1])
+        return protocol.transport.get_returncode(), bytes(protocol.output[1]), protocol.names
 
-    assert in_thread(work).result(2 * patience.seconds) == (8, b"from a thread\n")
+    code, output, names = in_thread(work).result(2 * patience.seconds)
+    assert (code, output) == (8, b"from a thread\n")
+    assert [names.count(name) for name in ("connection_made", "process_exited", "connection_lost")] == [1, 1, 1]

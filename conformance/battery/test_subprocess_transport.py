@@ -91,12 +91,24 @@ def test_get_pid_is_the_number_of_the_child(loop: Loop, patience: Patience) -> N
 
 @requirement("subprocess.returncode-none", MUST, cite="asyncio-protocol: SubprocessTransport.get_returncode")
 def test_get_returncode_is_none_while_the_child_runs(loop: Loop, patience: Patience) -> None:
-    """get_returncode() returns None if the subprocess hasn't returned.
+    """get_returncode() returns None if the subprocess hasn't returned, also inside the callbacks of its protocol.
 
     If this fails: look for a code that begins as 0.
     """
-    with spawned(loop, patience, "read line") as (transport, _):
-        assert transport.get_returncode() is None
+    codes: list[Any] = []
+
+    class Asks(ChildEvents):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            codes.append(transport.get_returncode())
+
+        def pipe_data_received(self, fd: int, data: bytes) -> None:
+            super().pipe_data_received(fd, data)
+            codes.append(self.transport.get_returncode())
+
+    with spawned(loop, patience, "echo; read line", protocol=Asks) as (transport, protocol):
+        patience.run_until(loop, lambda: protocol.output[1], "the output")
+        assert [*codes, transport.get_returncode()] == [None] * 3
 
 
 @requirement("subprocess.returncode", MUST, cite="asyncio-protocol: SubprocessTransport.get_returncode")
@@ -189,7 +201,7 @@ def test_the_protocol_can_be_replaced(loop: Loop, patience: Patience, before: by
     If this fails: look for callbacks bound to the first protocol when the child was started, or has written something.
     """
     second = ChildEvents()
-    with spawned(loop, patience, 'printf %s "$1"; read line; echo $line', before) as (transport, first):
+    with spawned(loop, patience, 'printf %s "$1"; read line; echo $line; echo error >&2', before) as (transport, first):
         patience.run_until(loop, lambda: first.output[1] == before, "the output for the first protocol")
         transport.set_protocol(second)
         try:
@@ -200,7 +212,7 @@ def test_the_protocol_can_be_replaced(loop: Loop, patience: Patience, before: by
             seen = list(first.names)
             if not first.lost:
                 first.connection_lost(None)  # what spawned() waits for
-    assert second.output[1] == b"to the second\n"
+    assert second.output == {1: b"to the second\n", 2: b"error\n"}
     assert seen == ["connection_made", *["pipe_data_received"] * bool(before)]
     assert sorted(set(second.names)) == [
         "connection_lost", "pipe_connection_lost", "pipe_data_received", "process_exited",

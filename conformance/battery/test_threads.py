@@ -316,7 +316,8 @@ def test_a_thread_cannot_schedule_on_a_closed_loop(loop: Loop, make_loop: Factor
 
 
 @requirement("threads.once", MUST, cite="asyncio-eventloop: loop.call_soon_threadsafe")
-def test_equal_calls_from_a_thread_are_not_merged(loop: Loop, patience: Patience) -> None:
+@each("running", [False, True])
+def test_equal_calls_from_a_thread_are_not_merged(loop: Loop, patience: Patience, running: bool) -> None:
     """Each callback that a thread schedules is called exactly once, also one that is scheduled several times.
 
     If this fails: look for a queue that merges equal callbacks, or wake-ups that are counted instead of the queue.
@@ -329,7 +330,10 @@ def test_equal_calls_from_a_thread_are_not_merged(loop: Loop, patience: Patience
             loop.call_soon_threadsafe(note, "same")
         loop.call_soon_threadsafe(calls.append, "last")
 
-    in_thread(work).result()
+    if running:
+        loop.call_soon(lambda: in_thread(work).result())
+    else:
+        in_thread(work).result()
     patience.run_until(loop, lambda: "last" in calls, "the last callback")
     turn(loop, 2)
     assert calls == ["same"] * 100 + ["last"]

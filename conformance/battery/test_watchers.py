@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import functools
 from typing import Any
 
 import pytest
@@ -206,10 +207,16 @@ def test_callbacks_run_in_the_context_of_the_call_that_added_them(loop: Loop, pa
     seen: list[str] = []
     with pair() as (ours, peer):
         peer.send(b"x")
-        for value in ("added", "replaced"):
+        for value, args in (("added", ()), ("replaced", ("argument",))):
             context = contextvars.copy_context()
             context.run(variable.set, value)
-            context.run(add(loop, side), ours.fileno(), lambda: seen.append(variable.get()))
+            note = functools.partial(add(loop, side), ours.fileno(), lambda *_: seen.append(variable.get()), *args)
+            if args:
+                loop.call_soon(note, context=context)
+                turn(loop, 2)
+                seen.clear()
+            else:
+                context.run(note)
             patience.run_until(loop, lambda: len(seen) >= 2, "the second call")
             assert set(seen) == {value}
             seen.clear()

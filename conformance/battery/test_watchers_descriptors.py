@@ -87,7 +87,7 @@ def test_what_is_no_descriptor_is_refused(loop: Loop, side: str, fd: Any) -> Non
 @requirement("watchers.closed-loop", SHOULD, cite="asyncio-eventloop: loop.close")
 @both
 def test_a_closed_loop_watches_nothing(loop: Loop, side: str) -> None:
-    """add_reader() and add_writer() on a closed loop raise RuntimeError.
+    """add_reader() and add_writer() on a closed loop raise RuntimeError, and there is nothing to remove.
 
     If this fails: look for a registration with a selector that is gone.
     """
@@ -95,6 +95,7 @@ def test_a_closed_loop_watches_nothing(loop: Loop, side: str) -> None:
         loop.close()
         with pytest.raises(RuntimeError):
             add(loop, side)(ours.fileno(), int)
+        assert not remove(loop, side)(ours.fileno())
 
 
 @requirement("watchers.transports-are-private", MAY, cite="gh-4365")
@@ -145,6 +146,8 @@ def test_pipes_can_be_watched(loop: Loop, patience: Patience) -> None:
 def test_the_end_of_the_stream_is_something_to_read(loop: Loop, patience: Patience) -> None:
     """A reader is called when the other end has closed, for as long as it watches.
 
+    The end of a pipe is a hang-up, and nothing else.
+
     If this fails: look for a hang-up event that is masked out, or reported once.
     """
     calls: list[bytes] = []
@@ -153,6 +156,17 @@ def test_the_end_of_the_stream_is_something_to_read(loop: Loop, patience: Patien
         peer.close()
         patience.run_until(loop, lambda: len(calls) >= 3, "the third call")
         loop.remove_reader(ours.fileno())
+    assert set(calls) == {b""}
+    calls.clear()
+    reading, writing = os.pipe()
+    try:
+        loop.add_reader(reading, lambda: calls.append(os.read(reading, 1)))
+        turn(loop, 2)
+        os.close(writing)
+        patience.run_until(loop, lambda: len(calls) >= 3, "the third call for the pipe")
+        loop.remove_reader(reading)
+    finally:
+        os.close(reading)
     assert set(calls) == {b""}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
+from conformance.kit.waiting import turns, until
 from conformance.kit.watching import add, pair, remove
 from conformance.requirement import MUST, requirement
 
@@ -64,6 +65,31 @@ def test_a_callback_may_add_one_for_the_other_side(loop: Loop, patience: Patienc
         patience.run_until(loop, lambda: "other" in calls, f"the {other}")
         remove(loop, other)(ours.fileno())
         assert calls.count("first") == 1
+
+
+@requirement("watchers.in-a-task", MUST, cite="asyncio-eventloop: Watching file descriptors")
+@each("debug", [False, True])
+@each("side", ["reader", "writer"])
+def test_a_task_watches_as_anybody_does(loop: Loop, patience: Patience, side: str, debug: bool) -> None:
+    """A task may watch a file object, with arguments, until it removes it: in debug mode, too.
+
+    If this fails: look for another path while the loop runs, or for what debug mode puts round the callback.
+    """
+    seen: list[Any] = []
+
+    async def main(ours: socket.socket) -> None:
+        add(loop, side)(ours, lambda *args: seen.append(args), 1, "two")
+        await until(patience, lambda: len(seen) >= 3, "the third call")
+        remove(loop, side)(ours)
+        count = len(seen)
+        await turns(3)
+        assert len(seen) == count
+
+    loop.set_debug(debug)
+    with pair() as (ours, peer):
+        peer.sendall(b"x")
+        loop.run_until_complete(main(ours))
+    assert set(seen) == {(1, "two")}
 
 
 @requirement(

@@ -157,8 +157,9 @@ def test_a_callback_that_another_has_removed_is_not_called(loop: Loop, patience:
 
 @requirement("watchers.sides-independent", MUST, cite=WATCHING)
 @both
-def test_removing_one_side_leaves_the_other(loop: Loop, patience: Patience, side: str) -> None:
-    """Removing the reader of a descriptor leaves its writer, and the other way round.
+@each("inside", [False, True])
+def test_removing_one_side_leaves_the_other(loop: Loop, patience: Patience, side: str, inside: bool) -> None:
+    """Removing the reader of a descriptor leaves its writer, and the other way round, also inside a callback.
 
     If this fails: look for a descriptor that is unregistered as a whole.
     """
@@ -168,7 +169,12 @@ def test_removing_one_side_leaves_the_other(loop: Loop, patience: Patience, side
         peer.send(b"x")
         loop.add_reader(ours.fileno(), calls.append, "reader")
         loop.add_writer(ours.fileno(), calls.append, "writer")
-        remove(loop, side)(ours.fileno())
+        if inside:
+            loop.call_soon(remove(loop, side), ours.fileno())
+            turn(loop, 2)
+            calls.clear()
+        else:
+            remove(loop, side)(ours.fileno())
         patience.run_until(loop, lambda: len(calls) >= 2, "the callback that is left")
         assert set(calls) == {other}
         remove(loop, other)(ours.fileno())
@@ -176,8 +182,9 @@ def test_removing_one_side_leaves_the_other(loop: Loop, patience: Patience, side
 
 @requirement("watchers.sides-replaced", MUST, cite=WATCHING)
 @both
-def test_replacing_one_side_leaves_the_other(loop: Loop, patience: Patience, side: str) -> None:
-    """Setting the reader of a descriptor again leaves its writer, and the other way round.
+@each("inside", [False, True])
+def test_replacing_one_side_leaves_the_other(loop: Loop, patience: Patience, side: str, inside: bool) -> None:
+    """Setting the reader of a descriptor again leaves its writer, and the other way round, also inside a callback.
 
     If this fails: look for a change of the registration that names only the side that was set last.
     """
@@ -187,7 +194,10 @@ def test_replacing_one_side_leaves_the_other(loop: Loop, patience: Patience, sid
         peer.send(b"x")
         add(loop, side)(ours.fileno(), calls.append, "replaced")
         add(loop, other)(ours.fileno(), calls.append, "other")
-        add(loop, side)(ours.fileno(), calls.append, "second")
+        if inside:
+            loop.call_soon(add(loop, side), ours.fileno(), calls.append, "second")
+        else:
+            add(loop, side)(ours.fileno(), calls.append, "second")
         turn(loop, 2)
         calls.clear()
         patience.run_until(loop, lambda: len(set(calls)) >= 2, "both callbacks")

@@ -7,6 +7,8 @@ import contextvars
 from typing import Any
 
 from tests.broken_loops import breaks
+from tests.broken_loops.pipes import TampersWithPipes
+from tests.broken_loops.subprocess_transport import replaced
 
 
 class _Forgets(asyncio.SelectorEventLoop):
@@ -38,6 +40,14 @@ class PipesHaveNoContext(_Forgets):
 
     async def connect_read_pipe(self, *args: Any, **kwargs: Any) -> Any:
         return await self.forgets(super().connect_read_pipe(*args, **kwargs))
+
+
+@breaks("context.pipe-protocols")
+class EndsOfPipesHaveNoContext(TampersWithPipes):
+    """eof_received() of a pipe's protocol is called in an empty context."""
+
+    def patch_reader(self, transport: Any, protocol: Any) -> None:
+        replaced(protocol, "eof_received", lambda told: contextvars.Context().run(told))
 
 
 def _elsewhere(protocol_factory: Any) -> Any:

@@ -162,3 +162,50 @@ class AbortedBuffersHaveASize(TampersWithPipes):
             abort()
 
         replaced(transport, "abort", abort)
+
+
+@breaks("pipes.data")
+class PipesCarryLines(TampersWithPipes):
+    """The ends of lines that come through a pipe are made newlines."""
+
+    def patch_reader(self, transport: Any, protocol: Any) -> None:
+        replaced(protocol, "data_received", lambda told, data: told(data.replace(b"\r\n", b"\n") or b"\n"))
+
+
+@breaks("pipes.set-protocol")
+class PipesChangeHandsBetweenTheirData(TampersWithPipes):
+    """set_protocol() inside data_received() of a pipe has no effect."""
+
+    def patch_reader(self, transport: Any, protocol: Any) -> None:
+        inside: list[None] = []
+
+        def received(told: Any, data: bytes) -> None:
+            inside.append(None)
+            try:
+                told(data)
+            finally:
+                inside.clear()
+
+        replaced(protocol, "data_received", received)
+        replaced(transport, "set_protocol", lambda exchange, new: None if inside else exchange(new))
+
+
+@breaks("pipes.set-protocol")
+class ClosingPipesHaveNoProtocol(TampersWithPipes):
+    """get_protocol() of a pipe that was closed is None."""
+
+    def patch_reader(self, transport: Any, protocol: Any) -> None:
+        replaced(transport, "get_protocol", lambda current: None if transport.is_closing() else current())
+
+
+@breaks("pipes.extra-info")
+class ClosedPipesTellNothing(TampersWithPipes):
+    """get_extra_info() of a write pipe that is closed raises an exception."""
+
+    def patch_writer(self, transport: Any, protocol: Any) -> None:
+        def info(info: Any, name: str, default: Any = None) -> Any:
+            if transport.is_closing():
+                raise ValueError("the pipe is closed")
+            return info(name, default)
+
+        replaced(transport, "get_extra_info", info)

@@ -1,4 +1,4 @@
-"""Broken loops of the chapter `signals`: what is left of a handler that was refused."""
+"""Broken loops of the chapter `signals`: what is left of a handler that was refused or removed."""
 
 from __future__ import annotations
 
@@ -71,3 +71,29 @@ class GivesUpAllHandlers(Stock):
             if threading.current_thread() is threading.main_thread():
                 signal.set_wakeup_fd(-1)
             raise
+
+
+@breaks("signals.default-restored")
+class RemovedSignalsAreBlocked(Stock):
+    """SIGUSR2 stays blocked when its handler is removed, as for a signalfd."""
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        removed = super().remove_signal_handler(sig)
+        if removed and sig == signal.SIGUSR2:
+            signal.pthread_sigmask(signal.SIG_BLOCK, {sig})
+        return removed
+
+
+@breaks("signals.remove-while-stopped")
+class StoppedLoopsKeepTheirHandlers(Stock):
+    """A handler that is set while the loop does not run replaces none."""
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:  # type: ignore[override]
+        kept = self.__dict__.setdefault("kept", set())
+        if self.is_running() or sig not in kept:
+            kept.add(sig)
+            super().add_signal_handler(sig, callback, *args)
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        self.__dict__.get("kept", set()).discard(sig)
+        return super().remove_signal_handler(sig)

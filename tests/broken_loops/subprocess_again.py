@@ -61,3 +61,60 @@ class ChildrenAreSignalledByPosition(TampersWithChildren):
     def patch(self, transport: Any, protocol: Any) -> None:
         send = transport.send_signal
         transport.send_signal = lambda signum, /: send(signum)
+
+
+@breaks("subprocess.returncode-none")
+class TheCodeOfATalkerIsZero(TampersWithChildren):
+    """Inside pipe_data_received() get_returncode() is 0 while the child runs."""
+
+    def tamper(self, protocol: Any) -> None:
+        def received(told: Any, fd: int, data: bytes) -> None:
+            code = protocol.transport.get_returncode
+            protocol.transport.get_returncode = lambda: code() or 0
+            try:
+                told(fd, data)
+            finally:
+                protocol.transport.get_returncode = code
+
+        replaced(protocol, "pipe_data_received", received)
+
+
+@breaks("subprocess.set-protocol-when-made")
+class ChildrenChangeHandsLater(TampersWithChildren):
+    """set_protocol() inside connection_made() of a child's protocol has no effect."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        made: list[None] = []
+        self.call_soon(made.append, None)
+        replaced(transport, "set_protocol", lambda exchange, new: exchange(new) if made else None)
+
+
+@breaks("subprocess.pipes-extra-info")
+class InputsHaveNoDefault(TampersWithChildren):
+    """get_extra_info() of the transport of standard input ignores the default."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        if stdin := transport.get_pipe_transport(0):
+            replaced(stdin, "get_extra_info", lambda info, name, default=None: info(name))
+
+
+@breaks("subprocess.stdin-buffers")
+class InputsAreCounted(TampersWithChildren):
+    """write() of the transport of standard input returns the number of bytes."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        def write(write: Any, data: Any) -> int:
+            write(data)
+            return len(data)
+
+        if stdin := transport.get_pipe_transport(0):
+            replaced(stdin, "write", write)
+
+
+@breaks("subprocess.pipes-closing")
+class FlushingInputsAreOpen(TampersWithChildren):
+    """is_closing() of the transport of standard input is false while data is flushed."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        if stdin := transport.get_pipe_transport(0):
+            replaced(stdin, "is_closing", lambda closing: closing() and not stdin.get_write_buffer_size())

@@ -1,9 +1,10 @@
-"""Broken loops of the chapter `subprocess`: one pipe that is taken for another, and calls that count once."""
+"""Broken loops of the chapter `subprocess`: what is taken for another, calls that count once, and ends of several."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from typing import Any
 
 from tests.broken_loops import breaks
@@ -79,3 +80,71 @@ class TheInputOutlivesTheChild(TampersWithChildren):
             close()
 
         replaced(transport, "close", close)
+
+
+@breaks("subprocess.close-again")
+class KillsTheUnseenDead(TampersWithChildren):
+    """close() of a child whose end was not told yet makes its code that of a child that was killed."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        unseen: list[None] = []
+
+        def close(close: Any) -> None:
+            if transport.get_returncode() is None:
+                unseen.append(None)
+            close()
+
+        replaced(transport, "close", close)
+        replaced(transport, "get_returncode", lambda code: -9 if unseen and code() is not None else code())
+
+
+@breaks("subprocess.many")
+class EndsComeInTheOrderOfStarts(TampersWithChildren):
+    """process_exited() of a child waits for the ends of those that were started before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[Any] = []
+        self.ends: dict[Any, Any] = {}
+
+    def tamper(self, protocol: Any) -> None:
+        def exited(told: Any) -> None:
+            self.ends[protocol] = told
+            while self.started and self.started[0] in self.ends:
+                self.ends.pop(self.started.pop(0))()
+
+        self.started.append(protocol)
+        replaced(protocol, "process_exited", exited)
+
+
+@breaks("subprocess.pipe-data-bytes")
+class LinesEndAsInPython(TampersWithChildren):
+    """The ends of lines in the output of a child are made newlines."""
+
+    def tamper(self, protocol: Any) -> None:
+        replaced(protocol, "pipe_data_received", lambda told, fd, data: told(fd, data.replace(b"\r\n", b"\n") or b"\n"))
+
+
+@breaks("subprocess.other-thread")
+class ExitsElsewhereAreNotTold(TampersWithChildren):
+    """process_exited() is not called by a loop that runs in another thread than the main one."""
+
+    def tamper(self, protocol: Any) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            protocol.process_exited = lambda: None
+
+
+@breaks("subprocess.set-protocol")
+class TheFirstProtocolGetsTheErrors(TampersWithChildren):
+    """After set_protocol(), what comes from standard error is still given to the protocol that is no more."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        def exchange(change: Any, new: Any) -> None:
+            replaced(
+                new,
+                "pipe_data_received",
+                lambda told, fd, data: (protocol.pipe_data_received if fd == 2 else told)(fd, data),
+            )
+            change(new)
+
+        replaced(transport, "set_protocol", exchange)

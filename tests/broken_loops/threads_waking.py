@@ -185,3 +185,23 @@ class SleepsInDebugMode(_Wakes):
 
     def set_debug(self, enabled: bool) -> None:
         self._debug = enabled
+
+
+@breaks("threads.once")
+class MergesCallsWhileItRuns(Stock):
+    """While the loop runs, what a thread schedules twice in a row is called once."""
+
+    latest: Any = None
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        if not self.is_running() or not elsewhere():
+            return super().call_soon_threadsafe(callback, *args, context=context)
+        if self.latest is None or self.latest[0] != (callback, args):
+            handle = super().call_soon_threadsafe(self._call_latest, callback, args, context=context)
+            self.latest = (callback, args), handle
+        merged: asyncio.Handle = self.latest[1]
+        return merged
+
+    def _call_latest(self, callback: Any, args: Any) -> None:
+        self.latest = None
+        callback(*args)

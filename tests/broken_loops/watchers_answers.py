@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import os
+import select
 import stat
 from typing import Any
 
@@ -153,3 +154,84 @@ class KeepsObjectsApart(Stock):
     def remove_reader(self, fd: Any) -> bool:
         self.__dict__.setdefault("numbered", {}).pop(_number(fd), None)
         return super().remove_reader(fd)
+
+
+@breaks("watchers.closed-loop")
+class RemovesFromOpenLoopsOnly(Stock):
+    """remove_writer() on a closed loop raises RuntimeError."""
+
+    def remove_writer(self, fd: Any) -> bool:
+        self._check_closed()
+        return super().remove_writer(fd)
+
+
+@breaks("watchers.end-of-file")
+class HangingUpIsNotReading(Stock):
+    """A reader is called for what can be read, and not for a hang-up alone, as at the end of a pipe."""
+
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:
+        poller = select.poll()
+        poller.register(fd, select.POLLIN)
+
+        def call() -> None:
+            if any(event != select.POLLHUP for _, event in poller.poll(0)):
+                callback(*args)
+
+        super().add_reader(fd, call)
+
+
+@breaks("watchers.context")
+class WritersWithArgumentsHaveNoContext(Stock):
+    """A writer that has arguments runs in an empty context."""
+
+    def add_writer(self, fd: Any, callback: Any, *args: Any) -> None:
+        context = contextvars.Context() if args else contextvars.copy_context()
+        context.run(super().add_writer, fd, callback, *args)
+
+
+@breaks("watchers.sides-independent")
+class RunningLoopsRemoveBothSides(Stock):
+    """remove_reader() while the loop runs removes the writer as well."""
+
+    def remove_reader(self, fd: Any) -> bool:
+        removed = super().remove_reader(fd)
+        if removed and self.is_running():
+            super().remove_writer(fd)
+        return removed
+
+
+@breaks("watchers.sides-replaced")
+class RunningLoopsReplaceBothSides(Stock):
+    """add_writer() of a descriptor that has a writer, while the loop runs, removes the reader."""
+
+    def add_writer(self, fd: Any, callback: Any, *args: Any) -> None:
+        if self.is_running() and super().remove_writer(fd):
+            super().remove_reader(fd)
+        super().add_writer(fd, callback, *args)
+
+
+@breaks("watchers.in-a-task")
+class TasksWatchNumbers(Stock):
+    """While the loop runs, add_reader() takes a number only."""
+
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:
+        if self.is_running() and not isinstance(fd, int):
+            raise ValueError("a number was expected")
+        super().add_reader(fd, callback, *args)
+
+
+@breaks("watchers.in-a-task")
+class DebugModeTakesTheArguments(Stock):
+    """In debug mode a writer is called without its arguments."""
+
+    def add_writer(self, fd: Any, callback: Any, *args: Any) -> None:
+        super().add_writer(fd, callback, *(() if self.get_debug() else args))
+
+
+@breaks("watchers.context")
+class ReadersOfTasksHaveNoContext(Stock):
+    """A reader that is added while the loop runs is called in an empty context."""
+
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:
+        context = contextvars.Context() if self.is_running() else contextvars.copy_context()
+        context.run(super().add_reader, fd, callback, *args)
