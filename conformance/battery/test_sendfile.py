@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.kit.cases import each
+from conformance.kit.files import FAR, far_file
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_exactly, reset, shrink_buffers, tcp_pair
 from conformance.kit.protocols import Events
@@ -109,12 +110,17 @@ def test_the_number_of_bytes_is_returned(loop: Loop, tmp_path: Path, kind: str) 
 def test_offset_tells_where_to_start(loop: Loop, patience: Patience, tmp_path: Path, kind: str) -> None:
     """offset tells from where to start reading the file.
 
-    If this fails: look for the file's own position used instead, or added.
+    If this fails: look for the file's own position used instead, or added, or for an offset of 32 bits.
     """
     with connected(loop) as (transport, _, peer), source(kind, tmp_path, SMALL) as file:
         file.seek(5)
         assert loop.run_until_complete(loop.sendfile(transport, file, 990)) == 10
         assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 10))) == SMALL[990:]
+        with far_file(tmp_path, SMALL) as far:
+            if kind == "file" and far is not None:
+                assert loop.run_until_complete(loop.sendfile(transport, far, FAR + 980, 15)) == 15
+                assert far.tell() == FAR + 995
+                assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 15))) == SMALL[980:995]
 
 
 @requirement("sendfile.count", MUST, cite=CITE)

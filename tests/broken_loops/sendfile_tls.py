@@ -193,3 +193,11 @@ class TheStandInKeepsTheResumption(Stock):
             return await super().sendfile(transport, file, *args, **kwargs)
         finally:
             protocol.resume_writing = resume
+
+
+@breaks("sendfile.text")
+class SendsTextOverTls(_Tls):
+    """A text file is sent over TLS as its bytes happen to be."""
+
+    async def over_tls(self, transport: Any, file: Any, offset: int, count: int | None, fallback: bool) -> Any:
+        return await super().over_tls(transport, getattr(file, "buffer", file), offset, count, fallback)
