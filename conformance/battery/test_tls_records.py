@@ -242,9 +242,7 @@ def test_the_contexts_version_is_spoken(loop: Loop, patience: Patience, side: st
 
     If this fails: look for a context that is rebuilt from some of its settings.
     """
-    context = own_context(side)
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
-    with secured(loop, patience, side, ours=context) as (_, _, peer):
+    with secured(loop, patience, side, ours=own_context(side, ssl.TLSVersion.TLSv1_2)) as (_, _, peer):
         assert peer.version() == "TLSv1.2"
 
 
