@@ -76,13 +76,14 @@ def test_a_regular_file_needs_no_fallback_for_a_socket(loop: Loop, tmp_path: Pat
 
 
 @requirement("sendfile.tls-not-available", MUST, cite=CITE)
-def test_without_the_fallback_tls_is_an_error(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+@each("side", ["client", "server", "upgraded"])
+def test_without_the_fallback_tls_is_an_error(loop: Loop, patience: Patience, tmp_path: Path, side: str) -> None:
     """Over TLS, where the system call is of no use, sendfile() raises an error if fallback is False.
 
     If this fails: look for os.sendfile() on the socket beneath, which sends plain text.
     """
     # SendfileNotAvailableError is documented; asyncio itself raises its base class here.
-    with secured(loop, patience) as (transport, _, _), source("file", tmp_path, SMALL) as file, refused():
+    with secured(loop, patience, side) as (transport, _, _), source("file", tmp_path, SMALL) as file, refused():
         loop.run_until_complete(loop.sendfile(transport, file, fallback=False))
 
 

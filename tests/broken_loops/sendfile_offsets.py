@@ -1,4 +1,4 @@
-"""Broken loops of the chapter `sendfile`: offsets that are cut to the bits of a C integer."""
+"""Broken loops of the chapter `sendfile`: offsets and counts that have the bits of a C integer."""
 
 from __future__ import annotations
 
@@ -32,3 +32,13 @@ class CutsOffsetsOverSockets(Stock):
         self, sock: Any, file: Any, offset: int = 0, count: int | None = None, **kwargs: Any
     ) -> Any:
         return await super().sock_sendfile(sock, file, _cut(offset), count, **kwargs)
+
+
+@breaks("sendfile.count-beyond")
+class CountsInIntegersOfC(Stock):
+    """A count of more than 31 bits is an error."""
+
+    async def sendfile(self, transport: Any, file: Any, offset: int = 0, count: Any = None, **kwargs: Any) -> Any:
+        if isinstance(count, int) and count >= 1 << 31:
+            raise OverflowError("too large for a C int")
+        return await super().sendfile(transport, file, offset, count, **kwargs)
