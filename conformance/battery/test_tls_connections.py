@@ -14,7 +14,16 @@ from conformance.kit.cases import each
 from conformance.kit.certificates import NAME, client_context, server_context
 from conformance.kit.connections import accept
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import drive, listener, receive_all, receive_exactly, tcp_pair
+from conformance.kit.peers import (
+    dialled,
+    drive,
+    listener,
+    receive_all,
+    receive_exactly,
+    socket_path,
+    tcp_pair,
+    unix_listener,
+)
 from conformance.kit.protocols import Events
 from conformance.kit.refusals import Answer, outcome_of, refused
 from conformance.kit.secured import CLIENTS, MADE_SIDES, SERVERS, SIDES, secured, tls_accept, tls_dial
@@ -162,17 +171,27 @@ def test_a_certificate_for_another_name_is_refused(loop: Loop) -> None:
 
 
 @requirement("tls.refused-not-announced", SHOULD, cite="asyncio-protocol: BaseProtocol.connection_made")
-def test_a_failed_handshake_announces_nothing(loop: Loop) -> None:
+@each("way", ["host", "sock", "path"] if hasattr(socket, "AF_UNIX") else ["host", "sock"])
+def test_a_failed_handshake_announces_nothing(loop: Loop, way: str) -> None:
     """If the handshake fails, the protocol is told of nothing: neither of a connection nor of its end.
 
     If this fails: look for connection_made() before the handshake, or connection_lost() without it.
     """
     protocol = Events()
-    with listener() as listening:
+    kwargs: Any = {"ssl": client_context(trusting=False), "server_hostname": NAME}
+    with contextlib.ExitStack() as stack:
+        if way == "path":
+            listening = stack.enter_context(unix_listener(stack.enter_context(socket_path())))
+            opening: Any = loop.create_unix_connection(lambda: protocol, listening.getsockname(), **kwargs)
+        else:
+            listening = stack.enter_context(listener())
+            address: Any = listening.getsockname()
+            if way == "sock":
+                kwargs["sock"] = stack.enter_context(dialled(address))
+            opening = loop.create_connection(lambda: protocol, *(() if way == "sock" else address), **kwargs)
         helper = tls_accept(listening)
-        kwargs: Any = {"ssl": client_context(trusting=False), "server_hostname": NAME}
         with contextlib.suppress(ssl.SSLError):
-            loop.run_until_complete(loop.create_connection(lambda: protocol, *listening.getsockname(), **kwargs))
+            loop.run_until_complete(opening)
         with contextlib.suppress(OSError):
             helper.result().close()
         turn(loop, 3)
