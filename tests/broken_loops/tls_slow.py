@@ -225,3 +225,14 @@ class SlowHandshakesEndTheServer(_Coders):
             check()
 
         replaced(coder, "_check_handshake_timeout", check)
+
+
+@breaks("tls.start-made-once")
+class UpgradedServersAreMadeAgain(OverOneWay):
+    """connection_made() is called again when a server's connection was upgraded."""
+
+    way = "start_tls"
+
+    def change(self, transport: Any, protocol: Any) -> None:
+        if transport.get_extra_info("ssl_object").server_side:
+            protocol.connection_made(transport)
