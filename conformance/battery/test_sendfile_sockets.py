@@ -10,6 +10,7 @@ from pathlib import Path
 
 from conformance.battery.test_sendfile import KINDS, LARGE, SMALL, source
 from conformance.kit.certificates import client_context
+from conformance.kit.files import FAR, far_file
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_exactly, reset, shrink_buffers, tcp_pair
 from conformance.kit.refusals import refused
@@ -58,12 +59,17 @@ def test_the_number_of_bytes_sent_over_a_socket_is_returned(loop: Loop, tmp_path
 def test_offset_tells_where_to_start_for_a_socket(loop: Loop, tmp_path: Path, kind: str) -> None:
     """offset of sock_sendfile() tells from where to start reading the file.
 
-    If this fails: look for the file's own position used instead, or added.
+    If this fails: look for the file's own position used instead, or added, or for an offset of 32 bits.
     """
     with sockets() as (ours, peer), source(kind, tmp_path, SMALL) as file:
         file.seek(5)
         assert loop.run_until_complete(loop.sock_sendfile(ours, file, 990)) == 10
         assert receive_exactly(peer, 10) == SMALL[990:]
+        with far_file(tmp_path, SMALL) as far:
+            if kind == "file" and far is not None:
+                assert loop.run_until_complete(loop.sock_sendfile(ours, far, FAR + 980, 15)) == 15
+                assert far.tell() == FAR + 995
+                assert receive_exactly(peer, 15) == SMALL[980:995]
 
 
 @requirement("sendfile.sock-count", MUST, cite=CITE)

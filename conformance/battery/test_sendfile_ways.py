@@ -137,6 +137,10 @@ def test_a_file_may_be_open_for_writing_too(loop: Loop, patience: Patience, tmp_
         with connected(loop) as (transport, _, peer):
             assert loop.run_until_complete(loop.sendfile(transport, file)) == len(SMALL)
             assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, len(SMALL)))) == SMALL
+        file.seek(0)
+        with secured(loop, patience) as (transport, _, peer):
+            assert loop.run_until_complete(loop.sendfile(transport, file)) == len(SMALL)
+            assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, len(SMALL)))) == SMALL
         with tcp_pair() as (ours, peer):
             assert loop.run_until_complete(loop.sock_sendfile(ours, file)) == len(SMALL)
             assert receive_exactly(peer, len(SMALL)) == SMALL

@@ -11,6 +11,7 @@ import pytest
 
 from conformance.environment import need_named
 from conformance.kit.cases import each
+from conformance.kit.certificates import server_context
 from conformance.kit.descriptors import backlog_of, none_left
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import free_port, reset
@@ -80,13 +81,20 @@ def test_a_burst_of_connections_is_accepted_completely(loop: Loop, patience: Pat
 @each("host", [LOCAL, None, "sock"])
 @each(
     ("given", "queue"),
-    [({}, 100), ({"backlog": 7}, 7), ({"backlog": 7, "start_serving": False}, 7), ({"backlog": 0}, 0)],
-    ids=["default", "given", "later", "zero"],
+    [
+        ({}, 100),
+        ({"backlog": 7}, 7),
+        ({"backlog": 7, "start_serving": False}, 7),
+        ({"backlog": 0}, 0),
+        ({"backlog": 7, "ssl": server_context()}, 7),
+    ],
+    ids=["default", "given", "later", "zero", "tls"],
 )
-def test_backlog_is_passed_to_listen(loop: Loop, host: Any, given: dict[str, int], queue: int) -> None:
+def test_backlog_is_passed_to_listen(loop: Loop, host: Any, given: dict[str, Any], queue: int) -> None:
     """backlog is the maximum number of queued connections passed to listen() (defaults to 100).
 
-    If this fails: look for a number of the loop's own, for listen() without one, or for a 0 taken for none.
+    If this fails: look for a number of the loop's own, for listen() without one, for a 0 taken for none, or for servers
+    over TLS that have a number of their own.
     """
     where: dict[str, Any] = {"host": host}
     if host == "sock":
@@ -266,14 +274,15 @@ def test_no_port_is_a_free_one(loop: Loop, port: Any) -> None:
 def test_family_forces_one_family(loop: Loop) -> None:
     """family can be set to AF_INET or AF_INET6 to force the socket to use IPv4 or IPv6.
 
-    If this fails: look for a family that is not passed to getaddrinfo(), perhaps for one kind of host only.
+    If this fails: look for a family that is not passed to getaddrinfo(), for one kind of host only, or with ssl.
     """
-    for host in (None, "", LOCAL, "localhost", [LOCAL]):
-        with serving(loop, host, family=socket.AF_INET) as service:
-            assert [sock.family for sock in service.server.sockets] == [socket.AF_INET]
-    for host in (None, "", "::1", ["::1"]) if need_named("ipv6").present() else ():
-        with serving(loop, host, family=socket.AF_INET6) as service:
-            assert [sock.family for sock in service.server.sockets] == [socket.AF_INET6]
+    for beside in ({}, {"ssl": server_context()}):
+        for host in (None, "", LOCAL, "localhost", [LOCAL]):
+            with serving(loop, host, family=socket.AF_INET, **beside) as service:
+                assert [sock.family for sock in service.server.sockets] == [socket.AF_INET]
+        for host in (None, "", "::1", ["::1"]) if need_named("ipv6").present() else ():
+            with serving(loop, host, family=socket.AF_INET6, **beside) as service:
+                assert [sock.family for sock in service.server.sockets] == [socket.AF_INET6]
     for host in (LOCAL, [LOCAL]):
         with pytest.raises(OSError):  # noqa: PT011 (no message is part of the contract)
             create(loop, host, 0, family=socket.AF_INET6)

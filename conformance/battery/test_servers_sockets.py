@@ -13,6 +13,7 @@ import pytest
 
 from conformance.environment import need_named
 from conformance.kit.cases import each
+from conformance.kit.certificates import server_context
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import Derived, dialled
 from conformance.kit.protocols import Events
@@ -46,9 +47,11 @@ def test_each_interface_has_a_random_port(loop: Loop) -> None:
 def test_reuse_address_is_set_by_default(loop: Loop, host: Any, value: bool | None, expected: bool) -> None:
     """reuse_address tells the kernel to reuse a socket in TIME_WAIT; if not specified it is set to True on Unix.
 
-    If this fails: look for a default of False, or an option that is always set, or set for the first socket only.
+    If this fails: look for a default of False, or an option that is always set, or set for the first socket only, or
+    not with ssl.
     """
-    for beside in ({}, {"reuse_port": True} if need_named("reuse-port").present() else {}):
+    shared: dict[str, Any] = {"reuse_port": True} if need_named("reuse-port").present() else {}
+    for beside in ({}, shared, {"ssl": server_context()}):
         for how in ({"reuse_address": value}, *([] if value is not None else [{}])):
             with serving(loop, host, **how, **beside) as service:
                 assert {option(sock, socket.SO_REUSEADDR) for sock in service.server.sockets} == {expected}
@@ -58,13 +61,14 @@ def test_reuse_address_is_set_by_default(loop: Loop, host: Any, value: bool | No
 def test_reuse_port_lets_two_servers_share_a_port(loop: Loop) -> None:
     """reuse_port allows this endpoint to be bound to the same port as others, so long as they all set this flag.
 
-    If this fails: look for SO_REUSEADDR set instead of SO_REUSEPORT, or set after bind().
+    If this fails: look for SO_REUSEADDR set instead of SO_REUSEPORT, or set after bind(), or not with ssl.
     """
     with serving(loop, reuse_port=True) as one, serving(loop, LOCAL, one.port, reuse_port=True) as two:
         assert one.port == two.port
     for host in (None, [LOCAL], [LOCAL, "::1"] if need_named("ipv6").present() else LOCAL):
-        with serving(loop, host, reuse_port=True) as everywhere:
-            assert all(option(sock, socket.SO_REUSEPORT) for sock in everywhere.server.sockets)
+        for beside in ({}, {"ssl": server_context()}):
+            with serving(loop, host, reuse_port=True, **beside) as everywhere:
+                assert all(option(sock, socket.SO_REUSEPORT) for sock in everywhere.server.sockets)
 
 
 @requirement("servers.reuse-port-off", MUST, cite="asyncio-eventloop: loop.create_server", needs=("reuse-port",))

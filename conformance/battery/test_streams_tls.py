@@ -18,7 +18,7 @@ from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import are_stopped, drive, receive_all, receive_exactly
 from conformance.kit.secured import tls_accept
 from conformance.kit.secured_streams import SECURED, TLS_WAYS, secured_stream
-from conformance.kit.streams import BIG, LONG, opened, opening_to, stream_listener
+from conformance.kit.streams import AT_ONCE, BIG, LONG, opened, opening_to, stream_listener
 from conformance.kit.threads import in_thread
 from conformance.kit.waiting import until
 from conformance.requirement import MUST, requirement
@@ -68,10 +68,14 @@ def test_a_reader_that_is_full_pauses_tls(loop: Loop, patience: Patience) -> Non
 def test_a_writer_with_tls_writes(loop: Loop, patience: Patience, way: str) -> None:
     """Over TLS, write() sends or queues its data, and writelines() a list, or any iterable, of bytes.
 
-    If this fails: look for a list that is required, pieces out of order, or an empty write that is taken for the end.
+    If this fails: look for a list that is required, pieces out of order, or an empty write that is taken for the end,
+    or for data that waits for more of it, or for a timer.
     """
     kinds: Any = (list, tuple, iter, deque)
     with secured_stream(loop, patience, way) as stream:
+        stream.writer.write(b"at once")
+        turn(loop, AT_ONCE)
+        assert receive_exactly(stream.peer, 7) == b"at once"
         for data in (b"a", b"", bytearray(b"b"), memoryview(b"c"), MORE):
             stream.writer.write(data)
         for kind in kinds:

@@ -13,7 +13,7 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_all, receive_exactly, reset
-from conformance.kit.streams import BIG, TCP_WAYS, WAYS, Opened, opened
+from conformance.kit.streams import AT_ONCE, BIG, TCP_WAYS, WAYS, Opened, opened
 from conformance.kit.threads import in_thread
 from conformance.kit.waiting import until
 from conformance.requirement import MUST, SHOULD, requirement
@@ -34,9 +34,13 @@ def stream(loop: Loop, patience: Patience) -> Iterator[Opened]:
 def test_write_sends_or_queues(loop: Loop, patience: Patience, way: str, kind: Any) -> None:
     """write() attempts to write the data at once; what the system does not take is queued until it can be sent.
 
-    If this fails: look for a short write whose rest is dropped, or an empty write that is taken for the end.
+    If this fails: look for a short write whose rest is dropped, or an empty write that is taken for the end, or for
+    data that waits for more of it, or for a timer.
     """
     with opened(loop, patience, way) as stream:
+        stream.writer.write(kind(b"at once"))
+        turn(loop, AT_ONCE)
+        assert receive_exactly(stream.peer, 7) == b"at once"
         for data in (b"first", b"", BIG if kind is bytes else b"second", b"", b"end"):
             stream.writer.write(kind(data))
         expected = b"first" + (BIG if kind is bytes else b"second") + b"end"
@@ -50,7 +54,8 @@ def test_write_sends_or_queues(loop: Loop, patience: Patience, way: str, kind: A
 def test_writelines_sends_every_piece(loop: Loop, patience: Patience, way: str, kind: Any) -> None:
     """writelines() writes a list, or any iterable, of bytes; what the system does not take is queued in its place.
 
-    If this fails: look for a list that is required, pieces out of order, or more of them than one system call takes.
+    If this fails: look for a list that is required, pieces out of order, or more of them than one system call takes,
+    or for pieces that wait for more of them, or for a timer.
     """
     pieces: list[Any] = [b"a", b"", bytearray(b"bc"), memoryview(b"d")]
     queued = BIG[:500_000] if kind is list else b""  # more than the system takes
@@ -59,6 +64,9 @@ def test_writelines_sends_every_piece(loop: Loop, patience: Patience, way: str, 
     written = b"".join(pieces)
     expected = written + queued + written + b"end"
     with opened(loop, patience, way) as stream:
+        stream.writer.writelines(kind([b"at ", b"once"]))
+        turn(loop, AT_ONCE)
+        assert receive_exactly(stream.peer, 7) == b"at once"
         stream.writer.writelines([])
         stream.writer.writelines(kind(pieces))
         stream.writer.write(queued)

@@ -17,7 +17,7 @@ from conformance.kit.connections import opened
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, is_stopped, listener, receive_exactly, tcp_pair
 from conformance.kit.protocols import Events
-from conformance.kit.secured import SIDES, own_context, secured, tls_accept, tls_dial, tls_over
+from conformance.kit.secured import SIDES, own_context, secured, tls_accept, tls_dial, tls_over, upgrading
 from conformance.kit.servers import Service, accepted, dial, serving
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
@@ -153,7 +153,8 @@ def test_an_upgrade_needs_no_name_where_none_is_matched(loop: Loop, patience: Pa
 
 @requirement("tls.speaks-first", MUST, cite="asyncio-protocol: Protocol.data_received")
 @each("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_a_server_may_speak_first(loop: Loop, patience: Patience, version: ssl.TLSVersion) -> None:
+@each("how", ["connection", "upgrade"])
+def test_a_server_may_speak_first(loop: Loop, patience: Patience, version: ssl.TLSVersion, how: str) -> None:
     """Data that a server sends with its last word of the handshake, as one that greets does, is received.
 
     If this fails: look for data behind the handshake, which in TLS 1.2 comes with it, that waits for more or is lost.
@@ -176,8 +177,10 @@ def test_a_server_may_speak_first(loop: Loop, patience: Patience, version: ssl.T
             peer.sendall(outgoing.read())
 
         helper = in_thread(greet)
-        opening = loop.create_connection(Events, sock=ours, ssl=client_context(), server_hostname=NAME)
-        with opened(loop, opening) as (_, protocol):
+        tls: Any = {"ssl": client_context(), "server_hostname": NAME} if how == "connection" else {}
+        with opened(loop, loop.create_connection(Events, sock=ours, **tls)) as (beneath, protocol):
+            if how == "upgrade":
+                loop.run_until_complete(upgrading(loop, beneath, protocol))
             drive(loop, patience, helper)
             patience.run_until(loop, lambda: protocol.received == b"hello", "the greeting")
             assert protocol.names[:2] == ["connection_made", "data_received"]

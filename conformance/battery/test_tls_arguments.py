@@ -133,7 +133,8 @@ def test_a_shutdown_has_its_time(loop: Loop, patience: Patience, side: str) -> N
 def test_a_server_does_not_wait_for_handshakes(loop: Loop, patience: Patience, watch: Any) -> None:
     """After ssl_handshake_timeout seconds without a handshake a server aborts the connection.
 
-    If this fails: look for a timeout that create_server() does not pass on: silent clients then hold descriptors.
+    If this fails: look for a timeout that create_server() does not pass on: silent clients then hold descriptors. Or
+    for one that ends the server.
     """
     watch.allow("reported")
     how: Any = {"ssl": server_context(), "ssl_handshake_timeout": SHORT}
@@ -142,6 +143,7 @@ def test_a_server_does_not_wait_for_handshakes(loop: Loop, patience: Patience, w
             how.update(host=None, port=None, sock=socket.create_server(("127.0.0.1", 0)))
         with serving(loop, **how) as service, dial(service) as peer:
             assert drive(loop, patience, in_thread(functools.partial(end_of, peer))) == b""
+            assert service.server.is_serving()
 
 
 @requirement("tls.server-refused-not-announced", SHOULD, cite="asyncio-protocol: BaseProtocol.connection_made")

@@ -18,7 +18,7 @@ from conformance.kit.cases import each
 from conformance.kit.certificates import NAME, client_context, server_context, trusted_by_default
 from conformance.kit.connections import accept, opened
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import drive, free_port, listener, receive_exactly, unix_listener
+from conformance.kit.peers import dialled, drive, free_port, listener, receive_exactly, unix_listener
 from conformance.kit.protocols import Events
 from conformance.kit.refusals import refused
 from conformance.kit.secured import tls_accept
@@ -52,26 +52,31 @@ def test_true_trusts_what_the_machine_trusts(
 
 
 @requirement("tls.default-context-checks", MUST, cite=CITE, needs=("unix",))
-@pytest.mark.parametrize("way", ["host", "path", "path-unknown"])
+@pytest.mark.parametrize("way", ["host", "sock", "path", "path-unknown"])
 def test_true_checks_authorities_and_names(
     loop: Loop, patience: Patience, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     """If ssl is True, the default context matches the name, too: over TCP, and over Unix sockets as well.
 
-    If this fails: look for a context of the loop's own, whose check_hostname is off, or that verifies nothing.
+    If this fails: look for a context of the loop's own, whose check_hostname is off, or that verifies nothing, perhaps
+    for a socket that was given.
     """
     if way != "path-unknown":
         monkeypatch.setenv("SSL_CERT_FILE", trusted_by_default(tmp_path))
     context = server_context(NAME if way == "path-unknown" else "other.example")
     how: Any = {"ssl": True, "server_hostname": NAME}
     path = str(tmp_path / "s")
-    with listener() if way == "host" else unix_listener(path) as listening:
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(unix_listener(path) if way.startswith("path") else listener())
         helper = tls_accept(listening, context)
-        opening: Any = (
-            loop.create_connection(Events, *listening.getsockname(), **how)
-            if way == "host"
-            else loop.create_unix_connection(Events, path, **how)
-        )
+        if way == "sock":
+            sock = stack.enter_context(dialled(listening.getsockname()))
+            sock.setblocking(False)
+            opening: Any = loop.create_connection(Events, sock=sock, **how)
+        elif way == "host":
+            opening = loop.create_connection(Events, *listening.getsockname(), **how)
+        else:
+            opening = loop.create_unix_connection(Events, path, **how)
         with pytest.raises(ssl.SSLCertVerificationError):
             loop.run_until_complete(opening)
         with contextlib.suppress(OSError):

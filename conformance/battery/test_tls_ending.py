@@ -147,28 +147,40 @@ def test_garbage_ends_the_connection_with_an_error(loop: Loop, patience: Patienc
 
 
 @requirement("tls.abort", MUST, cite="asyncio-protocol: WriteTransport.abort")
+@each("when", ["reading", "paused", "inside"])
 @SIDES
-def test_abort_does_not_wait(loop: Loop, patience: Patience, side: str) -> None:
+def test_abort_does_not_wait(loop: Loop, patience: Patience, side: str, when: str) -> None:
     """abort() closes immediately: buffered data is lost, and connection_lost() is called with the peer still asleep.
 
-    If this fails: look for a shutdown that waits for the peer's answer.
+    If this fails: look for a shutdown that waits for the peer's answer, perhaps while reading is paused, or if it is
+    called inside pause_writing().
     """
-    with secured(loop, patience, side) as (transport, protocol, _):
+    made = Reacts("pause_writing" if when == "inside" else "", lambda transport: transport.abort())
+    with secured(loop, patience, side, lambda: made) as (transport, protocol, _):
+        if when == "paused":
+            transport.pause_reading()
         transport.write(BIG)
         transport.write(BIG)
-        transport.abort()
+        if when != "inside":
+            transport.abort()
         assert not protocol.lost
         until_lost(loop, patience, protocol)
         assert protocol.reason is None
 
 
 @requirement("tls.shutdown-timeout", MUST, cite="asyncio-eventloop: loop.create_connection")
+@each("paused", [False, True])
 @SIDES
-def test_a_peer_that_does_not_say_goodbye_is_not_waited_for(loop: Loop, patience: Patience, side: str) -> None:
+def test_a_peer_that_does_not_say_goodbye_is_not_waited_for(
+    loop: Loop, patience: Patience, side: str, paused: bool
+) -> None:
     """After ssl_shutdown_timeout seconds without a complete shutdown the connection is aborted.
 
-    If this fails: look for a close() that waits 30 seconds, or for ever, for the peer's close_notify.
+    If this fails: look for a close() that waits 30 seconds, or for ever, for the peer's close_notify, perhaps while
+    reading is paused.
     """
     with secured(loop, patience, side, ssl_shutdown_timeout=0.01) as (transport, protocol, _):
+        if paused:
+            transport.pause_reading()
         transport.close()
         until_lost(loop, patience, protocol)

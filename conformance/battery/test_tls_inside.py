@@ -95,14 +95,17 @@ def test_writing_inside_pause_writing(loop: Loop, patience: Patience, side: str)
 
 
 @requirement("tls.close-inside-pause", SHOULD, cite=CLOSE)
+@each("callback", ["pause_writing", "resume_writing"])
 @SIDES
-def test_closing_inside_pause_writing(loop: Loop, patience: Patience, side: str) -> None:
-    """A protocol may close a TLS transport inside pause_writing(): what it had written is flushed.
+def test_closing_inside_pause_writing(loop: Loop, patience: Patience, side: str, callback: str) -> None:
+    """A protocol may close a TLS transport inside pause_writing() or resume_writing(): what it wrote is flushed.
 
-    If this fails: look for a close() that finds the buffer empty, because the write is still under way.
+    If this fails: look for a close() that finds the buffer empty, because the write is still under way, or for one that
+    drops what is still below the low watermark.
     """
-    protocol = Reacts("pause_writing", lambda transport: transport.close())
+    protocol = Reacts(callback, lambda transport: transport.close())
     with secured(loop, patience, side, lambda: protocol) as (transport, _, peer):
+        transport.set_write_buffer_limits(high=600_000, low=500_000)
         expected = b""
         while "pause_writing" not in protocol.names:
             transport.write(BIG)

@@ -20,7 +20,8 @@ SET = "asyncio-protocol: BaseTransport.set_protocol"
 def test_the_protocol_can_be_replaced(loop: Loop, patience: Patience, side: str) -> None:
     """set_protocol() sets a new protocol, which gets the data from then on; get_protocol() returns it.
 
-    If this fails: look for the protocol of the transport beneath exchanged instead.
+    If this fails: look for the protocol of the transport beneath exchanged instead, or for one that is forgotten before
+    its connection_lost().
     """
     second = Events()
     with secured(loop, patience, side) as (transport, first, peer):
@@ -30,6 +31,8 @@ def test_the_protocol_can_be_replaced(loop: Loop, patience: Patience, side: str)
         peer.sendall(b"data")
         patience.run_until(loop, lambda: second.received == b"data", "the data")
         transport.set_protocol(first)
+        transport.close()
+        assert transport.get_protocol() is first
 
 
 @requirement("tls.set-protocol-ends", MUST, cite=SET)

@@ -11,11 +11,12 @@ from typing import Any
 
 from conformance.kit.cases import each
 from conformance.kit.certificates import NAME, client_context, server_context
+from conformance.kit.connections import opened
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import PEER_TIMEOUT, drive, receive_exactly
+from conformance.kit.peers import PEER_TIMEOUT, drive, receive_exactly, tcp_pair
 from conformance.kit.protocols import Events, Reacts, raising
 from conformance.kit.refusals import refused
-from conformance.kit.secured import BIG, MADE_SIDES, SIDES, own_context, secured
+from conformance.kit.secured import BIG, MADE_SIDES, SIDES, own_context, secured, upgrading
 from conformance.kit.servers import Service, accepted, dial, serving
 from conformance.kit.threads import in_thread
 from conformance.kit.transports import until_lost
@@ -59,19 +60,31 @@ def by_hand(loop: Loop, make: Any = Events) -> Iterator[tuple[Service, ByHand]]:
 
 
 @requirement("tls.data-with-handshake", MUST, cite="asyncio-protocol: Protocol.data_received")
-def test_data_that_comes_with_the_handshake_is_received(loop: Loop, patience: Patience) -> None:
+@each("how", ["server", "upgraded"])
+def test_data_that_comes_with_the_handshake_is_received(loop: Loop, patience: Patience, how: str) -> None:
     """Data that arrives together with the last word of the handshake is received, after connection_made().
 
     If this fails: look for data that waits, decrypted or not, until more arrives.
     """
-    with by_hand(loop) as (service, client):
+    with contextlib.ExitStack() as stack:
+        if how == "server":
+            service, client = stack.enter_context(by_hand(loop))
+        else:
+            sock, peer = stack.enter_context(tcp_pair())
+            beneath, protocol = stack.enter_context(opened(loop, loop.create_connection(Events, sock=sock)))
+            as_server: Any = {"sslcontext": server_context(), "server_side": True, "server_hostname": None}
+            task = upgrading(loop, beneath, protocol, **as_server)
+            client = ByHand(peer)
 
         def speak() -> None:
             client.shake_hands()
             client.sock.sendall(client.record(b"at once"))
 
         drive(loop, patience, in_thread(speak))
-        protocol = accepted(loop, patience, service)
+        if how == "server":
+            protocol = accepted(loop, patience, service)
+        else:
+            loop.run_until_complete(task)
         patience.run_until(loop, lambda: protocol.received == b"at once", "the data")
         assert protocol.names[0] == "connection_made"
 
@@ -242,9 +255,7 @@ def test_the_contexts_version_is_spoken(loop: Loop, patience: Patience, side: st
 
     If this fails: look for a context that is rebuilt from some of its settings.
     """
-    context = own_context(side)
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
-    with secured(loop, patience, side, ours=context) as (_, _, peer):
+    with secured(loop, patience, side, ours=own_context(side, ssl.TLSVersion.TLSv1_2)) as (_, _, peer):
         assert peer.version() == "TLSv1.2"
 
 

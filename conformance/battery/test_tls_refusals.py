@@ -13,10 +13,18 @@ import pytest
 
 from conformance.battery.test_tls_upgrade import SIDES, as_, plain, upgrade, upgraded
 from conformance.kit.cases import each
-from conformance.kit.certificates import NAME, client_context
+from conformance.kit.certificates import NAME, client_context, server_context
 from conformance.kit.connections import accept
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import drive, listener, receive_all, receive_exactly
+from conformance.kit.peers import (
+    drive,
+    listener,
+    receive_all,
+    receive_exactly,
+    socket_path,
+    tcp_pair,
+    unix_listener,
+)
 from conformance.kit.protocols import Events
 from conformance.kit.refusals import refused
 from conformance.kit.secured import tls_over
@@ -47,27 +55,46 @@ def test_an_upgrade_needs_a_context(loop: Loop, context: Any) -> None:
 
 
 @requirement("tls.cancelled", SHOULD, cite="asyncio-task: Task.cancel")
-def test_a_handshake_that_is_given_up_is_closed(loop: Loop, patience: Patience) -> None:
+@each("way", ["host", "sock", "wrapped", "path"] if hasattr(socket, "AF_UNIX") else ["host", "sock", "wrapped"])
+def test_a_handshake_that_is_given_up_is_closed(loop: Loop, patience: Patience, way: str) -> None:
     """create_connection() that is cancelled during the handshake raises CancelledError, and closes the connection.
+
+    So do create_unix_connection() and connect_accepted_socket().
 
     If this fails: look for a handshake that goes on for its 60 seconds when nobody waits for it.
     """
     arguments: Any = {"ssl": client_context(), "server_hostname": NAME}
-    with listener() as listening:
-        connecting = loop.create_task(loop.create_connection(Events, *listening.getsockname(), **arguments))
-        helper = in_thread(lambda: accept(listening))
-        with drive(loop, patience, helper) as peer:
+    with contextlib.ExitStack() as stack:
+        if way == "path":
+            listening = stack.enter_context(unix_listener(stack.enter_context(socket_path())))
+            opening: Any = loop.create_unix_connection(Events, listening.getsockname(), **arguments)
+        elif way == "host":
+            listening = stack.enter_context(listener())
+            opening = loop.create_connection(Events, *listening.getsockname(), **arguments)
+        else:
+            ours, theirs = stack.enter_context(tcp_pair())
+            if way == "sock":
+                opening = loop.create_connection(Events, sock=ours, **arguments)
+            else:
+                opening = loop.connect_accepted_socket(Events, ours, ssl=server_context())
+        connecting = loop.create_task(opening)
+        if way in ("host", "path"):
+            theirs = stack.enter_context(drive(loop, patience, in_thread(lambda: accept(listening))))
+        peer = theirs
+        if way == "wrapped":
+            turn(loop, 5)
+        else:
             assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 1))), "it has begun"
-            connecting.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                loop.run_until_complete(connecting)
+        connecting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            loop.run_until_complete(connecting)
 
-            def ended() -> bool:
-                with contextlib.suppress(ConnectionResetError):
-                    receive_all(peer)
-                return True
+        def ended() -> bool:
+            with contextlib.suppress(ConnectionResetError):
+                receive_all(peer)
+            return True
 
-            assert drive(loop, patience, in_thread(ended))
+        assert drive(loop, patience, in_thread(ended))
 
 
 @requirement("tls.start-transport-type", SHOULD, cite="asyncio-eventloop: loop.start_tls")
@@ -151,14 +178,17 @@ def test_an_end_during_an_upgrade_is_an_error(loop: Loop, watch: Any) -> None:
 
 @requirement("tls.start-handshake-timeout", MUST, cite="asyncio-eventloop: loop.start_tls")
 @SIDES
-def test_an_upgrade_that_takes_too_long_is_aborted(loop: Loop, watch: Any, side: str) -> None:
+def test_an_upgrade_that_takes_too_long_is_aborted(loop: Loop, patience: Patience, watch: Any, side: str) -> None:
     """After ssl_handshake_timeout seconds without a handshake the upgrade is aborted: ConnectionAbortedError.
 
-    If this fails: look for a timeout that is not passed on.
+    If this fails: look for a timeout that is not passed on, or for one that leaves the connection as it is.
     """
     watch.allow("reported")
-    with plain(loop) as (beneath, protocol, _), pytest.raises(ConnectionAbortedError):
-        upgrade(loop, beneath, protocol, ssl_handshake_timeout=0.005, **as_(side))
+    with plain(loop) as (beneath, protocol, sock):
+        with pytest.raises(ConnectionAbortedError):
+            upgrade(loop, beneath, protocol, ssl_handshake_timeout=0.005, **as_(side))
+        with contextlib.suppress(ConnectionResetError):
+            drive(loop, patience, in_thread(lambda: receive_all(sock)))
 
 
 @requirement("tls.start-shutdown-timeout", MUST, cite="asyncio-eventloop: loop.start_tls")
@@ -195,14 +225,16 @@ def test_no_timeout_is_the_default_of_an_upgrade(loop: Loop, patience: Patience)
 
 
 @requirement("tls.start-cancelled", SHOULD, cite="asyncio-task: Task Cancellation")
-def test_an_upgrade_can_be_cancelled(loop: Loop, patience: Patience, watch: Any) -> None:
+@SIDES
+def test_an_upgrade_can_be_cancelled(loop: Loop, patience: Patience, watch: Any, side: str) -> None:
     """start_tls() that is cancelled raises CancelledError, and closes the original transport.
 
     If this fails: look for a handshake that goes on behind the caller's back.
     """
     watch.allow("reported")
     with plain(loop) as (beneath, protocol, _):
-        task = loop.create_task(loop.start_tls(beneath, protocol, client_context(), server_hostname=NAME))
+        how: Any = {"sslcontext": client_context(), "server_hostname": NAME, **as_(side)}
+        task = loop.create_task(loop.start_tls(beneath, protocol, **how))
         turn(loop, 5)
         task.cancel()
         turn(loop, 5)

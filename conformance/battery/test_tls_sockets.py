@@ -15,9 +15,9 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.certificates import NAME, client_context, server_context
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import drive, tcp_pair, unix_listener
+from conformance.kit.peers import as_subclass, drive, tcp_pair, unix_listener
 from conformance.kit.protocols import Events
-from conformance.kit.secured import CLIENTS, secured, tls_accept, tls_over
+from conformance.kit.secured import CLIENTS, SERVERS, secured, tls_accept, tls_over
 from conformance.kit.servers import Service, accepted, shut
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, requirement
@@ -32,12 +32,18 @@ def close(loop: Loop, transport: Any) -> None:
 
 
 @requirement("tls.sock", MUST, cite="asyncio-eventloop: loop.create_connection")
-def test_tls_over_a_connected_socket(loop: Loop, patience: Patience) -> None:
+@each("kind", ["plain", "with timeout", "subclass"])
+def test_tls_over_a_connected_socket(loop: Loop, patience: Patience, kind: str) -> None:
     """ssl may be combined with sock, a connected socket, and server_hostname.
 
-    If this fails: look for a handshake that only create_connection() by address makes.
+    If this fails: look for a handshake that only create_connection() by address makes, or for more that is asked of a
+    socket than without ssl: to be of one class, or not to block.
     """
     with tcp_pair() as (ours, peer):
+        if kind == "with timeout":
+            ours.settimeout(30)
+        elif kind == "subclass":
+            ours = as_subclass(ours)
         helper = in_thread(lambda: server_context().wrap_socket(peer, server_side=True))
         transport, _ = loop.run_until_complete(
             loop.create_connection(Events, sock=ours, ssl=client_context(), server_hostname=NAME)
@@ -132,13 +138,14 @@ def test_the_protocol_is_negotiated(loop: Loop, patience: Patience, side: str) -
 
 
 @requirement("tls.client-certificate", MUST, cite="ssl: ssl.SSLContext.verify_mode")
-def test_a_server_asks_for_a_certificate(loop: Loop, patience: Patience) -> None:
+@each("side", SERVERS)
+def test_a_server_asks_for_a_certificate(loop: Loop, patience: Patience, side: str) -> None:
     """A server whose context requires certificates gets the client's, and 'peercert' tells it.
 
     If this fails: look for a context that is rebuilt from some of its settings.
     """
     ours, theirs = server_context(client_certificates=True), client_context(certificate="client.example")
-    with secured(loop, patience, "server", ours=ours, theirs=theirs) as (transport, _, _):
+    with secured(loop, patience, side, ours=ours, theirs=theirs) as (transport, _, _):
         names = transport.get_extra_info("peercert")["subjectAltName"]
         assert names == (("DNS", "client.example"),)
 

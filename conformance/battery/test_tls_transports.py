@@ -13,7 +13,7 @@ from conformance.kit.cases import each
 from conformance.kit.patience import Patience
 from conformance.kit.peers import drive, receive_exactly
 from conformance.kit.protocols import Reacts
-from conformance.kit.secured import BIG, CLIENTS, SERVERS, SIDES, exchange, own_context, secured
+from conformance.kit.secured import BIG, CLIENTS, SERVERS, SIDES, VERSIONS, exchange, own_context, secured
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -22,13 +22,14 @@ INFO = "asyncio-protocol: BaseTransport.get_extra_info"
 
 
 @requirement("tls.peercert", MUST, cite=INFO)
+@VERSIONS
 @SIDES
-def test_the_peers_certificate_is_told(loop: Loop, patience: Patience, side: str) -> None:
+def test_the_peers_certificate_is_told(loop: Loop, patience: Patience, side: str, version: Any) -> None:
     """'peercert' is the peer certificate, the result of getpeercert(): None if a server was shown none.
 
     If this fails: look for a certificate in binary form, or none; or for a dictionary where there is nothing to tell.
     """
-    with secured(loop, patience, side) as (transport, _, _):
+    with secured(loop, patience, side, ours=own_context(side, version)) as (transport, _, _):
         told = transport.get_extra_info("peercert")
         assert told == transport.get_extra_info("ssl_object").getpeercert()
         if side in SERVERS:
@@ -38,13 +39,14 @@ def test_the_peers_certificate_is_told(loop: Loop, patience: Patience, side: str
 
 
 @requirement("tls.cipher", MUST, cite=INFO)
+@VERSIONS
 @SIDES
-def test_the_cipher_is_told(loop: Loop, patience: Patience, side: str) -> None:
+def test_the_cipher_is_told(loop: Loop, patience: Patience, side: str, version: Any) -> None:
     """'cipher' is a three-value tuple: the name of the cipher, the version of the protocol, the number of secret bits.
 
     If this fails: look for the name alone.
     """
-    with secured(loop, patience, side) as (transport, _, peer):
+    with secured(loop, patience, side, ours=own_context(side, version)) as (transport, _, peer):
         assert transport.get_extra_info("cipher") == peer.cipher()
 
 
@@ -157,13 +159,15 @@ def test_a_bytearray_may_be_changed_after_write(loop: Loop, patience: Patience, 
 def test_tls_has_no_write_eof(loop: Loop, patience: Patience, side: str) -> None:
     """can_write_eof() is False, and write_eof() raises NotImplementedError: SSL has no half-closed connections.
 
-    If this fails: look for the method of the transport beneath.
+    If this fails: look for the method of the transport beneath, perhaps once the transport is closing.
     """
     with secured(loop, patience, side) as (transport, _, _):
         assert transport.can_write_eof() is False
         try:
             transport.write_eof()
         except NotImplementedError:
+            transport.close()
+            assert transport.can_write_eof() is False
             return
         pytest.fail("write_eof() of a TLS transport raised nothing")
 
@@ -193,14 +197,19 @@ def test_a_peer_that_does_not_read_pauses_the_protocol(loop: Loop, patience: Pat
 def test_the_limits_can_be_set(loop: Loop, patience: Patience, side: str) -> None:
     """set_write_buffer_limits() takes high and low in this order, and get_write_buffer_limits() returns (low, high).
 
-    If this fails: look for limits that belong to the transport beneath only, or one order for both.
+    If this fails: look for limits that belong to the transport beneath only, or one order for both, or for a transport
+    that keeps its limits while it calls pause_writing().
     """
-    with secured(loop, patience, side) as (transport, _, _):
+    made = Reacts("pause_writing", lambda transport: transport.set_write_buffer_limits(high=2000, low=700))
+    with secured(loop, patience, side, lambda: made) as (transport, protocol, _):
         transport.set_write_buffer_limits(high=4000, low=1000)
         assert transport.get_write_buffer_limits() == (1000, 4000)
         transport.set_write_buffer_limits(3000, 500)
         assert transport.get_write_buffer_limits() == (500, 3000)
         assert transport.get_write_buffer_size() == 0
+        while "pause_writing" not in protocol.names:
+            transport.write(BIG)
+        assert transport.get_write_buffer_limits() == (700, 2000)
 
 
 @requirement("tls.pause-reading", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")

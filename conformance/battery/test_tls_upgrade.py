@@ -79,22 +79,24 @@ def test_an_upgraded_connection_carries_data(loop: Loop, patience: Patience, sid
 
 
 @requirement("tls.start-returns", MUST, cite="asyncio-eventloop: loop.start_tls")
-def test_the_transport_of_an_upgrade_is_another(loop: Loop, patience: Patience) -> None:
+@SIDES
+def test_the_transport_of_an_upgrade_is_another(loop: Loop, patience: Patience, side: str) -> None:
     """start_tls() returns a new transport, which the protocol uses instead of the original one.
 
     If this fails: look for the original transport returned, whose write() sends plain text.
     """
-    with upgraded(loop, patience) as (transport, _, _, beneath):
+    with upgraded(loop, patience, side) as (transport, _, _, beneath):
         assert transport is not beneath
 
 
 @requirement("tls.start-protocol", MUST, cite="asyncio-eventloop: loop.start_tls")
-def test_the_new_transport_has_the_protocol(loop: Loop, patience: Patience) -> None:
+@SIDES
+def test_the_new_transport_has_the_protocol(loop: Loop, patience: Patience, side: str) -> None:
     """The protocol given to start_tls() is that of the new transport.
 
     If this fails: look for get_protocol() that returns the coder between transport and protocol.
     """
-    with upgraded(loop, patience) as (transport, protocol, _, _):
+    with upgraded(loop, patience, side) as (transport, protocol, _, _):
         assert transport.get_protocol() is protocol
 
 
@@ -117,23 +119,25 @@ def test_an_upgrade_may_bring_another_protocol(loop: Loop, patience: Patience) -
 
 
 @requirement("tls.start-made-once", MUST, cite="asyncio-protocol: BaseProtocol.connection_made")
-def test_an_upgrade_is_no_new_connection(loop: Loop, patience: Patience) -> None:
+@SIDES
+def test_an_upgrade_is_no_new_connection(loop: Loop, patience: Patience, side: str) -> None:
     """An upgrade does not call connection_made() again, nor connection_lost() for the original transport.
 
     If this fails: look for the coder that announces its transport as that of create_connection() does.
     """
-    with upgraded(loop, patience) as (_, protocol, _, _):
+    with upgraded(loop, patience, side) as (_, protocol, _, _):
         turn(loop, 3)
         assert protocol.names == ["connection_made"]
 
 
 @requirement("tls.start-lost-once", MUST, cite="asyncio-protocol: BaseProtocol.connection_lost")
-def test_an_upgraded_connection_ends_once(loop: Loop, patience: Patience) -> None:
+@SIDES
+def test_an_upgraded_connection_ends_once(loop: Loop, patience: Patience, side: str) -> None:
     """The end of an upgraded connection is told once to the protocol: connection_lost().
 
     If this fails: look for both transports, or neither, that call it.
     """
-    with upgraded(loop, patience) as (transport, protocol, _, _):
+    with upgraded(loop, patience, side) as (transport, protocol, _, _):
         transport.abort()
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
         turn(loop, 4)
@@ -191,12 +195,13 @@ def test_an_upgraded_transport_tells_of_tls(loop: Loop, patience: Patience) -> N
 
 
 @requirement("tls.start-socket-info", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
-def test_an_upgraded_transport_tells_of_the_socket(loop: Loop, patience: Patience) -> None:
+@SIDES
+def test_an_upgraded_transport_tells_of_the_socket(loop: Loop, patience: Patience, side: str) -> None:
     """The new transport tells 'peername', as the original one did.
 
     If this fails: look for extra information that stays with the transport beneath.
     """
-    with upgraded(loop, patience) as (transport, _, peer, _):
+    with upgraded(loop, patience, side) as (transport, _, peer, _):
         assert transport.get_extra_info("peername") == peer.getsockname()
 
 

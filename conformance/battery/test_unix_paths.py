@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.certificates import server_context
 from conformance.kit.descriptors import backlog_of
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import unix_listener
@@ -94,8 +95,13 @@ def test_a_server_listens_at_any_path(
 def test_a_server_may_be_made_without_serving(loop: Loop, patience: Patience, tmp_path: Path) -> None:
     """With start_serving=False, a Unix server accepts no connection until start_serving() is awaited.
 
-    If this fails: look for a parameter that only servers over TCP have.
+    If this fails: look for a parameter that only servers over TCP have, or only those without TLS.
     """
+    with serving_unix(loop, str(tmp_path / "tls"), start_serving=False, ssl=server_context()) as service:
+        turn(loop, 2)
+        assert not service.server.is_serving()
+        loop.run_until_complete(service.server.start_serving())
+        assert service.server.is_serving()
     path = str(tmp_path / "s")
     with serving_unix(loop, path, start_serving=False) as service:
         assert not service.server.is_serving()
@@ -114,9 +120,12 @@ def test_a_server_may_be_made_without_serving(loop: Loop, patience: Patience, tm
 def test_backlog_of_a_unix_server_is_passed_to_listen(loop: Loop, tmp_path: Path, given: int | None) -> None:
     """backlog is the maximum number of queued connections passed to listen() (100 by default), for a Unix server too.
 
-    If this fails: look for a number of the loop's own, or for a 0 taken for none, perhaps by start_serving().
+    If this fails: look for a number of the loop's own, perhaps with ssl, or for a 0 taken for none, perhaps by
+    start_serving().
     """
-    arguments = {} if given is None else {"backlog": given}
+    arguments: dict[str, Any] = {} if given is None else {"backlog": given}
+    with serving_unix(loop, str(tmp_path / "tls"), ssl=server_context(), **arguments) as service:
+        assert backlog_of(service.server.sockets[0].fileno()) == (100 if given is None else given)
     for path, at_once in ((tmp_path / "s", True), (tmp_path / "later", False)):
         with serving_unix(loop, str(path), start_serving=at_once, **arguments) as service:
             loop.run_until_complete(service.server.start_serving())

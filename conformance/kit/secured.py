@@ -37,6 +37,7 @@ Loop = asyncio.AbstractEventLoop
 CLIENTS = ("client", "sock", "upgraded") + (("unix",) if hasattr(socket, "AF_UNIX") else ())
 SERVERS = ("server", "wrapped", "upgraded-server") + (("unix-server",) if hasattr(socket, "AF_UNIX") else ())
 SIDES = each("side", CLIENTS + SERVERS)
+VERSIONS = each("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
 MADE_SIDES = each("side", [side for side in CLIENTS + SERVERS if not side.startswith("upgraded")])
 BIG = bytes(range(251)) * 6000  # 1.5 MB: nearly a hundred records, and more than shrunk buffers take at once
 
@@ -114,9 +115,12 @@ def secured(
             yield from _until_closed(loop, transport, made, peer)
 
 
-def own_context(side: str) -> ssl.SSLContext:
-    """A context for the loop's part."""
-    return server_context() if side in SERVERS else client_context()
+def own_context(side: str, version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
+    """A context for the loop's part; it speaks no later version than this one."""
+    context = server_context() if side in SERVERS else client_context()
+    if version is not None:
+        context.maximum_version = version
+    return context
 
 
 def _connected(loop: Loop, stack: Any, side: str, protocol: Any, theirs: Any, arguments: Any) -> tuple[Any, ...]:

@@ -28,6 +28,7 @@ from conformance.kit.peers import (
 T = TypeVar("T")
 Loop = asyncio.AbstractEventLoop
 BIG = bytes(range(251)) * 8000  # 2 MB: more than shrunk buffers take at once, of a period that no buffer size divides
+AT_ONCE = 10  # turns of the loop: what is written at once needs no timer for that, but may take the end of one
 LONG = BIG[:300_000]  # to be read: a loop may take it in small pieces, and in some turns each
 
 TCP = ("sock", "host", "accepted")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from typing import Any
 
 from tests.broken_loops import breaks
@@ -193,3 +194,40 @@ class TheStandInKeepsTheResumption(Stock):
             return await super().sendfile(transport, file, *args, **kwargs)
         finally:
             protocol.resume_writing = resume
+
+
+@breaks("sendfile.text")
+class SendsTextOverTls(_Tls):
+    """A text file is sent over TLS as its bytes happen to be."""
+
+    async def over_tls(self, transport: Any, file: Any, offset: int, count: int | None, fallback: bool) -> Any:
+        return await super().over_tls(transport, getattr(file, "buffer", file), offset, count, fallback)
+
+
+@breaks("sendfile.after-writes")
+class PausedTlsTakesNoFiles(_Tls):
+    """A TLS transport whose protocol is paused takes no file."""
+
+    async def over_tls(self, transport: Any, file: Any, offset: int, count: int | None, fallback: bool) -> Any:
+        if transport._protocol_paused:
+            raise RuntimeError("too much is waiting")
+        return await super().over_tls(transport, file, offset, count, fallback)
+
+
+@breaks("sendfile.tls-not-available")
+class ServersOfTlsAlwaysFallBack(_Tls):
+    """A file is read and sent by hand over a server's TLS connection, whatever fallback says."""
+
+    async def over_tls(self, transport: Any, file: Any, offset: int, count: int | None, fallback: bool) -> Any:
+        by_hand = transport.get_extra_info("ssl_object").server_side
+        return await super().over_tls(transport, file, offset, count, fallback or by_hand)
+
+
+@breaks("sendfile.modes")
+class TlsTakesBufferedFilesOnly(_Tls):
+    """A file that is open without a buffer is not sent over TLS."""
+
+    async def over_tls(self, transport: Any, file: Any, offset: int, count: int | None, fallback: bool) -> Any:
+        if isinstance(file, io.RawIOBase):
+            raise TypeError("not a buffered file")
+        return await super().over_tls(transport, file, offset, count, fallback)

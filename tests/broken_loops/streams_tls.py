@@ -73,6 +73,14 @@ class TlsLinesAreLists(TampersWithTlsStreams):
         replaced(transport, "writelines", lambda write, pieces: write([pieces[i] for i in range(len(pieces))]))
 
 
+@breaks("streams.tls-write")
+class TlsWritersBideTheirTime(TampersWithTlsStreams):
+    """write() of a stream with TLS waits a moment for more before it tries to send."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        replaced(transport, "write", lambda write, data: self.call_later(0.3, write, bytes(data)))
+
+
 @breaks("streams.tls-drain")
 class UpgradedWritersAreNotPaused(TampersWithTlsStreams):
     """pause_writing() is not called for a stream after its upgrade."""

@@ -58,6 +58,31 @@ class AThousandLines(TampersWithStreams):
         replaced(transport, "writelines", lambda write, pieces: write(list(pieces)[:1024]))
 
 
+def _written_later(loop: Any, transport: Any, name: str) -> None:
+    """What the method is called with is written a moment later."""
+
+    def later(write: Any, data: Any) -> None:
+        loop.call_later(0.3, write, list(data) if name == "writelines" else bytes(data))
+
+    replaced(transport, name, later)
+
+
+@breaks("streams.write")
+class WritersBideTheirTime(TampersWithStreams):
+    """write() of a stream waits a moment for more before it tries to send."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        _written_later(self, transport, "write")
+
+
+@breaks("streams.writelines")
+class LinesBideTheirTime(TampersWithStreams):
+    """writelines() of a stream waits a moment for more before it tries to send."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        _written_later(self, transport, "writelines")
+
+
 @breaks("streams.drain-waits")
 class UnixWritersAreNotPaused(TampersWithStreams):
     """pause_writing() is not called for streams over Unix sockets."""
