@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from conformance.kit.blocked import KINDS, blocked
+from conformance.kit.blocked import KINDS, SOCKETS, blocked
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import Events, Reacts, raising
@@ -202,6 +202,25 @@ def test_closing_inside_resume_writing(loop: Loop, patience: Patience, kind: str
         peer.read_until(loop, patience, lambda: peer.ended, "the end")
         assert peer.received == b"last words"
         assert protocol.names == ["connection_made", "pause_writing", "resume_writing", "connection_lost"]
+        assert protocol.reason is None
+
+
+@requirement("flow.close-inside-resume-flushes", MUST, cite=(CLOSE, RESUME), needs=("unix",))
+@each("kind", SOCKETS)
+def test_closing_inside_resume_writing_flushes(loop: Loop, patience: Patience, kind: str) -> None:
+    """close() inside resume_writing() of a socket flushes what is left, which may be as much as the low watermark.
+
+    If this fails: look for a resume that stands for an empty buffer.
+    """
+    protocol = Reacts("resume_writing", lambda transport: transport.close())
+    pieces = [b"%02d" % number * 50_000 for number in range(20)]
+    with blocked(loop, kind, protocol) as (transport, _, peer):
+        transport.set_write_buffer_limits(high=len(pieces[0]) * 10)
+        for piece in pieces:
+            transport.write(piece)
+        peer.read_until(loop, patience, lambda: protocol.lost, "connection_lost()")
+        peer.read_until(loop, patience, lambda: peer.ended, "the end")
+        assert peer.received == b"".join(pieces)
         assert protocol.reason is None
 
 

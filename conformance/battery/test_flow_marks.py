@@ -10,7 +10,7 @@ from typing import Any
 from conformance.kit.blocked import KINDS, SOCKETS, blocked
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
-from conformance.kit.protocols import Events
+from conformance.kit.protocols import Events, Reacts
 from conformance.kit.refusals import refused
 from conformance.requirement import MAY, MUST, SHOULD, requirement
 
@@ -18,6 +18,7 @@ Loop = asyncio.AbstractEventLoop
 SET = "asyncio-protocol: WriteTransport.set_write_buffer_limits"
 GET = "asyncio-protocol: WriteTransport.get_write_buffer_limits"
 SIZE = "asyncio-protocol: WriteTransport.get_write_buffer_size"
+PAUSE = "asyncio-protocol: BaseProtocol.pause_writing"
 
 kinds = each("kind", KINDS)
 sockets = each("kind", SOCKETS)
@@ -37,6 +38,23 @@ def test_get_write_buffer_limits_returns_what_was_set(loop: Loop, kind: str, mar
         assert answer is None
         assert transport.get_write_buffer_limits() == (low, high)
         assert type(transport.get_write_buffer_limits()) is tuple
+
+
+@requirement("flow.limits-inside-pause", MUST, cite=(SET, GET, PAUSE), needs=("unix",))
+@kinds
+def test_limits_can_be_set_inside_pause_writing(loop: Loop, patience: Patience, kind: str) -> None:
+    """Limits that a protocol sets inside pause_writing() are those of its transport from then on.
+
+    If this fails: look for marks that are read before the protocol is told, and put back afterwards.
+    """
+    protocol = Reacts("pause_writing", lambda transport: transport.set_write_buffer_limits(high=2000, low=700))
+    with blocked(loop, kind, protocol) as (transport, _, peer):
+        transport.set_write_buffer_limits(high=800, low=0)
+        transport.write(bytes(1000))
+        assert transport.get_write_buffer_limits() == (700, 2000)
+        peer.read_until(loop, patience, lambda: "resume_writing" in protocol.names, "resume_writing()")
+        assert protocol.names == ["connection_made", "pause_writing", "resume_writing"]
+        assert transport.get_write_buffer_limits() == (700, 2000)
 
 
 @requirement("flow.limits-large", SHOULD, cite=(GET, SET), needs=("unix",))

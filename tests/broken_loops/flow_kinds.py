@@ -171,3 +171,22 @@ class SocketsResumeBelowTheMark(OverStreams):
         def _buffer_shrank(self) -> None:
             if self._buffer_size < self._flow.low or not self._buffer_size:
                 super()._buffer_shrank()
+
+
+@breaks("flow.close-inside-resume-flushes")
+class ClosingDropsWhereItResumes(OverStreams):
+    """close() inside resume_writing() drops the rest of the buffer."""
+
+    class Stream(KnowsWhatItTells, StreamTransport):
+        def close(self) -> None:
+            self.abort() if self.telling == "resume_writing" else super().close()
+
+
+@breaks("flow.limits-inside-pause")
+class KeepsItsMarksWhilePausing(OverStreams):
+    """set_write_buffer_limits() inside pause_writing() has no effect."""
+
+    class Stream(KnowsWhatItTells, StreamTransport):
+        def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+            if not self.telling:
+                super().set_write_buffer_limits(high, low)
