@@ -50,17 +50,17 @@ def test_a_given_executor_is_not_the_default_one(loop: Loop) -> None:
 def test_the_default_executor_stays_the_default(loop: Loop) -> None:
     """The executor that was set as the default one is used by every call of run_in_executor() with None.
 
-    If this fails: look for an executor that is made anew for each call.
+    If this fails: look for an executor that is made anew for each call, or forgotten at the end of a run.
     """
-    loop.set_default_executor(Pool(1, thread_name_prefix="chosen"))
 
     async def scenario() -> list[str]:
-        try:
-            return await threads_of(loop, None, None, None)
-        finally:
-            await loop.shutdown_default_executor()
+        loop.set_default_executor(Pool(1, thread_name_prefix="chosen"))
+        return await threads_of(loop, None, None, None)
 
-    names = loop.run_until_complete(scenario())
+    try:
+        names = [*loop.run_until_complete(scenario()), *loop.run_until_complete(threads_of(loop, None))]
+    finally:
+        loop.run_until_complete(loop.shutdown_default_executor())
     assert (len(set(names)), names[0].startswith("chosen")) == (1, True)
 
 

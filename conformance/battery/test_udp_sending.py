@@ -248,7 +248,10 @@ def test_buffered_datagrams_are_copies(loop: Loop, patience: Patience, tmp_path:
 def test_sendto_may_be_called_inside_datagram_received(loop: Loop, patience: Patience) -> None:
     """A protocol may answer inside datagram_received(), and begin inside connection_made(), as the documentation's do.
 
-    If this fails: look for a transport that is locked while it calls its protocol, or not ready when it is told of.
+    Or it may pass on to somebody else what it receives.
+
+    If this fails: look for a transport that is locked while it calls its protocol, or not ready when it is told of, or
+    that answers whoever has sent something last.
     """
 
     class Greets(Datagrams):
@@ -257,14 +260,19 @@ def test_sendto_may_be_called_inside_datagram_received(loop: Loop, patience: Pat
             transport.sendto(b"hello")
 
     class Echo(Datagrams):
+        to: Any = None
+
         def datagram_received(self, data: bytes, addr: Any) -> None:
             super().datagram_received(data, addr)
-            self.transport.sendto(data, addr)
+            self.transport.sendto(data, self.to or addr)
 
-    with udp_peer() as peer, endpoint(loop, local_addr=HERE, protocol=Echo()) as (transport, _):
+    with udp_peer() as peer, udp_peer() as other, endpoint(loop, local_addr=HERE, protocol=Echo()) as (transport, echo):
         for number in range(5):
             peer.sendto(b"%d" % number, transport.get_extra_info("sockname"))
         assert [arrival(loop, patience, peer)[0] for _ in range(5)] == [b"0", b"1", b"2", b"3", b"4"]
+        echo.to = other.getsockname()
+        peer.sendto(b"for another", transport.get_extra_info("sockname"))
+        assert arrival(loop, patience, other)[0] == b"for another"
     with udp_peer() as peer, endpoint(loop, remote_addr=peer.getsockname(), protocol=Greets()):
         assert arrival(loop, patience, peer)[0] == b"hello"
 

@@ -81,12 +81,16 @@ def test_a_removed_callback_is_not_called(loop: Loop, side: str) -> None:
 
 @requirement("watchers.remove-returns", MUST, cite=REMOVE)
 @both
-def test_removal_tells_whether_the_descriptor_was_monitored(loop: Loop, patience: Patience, side: str) -> None:
+@each("debug", [False, True])
+def test_removal_tells_whether_the_descriptor_was_monitored(
+    loop: Loop, patience: Patience, side: str, debug: bool
+) -> None:
     """remove_reader() and remove_writer() return True if fd was being monitored for that, and False otherwise.
 
     If this fails: look for None, for a KeyError, or for an answer that does not tell reading from writing, or that
-    is another one inside the callback, or after it was replaced.
+    is another one inside the callback, in debug mode, or after it was replaced.
     """
+    loop.set_debug(debug)
     other = "writer" if side == "reader" else "reader"
     inside: list[object] = []
     with pair() as (ours, peer):

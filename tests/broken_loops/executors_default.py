@@ -46,6 +46,19 @@ class ANewExecutorForEachCall(_KnowsItsDefault):
         return future
 
 
+@breaks("executors.one-default")
+class AnExecutorIsChosenForOneRun(_KnowsItsDefault):
+    """The executor that was set in a run is the default one until the run ends."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        try:
+            return super().run_until_complete(future)
+        finally:
+            if self.chosen is not None:
+                self.chosen.shutdown(wait=False)
+                self.set_default_executor(Pool())
+
+
 @breaks("executors.process-default")
 class ProcessesMayBeTheDefault(Stock):
     """A ProcessPoolExecutor is accepted as the default executor."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -75,6 +76,23 @@ class NothingIsSentBeforeTheStart(OverDatagrams):
         def sendto(self, data: Any, addr: Any = None) -> None:
             if self._reading:
                 super().sendto(data, addr)
+
+
+@breaks("udp.sendto-inside-callbacks")
+class AnswersWhoeverSpokeLast(OverDatagrams):
+    """What is sent inside datagram_received() goes to the sender."""
+
+    class Endpoint(DatagramTransport):
+        sender: Any = None
+
+        def _read_ready(self) -> None:
+            assert self._sock is not None
+            self.sender = self._sock.recvfrom(1, socket.MSG_PEEK)[1]
+            super()._read_ready()
+            self.sender = None
+
+        def sendto(self, data: Any, addr: Any = None) -> None:
+            super().sendto(data, self.sender or addr)
 
 
 @breaks("udp.sendto-accepts-buffers")

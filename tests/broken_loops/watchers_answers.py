@@ -20,6 +20,14 @@ def _number(fd: Any) -> int:
 
 
 @breaks("watchers.remove-returns")
+class RemovesWithoutAWordInDebugMode(Stock):
+    """remove_reader() returns False in debug mode."""
+
+    def remove_reader(self, fd: Any) -> bool:
+        return super().remove_reader(fd) and not self.get_debug()
+
+
+@breaks("watchers.remove-returns")
 class TakesReadersAwayToCallThem(Stock):
     """remove_reader() returns False inside the callback, whose watcher is taken away while it runs."""
 
