@@ -157,6 +157,7 @@ class Place:
             text = text.replace(path, names[path])
         for root in {Path(path).parts[1] for path in names}:  # a long repr is cut in its middle, and so may a path be
             text = re.sub(rf"/{re.escape(root)}(/[\w.-]*?)*?\.\.\.", "...", text)
+        text = re.sub(r"(?:/[\w.-]+)+/(Python-3[\w.]*/)", r"\1", text)  # in traces of crashes
         return text.replace(json.dumps(os.uname().nodename), '"published"')
 
     def _batteries(self) -> list[Path]:
