@@ -110,6 +110,8 @@ def run(item: pytest.Item) -> Outcome:
     # Not the consumer's filters: a verdict must not depend on somebody's "filterwarnings = error".
     warnings.resetwarnings()
     warnings.simplefilter("default")
+    # Nor on debug mode: requirements that speak of it turn it on themselves.
+    os.environ.pop("PYTHONASYNCIODEBUG", None)
     error = _first_error(item)
     if error is not None:
         return replace(_outcome_of(error), program=item.stash.get(PROGRAM, ""))

@@ -211,3 +211,15 @@ def test_a_worker_that_cannot_use_the_loop_fails_the_run_and_says_why(project: P
     assert finished.verdicts("mymodule.new_loop") == {ONE: "not run"}
     assert "cannot import 'mymodule'" in finished.output
     assert "chdir=" in finished.output
+
+
+@pytest.mark.parametrize("variable", ["PYTHONASYNCIODEBUG", "PYTHONDEVMODE"])
+def test_debug_mode_of_the_environment_changes_no_verdict(tmp_path: Path, variable: str) -> None:
+    # asyncio's own loop leaves a socket open in debug mode, where a protocol factory raises.
+    ids = ("servers.factory-error", "servers.factory-error-is-finished", "debug.default", "debug.set")
+    finished = run_pytest(
+        f"--loop-results={tmp_path / 'r.jsonl'}", "--loop=asyncio:SelectorEventLoop", *ids, env={variable: "1"}
+    )
+    verdicts = finished.verdicts("asyncio.SelectorEventLoop")
+    unseen = "not run" if variable == "PYTHONDEVMODE" else "conforms"
+    assert verdicts == {id: unseen if id == "debug.default" else "conforms" for id in ids}, finished.output[-3000:]

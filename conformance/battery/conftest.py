@@ -78,6 +78,9 @@ def make_loop(request: pytest.FixtureRequest, loop_spec: LoopSpec, watch: Watch)
         nonlocal held
         loop = new_loop(loop_spec)
         made.append(loop)
+        if sys.flags.dev_mode:  # which nobody can unset, unlike the variable (see `conformance.trial.run`)
+            with contextlib.suppress(NotImplementedError):
+                loop.set_debug(False)
         held |= open_descriptors()
         return loop
 

@@ -75,6 +75,7 @@ def test_the_socket_of_a_transport_may_be_refused(loop: Loop, answer: Answer) ->
     """
     with pair() as (ours, _):
         copy = socket.socket(fileno=ours.fileno())
+        copy.setblocking(False)
         transport, _protocol = loop.run_until_complete(loop.create_connection(asyncio.Protocol, sock=ours))
         try:
             loop.run_until_complete(asyncio.wait_for(loop.sock_recv(copy, 1), 0.02))
