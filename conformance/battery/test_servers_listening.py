@@ -78,7 +78,7 @@ def test_a_burst_of_connections_is_accepted_completely(loop: Loop, patience: Pat
 
 
 @requirement("servers.backlog", MUST, cite="asyncio-eventloop: loop.create_server", needs=("linux",))
-@each("host", [LOCAL, None, "sock"])
+@each("host", [LOCAL, None, "sock", [LOCAL, "127.0.0.2"]])
 @each(
     ("given", "queue"),
     [
