@@ -113,6 +113,27 @@ def test_the_default_offset_for_a_socket_is_the_start(loop: Loop, tmp_path: Path
             assert receive_exactly(peer, len(SMALL)) == SMALL
 
 
+@requirement("sendfile.fallback-from-the-start", MUST, cite=(CITE, SOCK, "gh-150107"))
+@each("way", ["memory", "tls", "sock"])
+def test_the_fallback_reads_from_the_start(loop: Loop, patience: Patience, tmp_path: Path, way: str) -> None:
+    """offset, 0 by default, tells from where to start reading also what is read by hand, as what is sent over TLS.
+
+    If this fails: look for a fallback that seeks only where the offset is true.
+    """
+    with contextlib.ExitStack() as stack:
+        if way == "sock":
+            to, peer = stack.enter_context(tcp_pair())
+        else:
+            to, _, peer = stack.enter_context(connected_for(loop, patience, way))
+        file = stack.enter_context(source("file" if way == "tls" else "memory", tmp_path, SMALL))
+        send: Any = loop.sock_sendfile if way == "sock" else loop.sendfile
+        for arguments in ((), (0,)):
+            file.seek(400)
+            assert loop.run_until_complete(send(to, file, *arguments)) == len(SMALL)
+            assert file.tell() == len(SMALL)
+            assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, len(SMALL)))) == SMALL
+
+
 @requirement("sendfile.modes", MUST, cite=(CITE, SOCK))
 @each("opened", ["rb", "r+b", "w+b", "unbuffered", "temporary", "named"])
 def test_a_file_may_be_open_for_writing_too(loop: Loop, patience: Patience, tmp_path: Path, opened: str) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+from typing import Any
 
 from conformance.kit.cases import each
+from conformance.kit.certificates import server_context
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import PEER_TIMEOUT, tcp_pair
+from conformance.kit.peers import PEER_TIMEOUT, drive, tcp_pair
 from conformance.kit.protocols import Events
 from conformance.kit.refusals import refused
-from conformance.kit.servers import accepted, dial, serving
+from conformance.kit.secured import tls_over
+from conformance.kit.servers import Service, accepted, dial, serving
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -54,21 +58,27 @@ def test_the_transport_owns_the_accepted_socket(loop: Loop, patience: Patience) 
 
 
 @requirement("servers.accepted-socket-blocking", SHOULD, cite="asyncio-eventloop: loop.connect_accepted_socket")
-@each("timeout", [None, PEER_TIMEOUT])
-def test_the_accepted_socket_may_be_blocking(loop: Loop, patience: Patience, timeout: float | None) -> None:
+@each(("timeout", "secure"), [(None, False), (PEER_TIMEOUT, False), (None, True), (PEER_TIMEOUT, True)])
+def test_the_accepted_socket_may_be_blocking(
+    loop: Loop, patience: Patience, timeout: float | None, secure: bool
+) -> None:
     """A socket as socket.accept() returns it, blocking or with a timeout, will do: the loop goes on meanwhile.
 
     If this fails: look for a recv(), or a send() of more than there is room for, that blocks the loop.
     """
     with tcp_pair() as (ours, peer):
         ours.settimeout(timeout)
-        transport, protocol = loop.run_until_complete(loop.connect_accepted_socket(Events, ours))
-        loop.run_until_complete(asyncio.sleep(0.001))
-        transport.write(bytes(8 << 20))  # more than the kernel takes from anybody
-        peer.sendall(b"in")
-        patience.run_until(loop, lambda: protocol.received == b"in", "the data")
-        transport.abort()
-        turn(loop, 3)
+        service = Service()
+        opening: Any = loop.connect_accepted_socket(service, ours, ssl=server_context() if secure else None)
+        helper = tls_over(peer, "client") if secure else None
+        transport, _ = loop.run_until_complete(opening)
+        with drive(loop, patience, helper) if helper else contextlib.nullcontext(peer) as peer:
+            loop.run_until_complete(asyncio.sleep(0.001))
+            transport.write(bytes(8 << 20))  # more than the kernel takes from anybody
+            peer.sendall(b"in")
+            patience.run_until(loop, lambda: service.protocols[0].received == b"in", "the data")
+            transport.abort()
+            turn(loop, 4)
 
 
 @requirement(

@@ -66,7 +66,7 @@ def test_reuse_port_lets_two_servers_share_a_port(loop: Loop) -> None:
     with serving(loop, reuse_port=True) as one, serving(loop, LOCAL, one.port, reuse_port=True) as two:
         assert one.port == two.port
     for host in (None, [LOCAL], [LOCAL, "::1"] if need_named("ipv6").present() else LOCAL):
-        for beside in ({}, {"ssl": server_context()}):
+        for beside in ({}, {"ssl": server_context()}, {"start_serving": False}):
             with serving(loop, host, reuse_port=True, **beside) as everywhere:
                 assert all(option(sock, socket.SO_REUSEPORT) for sock in everywhere.server.sockets)
 
@@ -85,15 +85,21 @@ def test_reuse_port_is_off_by_default(loop: Loop, value: bool | None) -> None:
 
 
 @requirement("servers.keep-alive", MUST, cite="asyncio-eventloop: loop.create_server", since="3.13")
-@each("value", [None, False, True])
-def test_keep_alive_is_set_when_asked_for(loop: Loop, patience: Patience, value: bool | None) -> None:
+@each(
+    ("value", "beside"),
+    [(None, {}), (False, {}), (True, {}), (True, {"reuse_port": True}), (True, {"start_serving": False})],
+)
+def test_keep_alive_is_set_when_asked_for(
+    loop: Loop, patience: Patience, value: bool | None, beside: dict[str, Any]
+) -> None:
     """keep_alive set to True keeps connections active by enabling the periodic transmission of messages.
 
     If this fails: look for SO_KEEPALIVE that accepted connections do not have, those of one family perhaps, or have
     unasked.
     """
     hosts = [LOCAL, "::1"] if need_named("ipv6").present() else [LOCAL]
-    with serving(loop, hosts, keep_alive=value) as service:
+    with serving(loop, hosts, keep_alive=value, **beside) as service:
+        loop.run_until_complete(service.server.start_serving())
         for count, listening in enumerate(service.server.sockets, 1):
             with dialled(listening.getsockname(), listening.family):
                 sock = accepted(loop, patience, service, count).transport.get_extra_info("socket")

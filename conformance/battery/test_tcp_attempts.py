@@ -95,8 +95,12 @@ def test_all_errors_raises_a_group_of_one(loop: Loop, how: dict[str, Any]) -> No
     with listener() as listening, listener() as taken:
         host, port = listening.getsockname()
         group = failure(loop, host, port, all_errors=True, local_addr=taken.getsockname(), **how)
-    assert isinstance(group, ExceptionGroup)
-    assert {error.errno for error in group.exceptions if isinstance(error, OSError)} == {errno.EADDRINUSE}
+        assert isinstance(group, ExceptionGroup)
+        assert {error.errno for error in group.exceptions if isinstance(error, OSError)} == {errno.EADDRINUSE}
+        elsewhere = failure(loop, host, port, all_errors=True, local_addr=("192.0.2.1", 0), **how)
+    # For documentation only (RFC 5737): no machine has it, and where one may bind to it, the connection fails.
+    assert isinstance(elsewhere, ExceptionGroup)
+    assert {type(error) for error in elsewhere.exceptions} == {OSError}
 
 
 @requirement("tcp.connect-errors-combined", MUST, cite=(CONNECT, "whatsnew 3.12"), since="3.12", needs=("ipv6",))

@@ -21,10 +21,10 @@ from conformance.kit.peers import (
     socket_path,
     tcp_pair,
 )
-from conformance.kit.protocols import Events, Reacts, while_handling
+from conformance.kit.protocols import Reacts, while_handling
 from conformance.kit.servers import accepted, dial, serving, serving_unix
 from conformance.kit.threads import in_thread
-from conformance.kit.transports import BIG, connected, until_lost
+from conformance.kit.transports import BIG, until_lost
 from conformance.kit.ways import UNIX, joined
 from conformance.kit.ways import WAYS as EVERY_WAY
 from conformance.requirement import MUST, requirement
@@ -233,44 +233,3 @@ def test_an_exception_that_is_handled_is_no_reason(loop: Loop, patience: Patienc
         peer.sendall(b"what nobody understands")
         until_lost(loop, patience, protocol)
         assert protocol.reason is None
-
-
-class _Stops(Events):
-    """Does `how` to the other of two connections when it gets data, and notes what the other has got by then."""
-
-    other: Any = None
-
-    def __init__(self, how: str) -> None:
-        super().__init__()
-        self.how = how
-        self.stopped_with: bytes | None = None
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self.stopped_with is None and self.other.stopped_with is None:
-            self.other.stopped_with = bytes(self.other.received)
-            getattr(self.other.transport, self.how)()
-
-
-@requirement(
-    "tcp.stopped-by-another",
-    MUST,
-    cite=("asyncio-protocol: ReadTransport.pause_reading", "asyncio-protocol: BaseTransport.close"),
-)
-@each("how", ["pause_reading", "close", "abort"])
-def test_a_connection_may_be_stopped_by_another(loop: Loop, patience: Patience, how: str) -> None:
-    """After pause_reading(), close() or abort() inside a callback of another connection, no data is received.
-
-    If this fails: look for all that one poll has found readable being read, whatever happens in between.
-    """
-    one, two = _Stops(how), _Stops(how)
-    one.other, two.other = two, one
-    with connected(loop, one) as (_, _, first), connected(loop, two) as (_, _, second):
-        turn(loop, 2)
-        for peer in (first, second):
-            peer.sendall(b"data")  # the loop has not run since: it finds both at once
-        patience.run_until(loop, lambda: one.received or two.received, "data")
-        turn(loop, 10)
-        stopped = one if one.stopped_with is not None else two
-        assert stopped.stopped_with == b""
-        assert stopped.received == b""

@@ -40,18 +40,42 @@ def speaks_tls(loop: Loop, patience: Patience, service: Service, address: Any, n
 
 
 @requirement("tls.every-socket", MUST, cite=SERVE, needs=("linux",))  # where 127.0.0.2 is an address, too
-@each("how", ["hosts", "start_serving"])
+@each("how", ["hosts", "start_serving", "sock"])
 def test_every_socket_of_a_server_has_tls(loop: Loop, patience: Patience, how: str) -> None:
     """ssl enables TLS over the accepted connections: each one, on every socket that the server listens on.
 
-    If this fails: look for a context that is kept with the first socket, or dropped where a server starts later.
+    If this fails: look for a context that is kept with the first socket, or dropped where a server starts later, or
+    where its socket was given.
     """
-    arguments: Any = {"ssl": server_context(), "start_serving": how == "hosts"}
-    with serving(loop, ["127.0.0.1", "127.0.0.2"], **arguments) as service:
+    arguments: Any = {"ssl": server_context(), "start_serving": how != "start_serving"}
+    if how == "sock":
+        arguments.update(host=None, port=None, sock=socket.create_server(("127.0.0.1", 0)))
+    else:
+        arguments["host"] = ["127.0.0.1", "127.0.0.2"]
+    with serving(loop, **arguments) as service:
         loop.run_until_complete(service.server.start_serving())
         addresses = [sock.getsockname() for sock in service.server.sockets]
         for number, address in enumerate(addresses + addresses, start=1):
             speaks_tls(loop, patience, service, address, number)
+
+
+@requirement("tls.server-shutdown-timeout", MUST, cite=SERVE)
+@each("how", ["host", "sock", "start_serving"])
+def test_connections_of_any_server_are_not_waited_for(loop: Loop, patience: Patience, how: str) -> None:
+    """create_server() takes ssl_shutdown_timeout, also with sock or start_serving=False: connections end in time.
+
+    If this fails: look for a way to make a server that does not pass it on.
+    """
+    arguments: Any = {"ssl": server_context(), "ssl_shutdown_timeout": 0.01, "start_serving": how != "start_serving"}
+    if how == "sock":
+        arguments.update(host=None, port=None, sock=socket.create_server(("127.0.0.1", 0)))
+    with serving(loop, **arguments) as service:
+        loop.run_until_complete(service.server.start_serving())
+        helper = tls_dial(service.address)
+        protocol = accepted(loop, patience, service)
+        with drive(loop, patience, helper):
+            protocol.transport.close()
+            patience.run_until(loop, lambda: protocol.lost, "the end of a connection whose peer says nothing")
 
 
 @requirement("tls.silent-client", MUST, cite=SERVE)

@@ -138,11 +138,12 @@ def test_a_server_does_not_wait_for_handshakes(loop: Loop, patience: Patience, w
     """
     watch.allow("reported")
     how: Any = {"ssl": server_context(), "ssl_handshake_timeout": SHORT}
-    for given in (False, True):
-        if given:
-            how.update(host=None, port=None, sock=socket.create_server(("127.0.0.1", 0)))
-        with serving(loop, **how) as service, dial(service) as peer:
-            assert drive(loop, patience, in_thread(functools.partial(end_of, peer))) == b""
+    sock = socket.create_server(("127.0.0.1", 0))
+    for given in ({}, {"start_serving": False}, {"host": None, "port": None, "sock": sock}):
+        with serving(loop, **how, **given) as service:
+            loop.run_until_complete(service.server.start_serving())
+            with dial(service) as peer:
+                assert drive(loop, patience, in_thread(functools.partial(end_of, peer))) == b""
             assert service.server.is_serving()
 
 

@@ -270,12 +270,14 @@ def test_timeouts_without_tls(loop: Loop, name: str, answer: Answer) -> None:
 
 
 @requirement("tls.handshake-timeout", MUST, cite="asyncio-eventloop: loop.create_connection")
-def test_a_handshake_that_takes_too_long_is_aborted(loop: Loop, patience: Patience) -> None:
+@each("beside", [{}, {"ssl_shutdown_timeout": 60.0}])
+def test_a_handshake_that_takes_too_long_is_aborted(loop: Loop, patience: Patience, beside: dict[str, Any]) -> None:
     """After ssl_handshake_timeout seconds without a handshake the connection is aborted: ConnectionAbortedError.
 
     If this fails: look for a timeout that is not passed on, another exception type, or a socket that is left open.
     """
     arguments: dict[str, Any] = {"ssl": client_context(), "server_hostname": NAME, "ssl_handshake_timeout": 0.005}
+    arguments.update(beside)
     with listener() as listening:
         with pytest.raises(ConnectionAbortedError):
             connect(loop, listening.getsockname(), **arguments)

@@ -169,17 +169,17 @@ def test_abort_does_not_wait(loop: Loop, patience: Patience, side: str, when: st
 
 
 @requirement("tls.shutdown-timeout", MUST, cite="asyncio-eventloop: loop.create_connection")
-@each("paused", [False, True])
+@each(("paused", "beside"), [(False, {}), (True, {"ssl_handshake_timeout": 60.0})])
 @SIDES
 def test_a_peer_that_does_not_say_goodbye_is_not_waited_for(
-    loop: Loop, patience: Patience, side: str, paused: bool
+    loop: Loop, patience: Patience, side: str, paused: bool, beside: dict[str, Any]
 ) -> None:
     """After ssl_shutdown_timeout seconds without a complete shutdown the connection is aborted.
 
     If this fails: look for a close() that waits 30 seconds, or for ever, for the peer's close_notify, perhaps while
-    reading is paused.
+    reading is paused, or where there is a time for the handshake, too.
     """
-    with secured(loop, patience, side, ssl_shutdown_timeout=0.01) as (transport, protocol, _):
+    with secured(loop, patience, side, ssl_shutdown_timeout=0.01, **beside) as (transport, protocol, _):
         if paused:
             transport.pause_reading()
         transport.close()

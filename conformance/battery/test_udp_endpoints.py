@@ -99,6 +99,9 @@ def test_local_addr_binds_the_endpoint(loop: Loop, patience: Patience, host: str
         assert address[1] != 0
         peer.sendto(b"x", address)
         patience.run_until(loop, lambda: protocol.received, "the datagram")
+        how: dict[str, Any] = {"remote_addr": peer.getsockname(), "allow_broadcast": True}
+        with endpoint(loop, local_addr=(host, 0), family=socket.AF_INET, **how) as (broadcasting, _):
+            assert broadcasting.get_extra_info("sockname")[0] == "127.0.0.1"
 
 
 @requirement("udp.remote-addr", MUST, cite=ENDPOINT)

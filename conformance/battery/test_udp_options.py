@@ -81,6 +81,8 @@ def test_reuse_port_lets_endpoints_share_a_port(loop: Loop) -> None:
             how = {"local_addr": address, "remote_addr": peer.getsockname(), "reuse_port": True}
             with endpoint(loop, **how) as (connected, _):
                 assert connected.get_extra_info("sockname") == address
+            with endpoint(loop, **how, allow_broadcast=True) as (broadcasting, _):
+                assert broadcasting.get_extra_info("sockname") == address
 
 
 @requirement("udp.reuse-port-off", MUST, cite=ENDPOINT)
@@ -114,7 +116,8 @@ def test_allow_broadcast_sets_the_option(loop: Loop) -> None:
     """
     with udp_peer() as peer:
         remote = {"remote_addr": peer.getsockname()}
-        for where in ({"local_addr": HERE}, remote, {"local_addr": HERE, **remote}, {"family": socket.AF_INET}):
+        shared = {"local_addr": HERE, **({"reuse_port": True} if hasattr(socket, "SO_REUSEPORT") else {})}
+        for where in ({"local_addr": HERE}, remote, {"local_addr": HERE, **remote}, {"family": socket.AF_INET}, shared):
             with endpoint(loop, allow_broadcast=True, **where) as (transport, _):
                 assert transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST) != 0
 

@@ -9,7 +9,7 @@ import socket
 from pathlib import Path
 
 from conformance.kit.cases import each
-from conformance.kit.datagrams import blocked_endpoint, receive_after_filler
+from conformance.kit.datagrams import arrival, blocked_endpoint, receive_after_filler
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import Datagrams
 from conformance.kit.threads import in_thread
@@ -42,6 +42,34 @@ def test_the_error_of_one_datagram_keeps_no_other_back(loop: Loop, patience: Pat
         assert receiving.result() == [b"one", b"two", b"three"]
         assert [type(error) for error in protocol.errors] == [OSError]
         assert not transport.is_closing()
+
+
+@requirement(
+    "udp.sendto-inside-error-of-buffered",
+    MUST,
+    cite=(ERROR, SENDTO),
+    needs=("linux",),
+)
+def test_an_endpoint_may_send_when_a_datagram_that_waited_fails(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """What a protocol sends inside error_received() of a datagram that waited for room is sent, once, in its turn.
+
+    If this fails: look for a buffer that is put aside while it is sent, or a transport that is locked meanwhile.
+    """
+
+    class Insists(Datagrams):
+        def error_received(self, exc: Exception) -> None:
+            super().error_received(exc)
+            self.transport.sendto(b"inside")
+
+    with blocked_endpoint(loop, tmp_path, Insists()) as (transport, protocol, peer):
+        for data in (b"one", bytes(1 << 24), b"two"):
+            transport.sendto(data)
+        receiving = in_thread(lambda: receive_after_filler(peer, 3))
+        patience.run_until(loop, lambda: not receiving.is_alive(), "the arrival of the others")
+        assert receiving.result() == [b"one", b"two", b"inside"]
+        transport.sendto(b"next")
+        assert arrival(loop, patience, peer)[0] == b"next"
+        assert len(protocol.errors) == 1
 
 
 @requirement("udp.close-flushes-errors", SHOULD, cite=(CLOSE, ERROR), needs=("linux",))

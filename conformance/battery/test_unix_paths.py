@@ -95,7 +95,7 @@ def test_a_server_listens_at_any_path(
 def test_a_server_may_be_made_without_serving(loop: Loop, patience: Patience, tmp_path: Path) -> None:
     """With start_serving=False, a Unix server accepts no connection until start_serving() is awaited.
 
-    If this fails: look for a parameter that only servers over TCP have, or only those without TLS.
+    If this fails: look for a parameter that only servers over TCP have, or only those without TLS, or of a path.
     """
     with serving_unix(loop, str(tmp_path / "tls"), start_serving=False, ssl=server_context()) as service:
         turn(loop, 2)
@@ -113,6 +113,11 @@ def test_a_server_may_be_made_without_serving(loop: Loop, patience: Patience, tm
         assert service.server.is_serving()
         with dial(service, path):
             accepted(loop, patience, service)
+    given = socket.socket(socket.AF_UNIX)
+    given.bind(str(tmp_path / "given"))
+    with serving_unix(loop, sock=given, start_serving=False) as service:
+        turn(loop, 2)
+        assert not service.server.is_serving()
 
 
 @requirement("unix.server-backlog", MUST, cite=SERVE, needs=("unix", "linux"))

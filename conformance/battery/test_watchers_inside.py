@@ -118,3 +118,29 @@ def test_a_reader_ends_what_it_was_waiting_for(loop: Loop) -> None:
         wsock.close()
         loop.close()
     assert received == [b"abc"]
+
+
+@requirement(
+    "watchers.remove-other-side",
+    MUST,
+    cite=("asyncio-eventloop: loop.remove_reader", "asyncio-eventloop: loop.remove_writer"),
+)
+def test_a_callback_may_remove_that_of_the_other_side(loop: Loop, patience: Patience) -> None:
+    """Of a descriptor that is ready both ways, the callback of one side may remove the other's: it is not called.
+
+    If this fails: look for both callbacks of a descriptor being called, or scheduled, for one event.
+    """
+    calls: list[str] = []
+    with pair() as (ours, peer):
+
+        def end(side: str) -> None:
+            calls.append(side)
+            remove(loop, "reader")(ours.fileno())
+            remove(loop, "writer")(ours.fileno())
+
+        peer.sendall(b"x")
+        for side in ("reader", "writer"):
+            add(loop, side)(ours.fileno(), end, side)
+        patience.run_until(loop, lambda: calls, "a callback")
+        turn(loop, 5)
+    assert len(calls) == 1

@@ -42,3 +42,36 @@ class CountsInIntegersOfC(Stock):
         if isinstance(count, int) and count >= 1 << 31:
             raise OverflowError("too large for a C int")
         return await super().sendfile(transport, file, offset, count, **kwargs)
+
+
+class _GoesOn(Stock):
+    """Reads by hand from where the file is, wherever `goes_on` says so of the transport, if any, and the file."""
+
+    def goes_on(self, transport: Any, file: Any) -> bool:
+        raise NotImplementedError
+
+    async def sendfile(self, transport: Any, file: Any, offset: int = 0, *args: Any, **kwargs: Any) -> Any:
+        if not self.goes_on(transport, file):
+            file.seek(offset)
+        return await super().sendfile(transport, file, offset, *args, **kwargs)
+
+    async def sock_sendfile(self, sock: Any, file: Any, offset: int = 0, *args: Any, **kwargs: Any) -> Any:
+        if not self.goes_on(None, file):
+            file.seek(offset)
+        return await super().sock_sendfile(sock, file, offset, *args, **kwargs)
+
+
+@breaks("sendfile.fallback-from-the-start")
+class FilesOverTlsGoOn(_GoesOn):
+    """An offset of 0 means the file's own position, over TLS."""
+
+    def goes_on(self, transport: Any, file: Any) -> bool:
+        return transport is not None and transport.get_extra_info("sslcontext") is not None
+
+
+@breaks("sendfile.fallback-from-the-start")
+class MemoryGoesOnOverSockets(_GoesOn):
+    """An offset of 0 means the position of what is no file of the system, for sock_sendfile()."""
+
+    def goes_on(self, transport: Any, file: Any) -> bool:
+        return transport is None

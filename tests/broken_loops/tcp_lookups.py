@@ -108,6 +108,17 @@ class FailuresToBindAreAlone(Stock):
         return await super().create_connection(*args, local_addr=local_addr, **how)
 
 
+@breaks("tcp.connect-all-errors-of-one", since="3.12")
+class AddressesOfOthersAreAlone(Stock):
+    """A local_addr that is none of the machine is raised as it is, even with all_errors."""
+
+    async def create_connection(self, *args: Any, local_addr: Any = None, **how: Any) -> Any:
+        if local_addr and how.get("all_errors"):
+            with socket.socket() as sock:
+                sock.bind((local_addr[0], 0))
+        return await super().create_connection(*args, local_addr=local_addr, **how)
+
+
 class _DelaysSome(Stock):
     """TCP_NODELAY is not set if this keyword is given."""
 

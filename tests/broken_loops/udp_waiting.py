@@ -194,3 +194,35 @@ class EndpointsDoOneAtATime(OverDatagrams):
         def _stop_writing(self) -> None:
             super()._stop_writing()
             self._start_reading()
+
+
+class _KnowsErrors(DatagramTransport):
+    """Knows whether error_received() is being called for a datagram that waited."""
+
+    telling = False
+
+    def _tell_error(self, error: OSError) -> None:
+        self.telling = True
+        super()._tell_error(error)
+        self.telling = False
+
+
+@breaks("udp.sendto-inside-error-of-buffered")
+class DropsInsideErrorsOfBuffered(OverDatagrams):
+    """What is sent inside error_received() of a datagram that waited is dropped."""
+
+    class Endpoint(_KnowsErrors):
+        def sendto(self, data: Any, addr: Any = None) -> None:
+            if not self.telling:
+                super().sendto(data, addr)
+
+
+@breaks("udp.sendto-inside-error-of-buffered")
+class OvertakesInsideErrorsOfBuffered(OverDatagrams):
+    """What is sent inside error_received() of a datagram that waited is sent before those that wait still."""
+
+    class Endpoint(_KnowsErrors):
+        def sendto(self, data: Any, addr: Any = None) -> None:
+            super().sendto(data, addr)
+            if self.telling and self._buffer:
+                self._buffer.rotate(1)

@@ -1,0 +1,112 @@
+"""Broken loops of the chapters `tls` and `servers`: what is kept of the first connection, and failures on servers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from reference_loop.tls import SSLTransport
+from tests.broken_loops import breaks
+from tests.broken_loops.tls_inside import OverTls
+
+Stock = asyncio.SelectorEventLoop
+
+
+@breaks("tls.given-to-each")
+class UpgradesKeepTheFirstName(Stock):
+    """start_tls() takes the first server_hostname that it was given for those of all connections."""
+
+    first: Any = None
+
+    async def start_tls(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("server_hostname"):
+            self.first = kwargs["server_hostname"] = self.first or kwargs["server_hostname"]
+        return await super().start_tls(*args, **kwargs)
+
+
+@breaks("tls.given-to-each")
+class ClientsKeepTheFirstName(Stock):
+    """create_connection() takes the first server_hostname that it was given for those of all connections."""
+
+    first: Any = None
+
+    async def create_connection(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("server_hostname"):
+            self.first = kwargs["server_hostname"] = self.first or kwargs["server_hostname"]
+        return await super().create_connection(*args, **kwargs)
+
+
+@breaks("tls.given-to-each")
+class ServersKeepTheFirstContext(Stock):
+    """create_server() takes the first SSLContext that it was given for those of all servers."""
+
+    first: Any = None
+
+    async def create_server(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("ssl"):
+            self.first = kwargs["ssl"] = self.first or kwargs["ssl"]
+        return await super().create_server(*args, **kwargs)
+
+
+class _EndsWith(Stock):
+    """A server over TLS ends with an exception of its protocol_factory, or of connection_made()."""
+
+    in_factory = False
+
+    async def create_server(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        if not kwargs.get("ssl"):
+            return await super().create_server(protocol_factory, *args, **kwargs)
+
+        def make() -> Any:
+            try:
+                protocol = protocol_factory()
+            except Exception:
+                if self.in_factory:
+                    server.close()
+                raise
+            made = protocol.connection_made
+
+            def connection_made(transport: Any) -> None:
+                try:
+                    made(transport)
+                except Exception:
+                    if not self.in_factory:
+                        server.close()
+                    raise
+
+            protocol.connection_made = connection_made
+            return protocol
+
+        server = await super().create_server(make, *args, **kwargs)
+        return server
+
+
+@breaks("servers.factory-error")
+class TlsServersEndWithTheFactory(_EndsWith):
+    """A server over TLS closes when its protocol_factory fails."""
+
+    in_factory = True
+
+
+@breaks("servers.failing-connection-made")
+class TlsServersEndWithAProtocol(_EndsWith):
+    """A server over TLS closes when connection_made() fails."""
+
+
+@breaks("servers.accepted-socket-blocking")
+class SecuresNoSocketsWithTimeouts(Stock):
+    """connect_accepted_socket() refuses a socket that has a timeout if it is to be secured."""
+
+    async def connect_accepted_socket(self, protocol_factory: Any, sock: Any, **kwargs: Any) -> Any:
+        if kwargs.get("ssl") and sock.gettimeout():
+            raise ValueError("the socket has a timeout")
+        return await super().connect_accepted_socket(protocol_factory, sock, **kwargs)
+
+
+@breaks("tls.buffer-size")
+class ClosingTlsHasNoBuffer(OverTls):
+    """get_write_buffer_size() of a TLS transport that is closing is zero."""
+
+    class Tls(SSLTransport):
+        def get_write_buffer_size(self) -> int:
+            return 0 if self._closing else super().get_write_buffer_size()
