@@ -52,6 +52,9 @@ def test_when_is_the_deadline_of_call_at(loop: Loop, place: str) -> None:
     whole = loop.call_at(int(loop.time()) + 1000, lambda: None)
     assert abs(whole.when() - loop.time() - 1000) < 10
     whole.cancel()
+    even = loop.call_at(float(int(loop.time()) + 1000), lambda: None)
+    assert isinstance(even.when(), float)
+    even.cancel()
     deadline = loop.time() + 1234.56789
     handle = at(place, loop, lambda: loop.call_at(deadline, lambda: None))
     assert handle.when() == pytest.approx(deadline, abs=1e-6)
