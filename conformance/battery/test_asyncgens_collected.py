@@ -181,16 +181,29 @@ def test_a_generator_collected_in_another_thread_is_closed_in_the_loop(
 
 
 @requirement("asyncgens.collected-between-runs", SHOULD, cite="PEP 525: Finalization")
-def test_a_generator_collected_while_the_loop_stands_is_closed_when_it_runs(loop: Loop, patience: Patience) -> None:
-    """A generator that is collected while the loop does not run is closed in the next run.
+@each("stopped", [False, True])
+def test_a_generator_collected_while_the_loop_stands_is_closed_when_it_runs(
+    loop: Loop, patience: Patience, stopped: bool
+) -> None:
+    """A generator that is collected while the loop does not run, or after stop(), is closed in the next run.
 
-    If this fails: look for a finalizer that works with the running loop, of which there is none.
+    If this fails: look for a finalizer that works with the running loop, of which there is none, or does nothing as the
+    loop is about to stop.
     """
     trace: list[str] = []
     kept = [count(trace)]
+
+    def drop() -> None:
+        kept.clear()
+        gc.collect()
+
     loop.run_until_complete(start(*kept))
-    kept.clear()
-    gc.collect()
+    if stopped:
+        loop.call_soon(loop.stop)
+        loop.call_soon(drop)
+        loop.run_forever()
+    else:
+        drop()
     patience.run_until(loop, lambda: trace, "the closing of the generator")
     assert trace == ["closed"]
 

@@ -212,11 +212,13 @@ def test_done_callbacks_run_in_the_context_of_whoever_added_them(loop: Loop, pat
 
 
 @requirement("context.add-reader", SHOULD, cite="PEP 567: asyncio")
-def test_a_reader_runs_in_the_context_of_whoever_added_it(loop: Loop, patience: Patience) -> None:
+@each("debug", [False, True])
+def test_a_reader_runs_in_the_context_of_whoever_added_it(loop: Loop, patience: Patience, debug: bool) -> None:
     """A callback of add_reader() runs in the context that was current when it was added.
 
-    If this fails: look for I/O callbacks that are called without a context.
+    If this fails: look for I/O callbacks that are called without a context, perhaps in debug mode only.
     """
+    loop.set_debug(debug)
     left, right = socket.socketpair()
     seen: list[str] = []
 
@@ -236,11 +238,13 @@ def test_a_reader_runs_in_the_context_of_whoever_added_it(loop: Loop, patience: 
 
 
 @requirement("context.signal-handler", SHOULD, cite="PEP 567: asyncio")
-def test_a_signal_handler_runs_in_the_context_of_whoever_added_it(loop: Loop, patience: Patience) -> None:
+@each("debug", [False, True])
+def test_a_signal_handler_runs_in_the_context_of_whoever_added_it(loop: Loop, patience: Patience, debug: bool) -> None:
     """A callback of add_signal_handler() runs in the context that was current when it was added.
 
-    If this fails: look for a signal path that calls the handler without a context.
+    If this fails: look for a signal path that calls the handler without a context, perhaps in debug mode only.
     """
+    loop.set_debug(debug)
     seen: list[str] = []
     contextvars.copy_context().run(
         lambda: (VARIABLE.set("of the caller"), loop.add_signal_handler(signal.SIGUSR1, _ask, seen))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import signal
 import threading
 import types
 from typing import Any
@@ -215,3 +216,65 @@ class TracksUntilTheRunEnds(EventLoop):
             self._debug = False
         else:
             super().set_debug(enabled)
+
+
+@breaks("asyncgens.collected-between-runs")
+class DropsWhatIsCollectedAfterStop(EventLoop):
+    """A generator that is collected after stop() is not closed."""
+
+    def _asyncgen_abandoned(self, agen: Any) -> None:
+        if not self._stopping:
+            super()._asyncgen_abandoned(agen)
+
+
+@breaks("context.task-copies", since="3.12")
+class TasksWithNamesShareTheContext(Stock):
+    """A task that a task creates with a name runs in the context of its creator."""
+
+    def create_task(self, coro: Any, **kwargs: Any) -> Any:
+        current = asyncio.current_task(self) if self.is_running() else None
+        if current is not None and kwargs.get("name") and not kwargs.get("context"):
+            kwargs["context"] = current.get_context()  # type: ignore[attr-defined, unused-ignore]  # since 3.12
+        return super().create_task(coro, **kwargs)
+
+
+@breaks("signals.remove-returns")
+class InterruptsAreAlwaysHandled(Stock):
+    """remove_signal_handler() returns True for SIGINT, which Python has a handler for."""
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        return super().remove_signal_handler(sig) or sig == signal.SIGINT
+
+
+@breaks("debug.signals")
+class MeasuresSignalsOnTheSpot(Stock):
+    """In debug mode the callback of a signal is called by Python's handler, and by the loop."""
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
+        super().add_signal_handler(sig, callback, *args)
+        if self.get_debug():
+            signal.signal(sig, lambda *_: callback(*args))
+
+
+@breaks("debug.signals")
+class DebuggedSignalHandlersStay(Stock):
+    """In debug mode a second handler for a signal does not replace the first."""
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
+        if not self.get_debug() or sig not in self._signal_handlers:
+            super().add_signal_handler(sig, callback, *args)
+
+
+@breaks("debug.watchers")
+class DebuggedWatchersStay(Stock):
+    """In debug mode a second reader or writer does not replace the first."""
+
+    def _first(self, fd: Any, side: int) -> Any:
+        watched = self._selector.get_map().get(fd)
+        return watched and watched.data[side] if self.get_debug() else None
+
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> Any:
+        return self._first(fd, 0) or super().add_reader(fd, callback, *args)
+
+    def add_writer(self, fd: Any, callback: Any, *args: Any) -> Any:
+        return self._first(fd, 1) or super().add_writer(fd, callback, *args)
