@@ -1,26 +1,21 @@
-"""Chapter asyncgens: the hooks of a loop for asynchronous generators, and those that are collected half-way."""
+"""Chapter asyncgens: the hooks of a loop for asynchronous generators, and the register that they keep."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import sys
-import threading
-import time
-import warnings
 import weakref
 from typing import Any
 
 import pytest
 
-from conformance.kit.cases import each
-from conformance.kit.generators import Generator, count, see_the_exit, start
-from conformance.kit.patience import Patience, turn
+from conformance.kit.generators import count
+from conformance.kit.patience import turn
 from conformance.kit.protocols import raising
 from conformance.kit.threads import in_thread
-from conformance.kit.waiting import turns, until
 from conformance.loops import Factory
-from conformance.requirement import MUST, SHOULD, requirement
+from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
 
@@ -105,211 +100,6 @@ def test_the_hooks_are_those_of_the_thread_that_runs_the_loop(loop: Loop) -> Non
     assert in_thread(work).result() == (None, None)
     assert all(map(callable, seen[0]))
     assert tuple(sys.get_asyncgen_hooks()) == (None, None)
-
-
-@requirement("asyncgens.collected", MUST, cite="PEP 525: Finalization")
-def test_a_collected_generator_is_closed(loop: Loop, patience: Patience) -> None:
-    """A generator that is collected half-way is closed by the loop: what it awaits in finally is awaited.
-
-    If this fails: look for the finalizer hook, which must schedule aclose(): that throws GeneratorExit.
-    """
-    trace: list[str] = []
-
-    async def main(generator: Generator) -> None:
-        await start(generator)
-        del generator
-        gc.collect()
-        await until(patience, lambda: trace, "the closing of the generator")
-
-    for generate in (count, see_the_exit):
-        loop.run_until_complete(main(generate(trace)))
-        assert trace.pop() == "closed"
-    assert trace == []
-
-
-@requirement("asyncgens.collected-after-shutdown", SHOULD, cite="PEP 525: Finalization")
-def test_a_generator_collected_after_the_shutdown_is_closed(loop: Loop, patience: Patience) -> None:
-    """A generator that is begun after shutdown_asyncgens() and collected half-way is closed, too, while the loop runs.
-
-    If this fails: look for a finalizer that does nothing once the generators were shut down.
-    """
-    trace: list[str] = []
-
-    async def main() -> None:
-        await loop.shutdown_asyncgens()
-        generator = count(trace)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)
-            await start(generator)
-        del generator
-        gc.collect()
-        await until(patience, lambda: trace, "the closing of the generator")
-
-    loop.run_until_complete(main())
-
-
-@requirement("asyncgens.collected-in-task", SHOULD, cite="PEP 525: Finalization")
-def test_a_collected_generator_is_closed_by_a_task(loop: Loop, patience: Patience) -> None:
-    """aclose() of a collected generator runs in a task of its own, so that asyncio.timeout() works in its finally.
-
-    One that waits in its finally keeps no other from being closed.
-
-    If this fails: look for aclose() that is driven by hand, in the finalizer, or for one task that closes them all.
-    """
-    seen: list[Any] = []
-    may_end = asyncio.Event()
-
-    async def generate() -> Generator:
-        try:
-            yield 1
-        finally:
-            async with asyncio.timeout(None):
-                await asyncio.sleep(0)
-            seen.append(asyncio.current_task())
-            may_end.set()
-
-    async def generate_and_wait() -> Generator:
-        try:
-            yield 1
-        finally:
-            await may_end.wait()
-            seen.append(asyncio.current_task())
-
-    async def main() -> None:
-        waiting, generator = generate_and_wait(), generate()
-        await start(waiting, generator)
-        del waiting
-        gc.collect()
-        del generator
-        gc.collect()
-        await until(patience, lambda: len(seen) == 2, "the closing of the generators")
-        assert len({*seen, asyncio.current_task()}) == 3
-        assert all(isinstance(task, asyncio.Task) for task in seen)
-
-    loop.run_until_complete(main())
-
-
-@requirement("asyncgens.collected-in-thread", MUST, cite="PEP 525: Finalization")
-@each("debug", [False, True])
-def test_a_generator_collected_in_another_thread_is_closed_in_the_loop(
-    loop: Loop, patience: Patience, debug: bool
-) -> None:
-    """A generator whose last reference another thread drops is closed in the loop's thread, and the loop wakes for it.
-
-    If this fails: look for a finalizer that schedules without call_soon_threadsafe().
-    """
-
-    async def generate(closed: asyncio.Future[int]) -> Generator:
-        try:
-            yield 1
-        finally:
-            closed.set_result(threading.get_ident())
-
-    async def main() -> None:
-        for _ in range(5):  # a loop that is not asleep yet needs no waking
-            closed: asyncio.Future[int] = loop.create_future()
-            kept = [generate(closed)]
-            await start(*kept)
-
-            def drop(kept: list[Generator] = kept) -> None:
-                time.sleep(0.002)
-                kept.clear()
-
-            helper = in_thread(drop)
-            watchdog = loop.call_later(patience.seconds, closed.cancel)
-            assert await closed == threading.get_ident()
-            watchdog.cancel()
-            helper.result()
-
-    loop.set_debug(debug)
-    loop.run_until_complete(main())
-
-
-@requirement("asyncgens.collected-between-runs", SHOULD, cite="PEP 525: Finalization")
-def test_a_generator_collected_while_the_loop_stands_is_closed_when_it_runs(loop: Loop, patience: Patience) -> None:
-    """A generator that is collected while the loop does not run is closed in the next run.
-
-    If this fails: look for a finalizer that works with the running loop, of which there is none.
-    """
-    trace: list[str] = []
-    kept = [count(trace)]
-    loop.run_until_complete(start(*kept))
-    kept.clear()
-    gc.collect()
-    patience.run_until(loop, lambda: trace, "the closing of the generator")
-    assert trace == ["closed"]
-
-
-@requirement("asyncgens.collected-in-another-run", SHOULD, cite="PEP 525: Finalization")
-def test_a_generator_collected_while_another_loop_runs_is_closed_by_its_own(
-    loop: Loop, make_loop: Factory, patience: Patience
-) -> None:
-    """A generator that is collected while another loop runs in the thread is closed by its own loop, in its next run.
-
-    If this fails: look for a finalizer that asks for the running loop, instead of being that of one loop.
-    """
-    closed_in: list[Loop] = []
-
-    async def generate() -> Generator:
-        try:
-            yield 1
-        finally:
-            closed_in.append(asyncio.get_running_loop())
-
-    async def drop() -> None:
-        kept.clear()
-        gc.collect()
-        await turns(5)
-
-    kept = [generate()]
-    loop.run_until_complete(start(*kept))
-    make_loop().run_until_complete(drop())
-    patience.run_until(loop, lambda: closed_in, "the closing of the generator")
-    assert closed_in == [loop]
-
-
-@requirement("asyncgens.collected-after-close", SHOULD, cite="PEP 525: Finalization")
-def test_a_generator_collected_after_the_loop_was_closed_is_harmless(loop: Loop) -> None:
-    """A generator that is collected after its loop was closed is not closed any more, and nothing is raised.
-
-    If this fails: look for a finalizer that schedules on a closed loop: the exception is lost in the collector.
-    """
-    trace: list[str] = []
-    kept = [count(trace)]
-    loop.run_until_complete(start(*kept))
-    loop.close()
-    kept.clear()
-    gc.collect()
-    assert trace == []
-
-
-@requirement("asyncgens.collected-error", SHOULD, cite="asyncio-dev: Detect never-retrieved exceptions")
-def test_an_exception_while_a_collected_generator_closes_is_reported(loop: Loop, patience: Patience) -> None:
-    """If closing a collected generator raises, the exception reaches the loop's exception handler.
-
-    If this fails: look for the result of aclose(), which nobody asks for.
-    """
-    seen: list[dict[str, Any]] = []
-    loop.set_exception_handler(lambda _loop, context: seen.append(context))
-
-    async def fail() -> Generator:
-        try:
-            yield 1
-        finally:
-            raise LookupError("while closing")
-
-    def reported() -> bool:
-        gc.collect()
-        return bool(seen)
-
-    async def main() -> None:
-        generator = fail()
-        await start(generator)
-        del generator
-        await until(patience, reported, "the call of the exception handler")
-
-    loop.run_until_complete(main())
-    assert [type(context.get("exception")) for context in seen] == [LookupError]
 
 
 @requirement("asyncgens.not-kept", MUST, cite="PEP 525: Finalization")

@@ -38,14 +38,14 @@ def _start_by_hand(generator: Generator) -> None:
         generator.__anext__().send(None)
 
 
-def _shut_down(loop: Loop, generator: Generator | None = None) -> list[dict[str, Any]]:
-    """What the exception handler is told of the shutdown of a generator that fails; the last entry is about it."""
+def _shut_down(loop: Loop, *generators: Generator) -> list[dict[str, Any]]:
+    """What the exception handler is told of the shutdown of generators that fail; the last entry is about them."""
     seen: list[dict[str, Any]] = []
     loop.set_exception_handler(lambda _loop, context: seen.append(context))
-    generator = generator or _fail_when_closed(LookupError("while closing"))
-    loop.run_until_complete(start(generator))
+    generators = generators or (_fail_when_closed(LookupError("while closing")),)
+    loop.run_until_complete(start(*generators))
     loop.run_until_complete(loop.shutdown_asyncgens())
-    return [*seen, {"generator": generator}]
+    return [*seen, {"generators": generators}]
 
 
 @requirement("asyncgens.shutdown", MUST, cite="asyncio-eventloop: loop.shutdown_asyncgens")
@@ -192,12 +192,16 @@ def test_iterating_before_the_shutdown_does_not_warn(loop: Loop) -> None:
 
 @requirement("asyncgens.error", MUST, cite="asyncio-eventloop: loop.call_exception_handler")
 def test_an_exception_while_closing_is_reported(loop: Loop, make_loop: Factory) -> None:
-    """If closing a generator raises, the exception handler is called with the exception, once.
+    """If closing a generator raises, the exception handler is called with the exception, once: so for each of several.
 
-    If this fails: look for results of aclose() that nobody looks at, or for a generator that yields when it is closed.
+    If this fails: look for results of aclose() that nobody looks at, or only up to the first that raised, or for a
+    generator that yields when it is closed.
     """
     reported = _shut_down(loop)[:-1]
     assert [type(context["exception"]) for context in reported] == [LookupError]
+    errors = [LookupError("while closing the first"), ValueError("the second"), LookupError("the third")]
+    reported = _shut_down(make_loop(), *map(_fail_when_closed, errors))[:-1]
+    assert sorted(str(context["exception"]) for context in reported) == sorted(map(str, errors))
     reported = _shut_down(make_loop(), _does_not_end())[:-1]
     assert [type(context["exception"]) for context in reported] == [RuntimeError]
 
@@ -206,10 +210,15 @@ def test_an_exception_while_closing_is_reported(loop: Loop, make_loop: Factory) 
 def test_the_report_names_the_generator(loop: Loop) -> None:
     """The context's key asyncgen is the asynchronous generator that caused the exception.
 
-    If this fails: look for the context that is given to call_exception_handler().
+    If this fails: look for the context that is given to call_exception_handler(), and for results and generators that
+    are not in the same order.
     """
-    context, last = _shut_down(loop)
-    assert context["asyncgen"] is last["generator"]
+    errors = [LookupError(str(number)) for number in range(5)]
+    *contexts, last = _shut_down(loop, *map(_fail_when_closed, errors))
+    expected = dict(zip(map(str, errors), last["generators"], strict=True))
+    assert len(contexts) == 5
+    for context in contexts:
+        assert context["asyncgen"] is expected[str(context["exception"])]
 
 
 @requirement("asyncgens.error-isolated", MUST, cite="asyncio-eventloop: loop.shutdown_asyncgens")
@@ -228,6 +237,31 @@ def test_the_others_are_closed_although_one_fails(loop: Loop, watch: Any, error:
     loop.run_until_complete(start(*generators))
     loop.run_until_complete(loop.shutdown_asyncgens())
     assert sorted(trace) == ["a", "b"]
+
+
+@requirement("asyncgens.shutdown-cancelled", SHOULD, cite="asyncio-exceptions: CancelledError")
+def test_a_shutdown_can_be_cancelled(loop: Loop, patience: Patience) -> None:
+    """A task that is cancelled while it awaits shutdown_asyncgens() gets the CancelledError, and is cancelled.
+
+    If this fails: look for an `except` round the waiting that is meant for what the generators raise.
+    """
+    waits: list[str] = []
+
+    async def wait_when_closed() -> Generator:
+        try:
+            yield 1
+        finally:
+            waits.append("for ever")
+            await loop.create_future()
+
+    generator = wait_when_closed()
+    loop.run_until_complete(start(generator))
+    task = loop.create_task(loop.shutdown_asyncgens())
+    patience.in_turns.run_until(loop, lambda: waits, "the closing of the generator")
+    assert not task.done()
+    task.cancel()
+    patience.in_turns.run_until(loop, task.done, "the end of the task that was cancelled")
+    assert task.cancelled()
 
 
 @requirement("asyncgens.per-loop", MUST, cite="asyncio-eventloop: loop.shutdown_asyncgens")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 
 from conformance.kit.cases import each
 from conformance.kit.oddities import ODD_ARGUMENTS, odd_callables
@@ -18,11 +19,21 @@ Loop = asyncio.AbstractEventLoop
 def test_callbacks_run_in_the_order_they_were_scheduled(loop: Loop) -> None:
     """call_soon() runs callbacks in the order in which they were scheduled.
 
-    If this fails: look for a ready queue that is not first-in first-out, or a fast path round it.
+    If this fails: look for a ready queue that is not first-in first-out, or a fast path round it: for callbacks
+    without arguments, for partials, or for those that are given a context.
     """
     trace: list[int] = []
-    for number in range(100):
+
+    def note(number: int, *_more: object) -> None:
+        trace.append(number)
+
+    context = contextvars.copy_context()
+    for number in range(0, 100, 5):
         loop.call_soon(trace.append, number)
+        loop.call_soon(functools.partial(note, number + 1))
+        loop.call_soon(note, number + 2, None, None, context=context)
+        loop.call_soon(functools.partial(note, number + 3), None, context=contextvars.Context())
+        loop.call_soon(functools.partial(note, number=number + 4))
     turn(loop)
     assert trace == list(range(100))
 

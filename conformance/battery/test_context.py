@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import gc
 import os
 import signal
@@ -99,7 +100,8 @@ def test_what_a_callback_sets_is_not_seen_by_others(loop: Loop, patience: Patien
 def test_callbacks_run_in_the_context_that_is_given(loop: Loop, patience: Patience, way: str) -> None:
     """The keyword-only context argument allows specifying a custom Context for the callback to run in.
 
-    If this fails: look for a keyword that is accepted and ignored, or an empty Context, which is false, taken for none.
+    If this fails: look for a keyword that is accepted and ignored, perhaps for callbacks of some kind, or an empty
+    Context, which is false, taken for none.
     """
     seen: list[str] = []
     context = contextvars.copy_context()
@@ -111,7 +113,12 @@ def test_callbacks_run_in_the_context_that_is_given(loop: Loop, patience: Patien
     _WAYS[way](loop)(_ask, seen, context=contextvars.Context())
     VARIABLE.reset(token)
     patience.run_until(loop, lambda: len(seen) == 2, "the callback in an empty context")
-    assert seen[1] == "default"
+    _WAYS[way](loop)(functools.partial(_ask, seen), context=context)
+    patience.run_until(loop, lambda: len(seen) == 3, "the partial")
+    assert seen[1:] == ["default", "of the context"]
+    _WAYS[way](loop)(VARIABLE.set, "by a method written in C", context=context)
+    written = patience.in_turns
+    written.run_until(loop, lambda: context[VARIABLE] == "by a method written in C", "the change in the context")
 
 
 @requirement("context.explicit-is-not-copied", MUST, cite="asyncio-eventloop: loop.call_soon")
@@ -205,11 +212,13 @@ def test_done_callbacks_run_in_the_context_of_whoever_added_them(loop: Loop, pat
 
 
 @requirement("context.add-reader", SHOULD, cite="PEP 567: asyncio")
-def test_a_reader_runs_in_the_context_of_whoever_added_it(loop: Loop, patience: Patience) -> None:
+@each("debug", [False, True])
+def test_a_reader_runs_in_the_context_of_whoever_added_it(loop: Loop, patience: Patience, debug: bool) -> None:
     """A callback of add_reader() runs in the context that was current when it was added.
 
-    If this fails: look for I/O callbacks that are called without a context.
+    If this fails: look for I/O callbacks that are called without a context, perhaps in debug mode only.
     """
+    loop.set_debug(debug)
     left, right = socket.socketpair()
     seen: list[str] = []
 
@@ -229,11 +238,13 @@ def test_a_reader_runs_in_the_context_of_whoever_added_it(loop: Loop, patience: 
 
 
 @requirement("context.signal-handler", SHOULD, cite="PEP 567: asyncio")
-def test_a_signal_handler_runs_in_the_context_of_whoever_added_it(loop: Loop, patience: Patience) -> None:
+@each("debug", [False, True])
+def test_a_signal_handler_runs_in_the_context_of_whoever_added_it(loop: Loop, patience: Patience, debug: bool) -> None:
     """A callback of add_signal_handler() runs in the context that was current when it was added.
 
-    If this fails: look for a signal path that calls the handler without a context.
+    If this fails: look for a signal path that calls the handler without a context, perhaps in debug mode only.
     """
+    loop.set_debug(debug)
     seen: list[str] = []
     contextvars.copy_context().run(
         lambda: (VARIABLE.set("of the caller"), loop.add_signal_handler(signal.SIGUSR1, _ask, seen))

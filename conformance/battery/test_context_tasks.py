@@ -174,10 +174,11 @@ def test_a_writer_runs_in_the_context_in_which_it_was_added(loop: Loop, patience
 
 
 @requirement("context.task-copies", MUST, cite="asyncio-eventloop: loop.create_task")
-def test_a_task_runs_in_a_copy_of_the_current_context(loop: Loop) -> None:
+@each("kwargs", [{}, {"name": "a name"}, {"context": None}, {"name": None, "context": None}])
+def test_a_task_runs_in_a_copy_of_the_current_context(loop: Loop, kwargs: dict[str, Any]) -> None:
     """If no context is given, a task runs in a copy of the current context.
 
-    If this fails: look for a task that shares its creator's context.
+    If this fails: look for a task that shares its creator's context, perhaps if it is given a name.
     """
 
     async def change() -> str:
@@ -188,7 +189,7 @@ def test_a_task_runs_in_a_copy_of_the_current_context(loop: Loop) -> None:
 
     async def main() -> tuple[str, str]:
         VARIABLE.set("of main")
-        return await loop.create_task(change()), VARIABLE.get()
+        return await loop.create_task(change(), **kwargs), VARIABLE.get()
 
     assert loop.run_until_complete(main()) == ("of main, set by the task", "of main")
 

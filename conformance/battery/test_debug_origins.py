@@ -75,8 +75,15 @@ def test_coroutines_are_tracked_once_debug_mode_is_set(loop: Loop, setter: str) 
 def test_origin_tracking_ends_with_the_run(loop: Loop, before: int) -> None:
     """When the loop stops, however it does, or debug mode ends while it runs, coroutines are tracked as before.
 
-    If this fails: look for a depth that is set and never given back, or on one of the ways out only.
+    If this fails: look for a depth that is set and never given back, or on one of the ways out only, or that is given
+    back only when the run is over, although debug mode is off already.
     """
+
+    async def switch_off() -> None:
+        loop.set_debug(False)
+        await turns(5)
+        assert sys.get_coroutine_origin_tracking_depth() == before
+
     usual = sys.get_coroutine_origin_tracking_depth()
     sys.set_coroutine_origin_tracking_depth(before)
     try:
@@ -89,8 +96,7 @@ def test_origin_tracking_ends_with_the_run(loop: Loop, before: int) -> None:
         with pytest.raises(SystemExit):
             loop.run_forever()
         assert sys.get_coroutine_origin_tracking_depth() == before
-        loop.call_soon(loop.set_debug, False)
-        turn(loop)
+        loop.run_until_complete(switch_off())
         assert sys.get_coroutine_origin_tracking_depth() == before
     finally:
         sys.set_coroutine_origin_tracking_depth(usual)

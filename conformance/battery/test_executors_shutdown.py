@@ -72,6 +72,27 @@ def test_shutdown_may_be_called_again(loop: Loop) -> None:
     loop.run_until_complete(scenario())
 
 
+@requirement("executors.shutdown-cancelled", SHOULD, cite="asyncio-exceptions: CancelledError")
+def test_the_shutdown_can_be_cancelled(loop: Loop, patience: Patience, watch: Any) -> None:
+    """A task that is cancelled while it awaits shutdown_default_executor() gets the CancelledError, and is cancelled.
+
+    If this fails: look for an `except` round the waiting that is meant for what ends of itself, or in time.
+    """
+    watch.allow("reported")  # the end of the joining finds a future that was cancelled: gh-111358
+    released = threading.Event()
+
+    async def scenario() -> bool:
+        loop.run_in_executor(None, released.wait, patience.seconds)
+        shutdown = loop.create_task(loop.shutdown_default_executor())
+        await turns(3)
+        shutdown.cancel()
+        threading.Timer(0.002, released.set).start()  # the cancelled shutdown may join before it ends
+        await asyncio.wait([shutdown])
+        return shutdown.cancelled()
+
+    assert loop.run_until_complete(scenario())
+
+
 @requirement("executors.shutdown-refuses", MUST, cite="asyncio-eventloop: loop.shutdown_default_executor")
 @pytest.mark.parametrize("when", ["while it waits", "afterwards", "another is set"])
 def test_the_default_executor_takes_no_work_once_its_shutdown_began(loop: Loop, patience: Patience, when: str) -> None:

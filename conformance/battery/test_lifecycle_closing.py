@@ -151,6 +151,25 @@ def test_a_closed_loop_refuses_a_coroutine(loop: Loop) -> None:
     coroutine.close()
 
 
+@requirement(
+    "lifecycle.stop-inside-another", MUST, cite=("asyncio-eventloop: loop.stop", "asyncio-eventloop: loop.run_forever")
+)
+def test_stop_stops_the_loop_that_it_is_called_on(loop: Loop, make_loop: Factory, patience: Patience) -> None:
+    """stop() stops its own loop: not another one, which runs in the same thread and calls it.
+
+    If this fails: look for a stop() that asks for the running loop, or is lost if its own does not run.
+    """
+    other = make_loop()
+    late: list[str] = []
+    loop.call_soon(other.stop)
+    assert loop.run_until_complete(value_of()) == "value"
+    other.call_soon(other.call_soon, late.append, "a second turn")
+    watchdog = other.call_later(patience.seconds, other.stop)
+    other.run_forever()  # stopped before: it does not wait
+    watchdog.cancel()
+    assert late == []
+
+
 @requirement("lifecycle.close-inside-another", SHOULD, cite="asyncio-eventloop: loop.close")
 def test_a_loop_can_be_closed_while_another_one_runs(loop: Loop, make_loop: Factory) -> None:
     """Only the loop that is closed must not be running: another one, which runs in the same thread, can close it.

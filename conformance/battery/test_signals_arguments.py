@@ -80,11 +80,13 @@ def test_a_coroutine_function_is_no_signal_handler(loop: Loop) -> None:
 
 
 @requirement("signals.main-thread-only", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
-def test_handlers_can_be_added_in_the_main_thread_only(loop: Loop) -> None:
+@each("debug", [False, True])
+def test_handlers_can_be_added_in_the_main_thread_only(loop: Loop, debug: bool) -> None:
     """Like signal.signal(), this function must be invoked in the main thread: elsewhere it raises an exception.
 
     If this fails: look for a registration in a thread that never gets signals.
     """
+    loop.set_debug(debug)
 
     def add() -> type[BaseException] | None:
         try:

@@ -29,17 +29,19 @@ def quiet() -> Iterator[None]:
 
 @requirement("signals.remove-returns", MUST, cite="asyncio-eventloop: loop.remove_signal_handler")
 @each("debug", [False, True])
-def test_remove_tells_whether_there_was_a_handler(loop: Loop, debug: bool) -> None:
+@each("number", [USR1, USR2, signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_remove_tells_whether_there_was_a_handler(loop: Loop, debug: bool, number: int) -> None:
     """remove_signal_handler() returns True if the signal handler was removed, or False if no handler was set.
 
-    If this fails: look for None, or for an error where there is nothing to remove.
+    If this fails: look for None, or for an error where there is nothing to remove, or for signals that the loop, or
+    Python, always has a handler for.
     """
 
     async def scenario() -> None:
-        assert loop.remove_signal_handler(USR1) is False
-        loop.add_signal_handler(USR1, lambda: None)
-        assert loop.remove_signal_handler(USR1) is True
-        assert loop.remove_signal_handler(USR1) is False
+        assert loop.remove_signal_handler(number) is False
+        loop.add_signal_handler(number, lambda: None)
+        assert loop.remove_signal_handler(number) is True
+        assert loop.remove_signal_handler(number) is False
 
     loop.set_debug(debug)
     loop.run_until_complete(scenario())

@@ -13,6 +13,7 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.oddities import ODD_ERRORS
+from conformance.kit.patience import turn
 from conformance.kit.places import at
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -251,10 +252,12 @@ def test_an_eager_task_waits_for_a_loop_that_does_not_run(eager: Loop, place: st
 
 
 @requirement("tasks.eager-from-callback", SHOULD, cite="gh-97696", since="3.12")
-def test_a_callback_can_make_an_eager_task(eager: Loop) -> None:
-    """A callback can make an eager task, although no task is current: it starts at once.
+@each("stopped", [False, True])
+def test_a_callback_can_make_an_eager_task(eager: Loop, stopped: bool) -> None:
+    """A callback can make an eager task, although no task is current: it starts at once, also after stop().
 
-    If this fails: look for a step that needs a current task to come back to.
+    If this fails: look for a step that needs a current task to come back to, or for is_running(): it is True until the
+    run has ended, and a run that stop() has been called in has not.
     """
     trace: list[str] = []
     tasks: list[asyncio.Task[None]] = []
@@ -264,17 +267,16 @@ def test_a_callback_can_make_an_eager_task(eager: Loop) -> None:
         await asyncio.sleep(0)
 
     def callback() -> None:
+        if stopped:
+            eager.stop()
         tasks.append(eager.create_task(child()))
         trace.append("created")
         assert asyncio.current_task() is None
 
-    async def main() -> None:
-        eager.call_soon(callback)
-        await asyncio.sleep(0)
-        await tasks[0]
-
-    eager.run_until_complete(main())
+    eager.call_soon(callback)
+    turn(eager)
     assert trace == ["child", "created"]
+    eager.run_until_complete(tasks[0])
 
 
 @requirement("tasks.eager-name", SHOULD, cite="asyncio-eventloop: loop.create_task", since="3.12")

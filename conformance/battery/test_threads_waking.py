@@ -12,9 +12,10 @@ import time
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.patience import Patience
+from conformance.kit.patience import Patience, turn
 from conformance.kit.signals import interrupt
 from conformance.kit.threads import in_thread
+from conformance.loops import Factory
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -48,6 +49,40 @@ def test_a_call_from_a_thread_wakes_a_loop_that_waits(loop: Loop, patience: Pati
     loop.remove_reader(left)
     left.close()
     right.close()
+
+
+@requirement("threads.wakes-from-loop", MUST, cite="asyncio-eventloop: loop.call_soon_threadsafe")
+@each("closed", [False, True])
+def test_a_call_from_a_thread_with_a_loop_wakes_the_loop_that_is_meant(
+    loop: Loop, make_loop: Factory, patience: Patience, closed: bool
+) -> None:
+    """call_soon_threadsafe() wakes a loop that waits also if another one runs in the calling thread, or was closed.
+
+    If this fails: look for a wake-up that is spared as there is a running loop in the thread, for one that goes to that
+    loop, or for a waker that several loops share and the first that is closed takes away.
+    """
+    other = make_loop()
+    calls = threading.Semaphore(0)
+    if closed:
+        gone = make_loop()
+        turn(gone)
+        gone.close()
+
+    async def work() -> None:
+        for _ in range(5):
+            time.sleep(0.002)  # a loop that is not asleep yet needs no waking
+            loop.call_soon_threadsafe(calls.release)
+            assert calls.acquire(timeout=patience.seconds), "the loop was not woken"
+        loop.call_soon_threadsafe(loop.stop)
+
+    helper = in_thread(lambda: other.run_until_complete(work()))
+    late: list[str] = []
+    watchdog = loop.call_later(patience.seconds, late.append, "woken by a timer")
+    loop.call_at(watchdog.when(), loop.stop)
+    loop.run_forever()
+    assert late == []
+    watchdog.cancel()
+    helper.result(patience.seconds)
 
 
 @requirement("threads.wakes-again", MUST, cite="asyncio-eventloop: loop.call_soon_threadsafe")

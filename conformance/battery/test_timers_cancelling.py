@@ -21,12 +21,13 @@ VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE")
 
 @requirement("timers.later-handle", MUST, cite=("asyncio-eventloop: loop.call_later", "uvloop#482"))
 @each("delay", [0, -1, 0.001, 1000])
-def test_call_later_returns_a_timer_handle(loop: Loop, delay: float) -> None:
+@each("place", PLACES)
+def test_call_later_returns_a_timer_handle(loop: Loop, delay: float, place: str) -> None:
     """call_later() returns an instance of asyncio.TimerHandle, also for a delay that is zero or negative.
 
     If this fails: look for such delays that are handed to call_soon() and return a plain Handle.
     """
-    handle = loop.call_later(delay, lambda: None)
+    handle = at(place, loop, lambda: loop.call_later(delay, lambda: None))
     assert isinstance(handle, asyncio.TimerHandle)
     handle.cancel()
 
@@ -52,6 +53,9 @@ def test_when_is_the_deadline_of_call_at(loop: Loop, place: str) -> None:
     whole = loop.call_at(int(loop.time()) + 1000, lambda: None)
     assert abs(whole.when() - loop.time() - 1000) < 10
     whole.cancel()
+    even = loop.call_at(float(int(loop.time()) + 1000), lambda: None)
+    assert isinstance(even.when(), float)
+    even.cancel()
     deadline = loop.time() + 1234.56789
     handle = at(place, loop, lambda: loop.call_at(deadline, lambda: None))
     assert handle.when() == pytest.approx(deadline, abs=1e-6)

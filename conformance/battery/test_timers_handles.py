@@ -22,6 +22,10 @@ _WAYS: dict[str, Callable[[Loop], Schedule]] = {
     "call_later": lambda loop: functools.partial(loop.call_later, 0.001),
     "call_at": lambda loop: functools.partial(loop.call_at, loop.time()),
 }
+_FAR: dict[str, Callable[[Loop], Schedule]] = {
+    "call_later with a delay of days": lambda loop: functools.partial(loop.call_later, 1e6),
+    "call_at in some days": lambda loop: functools.partial(loop.call_at, loop.time() + 1e6),
+}
 
 
 @requirement("timers.partial", MUST, cite="asyncio-eventloop: loop.call_later")
@@ -59,13 +63,13 @@ def test_any_callable_can_be_delayed(loop: Loop, patience: Patience, way: str) -
 
 
 @requirement("timers.cancelled", MUST, cite="asyncio-eventloop: Handle.cancelled")
-@each("way", _WAYS)
+@each("way", _WAYS | _FAR)
 def test_a_timer_handle_tells_whether_it_was_cancelled(loop: Loop, way: str) -> None:
     """cancelled() of a timer's handle returns True if the callback was cancelled, and False before.
 
     If this fails: look for a timer that is taken from the heap and forgets its state.
     """
-    handle = _WAYS[way](loop)(lambda: None)
+    handle = (_WAYS | _FAR)[way](loop)(lambda: None)
     assert handle.cancelled() is False
     handle.cancel()
     assert handle.cancelled() is True

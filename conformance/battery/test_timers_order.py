@@ -47,11 +47,13 @@ def test_timers_that_set_themselves_again_starve_nobody(loop: Loop) -> None:
 
 
 @requirement("timers.order", MUST, cite="PEP 3156: Basic Callbacks")
-def test_timers_run_in_the_order_of_their_deadlines(loop: Loop) -> None:
+@each("debug", [False, True])
+def test_timers_run_in_the_order_of_their_deadlines(loop: Loop, debug: bool) -> None:
     """Callbacks with different deadlines run in the order of the deadlines, not of the calls.
 
     If this fails: look for a list that is not sorted, or a heap whose comparison is wrong.
     """
+    loop.set_debug(debug)
     trace: list[int] = []
     start = loop.time()
     for number in (5, 1, 4, 2, 3, 0):
