@@ -16,14 +16,23 @@ from conformance.requirement import MUST, SHOULD, requirement
 Loop = asyncio.AbstractEventLoop
 
 
+class _EmptyFuture(asyncio.Future[Any]):
+    """A future whose truth value is false, as that of one that counts what it holds may be."""
+
+    def __len__(self) -> int:
+        return 0
+
+
 @requirement("cancellation.awaited-future", MUST, cite="asyncio-task: Task")
-def test_the_future_that_is_awaited_is_cancelled(loop: Loop) -> None:
+@each("empty", [False, True])
+def test_the_future_that_is_awaited_is_cancelled(loop: Loop, empty: bool) -> None:
     """If a coroutine is awaiting on a future during cancellation, the future is cancelled, too.
 
-    If this fails: look for a future that still waits for a result that nobody wants, or that is spared as another task
-    awaits it, too: that one gets the CancelledError without being asked to end.
+    If this fails: look for a future that still waits for a result that nobody wants, that is taken for none since its
+    truth value is false, or that is spared as another task awaits it, too: that one gets the CancelledError without
+    being asked to end.
     """
-    task, future = waiting_task(loop)
+    task, future = waiting_task(loop, _EmptyFuture(loop=loop) if empty else None)
     another = loop.create_task(wait_for_it(future))
     turn(loop, 2)
     task.cancel()

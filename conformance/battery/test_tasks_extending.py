@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.patience import turn
+from conformance.kit.patience import Patience, turn
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -74,12 +74,21 @@ class _FutureLike:
         return getattr(self._future, name)
 
 
+class _FalseFutureLike(_FutureLike):
+    """Another, whose truth value is false."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
 @requirement("tasks.future-like", SHOULD, cite="asyncio-future: isfuture")
-@each("ending", ["result", "exception", "cancelled"])
-def test_a_task_can_await_a_future_like_object(loop: Loop, ending: str) -> None:
+@each("ending", ["result", "exception", "cancelled", "request"])
+@each("false", [False, True])
+def test_a_task_can_await_a_future_like_object(loop: Loop, patience: Patience, ending: str, false: bool) -> None:
     """A task awaits a Future-like object, one with a _asyncio_future_blocking attribute, as it awaits a Future.
 
     If this fails: look for steps that know futures by their class, or that read a future's fields and not its result();
+    for a request to cancel the task that does not reach such an object, perhaps as its truth value is false.
     run_until_complete() takes such an object as well.
     """
     future: asyncio.Future[str] = asyncio.Future(loop=loop)
@@ -87,9 +96,10 @@ def test_a_task_can_await_a_future_like_object(loop: Loop, ending: str) -> None:
         "result": lambda: future.set_result("value"),
         "exception": lambda: future.set_exception(LookupError(ending)),
         "cancelled": future.cancel,
+        "request": lambda: task.cancel("message"),
     }
 
-    like: Any = _FutureLike(future)
+    like: Any = _FalseFutureLike(future) if false else _FutureLike(future)
 
     async def main() -> object:
         assert asyncio.isfuture(like)
@@ -100,8 +110,11 @@ def test_a_task_can_await_a_future_like_object(loop: Loop, ending: str) -> None:
             return type(error)
 
     loop.call_soon(loop.call_soon, endings[ending])
-    outcome = {"result": "value", "exception": LookupError, "cancelled": asyncio.CancelledError}[ending]
-    assert loop.run_until_complete(main()) == outcome
+    task = loop.create_task(main())
+    outcome = {"result": "value", "exception": LookupError}.get(ending, asyncio.CancelledError)
+    patience.in_turns.run_until(loop, task.done, "the end of the task")
+    assert task.result() == outcome
+    assert future.cancelled() == (ending in ("cancelled", "request"))
     if ending == "result":
         assert loop.run_until_complete(like) == "value"
     else:
