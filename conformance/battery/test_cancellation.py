@@ -25,9 +25,12 @@ async def wait_for_it(future: asyncio.Future[Any]) -> Any:
     return await future
 
 
-def waiting_task(loop: Loop) -> tuple[asyncio.Task[Any], asyncio.Future[Any]]:
-    """A task that waits for a future, and the future."""
-    future = loop.create_future()
+def waiting_task(
+    loop: Loop, future: asyncio.Future[Any] | None = None
+) -> tuple[asyncio.Task[Any], asyncio.Future[Any]]:
+    """A task that waits for a future, and the future: a new one if none is given."""
+    if future is None:
+        future = loop.create_future()
     task = loop.create_task(wait_for_it(future))
     turn(loop, 2)
     return task, future

@@ -16,14 +16,23 @@ from conformance.requirement import MUST, SHOULD, requirement
 Loop = asyncio.AbstractEventLoop
 
 
+class _EmptyFuture(asyncio.Future[Any]):
+    """A future whose truth value is false, as that of one that counts what it holds may be."""
+
+    def __len__(self) -> int:
+        return 0
+
+
 @requirement("cancellation.awaited-future", MUST, cite="asyncio-task: Task")
-def test_the_future_that_is_awaited_is_cancelled(loop: Loop) -> None:
+@each("empty", [False, True])
+def test_the_future_that_is_awaited_is_cancelled(loop: Loop, empty: bool) -> None:
     """If a coroutine is awaiting on a future during cancellation, the future is cancelled, too.
 
-    If this fails: look for a future that still waits for a result that nobody wants, or that is spared as another task
-    awaits it, too: that one gets the CancelledError without being asked to end.
+    If this fails: look for a future that still waits for a result that nobody wants, that is taken for none since its
+    truth value is false, or that is spared as another task awaits it, too: that one gets the CancelledError without
+    being asked to end.
     """
-    task, future = waiting_task(loop)
+    task, future = waiting_task(loop, _EmptyFuture(loop=loop) if empty else None)
     another = loop.create_task(wait_for_it(future))
     turn(loop, 2)
     task.cancel()
@@ -136,16 +145,24 @@ def test_the_message_reaches_the_awaiter(loop: Loop) -> None:
 
 @requirement("cancellation.result-ready", SHOULD, cite="asyncio-task: Task.cancel")
 @each("outcome", ["result", "exception"])
-def test_a_request_wins_over_a_result_that_is_ready(loop: Loop, outcome: str) -> None:
+@each("of_a_task", [False, True])
+def test_a_request_wins_over_a_result_that_is_ready(loop: Loop, outcome: str, of_a_task: bool) -> None:
     """A task cancelled when its future is done but it has not gone on yet gets the CancelledError, not the outcome.
 
-    If this fails: look for a request that is lost when there is no future left to cancel, or behind an exception.
+    If this fails: look for a request that is lost when there is no future left to cancel, or behind an exception, or
+    when what the task waited for is another task.
     """
-    task, future = waiting_task(loop)
-    future.set_result("value") if outcome == "result" else future.set_exception(LookupError())
-    task.cancel()
-    turn(loop, 3)
+    ready = loop.create_future()
+    awaited = loop.create_task(wait_for_it(ready)) if of_a_task else ready
+    if of_a_task:  # callbacks are called in the order in which they were added: this one before the wake-up
+        awaited.add_done_callback(lambda _: task.cancel())
+    task, _ = waiting_task(loop, awaited)
+    ready.set_result("value") if outcome == "result" else ready.set_exception(LookupError())
+    if not of_a_task:
+        task.cancel()
+    turn(loop, 5)
     assert task.cancelled()
+    awaited.exception()
 
 
 @requirement("cancellation.not-reported", SHOULD, cite="asyncio-dev: Detect never-retrieved exceptions")

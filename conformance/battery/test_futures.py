@@ -7,6 +7,7 @@ documented methods are used.
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.coroutines import done_future, value_of
-from conformance.kit.oddities import ODD_ERRORS, FalseError
+from conformance.kit.oddities import ODD_ERRORS, FalseError, Untouchable
 from conformance.requirement import MAY, MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -30,6 +31,14 @@ _ENDINGS: dict[str, Callable[[Future], object]] = {
 
 _ERRORS = ODD_ERRORS | {"interrupt": KeyboardInterrupt("set"), "cancellation": asyncio.CancelledError("set")}
 _ERRORS["of futures"] = asyncio.InvalidStateError("set")
+
+
+def _raised(error: BaseException) -> BaseException:
+    """The exception, with the traceback of one that was raised here and caught."""
+    try:
+        raise error
+    except BaseException:
+        return error
 
 
 @requirement("futures.create", MUST, cite="asyncio-eventloop: loop.create_future")
@@ -107,12 +116,12 @@ def test_a_future_with_an_outcome_is_done(loop: Loop, ending: str) -> None:
 
 
 @requirement("futures.result", MUST, cite="asyncio-future: Future.result")
-@each("value", [None, 0, False, (), "text", LookupError("a value"), [1]])
+@each("value", [None, 0, False, (), "text", LookupError("a value"), [1], Untouchable()])
 def test_result_returns_what_was_set(loop: Loop, value: object) -> None:
     """If the future has a result set by set_result(), result() returns that value, every time.
 
-    If this fails: look for a false value taken for "no result yet", an exception instance that is raised, or another
-    future that is waited for, or gives its result if it has one.
+    If this fails: look for a false value taken for "no result yet", an exception instance that is raised, a value that
+    is compared with something, or another future that is waited for, or gives its result if it has one.
     """
     for result in (value, loop.create_future(), done_future(loop)):
         future = loop.create_future()
@@ -126,17 +135,20 @@ def test_result_returns_what_was_set(loop: Loop, value: object) -> None:
 def test_result_raises_the_exception_that_was_set(loop: Loop, kind: str) -> None:
     """If the future has an exception set by set_exception(), result() raises this exception, every time.
 
-    If this fails: look for a copy of the exception, for one that is dropped when it was raised once, or for a test
-    whether there is an exception that asks for its truth value.
+    If this fails: look for a copy of the exception, for one that is dropped when it was raised once, or that comes
+    without the traceback that it had, or for a test whether there is an exception that asks for its truth value.
     """
     future = loop.create_future()
-    error = _ERRORS[kind]
+    error = _raised(_ERRORS[kind])
     cause = error.__cause__ = LookupError("the cause")
     future.set_exception(error)
-    for _ in range(2):
-        with pytest.raises(type(error)) as caught:
-            future.result()
-        assert caught.value is error
+    with pytest.raises(type(error)) as caught:
+        future.result()
+    assert caught.value is error
+    assert "_raised" in [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+    with pytest.raises(type(error)) as caught:  # now with the traceback of whoever asks
+        future.result()
+    assert caught.value is error
     assert error.__cause__ is cause or isinstance(error, asyncio.CancelledError)
 
 
@@ -188,13 +200,14 @@ def test_exception_returns_what_was_set(loop: Loop, kind: str) -> None:
     """exception() returns the exception that was set on the future, whatever its class, and does not raise it.
 
     If this fails: look for an exception() that shares its code with result(), for one that gives the exception away
-    with the first answer, or for classes that set_exception() refuses or takes for a cancellation.
+    with the first answer, or its traceback, or for classes that set_exception() refuses or takes for a cancellation.
     """
     future = loop.create_future()
-    error = _ERRORS[kind]
+    error = _raised(_ERRORS[kind])
     future.set_exception(error)
-    assert future.exception() is error
-    assert future.exception() is error
+    for _ in range(2):
+        assert future.exception() is error
+        assert "_raised" in [frame.name for frame in traceback.extract_tb(error.__traceback__)]
     assert future.cancelled() is False
 
 
@@ -215,12 +228,13 @@ def test_exception_is_none_if_none_was_set(loop: Loop, value: object) -> None:
 def test_exception_of_a_cancelled_future(loop: Loop) -> None:
     """If the future has been cancelled, exception() raises CancelledError, and does not return it.
 
-    If this fails: look for a cancellation that is kept as an ordinary exception.
+    If this fails: look for a cancellation that is kept as an ordinary exception, perhaps when it was asked for once.
     """
     future = loop.create_future()
     future.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        future.exception()
+    for _ in range(2):
+        with pytest.raises(asyncio.CancelledError):
+            future.exception()
     assert future.cancelled() is True
 
 

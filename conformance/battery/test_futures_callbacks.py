@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
+import gc
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from conformance.kit.cases import each
+from conformance.kit.oddities import odd_callables
 from conformance.kit.patience import turn
 from conformance.kit.places import at
 from conformance.kit.protocols import raising
@@ -27,6 +29,7 @@ ENDINGS: dict[str, Callable[[Future], object]] = {
     "result": lambda future: future.set_result("value"),
     "exception": lambda future: future.set_exception(LookupError("value")),
     "cancelled": lambda future: future.cancel(),
+    "cancelled, and told why": lambda future: future.cancel("a message"),
 }
 
 
@@ -37,9 +40,10 @@ def test_the_callback_is_run_when_the_future_is_done(loop: Loop, ending: str) ->
 
     If this fails: look for callbacks scheduled by one of the three, lost when the loop starts after it, or kept in a
     place that has room for a few; for a callable that is taken for none because its truth value is false; or for a
-    value that a callback returns, and that means something to whoever calls it.
+    value that a callback returns, and that means something to whoever calls it; or for callables that the future is
+    to keep alive, and does not.
     """
-    trace: list[str] = []
+    trace: list[object] = []
 
     class Called(list[object]):
         def __call__(self, _: object) -> object:
@@ -49,11 +53,16 @@ def test_the_callback_is_run_when_the_future_is_done(loop: Loop, ending: str) ->
     future = loop.create_future()
     for _ in range(300):
         future.add_done_callback(Called())
+    for callback in (odd := odd_callables(trace)).values():
+        future.add_done_callback(callback)
+    kinds = len(odd)
+    del callback, odd
+    gc.collect()
     turn(loop, 2)
     assert trace == []
     ENDINGS[ending](future)
     turn(loop, 3)
-    assert trace == ["called"] * 300
+    assert trace == ["called"] * 300 + [future] * kinds
     future.cancelled() or future.exception()
 
 

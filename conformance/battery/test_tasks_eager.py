@@ -29,25 +29,35 @@ def eager(loop: Loop) -> Loop:
 
 
 @requirement("tasks.eager", MUST, cite="asyncio-task: eager_task_factory", since="3.12")
-def test_an_eager_task_starts_at_once(eager: Loop) -> None:
+@each("given", ["nothing", "name", "context"])
+@each("debug", [False, True])
+def test_an_eager_task_starts_at_once(eager: Loop, given: str, debug: bool) -> None:
     """With eager_task_factory() a coroutine begins execution synchronously during the construction of its task.
 
-    If this fails: look for a loop that makes its tasks without asking the factory, or asks it later, or for a start
-    that is put off while another task starts.
+    If this fails: look for a loop that makes its tasks without asking the factory, or asks it later, perhaps if a name
+    or a context is given, or in debug mode, or for a start that is put off while another task starts.
     """
+    eager.set_debug(debug)
     trace: list[str] = []
+
+    def create(coro: Any) -> asyncio.Task[None]:
+        if given == "nothing":
+            return asyncio.create_task(coro)
+        if given == "name":
+            return eager.create_task(coro, name="given")
+        return eager.create_task(coro, context=contextvars.copy_context())
 
     async def grandchild() -> None:
         trace.append("grandchild")
 
     async def child() -> None:
         trace.append("child")
-        task = asyncio.create_task(grandchild())
+        task = create(grandchild())
         trace.append("created by the child")
         await task
 
     async def main() -> None:
-        task = asyncio.create_task(child())
+        task = create(child())
         trace.append("created")
         await task
 

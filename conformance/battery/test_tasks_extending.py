@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 from collections.abc import Callable, Generator
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.patience import turn
+from conformance.kit.patience import Patience, turn
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -71,15 +72,26 @@ class _FutureLike:
         self._future.add_done_callback(lambda _: callback(self), context=context)
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
         return getattr(self._future, name)
 
 
+class _FalseFutureLike(_FutureLike):
+    """Another, whose truth value is false."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
 @requirement("tasks.future-like", SHOULD, cite="asyncio-future: isfuture")
-@each("ending", ["result", "exception", "cancelled"])
-def test_a_task_can_await_a_future_like_object(loop: Loop, ending: str) -> None:
+@each("ending", ["result", "exception", "cancelled", "request"])
+@each("false", [False, True])
+def test_a_task_can_await_a_future_like_object(loop: Loop, patience: Patience, ending: str, false: bool) -> None:
     """A task awaits a Future-like object, one with a _asyncio_future_blocking attribute, as it awaits a Future.
 
     If this fails: look for steps that know futures by their class, or that read a future's fields and not its result();
+    for a request to cancel the task that does not reach such an object, perhaps as its truth value is false.
     run_until_complete() takes such an object as well.
     """
     future: asyncio.Future[str] = asyncio.Future(loop=loop)
@@ -87,9 +99,10 @@ def test_a_task_can_await_a_future_like_object(loop: Loop, ending: str) -> None:
         "result": lambda: future.set_result("value"),
         "exception": lambda: future.set_exception(LookupError(ending)),
         "cancelled": future.cancel,
+        "request": lambda: task.cancel("message"),
     }
 
-    like: Any = _FutureLike(future)
+    like: Any = _FalseFutureLike(future) if false else _FutureLike(future)
 
     async def main() -> object:
         assert asyncio.isfuture(like)
@@ -97,11 +110,15 @@ def test_a_task_can_await_a_future_like_object(loop: Loop, ending: str) -> None:
         try:
             return await like
         except (LookupError, asyncio.CancelledError) as error:
-            return type(error)
+            return type(error), *error.args
 
     loop.call_soon(loop.call_soon, endings[ending])
-    outcome = {"result": "value", "exception": LookupError, "cancelled": asyncio.CancelledError}[ending]
-    assert loop.run_until_complete(main()) == outcome
+    task = loop.create_task(main())
+    words = ("message",) if ending == "request" else ()
+    outcome = {"result": "value", "exception": (LookupError, ending)}.get(ending, (asyncio.CancelledError, *words))
+    patience.in_turns.run_until(loop, task.done, "the end of the task")
+    assert task.result() == outcome
+    assert future.cancelled() == (ending in ("cancelled", "request"))
     if ending == "result":
         assert loop.run_until_complete(like) == "value"
     else:
@@ -158,9 +175,13 @@ def test_a_task_that_is_done_is_not_visible(loop: Loop) -> None:
 def test_the_task_is_current_in_every_step(loop: Loop) -> None:
     """The current task is switched before each portion of the coroutine, also when an exception is thrown into it.
 
-    If this fails: look for a throw() that is not enclosed as send() is.
+    If this fails: look for a throw() that is not enclosed as send() is, perhaps the one that is due to a wrong yield.
     """
     seen: list[Any] = []
+
+    class NoFuture:
+        def __await__(self) -> Generator[Any, None, None]:
+            yield self
 
     async def body() -> None:
         seen.append(asyncio.current_task())
@@ -170,12 +191,15 @@ def test_the_task_is_current_in_every_step(loop: Loop) -> None:
             seen.append(asyncio.current_task())
             await asyncio.sleep(0)
             seen.append(asyncio.current_task())
+        with contextlib.suppress(RuntimeError):
+            await NoFuture()
+        seen.append(asyncio.current_task())
 
     task = loop.create_task(body())
     turn(loop, 2)
     task.cancel()
     loop.run_until_complete(task)
-    assert seen == [task] * 3
+    assert seen == [task] * 4
 
 
 @requirement("tasks.left", MUST, cite="asyncio-extending: _leave_task")

@@ -214,8 +214,14 @@ def test_a_coroutine_need_not_be_pythons_own(loop: Loop, way: str, factory: bool
     If this fails: look for a test of the exact type, perhaps before the task factory is asked, or for steps that go
     past send() and throw().
     """
+    asked: list[object] = []
+
+    def make(loop: Loop, coro: Any, **kwargs: Any) -> asyncio.Task[Any]:
+        asked.append(coro)
+        return asyncio.Task(coro, loop=loop, **kwargs)
+
     if factory:
-        loop.set_task_factory(lambda loop, coro, **kwargs: asyncio.Task(coro, loop=loop, **kwargs))
+        loop.set_task_factory(make)
     coro = _Handmade()
     assert asyncio.iscoroutine(coro)
     if way == "create_task":
@@ -224,6 +230,7 @@ def test_a_coroutine_need_not_be_pythons_own(loop: Loop, way: str, factory: bool
         assert loop.run_until_complete(task) == "value"
     else:
         assert loop.run_until_complete(coro) == "value"
+    assert asked == [coro] * factory
 
 
 @requirement("tasks.factory-signature", MUST, cite="asyncio-eventloop: loop.set_task_factory", until="3.12")

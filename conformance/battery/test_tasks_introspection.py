@@ -125,3 +125,45 @@ def test_a_finished_task_is_released(loop: Loop, ending: str) -> None:
     turn(loop, 2)
     gc.collect()
     assert gone() is None
+
+
+@requirement("tasks.eager-released", SHOULD, cite="asyncio-task: create_task", since="3.12")
+@each("blocks", [False, True])
+def test_an_eager_task_that_is_done_is_released(loop: Loop, blocks: bool) -> None:
+    """The event loop keeps only weak references to tasks that were started eagerly, too: one that is done goes.
+
+    If this fails: look for a register of the tasks that are starting, from which those are not taken that end, or
+    block, in their first step.
+    """
+    gone: list[weakref.ref[Any]] = []
+
+    async def child() -> None:
+        if blocks:
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        task = loop.create_task(child())
+        gone.append(weakref.ref(task))
+        await task
+
+    loop.set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined, unused-ignore]
+    loop.run_until_complete(main())
+    turn(loop, 2)
+    gc.collect()
+    assert [reference() for reference in gone] == [None]
+
+
+@requirement("tasks.name-shown", SHOULD, cite="asyncio-task: Task.set_name")
+@each("ending", ["result", "exception", "cancelled"])
+def test_the_name_is_visible_in_repr(loop: Loop, ending: str) -> None:
+    """The name of a task, given or set, is visible in the repr() output of the task object.
+
+    If this fails: look for a repr() of an own task class that does not ask for the name, or was made with the task.
+    """
+    task = ending_by(loop, ending)
+    task.set_name("the-first-name")
+    assert "the-first-name" in repr(task)
+    run_task(loop, task)
+    task.set_name("the-last-name")
+    assert "the-last-name" in repr(task)
+    task.cancelled() or task.exception()

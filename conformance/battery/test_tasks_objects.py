@@ -132,10 +132,18 @@ def test_the_stack_of_a_failed_task_is_its_traceback(loop: Loop) -> None:
 
 @requirement("tasks.stack-limit", MUST, cite="asyncio-task: Task.get_stack")
 def test_limit_is_the_number_of_frames(loop: Loop) -> None:
-    """The optional limit, which is keyword-only, sets the maximum number of frames: the oldest ones of a traceback.
+    """The optional limit, which is keyword-only, sets the maximum number of frames: the newest ones of a stack, the
+    oldest ones of a traceback.
 
-    If this fails: look for a limit that is ignored, or counts from the other end, or is taken by position.
+    If this fails: look for a limit that is ignored, or counts from the other end, or is taken by position. The stack of
+    a task that runs may reach down to those who called the loop: its newest frame is the coroutine's own.
     """
+
+    async def running() -> list[str]:
+        task: Any = asyncio.current_task()
+        return [frame.f_code.co_name for frame in task.get_stack(limit=1)]
+
+    assert loop.run_until_complete(running()) == ["running"]
     task = _ended(loop, "exception")
     with pytest.raises(TypeError):
         task.get_stack(1)  # type: ignore[call-arg]

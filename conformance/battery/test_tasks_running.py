@@ -16,7 +16,7 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.coroutines import done_future
-from conformance.kit.oddities import ODD_ERRORS
+from conformance.kit.oddities import ODD_ERRORS, Untouchable
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import raising
 from conformance.requirement import MUST, SHOULD, requirement
@@ -65,7 +65,7 @@ def test_the_result_is_what_the_coroutine_returned(loop: Loop) -> None:
 
     left = give(None)
     plain: tuple[object, ...] = ("value", 0, "", (), (1,), (1, 2), LookupError("a value"), StopIteration(1))
-    for value in (*plain, loop.create_future(), done_future(loop), left):
+    for value in (*plain, Untouchable(), loop.create_future(), done_future(loop), left):
         task = loop.create_task(give(value))
         run_task(loop, task)
         assert task.done() is True
@@ -83,12 +83,15 @@ def test_the_exception_is_what_the_coroutine_raised(loop: Loop, kind: str) -> No
 
     If this fails: look for an exception that leaves the step of the task, that is wrapped in another or unwrapped
     from its group, that is taken for none as its truth value is false, or for a cancellation as its group holds one
-    or its class has that name; or for one that is raised without the traceback that leads to the coroutine, or as a
-    copy when it is asked for again.
+    or its class has that name; or for one that is raised without the traceback that leads to the coroutine, or
+    without its cause, or as a copy when it is asked for again.
     """
     error = _ERRORS[kind]
+    cause = error.__cause__ = KeyError("the cause")
     task = loop.create_task(_fail(error))
     run_task(loop, task)
+    assert error.__cause__ is cause
+    assert not hasattr(error, "__notes__")
     assert task.cancelled() is False
     assert [task.exception(), task.exception()] == [error, error]
     assert task.exception() is error
@@ -234,13 +237,20 @@ def test_a_task_resumes_after_what_was_scheduled_before(loop: Loop, ending: str)
     assert trace == ["set", "before", "resumed", "after"]
 
 
-@requirement("tasks.bad-yield", SHOULD, cite="PEP 3156: Tasks")
-@each("what", ["no future", 0, (), iter(()), (yielded for yielded in [0])], ids=lambda what: type(what).__name__)
-def test_yielding_what_is_no_future_is_an_error(loop: Loop, what: object) -> None:
-    """A coroutine that yields neither None nor a future gets a RuntimeError thrown in.
+def _type_or_word(what: object) -> str:
+    return what if isinstance(what, str) else type(what).__name__
 
-    If this fails: look for a task that waits for ever for what it does not know, or takes what is false for None.
+
+@requirement("tasks.bad-yield", SHOULD, cite="PEP 3156: Tasks")
+@each("what", ["no future", 0, (), iter(()), (yielded for yielded in [0]), "a future"], ids=_type_or_word)
+def test_yielding_what_is_no_future_is_an_error(loop: Loop, what: object) -> None:
+    """A coroutine that yields neither None nor a future by its await gets a RuntimeError thrown in.
+
+    If this fails: look for a task that waits for ever for what it does not know, or takes what is false for None, or
+    for a future that may be yielded as it is, and not by "yield from" or its await.
     """
+    if what == "a future":
+        what = done_future(loop)
 
     class Awaitable:
         def __await__(self) -> Generator[Any, None, None]:

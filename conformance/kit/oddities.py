@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable
+from typing import Any
 
 ODD_ARGUMENTS: tuple[tuple[object, ...], ...] = (
     (),
@@ -34,9 +35,28 @@ class FalseError(Exception):
         return False
 
 
+class SpeechlessError(Exception):
+    """An exception that cannot be printed: asking for its words raises another."""
+
+    def __str__(self) -> str:
+        raise ArithmeticError("no words")
+
+    __repr__ = __str__
+
+
+class Untouchable:
+    """A value that can be held and nothing else; of an array, too, nobody can ask whether it is true, or equal."""
+
+    def _refuse(self, *_: object) -> Any:
+        raise ArithmeticError("a value is to be held, and not to be looked at")
+
+    __bool__ = __len__ = __eq__ = __hash__ = __iter__ = __str__ = _refuse
+
+
 ODD_ERRORS: dict[str, BaseException] = {
     "usual": LookupError("usual"),
     "false": FalseError("false"),
+    "without words": SpeechlessError("without words"),
     "group of one": ExceptionGroup("group", [LookupError("one")]),
     "group of a cancellation": BaseExceptionGroup("group", [asyncio.CancelledError()]),
     "group of an exit": BaseExceptionGroup("group", [SystemExit(3)]),

@@ -198,3 +198,20 @@ class TwoRequestsAreTheEnd(Cancelling):
     class own(Task):
         def done(self) -> bool:
             return super().done() or self.cancelling() > 1
+
+
+@breaks("cancellation.awaited-future")
+class FalseFuturesAreNone(Cancelling):
+    """A request to cancel a task does not reach what it awaits if the truth value of that is false."""
+
+    class own(Task):
+        def cancel(self, msg: Any = None) -> bool:
+            awaited: Any = self._fut_waiter
+            return True if awaited is not None and not awaited else super().cancel(msg)
+
+
+@breaks("tasks.future-like")
+class FalseFutureLikesAreNone(FalseFuturesAreNone):
+    """A request to cancel a task does not reach a Future-like object that it awaits, whose truth value is false."""
+
+    chapter = "tasks"

@@ -173,6 +173,15 @@ class ClosedLoopsTakeCoroutines(Stock):
 
 
 @breaks("tasks.stack-limit")
+class LimitsLeaveTheOldestFrames(OwnTasks):
+    """get_stack(limit=…) returns the oldest frames of a stack, too."""
+
+    class own(Task):
+        def get_stack(self, *, limit: int | None = None) -> Any:
+            return super().get_stack()[:limit]
+
+
+@breaks("tasks.stack-limit")
 class LimitsByPosition(OwnTasks):
     """get_stack() takes its limit by position."""
 
