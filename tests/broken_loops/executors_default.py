@@ -155,3 +155,103 @@ class WorkRaisesFromNone(Stock):
         future = super().run_in_executor(executor, func, *args)
         future.add_done_callback(forget)
         return future
+
+
+class _Shuts(Stock):
+    """Knows whether a default executor was used and shut down."""
+
+    used = False
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        self.used = self.used or executor is None
+        return super().run_in_executor(executor, func, *args)
+
+
+@breaks("executors.shutdown-joins")
+class ShutdownDoesNotJoin(_Shuts):
+    """shutdown_default_executor() returns while its threads live."""
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        if not hasattr(self, "own"):
+            self.own = concurrent.futures.ThreadPoolExecutor()
+        return super().run_in_executor(executor or self.own, func, *args)
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # type: ignore[override]
+        if hasattr(self, "own"):
+            self.call_later(0.01, self.own.shutdown, False)
+            await asyncio.sleep(0)
+        await super().shutdown_default_executor()
+
+    def close(self) -> None:
+        if hasattr(self, "own"):
+            self.own.shutdown(wait=False)
+        super().close()
+
+
+@breaks("executors.shutdown-waits-for-work")
+class ShutdownBlocksTheLoop(_Shuts):
+    """shutdown_default_executor() joins the threads in the thread of the loop."""
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        if not hasattr(self, "own"):
+            self.own = concurrent.futures.ThreadPoolExecutor()
+        return super().run_in_executor(executor or self.own, func, *args)
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # type: ignore[override]
+        if hasattr(self, "own"):
+            self.own.shutdown(wait=True)
+
+    def close(self) -> None:
+        if hasattr(self, "own"):
+            self.own.shutdown(wait=False)
+        super().close()
+
+
+@breaks("executors.after-shutdown")
+class MakesTheExecutorAgain(Stock):
+    """After its shutdown, the default executor is made again."""
+
+    down = False
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # type: ignore[override]
+        if not self.down:
+            self.down = True
+            await super().shutdown_default_executor()
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        if self.down and executor is None:
+            executor = concurrent.futures.ThreadPoolExecutor(1)
+            self.call_later(0, executor.shutdown)
+        return super().run_in_executor(executor, func, *args)
+
+
+@breaks("executors.shutdown-unused")
+class ShutdownOfNothingFails(_Shuts):
+    """shutdown_default_executor() without an executor raises."""
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # type: ignore[override]
+        if not self.used:
+            raise RuntimeError("no executor")
+        await super().shutdown_default_executor()
+
+
+@breaks("executors.shutdown-timeout", since="3.12")
+class HasNoShutdownTimeout(Stock):
+    """shutdown_default_executor() takes no timeout."""
+
+    async def shutdown_default_executor(self) -> None:  # type: ignore[override]
+        await super().shutdown_default_executor()
+
+
+@breaks("executors.close-shuts-down")
+class CloseWaitsForTheWork(_Shuts):
+    """close() joins the threads of the default executor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.own = concurrent.futures.ThreadPoolExecutor()
+        self.set_default_executor(self.own)
+
+    def close(self) -> None:
+        self.own.shutdown(wait=True)
+        super().close()

@@ -15,7 +15,8 @@ from tests.broken_loops.flow_reading import (
 )
 from tests.broken_loops.pipes import TampersWithPipes
 from tests.broken_loops.subprocess_transport import replaced
-from tests.broken_loops.tcp_ending import GivesAReadOnlySocket, ReadsOnThoughPaused
+from tests.broken_loops.tcp_extra_info import GivesAReadOnlySocket
+from tests.broken_loops.tcp_reading import ReadsOnThoughPaused
 from tests.broken_loops.tcp_ways import OverAccepted, OverIpv6, OverUnix
 
 

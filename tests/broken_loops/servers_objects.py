@@ -1,11 +1,8 @@
-"""Broken loops of the chapter `servers`: what a Server object does."""
+"""Broken loops of the chapter `servers`: what a Server object tells, and how it serves."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import socket
 from typing import Any
 
 from tests.broken_loops import breaks
@@ -14,7 +11,7 @@ from tests.broken_loops.servers_listening import ChangesServers
 Stock = asyncio.SelectorEventLoop
 
 
-class _Wrapped:
+class ServerWrapper:
     """A server that does all that the real one does, but for what a subclass overrides."""
 
     def __init__(self, server: Any, kwargs: dict[str, Any]) -> None:
@@ -31,29 +28,29 @@ class _Wrapped:
         await self.wait_closed()
 
 
-class _Wraps(ChangesServers):
+class WrapsServers(ChangesServers):
     """Servers are `wrapper`s."""
 
-    wrapper: Any = _Wrapped
+    wrapper: Any = ServerWrapper
 
     def made(self, server: Any, kwargs: dict[str, Any]) -> Any:
         return self.wrapper(server, kwargs)
 
 
 @breaks("servers.get-loop")
-class ServersForgetTheirLoop(_Wraps):
+class ServersForgetTheirLoop(WrapsServers):
     """get_loop() is None."""
 
-    class wrapper(_Wrapped):
+    class wrapper(ServerWrapper):
         def get_loop(self) -> None:
             return None
 
 
 @breaks("servers.sockets")
-class SocketsAreNumbers(_Wraps):
+class SocketsAreNumbers(WrapsServers):
     """A socket of a server lacks getsockopt()."""
 
-    class wrapper(_Wrapped):
+    class wrapper(ServerWrapper):
         @property
         def sockets(self) -> Any:
             class Few:
@@ -64,10 +61,10 @@ class SocketsAreNumbers(_Wraps):
 
 
 @breaks("servers.sockets-copy")
-class SharesTheListOfSockets(_Wraps):
+class SharesTheListOfSockets(WrapsServers):
     """The list of sockets is the server's own."""
 
-    class wrapper(_Wrapped):
+    class wrapper(ServerWrapper):
         listed: Any = None
 
         @property
@@ -78,19 +75,19 @@ class SharesTheListOfSockets(_Wraps):
 
 
 @breaks("servers.is-serving")
-class AlwaysServes(_Wraps):
+class AlwaysServes(WrapsServers):
     """A server that was made without serving says that it serves."""
 
-    class wrapper(_Wrapped):
+    class wrapper(ServerWrapper):
         def is_serving(self) -> bool:
             return bool(self.server.sockets)
 
 
 @breaks("servers.starts-at-once")
-class ServesLater(_Wraps):
+class ServesLater(WrapsServers):
     """A server does not serve before the next turn."""
 
-    class wrapper(_Wrapped):
+    class wrapper(ServerWrapper):
         born = True
 
         def is_serving(self) -> bool:
@@ -128,20 +125,20 @@ class ServesTlsAtOnce(Stock):
 
 
 @breaks("servers.starts-later")
-class ServesWhenEntered(_Wraps):
+class ServesWhenEntered(WrapsServers):
     """`async with` of a server that does not serve yet starts it."""
 
-    class wrapper(_Wrapped):
+    class wrapper(ServerWrapper):
         async def __aenter__(self) -> Any:
             await self.server.start_serving()
             return self
 
 
 @breaks("servers.start-idempotent")
-class StartsTwice(_Wraps):
+class StartsTwice(WrapsServers):
     """start_serving() can be called twice."""
 
-    class wrapper(_Wrapped):
+    class wrapper(ServerWrapper):
         starts = 0
 
         async def start_serving(self) -> None:
@@ -152,10 +149,10 @@ class StartsTwice(_Wraps):
 
 
 @breaks("servers.start-idempotent")
-class StartsOnce(_Wraps):
+class StartsOnce(WrapsServers):
     """start_serving() of a server that serves is an error."""
 
-    class wrapper(_Wrapped):
+    class wrapper(ServerWrapper):
         async def start_serving(self) -> None:
             if self.server.is_serving():
                 raise RuntimeError("the server serves already")
@@ -163,10 +160,10 @@ class StartsOnce(_Wraps):
 
 
 @breaks("servers.serve-forever")
-class ServeForeverStartsNothing(_Wraps):
+class ServeForeverStartsNothing(WrapsServers):
     """serve_forever() of a server that does not serve yet just waits."""
 
-    class wrapper(_Wrapped):
+    class wrapper(ServerWrapper):
         async def serve_forever(self) -> None:
             if not self.server.is_serving() and self.server.sockets:
                 await asyncio.get_running_loop().create_future()
@@ -174,10 +171,10 @@ class ServeForeverStartsNothing(_Wraps):
 
 
 @breaks("servers.serve-forever-cancelled")
-class ServesAfterTheCancellation(_Wraps):
+class ServesAfterTheCancellation(WrapsServers):
     """Cancelling serve_forever() leaves the server as it is."""
 
-    class wrapper(_Wrapped):
+    class wrapper(ServerWrapper):
         async def serve_forever(self) -> None:
             serving = asyncio.ensure_future(self.server.serve_forever())
             try:
@@ -218,10 +215,10 @@ class DropsItsClientsWhenCancelled(Stock):
 
 
 @breaks("servers.serve-forever-once")
-class ServesForeverTwice(_Wraps):
+class ServesForeverTwice(WrapsServers):
     """A second serve_forever() waits beside the first."""
 
-    class wrapper(_Wrapped):
+    class wrapper(ServerWrapper):
         waiting = False
 
         async def serve_forever(self) -> None:
@@ -235,262 +232,30 @@ class ServesForeverTwice(_Wraps):
 
 
 @breaks("servers.serve-forever-closed")
-class ServesWhenClosed(_Wraps):
+class ServesWhenClosed(WrapsServers):
     """serve_forever() of a closed server returns."""
 
-    class wrapper(_Wrapped):
+    class wrapper(ServerWrapper):
         async def serve_forever(self) -> None:
             if self.server.sockets:
                 await self.server.serve_forever()
 
 
-@breaks("servers.close-ends-serve-forever")
-class ServeForeverOutlivesTheServer(_Wraps):
-    """close() does not end serve_forever()."""
-
-    class wrapper(_Wrapped):
-        async def serve_forever(self) -> None:
-            if not self.server.sockets:
-                raise RuntimeError("the server is closed")
-            await self.server.start_serving()
-            if getattr(self, "waiting", False):
-                raise RuntimeError("the server serves already")
-            self.waiting = True
-            try:
-                await asyncio.get_running_loop().create_future()
-            except asyncio.CancelledError:
-                self.close()
-                raise
-            finally:
-                self.waiting = False
-
-
-@breaks("servers.close-sockets")
-class QueuesAfterClose(_Wraps):
-    """The system goes on queueing connections after close()."""
-
-    class wrapper(_Wrapped):
-        def close(self) -> None:
-            if self.server.sockets and not self.kwargs.get("sock"):
-                number = os.dup(self.server.sockets[0].fileno())
-                self.server.get_loop().call_later(0.005, os.close, number)
-            self.server.close()
-
-
-@breaks("servers.close-empties-sockets")
-class RemembersSockets(_Wraps):
-    """A closed server tells the sockets that it had."""
-
-    class wrapper(_Wrapped):
-        had: Any = ()
-
-        @property
-        def sockets(self) -> Any:
-            self.had = self.server.sockets or self.had
-            return self.had
-
-        def close(self) -> None:
-            self.had = self.server.sockets or self.had
-            self.server.close()
-
-
-@breaks("servers.close-keeps-connections")
-class ClosesItsConnections(ChangesServers):
-    """close() closes the connections too."""
-
-    async def create_server(self, protocol_factory: Any, host: Any = None, port: Any = None, **kwargs: Any) -> Any:
-        transports: list[Any] = []
-
-        def make() -> Any:
-            protocol = protocol_factory()
-            announce = protocol.connection_made
-
-            def connection_made(transport: Any) -> None:
-                transports.append(transport)
-                announce(transport)
-
-            protocol.connection_made = connection_made
-            return protocol
-
-        server = await super().create_server(make, host, port, **kwargs)
-        close = server.close
-
-        def close_all() -> None:
-            close()
-            for transport in transports:
-                transport.close()
-
-        server.close = close_all
-        return server
-
-
-@breaks("servers.close-again")
-class ClosesTheNumberAgain(_Wraps):
-    """A second close() closes the descriptor's number once more."""
-
-    class wrapper(_Wrapped):
-        number = -1
-
-        def close(self) -> None:
-            if self.server.sockets:
-                self.number = self.server.sockets[0].fileno()
-                self.server.close()
-            elif self.number >= 0:
-                number, self.number = self.number, -1
-                with contextlib.suppress(OSError):
-                    os.close(number)
-
-
-@breaks("servers.close-pending")
-class AnnouncesWhatItHadAccepted(ChangesServers):
-    """Connections that wait when the server is closed are announced two milliseconds later."""
-
-    async def create_server(self, protocol_factory: Any, host: Any = None, port: Any = None, **kwargs: Any) -> Any:
-        server = await super().create_server(protocol_factory, host, port, **kwargs)
-        close = server.close
-
-        def accept_ahead() -> None:
-            listening = socket.socket(fileno=os.dup(server.sockets[0].fileno())) if server.sockets else None
-            close()
-            if listening is None:
-                return
-            listening.setblocking(False)
-            try:
-                while True:
-                    protocol = protocol_factory()
-                    ahead, _ = listening.accept()
-                    self.call_later(0.001, protocol.connection_made, asyncio.Transport())
-                    self.call_later(0.001, ahead.close)
-            except BlockingIOError:
-                listening.close()
-
-        server.close = accept_ahead
-        return server
-
-
-@breaks("servers.wait-closed")
-class WaitsForCloseToCome(_Wraps):
-    """wait_closed() that comes after close() waits for ever."""
-
-    class wrapper(_Wrapped):
-        async def wait_closed(self) -> None:
-            if not self.server.sockets:
-                await asyncio.get_running_loop().create_future()
-            await self.server.wait_closed()
-
-
-@breaks("servers.wait-closed-waits", since="3.12")
-class WaitsForNothing(_Wraps):
-    """wait_closed() of a server that is open returns at once."""
-
-    class wrapper(_Wrapped):
-        async def wait_closed(self) -> None:
-            if not self.server.sockets:
-                await self.server.wait_closed()
-
-
-@breaks("servers.wait-closed-connections", since="3.12")
-class WaitsForTheListenerOnly(_Wraps):
-    """wait_closed() of a closed server returns at once."""
-
-    class wrapper(_Wrapped):
-        async def wait_closed(self) -> None:
-            if self.server.sockets:
-                await self.server.wait_closed()
-
-
-@breaks("servers.async-with")
-class LeavesItOpen(_Wraps):
-    """Leaving the block closes nothing."""
-
-    class wrapper(_Wrapped):
-        async def __aexit__(self, *_error: object) -> None:
-            pass
-
-
-@breaks("servers.close-clients", since="3.13")
-class CloseClientsAborts(_Wraps):
-    """close_clients() aborts."""
-
-    class wrapper(_Wrapped):
-        def close_clients(self) -> None:
-            self.server.abort_clients()
-
-
-@breaks("servers.abort-clients", since="3.13")
-class AbortClientsCloses(_Wraps):
-    """abort_clients() closes, and waits for the buffers."""
-
-    class wrapper(_Wrapped):
-        def abort_clients(self) -> None:
-            self.server.close_clients()
-
-
-class _ChangesAccepted(Stock):
-    """Changes what connect_accepted_socket() does."""
-
-    def changed(self, pair: Any) -> Any:
-        return pair
-
-    def checked(self, sock: Any) -> Any:
-        return sock
-
-    async def connect_accepted_socket(self, protocol_factory: Any, sock: Any, **kwargs: Any) -> Any:
-        return self.changed(await super().connect_accepted_socket(protocol_factory, self.checked(sock), **kwargs))
-
-
-@breaks("servers.accepted-socket")
-class AcceptsWithTwoProtocols(_ChangesAccepted):
-    """connect_accepted_socket() calls protocol_factory twice."""
-
-    async def connect_accepted_socket(self, protocol_factory: Any, sock: Any, **kwargs: Any) -> Any:
-        protocol_factory()
-        return await super().connect_accepted_socket(protocol_factory, sock, **kwargs)
-
-
-@breaks("servers.accepted-socket-ownership")
-class DuplicatesWhatIsAccepted(_ChangesAccepted):
-    """connect_accepted_socket() uses a duplicate."""
-
-    def checked(self, sock: Any) -> Any:
-        return sock.dup() if sock.type == socket.SOCK_STREAM else sock
-
-
-@breaks("servers.accepted-socket-blocking")
-class AcceptedSocketsMustNotBlock(_ChangesAccepted):
-    """connect_accepted_socket() refuses a blocking socket."""
-
-    def checked(self, sock: Any) -> Any:
-        if sock.gettimeout() != 0 and sock.type == socket.SOCK_STREAM:
-            raise ValueError("the socket must be non-blocking")
-        return sock
-
-
-@breaks("servers.accepted-socket-type")
-class AcceptsDatagramSockets(_ChangesAccepted):
-    """connect_accepted_socket() lets the system refuse a datagram socket."""
-
-    def checked(self, sock: Any) -> Any:
-        if sock.type == socket.SOCK_DGRAM:
-            sock.listen()
-        return sock
-
-
 @breaks("servers.unreferenced")
-class ServersEndWithTheirObject(_Wraps):
+class ServersEndWithTheirObject(WrapsServers):
     """A server is closed when nobody has its Server object any more."""
 
-    class wrapper(_Wrapped):
+    class wrapper(ServerWrapper):
         def __del__(self) -> None:
             if not self.server.get_loop().is_closed():
                 self.server.close()
 
 
 @breaks("servers.serve-forever")
-class ServesForeverWhatItStarted(_Wraps):
+class ServesForeverWhatItStarted(WrapsServers):
     """serve_forever() fails when start_serving() was called."""
 
-    class wrapper(_Wrapped):
+    class wrapper(ServerWrapper):
         started = False
 
         async def start_serving(self) -> None:

@@ -6,26 +6,26 @@ import asyncio
 from typing import Any
 
 from tests.broken_loops import breaks
-from tests.broken_loops.servers_objects import _Wrapped, _Wraps
+from tests.broken_loops.servers_objects import ServerWrapper, WrapsServers
 
 Stock = asyncio.SelectorEventLoop
 
 
 @breaks("servers.close-sockets", "servers.close-empties-sockets")
-class ClosesWhatServes(_Wraps):
+class ClosesWhatServes(WrapsServers):
     """close() of a server that does not serve yet leaves its sockets open."""
 
-    class wrapper(_Wrapped):
+    class wrapper(ServerWrapper):
         def close(self) -> None:
             if self.server.is_serving():
                 self.server.close()
 
 
 @breaks("servers.get-loop")
-class AsksWhichLoopRuns(_Wraps):
+class AsksWhichLoopRuns(WrapsServers):
     """get_loop() returns the loop that runs, if one does."""
 
-    class wrapper(_Wrapped):
+    class wrapper(ServerWrapper):
         def get_loop(self) -> Any:
             try:
                 return asyncio.get_running_loop()
@@ -34,20 +34,20 @@ class AsksWhichLoopRuns(_Wraps):
 
 
 @breaks("servers.wait-closed-waits", since="3.12")
-class WaitsForWhatServes(_Wraps):
+class WaitsForWhatServes(WrapsServers):
     """wait_closed() of a server that does not serve yet returns at once."""
 
-    class wrapper(_Wrapped):
+    class wrapper(ServerWrapper):
         async def wait_closed(self) -> None:
             if self.server.is_serving() or not self.server.sockets:
                 await self.server.wait_closed()
 
 
 @breaks("servers.wait-closed-waits", since="3.12")
-class LetsOneWait(_Wraps):
+class LetsOneWait(WrapsServers):
     """wait_closed() returns at once to whoever is not the first to wait."""
 
-    class wrapper(_Wrapped):
+    class wrapper(ServerWrapper):
         waited = False
 
         async def wait_closed(self) -> None:
@@ -57,10 +57,10 @@ class LetsOneWait(_Wraps):
 
 
 @breaks("servers.wait-closed-waits", since="3.12")
-class ClosesForWhoGivesUp(_Wraps):
+class ClosesForWhoGivesUp(WrapsServers):
     """A cancelled wait_closed() closes the server."""
 
-    class wrapper(_Wrapped):
+    class wrapper(ServerWrapper):
         async def wait_closed(self) -> None:
             try:
                 await self.server.wait_closed()
@@ -70,10 +70,10 @@ class ClosesForWhoGivesUp(_Wraps):
 
 
 @breaks("servers.coroutines")
-class StartsWhenItIsCalled(_Wraps):
+class StartsWhenItIsCalled(WrapsServers):
     """start_serving() starts though nobody awaits it."""
 
-    class wrapper(_Wrapped):
+    class wrapper(ServerWrapper):
         def start_serving(self) -> Any:
             starting = asyncio.ensure_future(self.server.start_serving(), loop=self.server.get_loop())
 
