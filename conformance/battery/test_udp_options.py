@@ -126,8 +126,10 @@ def test_allow_broadcast_sets_the_option(loop: Loop) -> None:
 def test_broadcast_is_not_allowed_unless_asked_for(loop: Loop) -> None:
     """Without allow_broadcast, messages to the broadcast address are not allowed.
 
-    If this fails: look for an option that is set for every endpoint.
+    If this fails: look for an option that is set for every endpoint, or for all that come after the first with it.
     """
+    with endpoint(loop, local_addr=HERE, allow_broadcast=True):
+        pass
     with endpoint(loop) as (transport, _):
         assert transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST) == 0
 

@@ -48,6 +48,34 @@ class ServersKeepTheFirstContext(Stock):
         return await super().create_server(*args, **kwargs)
 
 
+class _InTurn(Stock):
+    """One at a time gets past this point."""
+
+    lock: Any = None
+
+    async def in_turn(self, work: Any) -> Any:
+        self.lock = self.lock or asyncio.Lock()
+        async with self.lock:
+            return await work
+
+
+@breaks("tls.handshakes-side-by-side")
+class UpgradesInTurn(_InTurn):
+    """start_tls() begins when no other handshake is being made."""
+
+    async def start_tls(self, *args: Any, **kwargs: Any) -> Any:
+        return await self.in_turn(super().start_tls(*args, **kwargs))
+
+
+@breaks("tls.handshakes-side-by-side")
+class SecuresInTurn(_InTurn):
+    """create_connection() with ssl begins when no other handshake is being made."""
+
+    async def create_connection(self, *args: Any, **kwargs: Any) -> Any:
+        connecting = super().create_connection(*args, **kwargs)
+        return await (self.in_turn(connecting) if kwargs.get("ssl") else connecting)
+
+
 class _EndsWith(Stock):
     """A server over TLS ends with an exception of its protocol_factory, or of connection_made()."""
 

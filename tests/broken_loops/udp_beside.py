@@ -47,3 +47,16 @@ class WhoBroadcastsIsAnywhere(asyncio.SelectorEventLoop):
         if remote_addr and how.get("allow_broadcast"):
             local_addr = None
         return await super().create_datagram_endpoint(protocol_factory, local_addr, remote_addr, **how)
+
+
+@breaks("udp.broadcast-off")
+class BroadcastsEverAfter(asyncio.SelectorEventLoop):
+    """When one endpoint is allowed to broadcast, all that come after it are."""
+
+    allowed = False
+
+    async def create_datagram_endpoint(self, *args: Any, **how: Any) -> Any:
+        self.allowed = self.allowed or bool(how.get("allow_broadcast"))
+        if self.allowed and how.get("sock") is None:
+            how["allow_broadcast"] = True
+        return await super().create_datagram_endpoint(*args, **how)
