@@ -15,6 +15,7 @@ from conformance.kit.cases import each
 from conformance.kit.oddities import ODD_ERRORS
 from conformance.kit.patience import turn
 from conformance.kit.places import at
+from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -29,11 +30,12 @@ def eager(loop: Loop) -> Loop:
 
 
 @requirement("tasks.eager", MUST, cite="asyncio-task: eager_task_factory", since="3.12")
-def test_an_eager_task_starts_at_once(eager: Loop) -> None:
+@each("where", ["the main thread", "another thread"])
+def test_an_eager_task_starts_at_once(eager: Loop, where: str) -> None:
     """With eager_task_factory() a coroutine begins execution synchronously during the construction of its task.
 
     If this fails: look for a loop that makes its tasks without asking the factory, or asks it later, or for a start
-    that is put off while another task starts.
+    that is put off while another task starts, or in a thread that is not the main one.
     """
     trace: list[str] = []
 
@@ -51,7 +53,10 @@ def test_an_eager_task_starts_at_once(eager: Loop) -> None:
         trace.append("created")
         await task
 
-    eager.run_until_complete(main())
+    if where == "another thread":
+        in_thread(lambda: eager.run_until_complete(main())).result()
+    else:
+        eager.run_until_complete(main())
     assert trace == ["child", "grandchild", "created by the child", "created"]
 
 
