@@ -13,6 +13,7 @@ from conformance.kit.cases import each
 from conformance.kit.coroutines import done_future
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import raising
+from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -131,7 +132,7 @@ def test_callbacks_scheduled_before_the_loop_runs_are_kept(loop: Loop) -> None:
 
 
 @requirement("callbacks.kept-across-stop", MUST, cite="asyncio-eventloop: loop.run_forever")
-@each("how", ["call_soon", "call_soon_threadsafe", "call_later", "call_at", "create_task"])
+@each("how", ["call_soon", "call_soon_threadsafe", "call_later", "call_at", "create_task", "a thread"])
 @each("next_run", ["run_forever", "run_until_complete", "of what is done"])
 def test_callbacks_scheduled_by_the_last_turn_run_at_the_next_start(
     loop: Loop, patience: Patience, how: str, next_run: str
@@ -150,6 +151,8 @@ def test_callbacks_scheduled_by_the_last_turn_run_at_the_next_start(
         loop.stop()
         if how == "create_task":
             kept.append(loop.create_task(append("later")))
+        elif how == "a thread":
+            in_thread(lambda: loop.call_soon_threadsafe(trace.append, "later")).result()
         else:
             when = {"call_later": (0,), "call_at": (loop.time(),)}.get(how, ())
             getattr(loop, how)(*when, trace.append, "later")

@@ -1,4 +1,4 @@
-"""Chapter executors: work that ends when its loop is gone, or wants to end the program."""
+"""Chapter executors: work that ends when its loop is gone, or stands, or wants to end the program."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 from conformance.kit.cases import each
 from conformance.kit.logs import logged
-from conformance.kit.patience import Patience
+from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import raising
-from conformance.requirement import SHOULD, requirement
+from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 
@@ -60,3 +60,26 @@ def test_exits_of_work_are_raised_where_it_is_awaited(loop: Loop, kind: type[Bas
         return seen
 
     assert loop.run_until_complete(main()) == [error, "next"]
+
+
+@requirement("executors.between-runs", MUST, cite="asyncio-eventloop: loop.run_in_executor")
+@each("ran", [False, True])
+@each("given", [False, True])
+def test_work_that_ends_between_two_runs_has_its_result(
+    make_loop: Any, patience: Patience, ran: bool, given: bool
+) -> None:
+    """Work that ends while the loop does not run, be it stopped or not started, has its result in the next run.
+
+    If this fails: look for a worker that asks whether the loop runs, before it tells what has come of its work.
+    """
+    loop = make_loop()
+    pool = ThreadPoolExecutor(1)
+    loop.set_default_executor(pool)
+    released = threading.Event()
+    future = loop.run_in_executor(pool if given else None, released.wait, patience.seconds)
+    if ran:
+        turn(loop, 3)
+    released.set()
+    pool.shutdown()  # and with it all that the worker does
+    patience.in_turns.run_until(loop, future.done, "the end of the future")
+    assert future.result() is True

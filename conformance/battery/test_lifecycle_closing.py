@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.coroutines import failing, value_of
 from conformance.kit.patience import Patience, turn
+from conformance.kit.protocols import raising
+from conformance.kit.refusals import refused
 from conformance.kit.threads import in_thread
 from conformance.loops import Factory
 from conformance.requirement import MUST, SHOULD, requirement
@@ -149,6 +152,32 @@ def test_a_closed_loop_refuses_a_coroutine(loop: Loop) -> None:
     with pytest.raises(RuntimeError):
         loop.run_until_complete(coroutine)
     coroutine.close()
+
+
+@requirement("lifecycle.close-after", MUST, cite="asyncio-eventloop: loop.close")
+@each("before", ["stop() without a run", "SystemExit", "KeyboardInterrupt", "an unfinished future", "a refused run"])
+def test_close_closes_a_loop_however_its_run_ended(make_loop: Factory, before: str) -> None:
+    """The loop must not be running when close() is called: nor is it when its run was left, or only stop() was called.
+
+    If this fails: look for a state that says "runs" or "stops" and that one of the ways out does not take back.
+    """
+    loop = make_loop()
+    if before == "stop() without a run":
+        loop.stop()
+    elif before == "an unfinished future":
+        loop.call_soon(loop.stop)
+        with pytest.raises(RuntimeError):
+            loop.run_until_complete(loop.create_future())
+    elif before == "a refused run":
+        nothing: Any = None
+        with refused():
+            loop.run_until_complete(nothing)
+    else:
+        loop.call_soon(raising(SystemExit() if before == "SystemExit" else KeyboardInterrupt()))
+        with pytest.raises((SystemExit, KeyboardInterrupt)):
+            loop.run_forever()
+    loop.close()
+    assert loop.is_closed() is True
 
 
 @requirement(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import socket
 import sys
 import threading
@@ -14,6 +15,7 @@ from conformance.kit.cases import each
 from conformance.kit.coroutines import failing, value_of
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import raising
+from conformance.kit.signals import send
 from conformance.kit.threads import in_thread
 from conformance.kit.waiting import turns
 from conformance.loops import Factory
@@ -174,6 +176,10 @@ def test_get_running_loop_is_this_loop_in_callbacks_and_coroutines(loop: Loop, p
         loop.remove_writer(ours)
         callback()
 
+    def handler() -> None:
+        loop.remove_signal_handler(signal.SIGUSR1)
+        callback()
+
     future = loop.create_future()
     future.add_done_callback(callback)
     ours, theirs = socket.socketpair()
@@ -188,13 +194,16 @@ def test_get_running_loop_is_this_loop_in_callbacks_and_coroutines(loop: Loop, p
         loop.call_soon(future.set_result, None)
         loop.run_until_complete(ask())
         patience.run_until(loop, lambda: len(seen) == 8, "the callbacks")
+    loop.call_soon(loop.add_signal_handler, signal.SIGUSR1, handler)
+    loop.call_soon(send)
+    patience.run_until(loop, lambda: len(seen) == 9, "the signal handler")
     loop.set_exception_handler(callback)
     loop.call_soon(raising(LookupError()))
-    patience.run_until(loop, lambda: len(seen) == 9, "the call of the exception handler")
+    patience.run_until(loop, lambda: len(seen) == 10, "the call of the exception handler")
     loop.call_soon(loop.stop)
     loop.call_soon(callback)  # in the batch that stop() lets run
     loop.run_forever()
-    assert len(seen) == 10
+    assert len(seen) == 11
     assert all(each is loop for each in seen)
 
 

@@ -15,6 +15,7 @@ from conformance.kit.cases import each
 from conformance.kit.oddities import ODD_ERRORS
 from conformance.kit.patience import turn
 from conformance.kit.places import at
+from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -30,14 +31,15 @@ def eager(loop: Loop) -> Loop:
 
 @requirement("tasks.eager", MUST, cite="asyncio-task: eager_task_factory", since="3.12")
 @each("given", ["nothing", "name", "context"])
-@each("debug", [False, True])
-def test_an_eager_task_starts_at_once(eager: Loop, given: str, debug: bool) -> None:
+@each("way", ["plainly", "in debug mode", "in another thread"])
+def test_an_eager_task_starts_at_once(eager: Loop, given: str, way: str) -> None:
     """With eager_task_factory() a coroutine begins execution synchronously during the construction of its task.
 
     If this fails: look for a loop that makes its tasks without asking the factory, or asks it later, perhaps if a name
-    or a context is given, or in debug mode, or for a start that is put off while another task starts.
+    or a context is given, in debug mode or in a thread that is not the main one, or for a start that is put off while
+    another task starts.
     """
-    eager.set_debug(debug)
+    eager.set_debug(way == "in debug mode")
     trace: list[str] = []
 
     def create(coro: Any) -> asyncio.Task[None]:
@@ -61,7 +63,10 @@ def test_an_eager_task_starts_at_once(eager: Loop, given: str, debug: bool) -> N
         trace.append("created")
         await task
 
-    eager.run_until_complete(main())
+    if way == "in another thread":
+        in_thread(lambda: eager.run_until_complete(main())).result()
+    else:
+        eager.run_until_complete(main())
     assert trace == ["child", "grandchild", "created by the child", "created"]
 
 

@@ -174,8 +174,8 @@ def test_delayed_callbacks_get_their_arguments(loop: Loop, patience: Patience, m
 def test_a_delayed_callback_runs_exactly_once(loop: Loop, patience: Patience) -> None:
     """The callback will be called exactly once, one that was scheduled twice for the same time once per call.
 
-    If this fails: look for a repeating timer of the library underneath that is not stopped, or for timers that are
-    kept by their deadlines or merged when they are equal.
+    If this fails: look for a repeating timer of the library underneath that is not stopped, for timers that are kept by
+    their deadlines or merged when they are equal, or for a callback that can have one deadline only.
     """
     calls: list[int] = []
     loop.call_later(0.001, calls.append, 1)
@@ -191,6 +191,9 @@ def test_a_delayed_callback_runs_exactly_once(loop: Loop, patience: Patience) ->
     time.sleep(0.003)
     turn(loop, 5)
     assert sorted(calls) == [1, 2, 2, 3]
+    for delay in (0.003, 0.001, 0.002):
+        loop.call_later(delay, note, 4)
+    patience.run_until(loop, lambda: len(calls) >= 7, "the same callback, at three times")
 
 
 @requirement("timers.survive-stop", MUST, cite="asyncio-eventloop: loop.stop")

@@ -1,4 +1,4 @@
-"""Broken loops of the loop's own chapters that are wrong in debug mode only, or while a loop does not run."""
+"""Broken loops of the loop's own chapters: wrong in debug mode, between runs, or beside other loops and threads."""
 
 from __future__ import annotations
 
@@ -119,3 +119,90 @@ class TheFirstClosedTakesTheWaker(Stock):
         if not self.is_closed():
             TheFirstClosedTakesTheWaker._gone = True
         super().close()
+
+
+@breaks("tasks.eager", since="3.12")
+class EagerInTheMainThreadOnly(Stock):
+    """Elsewhere than in the main thread, tasks of a factory are begun by the loop."""
+
+    def create_task(self, coro: Any, **kwargs: Any) -> Any:
+        if self.get_task_factory() is not None and threading.current_thread() is not threading.main_thread():
+            return asyncio.Task(coro, loop=self, **kwargs)
+        return super().create_task(coro, **kwargs)
+
+
+@breaks("executors.between-runs")
+class WorkersTellOnlyWhoRuns(Stock):
+    """What comes of an executor's work that ends while the loop does not run is lost."""
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        if not self.is_running() and "ThreadPoolExecutor" in threading.current_thread().name:
+            return asyncio.Handle(callback, args, self, context)
+        return super().call_soon_threadsafe(callback, *args, context=context)
+
+
+@breaks("lifecycle.close-after")
+class RunsOnAfterAnExit(Stock):
+    """close() refuses a loop that SystemExit or KeyboardInterrupt has left."""
+
+    _left = False
+
+    def run_forever(self) -> None:
+        self._left = True
+        super().run_forever()
+        self._left = False
+
+    def close(self) -> None:
+        if self._left and not self.is_closed():
+            self._left = False
+            raise RuntimeError("the loop runs")
+        super().close()
+
+
+@breaks("lifecycle.close-after")
+class StopsInPlaceOfClosing(Stock):
+    """close() after stop() without a run does nothing."""
+
+    def close(self) -> None:
+        if self._stopping:
+            self._stopping = False
+        else:
+            super().close()
+
+
+@breaks("lifecycle.running-loop")
+class SignalsHaveNoRunningLoop(Stock):
+    """In the callback of a signal get_running_loop() raises."""
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
+        def without_a_loop() -> None:
+            asyncio._set_running_loop(None)
+            try:
+                callback(*args)
+            finally:
+                asyncio._set_running_loop(self)
+
+        super().add_signal_handler(sig, without_a_loop)
+
+
+@breaks("timers.once")
+class CallbacksHaveOneDeadline(Stock):
+    """A callback that is scheduled for another time, with the same arguments, leaves the time that it had."""
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        for handle in self._scheduled:
+            same = handle._callback == callback and handle._args == args and handle.when() != when
+            if same and args and not any(map(asyncio.isfuture, args)):
+                handle.cancel()
+                break
+        return super().call_at(when, callback, *args, context=context)
+
+
+@breaks("callbacks.kept-across-stop")
+class StoppingLoopsHearNoThreads(Stock):
+    """What another thread schedules after stop() is lost."""
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        if self._stopping and asyncio._get_running_loop() is None:
+            return asyncio.Handle(callback, args, self, context)
+        return super().call_soon_threadsafe(callback, *args, context=context)
