@@ -117,18 +117,28 @@ class _Interrupt(KeyboardInterrupt):
     """As a test runner may raise for an interrupt of its own."""
 
 
+def _task(loop: Loop, callback: Callable[[], object]) -> Callable[[], object]:
+    """A task that calls the callback; what is returned retrieves its exception."""
+
+    async def call() -> None:
+        callback()
+
+    return loop.create_task(call()).exception
+
+
 @requirement("errors.exits-leave", SHOULD, cite="gh-66894")
-@each("source", _SOURCES)
+@each("source", [*_SOURCES, "task"])
 @each("error", [SystemExit(3), KeyboardInterrupt(), _Exit(3), _Interrupt()], ids=lambda error: type(error).__name__)
 def test_exits_of_all_callbacks_leave_the_loop(loop: Loop, watch: Any, source: str, error: BaseException) -> None:
-    """SystemExit and KeyboardInterrupt of callbacks of timers, threads, descriptors or signals come out of the loop.
+    """SystemExit and KeyboardInterrupt of tasks, and of callbacks of timers, threads, descriptors or signals, leave the
+    loop.
 
     If this fails: look for sources whose callbacks have a catch of their own, or for a test of the exact class, which
     passes over subclasses of the two. Servers end themselves in this way when SIGTERM comes.
     """
     watch.allow("signal")  # what remove_signal_handler() leaves behind is another requirement
     loop.set_exception_handler(lambda _loop, _context: loop.stop())  # where it does not belong
-    close = _SOURCES[source](loop, raising(error))
+    close = _SOURCES.get(source, _task)(loop, raising(error))
     with pytest.raises(type(error)) as caught:
         loop.run_forever()
     close()

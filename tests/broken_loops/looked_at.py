@@ -136,6 +136,23 @@ class CausesAreLost(Through):
             raise
 
 
+@breaks("errors.exits-leave")
+class ExitsOfOnesOwnStayInTheTask(Through):
+    """A SystemExit of a class of the program's own, raised by a task, becomes another exception of the task."""
+
+    chapter = "errors"
+
+    @types.coroutine
+    def _through(self, coro: Any) -> Generator[Any, Any, Any]:
+        try:
+            return (yield from coro.__await__())
+        except SystemExit as error:
+            if type(error) is SystemExit:
+                raise
+            self.stop()
+            raise LookupError from error
+
+
 @breaks("tasks.bad-yield")
 class FuturesMayBeYielded(Stepping):
     """A coroutine that yields a future itself, and not by an await, goes on."""
