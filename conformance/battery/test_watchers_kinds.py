@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import socket
 import tty
+from typing import Any
 
 from conformance.kit.cases import each
 from conformance.kit.descriptors import HIGH, many_allowed
@@ -43,22 +45,30 @@ def test_descriptors_of_high_numbers(loop: Loop, patience: Patience, side: str, 
 
 
 @requirement("watchers.kinds", MUST, cite=CITE, needs=("linux",))
-@each("kind", ["event counter", "terminal"])
+@each("kind", ["event counter", "terminal", "datagram socket"])
 def test_descriptors_of_other_kinds_are_watched(loop: Loop, patience: Patience, kind: str) -> None:
-    """Whatever the system can poll may be watched, also if it is neither a socket nor a pipe: here what else there is.
+    """Whatever the system can poll may be watched, also if it is neither a stream nor a pipe: here what else there is.
 
     If this fails: look for a kind of handle that is chosen by the kind of file, and for one that was forgotten.
     """
+    data = b"x"
     with contextlib.ExitStack() as stack:
-        if kind == "terminal":
+        reading: Any
+        if kind == "datagram socket":
+            reading, peer = (stack.enter_context(socket.socket(type=socket.SOCK_DGRAM)) for _ in range(2))
+            reading.bind(("127.0.0.1", 0))
+            reading.setblocking(False)
+            peer.connect(reading.getsockname())
+            writing = peer.fileno()
+        elif kind == "terminal":
             reading, writing = os.openpty()
+            stack.callback(os.close, reading)
             stack.callback(os.close, writing)
             tty.setraw(writing)
-            data = b"x"
         else:
             reading = writing = os.eventfd(0)
+            stack.callback(os.close, reading)
             data = (1).to_bytes(8, "little")
-        stack.callback(os.close, reading)
         calls: list[str] = []
         loop.add_reader(reading, calls.append, "reader")
         turn(loop, 3)

@@ -40,6 +40,16 @@ class WatchesSocketsAndPipes(Stock):
         super().add_reader(fd, callback, *args)
 
 
+@breaks("watchers.kinds")
+class WatchesStreamsOnly(Stock):
+    """add_reader() refuses a datagram socket."""
+
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:
+        if isinstance(fd, socket.socket) and fd.type == socket.SOCK_DGRAM:
+            raise ValueError("a stream socket is expected")
+        super().add_reader(fd, callback, *args)
+
+
 @breaks("sockets.high-numbers")
 class HasATableOfReceivers(Stock):
     """sock_recv() of a descriptor above 1023 is never done."""
