@@ -9,7 +9,7 @@ DEVIATES = 1
 INTERRUPTED = 2
 """Interrupted by the user (pytest's)."""
 SUITE_FAILED = 3
-"""The suite could not do its work: a requirement errored, or nothing ran although something was selected."""
+"""The suite could not do its work: a requirement errored, or of a loop nothing ran although something was selected."""
 USAGE = 4
 """A bad command line: a spec that does not import, a factory that makes no loop, an unknown id (pytest's)."""
 STALE = 6

@@ -6,6 +6,7 @@ import shlex
 import socket
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -91,9 +92,17 @@ class Recorder:
             return exits.SUITE_FAILED
         if exitstatus or self._failed:
             return exits.DEVIATES
-        if self.run.results and verdicts <= {Verdict.NOT_RUN}:
+        if self._nothing_known_of(cells):
             return exits.SUITE_FAILED
         return exits.STALE if self.stale else exitstatus
+
+    @staticmethod
+    def _nothing_known_of(cells: Mapping[tuple[str, Column], Cell]) -> bool:
+        """Whether there is a loop of which nothing could be run: "not run" all over must not pass for "conforms"."""
+        verdicts: dict[Column, set[Verdict]] = defaultdict(set)
+        for (_, column), cell in cells.items():
+            verdicts[column].add(cell.verdict)
+        return any(seen <= {Verdict.NOT_RUN} for seen in verdicts.values())
 
     def _update_expected(self, cells: Mapping[tuple[str, Column], Cell]) -> None:
         label, path = expectations.find(self._config.option.loop_expected[0])

@@ -70,6 +70,12 @@ def test_a_factory_that_never_returns_is_one_deviation(factory: str, verdict: st
     assert finished.code == exits.DEVIATES
 
 
+def test_a_loop_that_cannot_be_made_does_not_pass_beside_another() -> None:
+    specs = ("--loop=hostile=tests.hostile_loops:factory_that_hangs", "--loop=asyncio:SelectorEventLoop")
+    finished = run_pytest("-q", *specs, "callbacks.fifo", patience=1)
+    assert finished.code == exits.SUITE_FAILED, finished.output[-3000:]
+
+
 def test_a_loop_that_runs_nothing_hangs_everywhere_and_the_run_ends(tmp_path: Path) -> None:
     finished = run_pytest(
         "-q", "--loop=hostile=tests.hostile_loops:RunsNothing", f"--loop-results={tmp_path / 'r.jsonl'}",
