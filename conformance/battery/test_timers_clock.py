@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 
 from conformance.kit.cases import each
 from conformance.kit.patience import grain, turn
 from conformance.kit.places import PLACES, at
+from conformance.kit.threads import Helper
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -95,20 +95,20 @@ def test_time_can_be_asked_from_another_thread(loop: Loop, meanwhile: str) -> No
     seen: list[float] = []
 
     def work() -> None:
-        seen.append(loop.time())
-        time.sleep(0.02)
-        seen.append(loop.time())
-        if meanwhile == "the loop waits":
+        try:
+            seen.append(loop.time())
+            time.sleep(0.02)
+            seen.append(loop.time())
+        finally:
             loop.call_soon_threadsafe(loop.stop)
 
-    thread = threading.Thread(target=work)
+    helper = Helper(work)
     seen.append(loop.time())
-    loop.call_soon(thread.start)
+    loop.call_soon(helper.start)
     if meanwhile == "a callback blocks the loop":
-        loop.call_soon(thread.join)
-        loop.call_soon(loop.stop)
+        loop.call_soon(helper.join)
     loop.run_forever()
-    thread.join()
+    helper.result()
     seen.append(loop.time())
     assert seen == sorted(seen)
     assert seen[2] - seen[1] >= 0.018 - grain(loop)
