@@ -121,3 +121,38 @@ def test_resuming_a_pipe_does_not_receive_by_itself(loop: Loop, patience: Patien
         os.write(end.number, b"data")
         turn(loop, 3)
         assert received_inside_resume(loop, patience, transport, protocol, b"data") == b""
+
+
+@requirement("pipes.reading-while-closing", SHOULD, cite="asyncio-protocol: ReadTransport.resume_reading")
+@each("paused", [False, True])
+def test_resuming_a_pipe_that_closes_is_harmless(loop: Loop, patience: Patience, paused: bool) -> None:
+    """pause_reading() and resume_reading() do nothing on a pipe that is closing or closed, also if it was paused.
+
+    If this fails: look for an error that a closed pipe raises, or for a descriptor that is watched again after close().
+    """
+    with reading(loop) as (transport, protocol, _, end):
+        if paused:
+            transport.pause_reading()
+        transport.close()
+        for _ in ("closing", "closed"):
+            transport.pause_reading()
+            transport.resume_reading()
+            assert not transport.is_reading()
+            if not protocol.lost:
+                os.write(end.number, b"data")
+                lost(loop, patience, protocol)
+        turn(loop, 3)
+        assert protocol.names == ["connection_made", "connection_lost"]
+
+
+@requirement("pipes.connection-lost-not-inline", SHOULD, cite="asyncio-protocol: BaseProtocol.connection_lost")
+@each("kind", ["reading", "writing"])
+def test_the_end_of_a_pipe_is_told_by_the_loop(loop: Loop, patience: Patience, kind: str) -> None:
+    """connection_lost() of a pipe is called from the loop, not from inside close().
+
+    If this fails: look for a callback delivered on the caller's stack, whose own state is half done.
+    """
+    with (reading if kind == "reading" else writing)(loop) as (transport, protocol, _, _):
+        transport.close()
+        assert not protocol.lost
+        lost(loop, patience, protocol)

@@ -7,6 +7,7 @@ import functools
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience
 from conformance.kit.peers import drive
 from conformance.kit.streams import TCP, UNIX, WAYS, opened
@@ -20,16 +21,18 @@ LIMIT = 1 << 16
 @requirement("streams.limit-default", MUST, cite=("asyncio-stream: open_connection", "asyncio-stream: start_server"))
 @WAYS
 def test_the_limit_is_64_kib_by_default(loop: Loop, patience: Patience, way: str) -> None:
-    """By default the limit is set to 64 KiB: a line that is shorter is read, and a longer one is a LimitOverrunError.
+    """By default the limit is set to 64 KiB: a line of that length is read, and a longer one is a LimitOverrunError.
+
+    Whether the separator counts is left open: the one that is too long is so without it.
 
     If this fails: look for readers of another limit, or for data that is handed to another buffer than theirs.
     """
-    for length in (LIMIT - 10, LIMIT + 10):
+    for length in (LIMIT, LIMIT + 2):
         with opened(loop, patience, way) as stream:
             line = b"x" * (length - 1) + b"\n"
 
             helper = in_thread(functools.partial(stream.sent, line))
-            if length < LIMIT:
+            if length == LIMIT:
                 assert stream.run(stream.reader.readuntil()) == line
             else:
                 with pytest.raises(asyncio.LimitOverrunError):
@@ -48,15 +51,35 @@ def test_data_without_a_separator_is_an_overrun(loop: Loop, patience: Patience, 
     If this fails: look for a search that waits for the separator first, while reading is paused.
     """
     with opened(loop, patience, way, limit=16) as stream:
-        stream.sent(b"x" * 40)
+        stream.sent(b"x" * 20)
         with pytest.raises(asyncio.LimitOverrunError) as caught:
             stream.run(stream.reader.readuntil(b"END"))
         consumed = caught.value.consumed
-        assert 0 < consumed <= 40
+        assert 0 < consumed <= 20
         assert stream.run(stream.reader.readexactly(consumed)) == b"x" * consumed
         stream.sent(b"END")
-        rest = b"x" * (40 - consumed) + b"END"
+        rest = b"x" * (20 - consumed) + b"END"
         assert stream.run(stream.reader.readexactly(len(rest))) == rest
+
+
+@requirement(
+    "streams.full-then-empty",
+    MUST,
+    cite=("asyncio-stream: StreamReader.read", "asyncio-protocol: ReadTransport.resume_reading"),
+)
+@WAYS
+@each("method", ["read", "readexactly"])
+def test_a_full_reader_that_is_emptied_at_once_reads_on(loop: Loop, patience: Patience, way: str, method: str) -> None:
+    """A reader that was full, and so paused its transport, receives what follows once all that it has was read.
+
+    If this fails: look for a pause that ends between two marks only, which a buffer that is emptied at once passes by.
+    """
+    with opened(loop, patience, way, limit=99) as stream:
+        for _ in range(3):
+            stream.sent(b"x" * 400)
+            stream.run(asyncio.sleep(0.002))
+            taken = stream.run(getattr(stream.reader, method)(400))
+            assert taken + stream.run(stream.reader.readexactly(400 - len(taken))) == b"x" * 400
 
 
 @requirement("streams.readuntil-separators", MUST, cite="asyncio-stream: StreamReader.readuntil", since="3.13")

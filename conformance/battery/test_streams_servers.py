@@ -70,6 +70,39 @@ def test_start_server_calls_back_with_a_pair(loop: Loop, patience: Patience, way
     assert [isinstance(task, asyncio.Task) for task in handlers.tasks] == [True]
 
 
+@requirement(
+    "streams.server-after-eof", MUST, cite=("asyncio-stream: start_server", "asyncio-stream: start_unix_server")
+)
+@SERVED
+def test_a_handler_goes_on_when_the_client_has_said_all(loop: Loop, patience: Patience, way: str) -> None:
+    """A coroutine function is scheduled as a task, which goes on to its end: the client's EOF is read, and answered.
+
+    If this fails: look for a task that is cancelled, or a connection that is closed, with the client's last word.
+    """
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        question = await reader.read()
+        await asyncio.sleep(0.005)
+        writer.write(question.upper())
+        writer.close()
+
+    async def scenario() -> bytes:
+        with socket_path() as path:
+            if way == "accepted":
+                server = await asyncio.start_server(handle, "127.0.0.1", 0)
+            else:
+                server = await asyncio.start_unix_server(handle, path)
+            reader, writer = await opening_to(server.sockets[0])
+            writer.write(b"question")
+            writer.write_eof()
+            answer: bytes = await reader.read()
+            writer.close()
+            server.close()
+            return answer
+
+    assert loop.run_until_complete(asyncio.wait_for(scenario(), patience.seconds)) == b"QUESTION"
+
+
 @requirement("streams.server-several", MUST, cite="asyncio-stream: start_server")
 @SERVED
 def test_a_server_serves_several_clients_at_once(loop: Loop, patience: Patience, way: str) -> None:

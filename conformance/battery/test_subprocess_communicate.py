@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from conformance.battery.test_subprocess_process import BIG, run, sh
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience
 from conformance.requirement import MUST, requirement
 
@@ -89,6 +90,26 @@ def test_communicate_after_the_end_gives_the_output(loop: Loop, patience: Patien
         return await process.communicate(b"too late")
 
     assert run(loop, patience, scenario()) == (b"out\n", None)
+
+
+@requirement("subprocess.communicate-until-eof", MUST, cite="asyncio-subprocess: subprocess.Process.communicate")
+@each("stream", ["stdout", "stderr"])
+def test_communicate_reads_until_the_end(loop: Loop, patience: Patience, stream: str) -> None:
+    """communicate() reads until EOF is reached: what a grandchild writes when the child has exited is read, too.
+
+    If this fails: look for pipes that are closed when the child is gone, though others hold their other end.
+    """
+    number = {"stdout": 1, "stderr": 2}[stream]
+
+    async def scenario() -> Any:
+        process = await sh(
+            f"exec >&{number}; echo early; (sleep 0.05; echo late) & exit 3",
+            **{"stdin": DEVNULL, "stdout": DEVNULL, "stderr": DEVNULL, stream: PIPE},
+        )
+        return await process.communicate(), process.returncode
+
+    output, code = run(loop, patience, scenario())
+    assert (output[number - 1], code) == (b"early\nlate\n", 3)
 
 
 @requirement("subprocess.gather", MUST, cite="asyncio-subprocess: §Subprocesses")

@@ -25,10 +25,13 @@ DEVNULL, PIPE = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE
     ({"stdout": 0, "stderr": 0, "stdin": DEVNULL}, ["out \nerror\n", "", ""]),
     ({"stdin": 1}, ["in", "", ""]),
 ])  # fmt: skip
+@each("kind", ["descriptor", "file"])
 def test_this_processs_own_descriptors_can_be_given(
-    loop: Loop, patience: Patience, tmp_path: Path, streams: Any, output: list[str]
+    loop: Loop, patience: Patience, tmp_path: Path, streams: Any, output: list[str], kind: str
 ) -> None:
     """stdin, stdout and stderr can be a descriptor, and so this process's own 0, 1 and 2 as well, also exchanged.
+
+    They can be files of these descriptors, such as sys.stdout.
 
     If this fails: look for dup2() over a descriptor that is needed still, for a 0 that is taken for nothing given, or
     for a 1 that is taken for the child's own standard output.
@@ -38,7 +41,12 @@ def test_this_processs_own_descriptors_can_be_given(
     with contextlib.ExitStack() as own:
         for number in range(3):
             own.enter_context(standing_for(number, tmp_path / f"own{number}", os.O_RDWR))
-        given = {"stdin": 0, "stdout": PIPE, "stderr": PIPE, **streams}
+        given: dict[str, Any] = {"stdin": 0, "stdout": PIPE, "stderr": PIPE, **streams}
+        if kind == "file":
+            given = {
+                name: own.enter_context(open(value, "rb+", buffering=0, closefd=False)) if value in range(3) else value
+                for name, value in given.items()
+            }
         protocol = finish(loop, patience, 'x=$(cat); echo "out $x"; echo error >&2', **given)
     read = "" if streams.get("stdin") is not None else "in"
     expected = {

@@ -25,6 +25,7 @@ class _Threads(ChildEvents):
     def __init__(self) -> None:
         super().__init__()
         self.where: dict[str, tuple[int, object]] = {}
+        self._note("the factory")
 
     def _note(self, name: str) -> None:
         self.where[name] = (threading.get_ident(), asyncio.get_running_loop())
@@ -54,10 +55,12 @@ class _Threads(ChildEvents):
 def test_the_protocol_is_called_in_the_loops_thread(loop: Loop, patience: Patience) -> None:
     """An event loop executes all callbacks in its thread: those of a child's protocol too, while the loop runs.
 
+    So it does with the protocol's factory.
+
     If this fails: look for a thread that waits for the child and calls process_exited() itself.
     """
     protocol = finish(loop, patience, "echo out; exit 1", protocol=_Threads)
-    assert len(protocol.where) == 5
+    assert len(protocol.where) == 6
     assert set(protocol.where.values()) == {(threading.get_ident(), loop)}
 
 

@@ -9,7 +9,7 @@ import os
 from conformance.kit.cases import each
 from conformance.kit.children import BIG, ChildEvents, finish, spawned, stopped
 from conformance.kit.patience import Patience
-from conformance.requirement import MUST, requirement
+from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 DEVNULL = asyncio.subprocess.DEVNULL
@@ -168,3 +168,41 @@ def test_reading_the_output_can_be_paused(loop: Loop, patience: Patience, fd: in
         output.resume_reading()
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
         assert protocol.output == {fd: b"out\n", other: b"on\n"}
+
+
+@requirement("subprocess.pause-closed", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")
+@each("fd", [1, 2])
+@each("paused", [False, True])
+def test_a_closed_output_can_be_paused(loop: Loop, patience: Patience, fd: int, paused: bool) -> None:
+    """pause_reading() of stdout's or stderr's transport can be called when that is closed, also after a pause.
+
+    If this fails: look for a method that first asks whether the pipe is still open, and raises an error.
+    """
+    with spawned(loop, patience, "exit 0") as (transport, protocol):
+        output = transport.get_pipe_transport(fd)
+        if paused:
+            output.pause_reading()
+        output.close()
+        output.pause_reading()
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        output.pause_reading()
+        assert output.is_reading() is False
+
+
+@requirement("subprocess.resume-closed", SHOULD, cite="asyncio-protocol: ReadTransport.resume_reading")
+@each("fd", [1, 2])
+def test_a_closed_output_can_be_resumed(loop: Loop, patience: Patience, fd: int) -> None:
+    """resume_reading() of stdout's or stderr's transport does nothing when that is closed.
+
+    If this fails: look for an error that a closed pipe raises, or for a descriptor that is watched again after close().
+    """
+    with spawned(loop, patience, "exit 0") as (transport, protocol):
+        output = transport.get_pipe_transport(fd)
+        output.pause_reading()
+        output.close()
+        output.resume_reading()
+        assert output.is_reading() is False
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        output.resume_reading()
+        assert output.is_reading() is False
+    assert "pipe_data_received" not in protocol.names

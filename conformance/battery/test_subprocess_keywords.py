@@ -108,6 +108,46 @@ def test_subprocess_shell_takes_the_same_keywords(
     assert dict(protocol.output) == {1: expected + b"\n"}
 
 
+@requirement(
+    "subprocess.keywords-together",
+    MUST,
+    cite=("asyncio-eventloop: loop.subprocess_exec", "asyncio-eventloop: loop.subprocess_shell"),
+)
+@each("method", ["subprocess_exec", "subprocess_shell"])
+@each("leads", [{"start_new_session": True}, {"process_group": 0}])
+@each("debug", [False, True])
+def test_keywords_can_be_given_together(
+    loop: Loop, patience: Patience, tmp_path: Path, method: str, leads: dict[str, Any], debug: bool
+) -> None:
+    """All other keyword arguments are passed to Popen without interpretation, however many of them are given at once.
+
+    In debug mode as well.
+
+    If this fails: look for a quicker way to start a child, which is taken for some keywords and does not know others.
+    """
+    loop.set_debug(debug)
+    script = 'pwd -P; echo "$GIVEN"; umask; kill -0 -$$ && kill -PIPE $$; kill -USR1 $$; ls /dev/fd/$PASSED'
+    with open(tmp_path / "file", "wb") as file:
+        kwargs = leads | {
+            "stdin": DEVNULL,
+            "stderr": STDOUT,
+            "cwd": tmp_path,
+            "env": {"GIVEN": "yes", "PASSED": str(file.fileno())},
+            "umask": 0o007,
+            "preexec_fn": functools.partial(signal.signal, signal.SIGUSR1, signal.SIG_IGN),
+            "restore_signals": False,
+            "pass_fds": [file.fileno()],
+            "executable": "/bin/sh",
+        }
+        if method == "subprocess_exec":
+            starting: Any = loop.subprocess_exec(ChildEvents, "any name", "-c", script, **kwargs)
+        else:
+            starting = loop.subprocess_shell(ChildEvents, script, **kwargs)
+        protocol = ended(loop, patience, starting)
+        number = file.fileno()
+    assert protocol.output[1] == os.fsencode(tmp_path.resolve()) + b"\nyes\n0007\n/dev/fd/%d\n" % number
+
+
 @requirement("subprocess.shell-lines", MUST, cite="asyncio-eventloop: loop.subprocess_shell")
 @each("kind", [str, bytes])
 def test_a_shell_command_may_have_several_lines(loop: Loop, patience: Patience, kind: type) -> None:

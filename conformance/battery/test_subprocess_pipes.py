@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+from typing import Any
 
 import pytest
 
@@ -56,8 +57,8 @@ def test_standard_input_takes_bytes_like_objects(loop: Loop, patience: Patience)
 
     As for other transports, write() returns None.
 
-    If this fails: look for data that must be bytes, for lines that must be a list or go another way, or for empty data
-    that is taken for the end.
+    If this fails: look for data that must be bytes, for lines that must be a list or go another way, or are more than
+    one system call takes, or for empty data that is taken for the end.
     """
     with spawned(loop, patience, "cat") as (transport, protocol):
         stdin = transport.get_pipe_transport(0)
@@ -67,23 +68,46 @@ def test_standard_input_takes_bytes_like_objects(loop: Loop, patience: Patience)
         stdin.write(bytearray(b"one "))
         stdin.writelines(iter([b"two ", b"", bytearray(b"three "), memoryview(b"four")]))
         stdin.write(memoryview(b" five"))
+        stdin.writelines([b"-"] * 3000)
         patience.run_until(loop, lambda: not stdin.get_write_buffer_size(), "an empty buffer")
         for odd in (Word, part):
             stdin.write(odd(b" and more."))
         stdin.close()
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
-        assert protocol.output[1] == BIG + b"one two three four five" + 2 * b" and more."
+        assert protocol.output[1] == BIG + b"one two three four five" + 3000 * b"-" + 2 * b" and more."
+
+
+@requirement("subprocess.stdin-rejects-text", SHOULD, cite="asyncio-protocol: WriteTransport.write")
+@each("data", ["text", 5, [b"list"]])
+def test_standard_input_refuses_what_is_no_buffer(loop: Loop, patience: Patience, data: Any) -> None:
+    """write() of standard input's transport raises TypeError (or AssertionError, as asyncio does) for no data bytes.
+
+    Its writelines() does as well.
+
+    If this fails: look for text that is encoded for the child, or an error that comes when the data is sent.
+    """
+    with spawned(loop, patience, "cat") as (transport, _):
+        stdin = transport.get_pipe_transport(0)
+        with pytest.raises((TypeError, AssertionError)):
+            stdin.write(data)
+        with pytest.raises((TypeError, AssertionError)):
+            stdin.writelines([data])
 
 
 @requirement("subprocess.stdin-abort", MUST, cite="asyncio-protocol: WriteTransport.abort")
-def test_aborting_standard_input_drops_what_waits(loop: Loop, patience: Patience) -> None:
+@each("closing", [False, True])
+def test_aborting_standard_input_drops_what_waits(loop: Loop, patience: Patience, closing: bool) -> None:
     """abort() of standard input's transport does not wait for the child to read: what is buffered is lost.
+
+    So it is if the transport is closing already.
 
     If this fails: look for an abort() that is close(), or one that ends the child.
     """
     with spawned(loop, patience, "cat | wc -c") as (transport, protocol):
         stdin = transport.get_pipe_transport(0)
         stdin.write(BIG)
+        if closing:
+            stdin.close()
         stdin.abort()
         assert stdin.is_closing()
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")

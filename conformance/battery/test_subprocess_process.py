@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience
 from conformance.kit.refusals import refused
 from conformance.requirement import MUST, requirement
@@ -188,23 +189,41 @@ def test_create_subprocess_exec_raises_for_a_missing_program(loop: Loop, patienc
     assert run(loop, patience, scenario()) == 4
 
 
-@requirement("subprocess.limit", MUST, cite="asyncio-subprocess: create_subprocess_exec")
-def test_limit_bounds_a_line(loop: Loop, patience: Patience) -> None:
+@requirement(
+    "subprocess.limit",
+    MUST,
+    cite=("asyncio-subprocess: create_subprocess_exec", "asyncio-subprocess: create_subprocess_shell"),
+)
+@each("stream", ["stdout", "stderr"])
+@each("starts", ["exec", "shell"])
+def test_limit_bounds_a_line(loop: Loop, patience: Patience, starts: str, stream: str) -> None:
     """limit sets the buffer limit of the StreamReaders: readline() of a longer line raises ValueError.
 
-    If this fails: look for output that the pipe gives to another reader.
+    A line of that length, or of 64 KiB if no limit is given, is read.
+
+    If this fails: look for output that the pipe gives to another reader, or for a way that has its own limit.
     """
 
-    async def scenario() -> None:
-        process = await asyncio.create_subprocess_exec(
-            "/bin/echo", "a line that is too long", stdout=PIPE, stderr=PIPE, limit=8
-        )
-        assert process.stdout is not None
-        with pytest.raises(ValueError):  # noqa: PT011 (no message is part of the contract)
-            await process.stdout.readline()
-        await process.communicate()
+    async def started(script: str, **kwargs: Any) -> Any:
+        if starts == "shell":
+            return await asyncio.create_subprocess_shell(script, **kwargs)
+        return await asyncio.create_subprocess_exec("/bin/sh", "-c", script, **kwargs)
 
-    run(loop, patience, scenario())
+    async def scenario(limit: int | None, length: int) -> Any:
+        number = {"stdout": 1, "stderr": 2}[stream]
+        script = f"(head -c {length - 1} /dev/zero | tr '\\0' ' '; echo) >&{number}"
+        given = {} if limit is None else {"limit": limit}
+        process = await started(script, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, **given)
+        try:
+            return len(await getattr(process, stream).readline())
+        except ValueError:
+            return ValueError
+        finally:
+            await process.communicate()
+
+    for limit, most in ((8, 8), (None, 1 << 16)):
+        assert run(loop, patience, scenario(limit, most)) == most
+        assert run(loop, patience, scenario(limit, most + 2)) is ValueError
 
 
 @requirement("subprocess.drain", MUST, cite="asyncio-stream: StreamWriter.drain")

@@ -160,7 +160,7 @@ def test_get_pipe_transport_is_none_without_a_pipe(loop: Loop, patience: Patienc
     with spawned(loop, patience, "exit 0", **streams) as (transport, _):  # type: ignore[arg-type]
         assert [transport.get_pipe_transport(fd) for fd in (0, 1, 2, 3)] == [None] * 4
     with spawned(loop, patience, "exit 0", stderr=asyncio.subprocess.STDOUT) as (transport, _):
-        assert [transport.get_pipe_transport(fd) for fd in (2, 3, 100, -1, -2, -3)] == [None] * 6
+        assert [transport.get_pipe_transport(fd) for fd in (2, 3, 1000, 1 << 40, -1, -3)] == [None] * 6
 
 
 @requirement("subprocess.extra-info", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info")
@@ -282,7 +282,7 @@ def test_terminate_sends_sigterm(loop: Loop, patience: Patience) -> None:
 
 @requirement("subprocess.kill", MUST, cite="asyncio-protocol: SubprocessTransport.kill")
 def test_kill_sends_sigkill(loop: Loop, patience: Patience) -> None:
-    """kill() sends SIGKILL to the subprocess.
+    """kill() sends SIGKILL to the subprocess, also to one that has been stopped.
 
     If this fails: look for SIGTERM, which a child may ignore, or for terminate() after which kill() does nothing.
     """
@@ -291,6 +291,11 @@ def test_kill_sends_sigkill(loop: Loop, patience: Patience) -> None:
         transport.terminate()
         transport.kill()
         patience.run_until(loop, lambda: protocol.exited, "process_exited()")
+        assert transport.get_returncode() == -signal.SIGKILL
+    with spawned(loop, patience, "read line") as (transport, protocol):
+        transport.send_signal(signal.SIGSTOP)
+        transport.kill()
+        patience.run_until(loop, lambda: protocol.exited, "process_exited() of a child that was stopped")
         assert transport.get_returncode() == -signal.SIGKILL
 
 

@@ -257,3 +257,62 @@ class PipesReadAsTheyResume(_Pipes):
     """resume_reading() of a pipe reads, and hands out, what has come meanwhile."""
 
     reader = _ReadsAtOnce
+
+
+class _RefusesWhenClosing(_Read):  # type: ignore[misc]
+    def resume_reading(self) -> None:
+        if self._closing:
+            raise RuntimeError("the transport is closing")
+        super().resume_reading()
+
+
+@breaks("pipes.reading-while-closing")
+class ClosedPipesCannotBeResumed(_Pipes):
+    """resume_reading() of a pipe raises when it is closing."""
+
+    reader = _RefusesWhenClosing
+
+
+class _ClosesAtOnce(_Write):  # type: ignore[misc]
+    def close(self) -> None:
+        if self._closing or self._buffer:
+            super().close()
+            return
+        self._closing = True
+        self._loop._remove_reader(self._fileno)
+        self._call_connection_lost(None)
+
+
+class _EndsAtOnce(_Read):  # type: ignore[misc]
+    def _close(self, exc: Any) -> None:
+        self._closing = True
+        self._loop._remove_reader(self._fileno)
+        self._call_connection_lost(exc)
+
+
+@breaks("pipes.connection-lost-not-inline")
+class WritersAreLostAsTheyClose(_Pipes):
+    """close() of a pipe that is written to calls connection_lost() by itself."""
+
+    writer = _ClosesAtOnce
+
+
+@breaks("pipes.connection-lost-not-inline")
+class ReadersAreLostAsTheyClose(_Pipes):
+    """close() of a pipe that is read calls connection_lost() by itself."""
+
+    reader = _EndsAtOnce
+
+
+class _LinesDoNotPause(_Write):  # type: ignore[misc]
+    def writelines(self, list_of_data: Any) -> None:
+        self._maybe_pause_protocol = lambda: None
+        super().writelines(list_of_data)
+        del self._maybe_pause_protocol
+
+
+@breaks("pipes.pause-writing")
+class LinesDoNotPausePipes(_Pipes):
+    """writelines() of a pipe does not call pause_writing()."""
+
+    writer = _LinesDoNotPause

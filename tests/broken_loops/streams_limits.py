@@ -40,6 +40,33 @@ class UnixSocketsHaveHalfTheLimit(_Readers):
         reader._limit = 1 << 15 if reader._limit == 1 << 16 else reader._limit
 
 
+@breaks("streams.limit-default")
+class TheLimitIsOneMore(_Readers):
+    """The limit of a reader is a byte more than was asked for."""
+
+    def change(self, reader: Any, protocol: Any) -> None:
+        reader._limit += 1
+
+
+@breaks("streams.full-then-empty")
+class EmptyReadersNeedNoMore(_Readers):
+    """resume_reading() does nothing when the reader has nothing left."""
+
+    def change(self, reader: Any, protocol: Any) -> None:
+        pass
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        replaced(transport, "resume_reading", lambda resume: resume() if protocol._stream_reader._buffer else None)
+
+
+@breaks("streams.limit-without-separator")
+class GivenLimitsAreDoubled(_Readers):
+    """A limit that is given is taken for that of a half of the buffer."""
+
+    def change(self, reader: Any, protocol: Any) -> None:
+        reader._limit = reader._limit if reader._limit == 1 << 16 else 2 * reader._limit
+
+
 @breaks("streams.limit-without-separator")
 class OverrunsConsumeNothing(_Readers):
     """Where the separator has not come, LimitOverrunError says that nothing is to be consumed."""

@@ -22,6 +22,21 @@ class UnixHandlersGetNoLine(TampersWithStreams):
             replaced(protocol, "data_received", lambda told, data: told(data if data != b"line\n" else b"\n"))
 
 
+@breaks("streams.server-after-eof")
+class HandlersEndWithTheirClients(TampersWithStreams):
+    """The task of a handler is cancelled when the client has sent its end."""
+
+    of = SERVERS
+
+    def tamper(self, protocol: Any) -> None:
+        def ended(told: Any) -> Any:
+            if task := getattr(protocol, "_task", None):
+                self.call_later(0.001, task.cancel)
+            return told()
+
+        replaced(protocol, "eof_received", ended)
+
+
 @breaks("streams.server-several", "streams.example-echo")
 class OneProtocolForAllStreams(Stock):
     """The protocol factory of a server of streams is called once: its connections share a protocol."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from tests.broken_loops import breaks
-from tests.broken_loops.subprocess_keywords import Keywords
+from tests.broken_loops.subprocess_keywords import Keywords, Shell
 from tests.broken_loops.subprocess_transport import TampersWithChildren, replaced
 
 
@@ -118,3 +119,91 @@ class FlushingInputsAreOpen(TampersWithChildren):
     def patch(self, transport: Any, protocol: Any) -> None:
         if stdin := transport.get_pipe_transport(0):
             replaced(stdin, "is_closing", lambda closing: closing() and not stdin.get_write_buffer_size())
+
+
+@breaks("subprocess.stdin-rejects-text")
+class InputsEncodeText(TampersWithChildren):
+    """write() of the transport of standard input encodes what is text."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        if stdin := transport.get_pipe_transport(0):
+            replaced(stdin, "write", lambda write, data: write(data.encode() if isinstance(data, str) else data))
+
+
+@breaks("subprocess.no-pipe-transport")
+class StreamsHaveSmallNumbers(TampersWithChildren):
+    """get_pipe_transport() takes a byte."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        replaced(transport, "get_pipe_transport", lambda get, fd: get(fd) if abs(fd) < 256 else [get(0)][fd])
+
+
+@breaks("subprocess.keywords-together")
+class SessionsHaveNoHook(Keywords):
+    """preexec_fn is not called for a child that leads a session or a group."""
+
+    def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
+        if kwargs.get("start_new_session") or kwargs.get("process_group") == 0:
+            kwargs.pop("preexec_fn", None)
+
+
+@breaks("subprocess.keywords-together")
+class ShellsLoseTheirPlace(Shell):
+    """cwd of a shell is dropped when there are other descriptors to pass on."""
+
+    def changed(self, cmd: Any, kwargs: dict[str, Any]) -> Any:
+        if kwargs.get("pass_fds"):
+            kwargs.pop("cwd", None)
+        return cmd
+
+
+@breaks("subprocess.keywords-together")
+class DebugsWithoutKeywords(Keywords):
+    """In debug mode, the environment is this process's own."""
+
+    def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
+        if self.get_debug():
+            kwargs.pop("env", None)
+
+
+@breaks("subprocess.own-descriptors")
+class StandardFilesAreNotTheirs(Keywords):
+    """A file of one of this process's own standard streams is refused."""
+
+    def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
+        for name in ("stdin", "stdout", "stderr"):
+            if hasattr(given := kwargs.get(name), "fileno") and given.fileno() < 3:
+                raise ValueError(name)
+
+
+@breaks("subprocess.stdin-buffers")
+class InputsTakeAThousandLines(TampersWithChildren):
+    """writelines() of the transport of standard input gives as many pieces to the system as it takes, and no more."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        if stdin := transport.get_pipe_transport(0):
+            replaced(stdin, "writelines", lambda writelines, lines: writelines(list(lines)[:1024]))
+
+
+@breaks("subprocess.pause-closed")
+class ClosedOutputsCannotBePaused(TampersWithChildren):
+    """pause_reading() of the transport of an output raises when it is closed."""
+
+    name = "pause_reading"
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        def called(method: Any, output: Any) -> None:
+            if output.is_closing():
+                raise RuntimeError("the transport is closing")
+            method()
+
+        for fd in (1, 2):
+            if output := transport.get_pipe_transport(fd):
+                replaced(output, self.name, functools.partial(lambda output, method: called(method, output), output))
+
+
+@breaks("subprocess.resume-closed")
+class ClosedOutputsCannotBeResumed(ClosedOutputsCannotBePaused):
+    """resume_reading() of the transport of an output raises when it is closed."""
+
+    name = "resume_reading"

@@ -231,6 +231,29 @@ class CutsLongLines(TampersWithChildren):
             replaced(protocol, "pipe_data_received", lambda told, fd, data: told(fd, data.replace(b" ", b"\n")))
 
 
+@breaks("subprocess.limit")
+class ErrorsHaveTheDefaultLimit(TampersWithChildren):
+    """limit is not that of the reader of standard error."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        if is_process(protocol):
+            self.call_soon(lambda: setattr(protocol.stderr, "_limit", 1 << 16) if protocol.stderr else None)
+
+
+@breaks("subprocess.limit")
+class ShellsHaveTheDefaultLimit(Stock):
+    """limit is not that of the readers of a shell."""
+
+    async def subprocess_shell(self, protocol_factory: Any, cmd: Any, **kwargs: Any) -> Any:
+        def made() -> Any:
+            protocol = protocol_factory()
+            if is_process(protocol):
+                protocol._limit = 1 << 16
+            return protocol
+
+        return await super().subprocess_shell(made, cmd, **kwargs)
+
+
 @breaks("subprocess.drain")
 class ProcessesAreNotPaused(TampersWithChildren):
     """pause_writing() is not passed on to the streams of a process."""

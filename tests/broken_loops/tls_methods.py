@@ -200,6 +200,14 @@ class TheBufferOfTlsIsElsewhere(TampersWithTls):
         transport.get_write_buffer_size = lambda: 0
 
 
+@breaks("tls.buffer-size")
+class ClosingTlsHasNoBuffer(TampersWithTls):
+    """get_write_buffer_size() of a TLS transport that is closing is zero."""
+
+    def patch(self, transport: Any, protocol: Any) -> None:
+        replaced(transport, "get_write_buffer_size", lambda size: 0 if transport.is_closing() else size())
+
+
 @breaks("tls.close-while-paused")
 class WhoPausesTlsDoesNotFlush(TampersWithTls):
     """close() while reading is paused aborts a TLS connection."""
