@@ -190,9 +190,9 @@ def test_the_size_of_the_buffer_of_tls_is_known(loop: Loop, patience: Patience, 
         patience.run_until(loop, lambda: not transport.get_write_buffer_size(), "an empty buffer")
         transport.write(data)
         transport.write(data)
-        waits = transport.get_write_buffer_size() > 0
+        waits = transport.get_write_buffer_size() > 100_000  # more than a last attempt to send it takes away
         transport.close()
-        assert (transport.get_write_buffer_size() > 0) == waits
+        assert transport.get_write_buffer_size() > 0 or not waits
 
 
 @requirement("tls.close-while-paused", MUST, cite="asyncio-protocol: BaseTransport.close")

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from reference_loop.tls import SSLTransport
 from tests.broken_loops import breaks
-from tests.broken_loops.tls_inside import OverTls
 
 Stock = asyncio.SelectorEventLoop
 
@@ -129,12 +127,3 @@ class SecuresNoSocketsWithTimeouts(Stock):
         if kwargs.get("ssl") and sock.gettimeout():
             raise ValueError("the socket has a timeout")
         return await super().connect_accepted_socket(protocol_factory, sock, **kwargs)
-
-
-@breaks("tls.buffer-size")
-class ClosingTlsHasNoBuffer(OverTls):
-    """get_write_buffer_size() of a TLS transport that is closing is zero."""
-
-    class Tls(SSLTransport):
-        def get_write_buffer_size(self) -> int:
-            return 0 if self._closing else super().get_write_buffer_size()
