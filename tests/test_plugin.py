@@ -216,7 +216,7 @@ def test_a_worker_that_cannot_use_the_loop_fails_the_run_and_says_why(project: P
 @pytest.mark.parametrize("variable", ["PYTHONASYNCIODEBUG", "PYTHONDEVMODE"])
 def test_debug_mode_of_the_environment_changes_no_verdict(tmp_path: Path, variable: str) -> None:
     # asyncio's own loop leaves a socket open in debug mode, where a protocol factory raises.
-    ids = ("servers.factory-error", "servers.factory-error-is-finished", "debug.default", "debug.set")
+    ids = ("servers.factory-error", "sockets.transports-are-private", "debug.default", "debug.set")
     finished = run_pytest(
         f"--loop-results={tmp_path / 'r.jsonl'}", "--loop=asyncio:SelectorEventLoop", *ids, env={variable: "1"}
     )

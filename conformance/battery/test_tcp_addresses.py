@@ -144,7 +144,7 @@ def test_the_failure_of_every_address_raises_oserror(loop: Loop) -> None:
     If this fails: look for the last error lost in a list, or for all_errors taken as given.
     """
     with pytest.raises(OSError):  # noqa: PT011 (no message is part of the contract)
-        loop.run_until_complete(loop.create_connection(Events, None, closed_port(socket.AF_INET6)))  # type: ignore[call-overload]
+        loop.run_until_complete(loop.create_connection(Events, None, closed_port()))  # type: ignore[call-overload]
 
 
 @requirement("tcp.connect-all-errors", MUST, cite=(CONNECT, "whatsnew 3.12"), since="3.12", needs=("ipv6",))
@@ -163,7 +163,7 @@ def test_all_errors_raises_the_errors_of_every_address(loop: Loop, monkeypatch: 
         assert len(set(map(id, found))) == len(found)
         return found
 
-    port = closed_port(socket.AF_INET6)
+    port = closed_port()
     assert [type(error) for error in errors(None, port)] == [ConnectionRefusedError] * len(loopbacks(port))
     infos: list[Info] = [
         (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (f"127.0.0.{number}", port)) for number in (1, 2)
@@ -239,7 +239,7 @@ def test_happy_eyeballs_raises_oserror_when_every_address_fails(loop: Loop) -> N
     with pytest.raises(ConnectionRefusedError) as caught:
         loop.run_until_complete(loop.create_connection(Events, "127.0.0.1", closed_port(), happy_eyeballs_delay=0.001))
     assert caught.value.errno == errno.ECONNREFUSED
-    port = closed_port(socket.AF_INET6)
+    port = closed_port()
     with pytest.raises(OSError):  # noqa: PT011 (no message is part of the contract)
         loop.run_until_complete(loop.create_connection(Events, None, port, happy_eyeballs_delay=0.001))  # type: ignore[call-overload]
 

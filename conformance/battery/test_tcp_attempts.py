@@ -110,7 +110,7 @@ def test_the_messages_of_several_errors_are_combined(loop: Loop, how: dict[str, 
 
     If this fails: look for the last error, or the first, raised as if it were the only one.
     """
-    port = closed_port(socket.AF_INET6)
+    port = closed_port()
     group = failure(loop, None, port, **{**how, "all_errors": True})
     assert isinstance(group, ExceptionGroup)
     error = failure(loop, None, port, **how)

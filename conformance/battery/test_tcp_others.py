@@ -35,8 +35,13 @@ class _Acts(Events):
             self.act(self.other)
 
 
-def _after_both_got_data(loop: Loop, patience: Patience, act: Callable[[Events], object]) -> _Acts:
-    """The one of two connections to which the other has done `act`, when there was data for both at once."""
+def _after_both_got_data(
+    loop: Loop, patience: Patience, act: Callable[[Events], object], receiver: Events | None = None
+) -> _Acts:
+    """The one of two connections to which the other has done `act`, when there was data for both at once.
+
+    A protocol that must receive the data of that one is waited for.
+    """
     one, two = _Acts(act), _Acts(act)
     one.other, two.other = two, one
     with connected(loop, one) as (_, _, first), connected(loop, two) as (_, _, second):
@@ -44,6 +49,8 @@ def _after_both_got_data(loop: Loop, patience: Patience, act: Callable[[Events],
         for peer in (first, second):
             peer.sendall(b"data")  # the loop has not run since: it finds both at once
         patience.run_until(loop, lambda: one.received or two.received, "data")
+        if receiver:
+            patience.run_until(loop, lambda: receiver.received, "the data of the other connection")
         turn(loop, 10)
     acted_on = one if one.got_before is not None else two
     assert acted_on.got_before == b""
@@ -73,7 +80,7 @@ def test_a_connection_may_be_handed_over_by_another(loop: Loop, patience: Patien
     called.
     """
     new = Events()
-    left = _after_both_got_data(loop, patience, lambda other: other.transport.set_protocol(new))
+    left = _after_both_got_data(loop, patience, lambda other: other.transport.set_protocol(new), new)
     assert left.received == b""
     assert new.received == b"data"
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.patience import turn
-from conformance.kit.peers import PEER_TIMEOUT, listener
+from conformance.kit.peers import PEER_TIMEOUT, free_port, listener
 
 
 @contextlib.contextmanager
@@ -55,8 +55,6 @@ def silent_listener(family: int = socket.AF_INET, port: int = 0) -> Iterator[Any
         pytest.skip("this kernel accepts connections beyond a backlog of 0")
 
 
-def closed_port(family: int = socket.AF_INET) -> int:
-    """A port of the loopback where nobody listens."""
-    with listener(family) as listening:
-        port: int = listening.getsockname()[1]
-        return port
+def closed_port() -> int:
+    """A port where nobody listens, on any address, and where nobody who asks for any port begins to."""
+    return free_port()
