@@ -116,8 +116,8 @@ def test_a_cancelled_timer_does_not_run(loop: Loop, patience: Patience, place: s
         return handles
 
     cancelled = at(place, loop, work)
-    patience.run_until(loop, lambda: "after" in trace, "the last timer")
-    assert trace == ["before", "after"]
+    patience.run_until(loop, lambda: {"before", "after"} <= {*trace}, "the timers that were not cancelled")
+    assert sorted(trace) == ["after", "before"]  # in which order is another question
     assert all(handle.cancelled() for handle in cancelled)
     trace.clear()
     same = loop.time()
