@@ -42,7 +42,7 @@ _REASONS = {
     "tcp.writelines-empty-pieces": "asyncio of some Pythons (gh-155888) never ends it: asked for a thousand turns",
     "udp.write-buffer-size": "asyncio of some Pythons never comes down to 0: asked for a thousand turns",
     "tls.abort-after-closes": "asyncio never ends the connection: asked for a thousand turns",
-    "subprocess.wait-before-pipes": "asyncio of some Pythons (gh-119710) waits for the pipes: asked for a thousand turns",
+    "subprocess.wait-before-pipes": "asyncio of some Pythons waits for the pipes (gh-119710): a thousand turns",
     "executors.shutdown-timeout": "asyncio before 3.12.3 (gh-111358) has no timeout: asked for a thousand turns",
     "schedules.*": "runs fifty random programs, as it is to find what nobody has thought of",
     "tls.paired": "fills and drains a buffer four times on each of the ways to TLS, with 2 MB each time",
