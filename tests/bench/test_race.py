@@ -100,7 +100,10 @@ def test_every_arm_has_equally_many_values_and_pyperf_reads_all_files(bench: Run
     assert "loop_spec: asyncio:SelectorEventLoop" in outputs[-1]
     suites = [json.loads(Path(file).read_text()) for file in files]
     counts = [[len(run["values"]) for b in suite["benchmarks"] for run in b["runs"]] for suite in suites]
-    assert counts[0] == counts[1] == counts[2] == [PACES["quick"].samples] * 2 * 4
+    assert counts[0] == counts[1] == counts[2]
+    assert len(counts[0]) == 2 * 4
+    samples = PACES["quick"].samples
+    assert {*counts[0]} <= {samples, (samples + 1) // 2}  # half, for all arms of a round in which one takes long
     latency = cells(tmp_path / "out", "tcp.echo.protocol.1KiB.c10")["same"]["latency"]
     assert latency["50"] <= latency["90"]  # type: ignore[index]
 
