@@ -24,16 +24,15 @@ def use() -> None:
     """
     with contextlib.suppress(OSError, AttributeError):
         madvise = libc().madvise
-        for start, end in list(_spans()):
-            madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), _MADV_COLLAPSE)
+        for start in list(_starts()):  # one by one: a range ends at the first place that cannot be one
+            madvise(ctypes.c_void_p(start), ctypes.c_size_t(_SIZE), _MADV_COLLAPSE)
 
 
-def _spans() -> Iterator[tuple[int, int]]:
-    """Start and end of what can be a huge page in each span of private memory that belongs to no file."""
+def _starts() -> Iterator[int]:
+    """Where huge pages can be, in private memory that belongs to no file."""
     with open("/proc/self/maps") as maps:
         for line in maps:
             edges, access, _, _, inode = line.split()[:5]
             start, end = (int(edge, 16) for edge in edges.split("-"))
-            start, end = -(-start // _SIZE) * _SIZE, end // _SIZE * _SIZE
-            if access == "rw-p" and inode == "0" and start < end:
-                yield start, end
+            if access == "rw-p" and inode == "0":
+                yield from range(-(-start // _SIZE) * _SIZE, end // _SIZE * _SIZE, _SIZE)
