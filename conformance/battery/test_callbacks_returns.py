@@ -10,8 +10,9 @@ from typing import Any
 from conformance.kit.cases import each
 from conformance.kit.coroutines import done_future
 from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import unix_pair
 from conformance.kit.signals import send
-from conformance.kit.watching import add, pair, remove
+from conformance.kit.watching import add, remove
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -60,7 +61,7 @@ def test_what_a_callback_returns_removes_nothing(
     """
     watch.allow("signal")  # what remove_signal_handler() leaves behind is another requirement
     calls: list[int] = []
-    with pair() as (ours, peer):
+    with unix_pair() as (ours, peer):
 
         def callback() -> object:
             calls.append(1)

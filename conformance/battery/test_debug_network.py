@@ -11,7 +11,7 @@ import pytest
 
 from conformance.battery.test_tls_upgrade import upgraded
 from conformance.kit.cases import each
-from conformance.kit.connections import closed_port, opened
+from conformance.kit.connections import opened
 from conformance.kit.datagrams import HERE, arrival, endpoint, udp_peer
 from conformance.kit.patience import Patience
 from conformance.kit.peers import drive, free_port, listener, receive_exactly, tcp_pair
@@ -121,7 +121,7 @@ def test_arguments_of_connections_count_in_debug_mode(loop: Loop) -> None:
         with opened(loop, opening) as (transport, _):
             assert transport.get_extra_info("sockname") == local
     with pytest.raises(ConnectionRefusedError):
-        loop.run_until_complete(loop.create_connection(Events, "127.0.0.1", closed_port()))
+        loop.run_until_complete(loop.create_connection(Events, "127.0.0.1", free_port()))
     with serving(loop, start_serving=False) as service:
         assert not service.server.is_serving()
     with endpoint(loop, local_addr=HERE, allow_broadcast=True) as (transport, _):

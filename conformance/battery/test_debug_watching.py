@@ -8,10 +8,11 @@ from typing import Any
 
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import unix_pair
 from conformance.kit.protocols import raising
 from conformance.kit.signals import send
 from conformance.kit.waiting import turns, until
-from conformance.kit.watching import add, pair, remove
+from conformance.kit.watching import add, remove
 from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -85,7 +86,7 @@ def test_descriptors_are_watched_in_debug_mode(loop: Loop, patience: Patience, s
         else:
             loop.call_soon(watch, name)
 
-    with pair() as (ours, peer):
+    with unix_pair() as (ours, peer):
         peer.sendall(b"x")
         for name in ("first", "second"):
             schedule(name)

@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 from conformance.kit.certificates import NAME, client_context, server_context
-from conformance.kit.connections import closed_port
 from conformance.kit.libraries import aiohttp_server, complete, library, url_of
 from conformance.kit.patience import Patience
-from conformance.kit.peers import PEER_TIMEOUT, receive_all
+from conformance.kit.peers import PEER_TIMEOUT, free_port, receive_all
 from conformance.kit.threads import in_thread
 from conformance.kit.waiting import until
 from conformance.requirement import SHOULD, requirement
@@ -237,7 +236,7 @@ def test_a_refused_connection_is_a_connector_error(loop: Loop, patience: Patienc
     async def scenario() -> None:
         async with aiohttp.ClientSession() as session:
             with pytest.raises(aiohttp.ClientConnectorError):
-                await session.get(f"http://127.0.0.1:{closed_port()}/")
+                await session.get(f"http://127.0.0.1:{free_port()}/")
 
     complete(loop, patience, scenario())
 

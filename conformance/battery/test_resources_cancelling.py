@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import functools
 import os
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import pytest
 from conformance.battery.test_resources_leaks import open_with
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import tcp_pair, unix_listener
+from conformance.kit.peers import tcp_pair, unix_listener, unix_pair
 from conformance.kit.protocols import Events, raising
 from conformance.kit.waiting import turns
 from conformance.requirement import SHOULD, requirement
@@ -37,11 +36,7 @@ def _unix_path(loop: Loop, directory: Path) -> Iterator[Given]:
 
 @contextlib.contextmanager
 def _stream(loop: Loop, method: str) -> Iterator[Given]:
-    with contextlib.ExitStack() as stack:
-        ours, peer = socket.socketpair() if "unix" in method else stack.enter_context(tcp_pair())
-        stack.enter_context(ours)
-        stack.enter_context(peer)
-        ours.setblocking(False)
+    with unix_pair() if "unix" in method else tcp_pair() as (ours, _):
         yield functools.partial(getattr(loop, method), sock=ours), ours
 
 

@@ -14,9 +14,8 @@ import pytest
 
 from conformance.kit.certificates import NAME, client_context
 from conformance.kit.children import ChildEvents
-from conformance.kit.connections import closed_port
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import PEER_TIMEOUT, tcp_pair
+from conformance.kit.peers import PEER_TIMEOUT, free_port, tcp_pair
 from conformance.kit.protocols import Datagrams, Events
 from conformance.kit.threads import in_thread
 from conformance.kit.waiting import turns
@@ -137,15 +136,15 @@ def test_a_closed_transport_has_no_descriptors(loop: Loop, patience: Patience, k
 
 
 def _refused(loop: Loop) -> Any:
-    return loop.create_connection(Events, "127.0.0.1", closed_port())
+    return loop.create_connection(Events, "127.0.0.1", free_port())
 
 
 def _refused_twice(loop: Loop) -> Any:
-    return loop.create_connection(Events, "localhost", closed_port())
+    return loop.create_connection(Events, "localhost", free_port())
 
 
 def _local_addr_in_use(loop: Loop) -> Any:
-    return loop.create_connection(Events, "127.0.0.1", closed_port(), local_addr=("203.0.113.1", 0))
+    return loop.create_connection(Events, "127.0.0.1", free_port(), local_addr=("203.0.113.1", 0))
 
 
 def _server_in_use(loop: Loop) -> Any:

@@ -15,10 +15,9 @@ from typing import Any
 import pytest
 
 from conformance.kit.blocked import blocked
-from conformance.kit.connections import closed_port
 from conformance.kit.datagrams import endpoint
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import tcp_pair
+from conformance.kit.peers import free_port, tcp_pair
 from conformance.kit.pipes import Plain
 from conformance.kit.protocols import Datagrams, Events
 from conformance.loops import LoopSpec, new_loop
@@ -75,7 +74,7 @@ def test_a_closed_transport_forgets_its_protocol(loop: Loop, kind: str) -> None:
 
 
 _FAILURES: dict[str, Callable[[Loop], Any]] = {
-    "tcp": lambda loop: loop.create_connection(Events, "127.0.0.1", closed_port()),
+    "tcp": lambda loop: loop.create_connection(Events, "127.0.0.1", free_port()),
     "unix": lambda loop: loop.create_unix_connection(Events, "/nowhere/at/all"),
 }
 

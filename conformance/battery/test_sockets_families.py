@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.datagrams import refusing_peer, udp_peer, unix_pair
+from conformance.kit.datagrams import refusing_peer, udp_peer, unix_datagram_pair
 from conformance.kit.descriptors import HIGH, many_allowed
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import PEER_TIMEOUT, listener, reset, tcp_pair
@@ -127,7 +127,7 @@ def test_datagrams_of_unix_sockets_are_sent_and_received(loop: Loop, tmp_path: P
 
     If this fails: look for an address that must be a tuple.
     """
-    with unix_pair(tmp_path) as (ours, peer), nonblocking(socket.AF_UNIX, socket.SOCK_DGRAM) as third:
+    with unix_datagram_pair(tmp_path) as (ours, peer), nonblocking(socket.AF_UNIX, socket.SOCK_DGRAM) as third:
         peer.send(b"data")
         assert loop.run_until_complete(loop.sock_recvfrom(ours, 100)) == (b"data", peer.getsockname())
         third.bind(str(tmp_path / "t"))

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.connections import accept, closed_port, silent_listener
+from conformance.kit.connections import accept, silent_listener
 from conformance.kit.lookups import info_of, resolved_to, unless_elsewhere
-from conformance.kit.peers import PEER_TIMEOUT, dialled, listener, socket_path, unix_listener
+from conformance.kit.peers import PEER_TIMEOUT, dialled, free_port, listener, socket_path, unix_listener
 from conformance.kit.waiting import assert_waits, turns
 from conformance.requirement import MUST, requirement
 
@@ -114,7 +114,7 @@ def test_sock_connect_raises_when_it_is_refused(loop: Loop) -> None:
     If this fails: look for a socket that is writable because it failed, and is taken for connected.
     """
     with client() as sock, pytest.raises(ConnectionRefusedError) as caught:
-        loop.run_until_complete(loop.sock_connect(sock, ("127.0.0.1", closed_port())))
+        loop.run_until_complete(loop.sock_connect(sock, ("127.0.0.1", free_port())))
     assert caught.value.errno == errno.ECONNREFUSED
 
 

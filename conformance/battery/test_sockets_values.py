@@ -22,10 +22,9 @@ from conformance.battery.test_sockets_families import (
 )
 from conformance.environment import link_local
 from conformance.kit.cases import each
-from conformance.kit.connections import closed_port
 from conformance.kit.datagrams import udp_peer
 from conformance.kit.patience import Patience
-from conformance.kit.peers import PEER_TIMEOUT, dialled, reset, tcp_pair
+from conformance.kit.peers import PEER_TIMEOUT, dialled, free_port, reset, tcp_pair
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -122,7 +121,7 @@ def _failing(call: str) -> Iterator[tuple[socket.socket, Any]]:
     """A socket with which this call fails, and its argument."""
     if call == "sock_connect":
         with nonblocking(socket.AF_INET, socket.SOCK_STREAM) as sock:
-            yield sock, ("127.0.0.1", closed_port())
+            yield sock, ("127.0.0.1", free_port())
     else:
         with tcp_pair() as (ours, peer):
             ours.send(b"unread")

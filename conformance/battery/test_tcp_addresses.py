@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.connections import accept, closed_port, opened, silent_listener
+from conformance.kit.connections import accept, opened, silent_listener
 from conformance.kit.lookups import Info, info_of, resolved_to, unless_elsewhere
 from conformance.kit.peers import free_port, listener
 from conformance.kit.protocols import Events
@@ -144,7 +144,7 @@ def test_the_failure_of_every_address_raises_oserror(loop: Loop) -> None:
     If this fails: look for the last error lost in a list, or for all_errors taken as given.
     """
     with pytest.raises(OSError):  # noqa: PT011 (no message is part of the contract)
-        loop.run_until_complete(loop.create_connection(Events, None, closed_port()))  # type: ignore[call-overload]
+        loop.run_until_complete(loop.create_connection(Events, None, free_port()))  # type: ignore[call-overload]
 
 
 @requirement("tcp.connect-all-errors", MUST, cite=(CONNECT, "whatsnew 3.12"), since="3.12", needs=("ipv6",))
@@ -163,7 +163,7 @@ def test_all_errors_raises_the_errors_of_every_address(loop: Loop, monkeypatch: 
         assert len(set(map(id, found))) == len(found)
         return found
 
-    port = closed_port()
+    port = free_port()
     assert [type(error) for error in errors(None, port)] == [ConnectionRefusedError] * len(loopbacks(port))
     infos: list[Info] = [
         (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (f"127.0.0.{number}", port)) for number in (1, 2)
@@ -237,9 +237,9 @@ def test_happy_eyeballs_raises_oserror_when_every_address_fails(loop: Loop) -> N
     If this fails: look for an exception group of the race, or for None taken as a socket.
     """
     with pytest.raises(ConnectionRefusedError) as caught:
-        loop.run_until_complete(loop.create_connection(Events, "127.0.0.1", closed_port(), happy_eyeballs_delay=0.001))
+        loop.run_until_complete(loop.create_connection(Events, "127.0.0.1", free_port(), happy_eyeballs_delay=0.001))
     assert caught.value.errno == errno.ECONNREFUSED
-    port = closed_port()
+    port = free_port()
     with pytest.raises(OSError):  # noqa: PT011 (no message is part of the contract)
         loop.run_until_complete(loop.create_connection(Events, None, port, happy_eyeballs_delay=0.001))  # type: ignore[call-overload]
 
@@ -249,7 +249,7 @@ def _winner_of(loop: Loop, monkeypatch: pytest.MonkeyPatch, **how: Any) -> str:
     with listener() as dead, listener() as next_one, listener(socket.AF_INET6) as other_family:
         with resolved_to(monkeypatch, [info_of(each) for each in (dead, next_one, other_family)]) as asked:
             dead.close()
-            opening = loop.create_connection(Events, "localhost", closed_port(), **how)
+            opening = loop.create_connection(Events, "localhost", free_port(), **how)
             with unless_elsewhere(asked), opened(loop, opening) as (transport, _):
                 peername = transport.get_extra_info("peername")
         return {next_one.getsockname(): "4b", other_family.getsockname(): "6"}[peername]

@@ -11,9 +11,19 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.connections import closed_port, opened
+from conformance.kit.connections import opened
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import PEER_TIMEOUT, as_subclass, drive, listener, receive_all, receive_exactly, tcp_pair
+from conformance.kit.peers import (
+    PEER_TIMEOUT,
+    as_subclass,
+    drive,
+    free_port,
+    listener,
+    receive_all,
+    receive_exactly,
+    tcp_pair,
+    unix_pair,
+)
 from conformance.kit.protocols import Events
 from conformance.kit.refusals import Answer, outcome_of, refused
 from conformance.kit.threads import in_thread
@@ -98,12 +108,9 @@ def test_a_unix_stream_socket_is_accepted(loop: Loop, patience: Patience) -> Non
 
     If this fails: look for TCP options set without asking for the family, or for a check of the family.
     """
-    ours, peer = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-    with ours, peer:
-        ours.setblocking(False)
-        with opened(loop, loop.create_connection(Events, sock=ours)) as (_, protocol):
-            peer.sendall(b"x")
-            patience.run_until(loop, lambda: protocol.received == b"x", "the data")
+    with unix_pair() as (ours, peer), opened(loop, loop.create_connection(Events, sock=ours)) as (_, protocol):
+        peer.sendall(b"x")
+        patience.run_until(loop, lambda: protocol.received == b"x", "the data")
 
 
 @requirement("tcp.connect-sock-or-host", MUST, cite=CONNECT)
@@ -156,7 +163,7 @@ def test_tls_without_a_host_needs_a_server_hostname(loop: Loop, host: Any) -> No
 
     If this fails: look for a handshake that is begun without a name to check.
     """
-    opening = loop.create_connection(Events, host, closed_port(), ssl=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    opening = loop.create_connection(Events, host, free_port(), ssl=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     with refused():
         loop.run_until_complete(opening)
 

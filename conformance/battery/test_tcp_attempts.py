@@ -12,9 +12,9 @@ import pytest
 
 from conformance.battery.test_tcp_addresses import LONG, both_families
 from conformance.kit.cases import each
-from conformance.kit.connections import closed_port, opened, silent_listener
+from conformance.kit.connections import opened, silent_listener
 from conformance.kit.patience import Patience
-from conformance.kit.peers import listener
+from conformance.kit.peers import free_port, listener
 from conformance.kit.protocols import Events
 from conformance.kit.waiting import assert_waits, until
 from conformance.requirement import MUST, requirement
@@ -89,7 +89,7 @@ def test_all_errors_raises_a_group_of_one(loop: Loop, how: dict[str, Any]) -> No
     If this fails: look for the shortcut that raises a single exception as it is, or for a failure to bind to local_addr
     that is raised before there is a list of errors.
     """
-    group = failure(loop, "127.0.0.1", closed_port(), all_errors=True, **how)
+    group = failure(loop, "127.0.0.1", free_port(), all_errors=True, **how)
     assert isinstance(group, ExceptionGroup)
     assert [type(error) for error in group.exceptions] == [ConnectionRefusedError]
     with listener() as listening, listener() as taken:
@@ -110,7 +110,7 @@ def test_the_messages_of_several_errors_are_combined(loop: Loop, how: dict[str, 
 
     If this fails: look for the last error, or the first, raised as if it were the only one.
     """
-    port = closed_port()
+    port = free_port()
     group = failure(loop, None, port, **{**how, "all_errors": True})
     assert isinstance(group, ExceptionGroup)
     error = failure(loop, None, port, **how)

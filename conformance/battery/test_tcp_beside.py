@@ -13,10 +13,10 @@ import pytest
 from conformance.battery.test_tcp_attempts import failure
 from conformance.kit.cases import each
 from conformance.kit.certificates import NAME, client_context
-from conformance.kit.connections import accept, closed_port, silent_listener
+from conformance.kit.connections import accept, silent_listener
 from conformance.kit.lookups import resolved_to, unless_elsewhere
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import PEER_TIMEOUT
+from conformance.kit.peers import PEER_TIMEOUT, free_port
 from conformance.kit.protocols import Events
 from conformance.kit.secured import tls_accept
 from conformance.requirement import MUST, requirement
@@ -47,7 +47,7 @@ def test_what_is_asked_of_a_lookup_counts_beside_other_arguments(
     if beside == "local_addr" and "family" in hints:
         others["local_addr"] = ("::1", 0)  # what is found for the host is the question
     host = "127.0.0.1" if "family" in hints else "localhost"
-    error: BaseException = failure(loop, host, closed_port(), **others, **hints)
+    error: BaseException = failure(loop, host, free_port(), **others, **hints)
     if isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     # No address refuses a connection, since none is found.
@@ -63,7 +63,7 @@ def test_all_errors_counts_beside_other_arguments(loop: Loop, beside: str) -> No
     If this fails: look for a way to connect, as over TLS or from a local address, that has errors of its own.
     """
     others = {**BESIDE.get(beside, {"family": socket.AF_INET}), **ALL_ERRORS}
-    group = failure(loop, "127.0.0.1", closed_port(), **others)
+    group = failure(loop, "127.0.0.1", free_port(), **others)
     assert isinstance(group, ExceptionGroup)
     assert [type(error) for error in group.exceptions] == [ConnectionRefusedError]
 

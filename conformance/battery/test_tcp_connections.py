@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.connections import accept, closed_port, opened, silent_listener
+from conformance.kit.connections import accept, opened, silent_listener
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import listener, receive_all, tcp_pair
+from conformance.kit.peers import free_port, listener, receive_all, tcp_pair
 from conformance.kit.protocols import Events, raising
 from conformance.kit.transports import until_lost
 from conformance.kit.waiting import turns
@@ -81,7 +81,7 @@ def test_no_protocol_is_made_for_a_connection_that_fails(loop: Loop) -> None:
         return made[-1]
 
     with pytest.raises(ConnectionRefusedError):
-        loop.run_until_complete(loop.create_connection(factory, "127.0.0.1", closed_port()))
+        loop.run_until_complete(loop.create_connection(factory, "127.0.0.1", free_port()))
     assert made == []
 
 
@@ -246,7 +246,7 @@ def test_a_refused_connection_raises(loop: Loop) -> None:
     If this fails: look for a status that is turned into a plain OSError, or an error number that is negative.
     """
     with pytest.raises(ConnectionRefusedError) as caught:
-        loop.run_until_complete(loop.create_connection(Events, "127.0.0.1", closed_port()))
+        loop.run_until_complete(loop.create_connection(Events, "127.0.0.1", free_port()))
     assert ConnectionRefusedError(caught.value.errno, "").errno == caught.value.errno
     assert isinstance(OSError(caught.value.errno, ""), ConnectionRefusedError)
 

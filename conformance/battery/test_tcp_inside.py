@@ -20,6 +20,7 @@ from conformance.kit.peers import (
     shrink_transport,
     socket_path,
     tcp_pair,
+    unix_pair,
 )
 from conformance.kit.protocols import Reacts, while_handling
 from conformance.kit.servers import accepted, dial, serving, serving_unix
@@ -47,7 +48,7 @@ def made_at_once(
             ours, peer = stack.enter_context(tcp_pair())
             opening: Any = loop.create_connection
         elif side == "unix":
-            ours, peer = map(stack.enter_context, socket.socketpair(socket.AF_UNIX))
+            ours, peer = stack.enter_context(unix_pair())
             opening = loop.create_unix_connection
         else:
             unix = side == "unix server"

@@ -14,9 +14,9 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.oddities import ODD_ARGUMENTS
 from conformance.kit.patience import Patience, grain, resolution, turn
+from conformance.kit.peers import unix_pair
 from conformance.kit.places import PLACES, at
 from conformance.kit.refusals import refused
-from conformance.kit.watching import pair
 from conformance.requirement import MAY, MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -246,7 +246,7 @@ def test_a_loop_whose_only_timer_is_far_away_waits_for_events(loop: Loop, delay:
     If this fails: look for a timeout that the system call does not take: limit it, and wait again.
     """
     handle = loop.call_later(delay, pytest.fail, "the timer fired")
-    with pair() as (ours, peer):
+    with unix_pair() as (ours, peer):
         peer.send(b"x")
         loop.add_reader(ours, loop.stop)
         loop.run_forever()

@@ -15,7 +15,7 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.certificates import NAME, client_context, server_context
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import PEER_TIMEOUT, drive, listener, tcp_pair, unix_listener
+from conformance.kit.peers import drive, listener, tcp_pair, unix_listener, unix_pair
 from conformance.kit.protocols import Events
 from conformance.kit.refusals import Answer, outcome_of, refused
 from conformance.kit.secured import SIDES, secured, tls_accept, tls_dial, tls_over
@@ -36,15 +36,6 @@ def end_of(peer: socket.socket) -> bytes:
 
 
 @contextlib.contextmanager
-def _unix_pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """Two connected Unix sockets: one for the loop, one, blocking, for the peer."""
-    ours, peer = socket.socketpair()
-    with ours, peer:
-        peer.settimeout(PEER_TIMEOUT)
-        yield ours, peer
-
-
-@contextlib.contextmanager
 def _listening(tmp_path: Path) -> Iterator[tuple[str, socket.socket]]:
     """A Unix socket that listens and says nothing, and its path."""
     path = str(tmp_path / "s")
@@ -62,7 +53,7 @@ def test_an_empty_name_is_not_checked(loop: Loop, patience: Patience) -> None:
     context.check_hostname = False
     ways: list[tuple[Any, Any]] = [(tcp_pair, loop.create_connection)]
     if hasattr(socket, "AF_UNIX"):
-        ways.append((_unix_pair, loop.create_unix_connection))
+        ways.append((unix_pair, loop.create_unix_connection))
     for pair, connect in ways:
         with pair() as (ours, peer):
             helper = tls_over(peer, "server")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from conformance.kit.cases import each
 from conformance.kit.certificates import NAME, client_context, server_context
 from conformance.kit.connections import opened
 from conformance.kit.patience import Patience
-from conformance.kit.peers import PEER_TIMEOUT, drive, receive_exactly
+from conformance.kit.peers import drive, receive_exactly, unix_pair
 from conformance.kit.protocols import Events
 from conformance.kit.secured import tls_dial, tls_over
 from conformance.kit.servers import accepted, serving_unix
@@ -27,16 +26,6 @@ CONNECT = "asyncio-eventloop: loop.create_unix_connection"
 ACCEPTED = "asyncio-eventloop: loop.connect_accepted_socket"
 SERVE = "asyncio-eventloop: loop.create_unix_server"
 SIDES = each("side", ["client", "server"])
-
-
-@contextlib.contextmanager
-def unix_pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """Two connected stream sockets: one for the loop, one for the peer."""
-    ours, peer = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-    with ours, peer:
-        ours.setblocking(False)
-        peer.settimeout(PEER_TIMEOUT)
-        yield ours, peer
 
 
 def opening_over(

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.certificates import NAME, client_context, server_context
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import as_subclass, drive, tcp_pair, unix_listener
+from conformance.kit.peers import as_subclass, drive, tcp_pair, unix_listener, unix_pair
 from conformance.kit.protocols import Events
 from conformance.kit.secured import CLIENTS, SERVERS, secured, tls_accept, tls_over
 from conformance.kit.servers import Service, accepted, shut
@@ -166,7 +164,7 @@ def test_names_are_matched_over_any_socket(
             helper = tls_accept(stack.enter_context(unix_listener(str(tmp_path / "s"))))
             opening: Any = loop.create_unix_connection(Events, str(tmp_path / "s"), **context)
         else:
-            pair: Any = tcp_pair() if way == "sock" else _unix_pair()
+            pair: Any = tcp_pair() if way == "sock" else unix_pair()
             ours, peer = stack.enter_context(pair)
             helper = tls_over(peer, "server")
             create: Any = loop.create_connection if way == "sock" else loop.create_unix_connection
@@ -191,14 +189,6 @@ def test_an_accepted_socket_asks_for_a_certificate(loop: Loop, patience: Patienc
             loop.run_until_complete(loop.connect_accepted_socket(Events, ours, ssl=context))
         with contextlib.suppress(OSError):
             drive(loop, patience, helper).close()
-
-
-@contextlib.contextmanager
-def _unix_pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    ours, peer = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-    with ours, peer:
-        ours.setblocking(False)
-        yield ours, peer
 
 
 @requirement("tls.factory-once", MUST, cite="asyncio-eventloop: loop.create_connection")

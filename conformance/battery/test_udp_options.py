@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.datagrams import HERE, arrival, endpoint, udp_peer, unix_pair
+from conformance.kit.datagrams import HERE, arrival, endpoint, udp_peer, unix_datagram_pair
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import PEER_TIMEOUT, Derived
 from conformance.kit.protocols import Datagrams, raising
@@ -242,7 +242,7 @@ def test_a_unix_datagram_socket_may_be_given(loop: Loop, patience: Patience, tmp
 
     If this fails: look for an address of two items that a Unix socket does not have.
     """
-    with unix_pair(tmp_path) as (ours, peer), endpoint(loop, sock=ours) as (transport, protocol):
+    with unix_datagram_pair(tmp_path) as (ours, peer), endpoint(loop, sock=ours) as (transport, protocol):
         transport.sendto(b"hello")
         assert arrival(loop, patience, peer)[0] == b"hello"
         peer.send(b"answer")

@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from conformance.kit.cases import each
-from conformance.kit.datagrams import HERE, arrival, blocked_endpoint, endpoint, refusing_peer, udp_peer, unix_pair
+from conformance.kit.datagrams import (
+    HERE,
+    arrival,
+    blocked_endpoint,
+    endpoint,
+    refusing_peer,
+    udp_peer,
+    unix_datagram_pair,
+)
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import Datagrams, raising
 from conformance.requirement import MUST, SHOULD, requirement
@@ -96,7 +104,7 @@ def test_a_large_datagram_is_received_whole(
     sent = [bytes([number]) * length for number, length in enumerate((2000, 20_000, 65_507))]
     with contextlib.ExitStack() as stack:
         if family == socket.AF_UNIX:
-            ours, peer = stack.enter_context(unix_pair(tmp_path))
+            ours, peer = stack.enter_context(unix_datagram_pair(tmp_path))
             _, protocol = stack.enter_context(endpoint(loop, sock=ours))
             send = peer.send
         else:

@@ -17,7 +17,7 @@ from conformance.kit.datagrams import (
     endpoint,
     receive_after_filler,
     udp_peer,
-    unix_pair,
+    unix_datagram_pair,
 )
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive
@@ -124,7 +124,7 @@ def test_sendto_takes_the_path_that_its_socket_is_connected_to(loop: Loop, patie
 
     If this fails: look for a comparison with the remote address that knows the addresses of one family only.
     """
-    with unix_pair(tmp_path) as (ours, peer), endpoint(loop, sock=ours) as (transport, _):
+    with unix_datagram_pair(tmp_path) as (ours, peer), endpoint(loop, sock=ours) as (transport, _):
         transport.sendto(b"data", peer.getsockname())
         assert arrival(loop, patience, peer)[0] == b"data"
 

@@ -13,8 +13,9 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.coroutines import failing
 from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import unix_pair
 from conformance.kit.threads import running_in_thread
-from conformance.kit.watching import add, pair, remove
+from conformance.kit.watching import add, remove
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -33,7 +34,7 @@ def test_a_reader_is_called_once_there_is_something_to_read(loop: Loop, patience
     If this fails: look for a descriptor that is polled for the wrong event.
     """
     calls: list[int] = []
-    with pair() as (ours, peer):
+    with unix_pair() as (ours, peer):
         loop.add_reader(ours.fileno(), calls.append, 1)
         turn(loop, 5)
         assert calls == []
@@ -49,7 +50,7 @@ def test_a_writer_is_called_once_there_is_room_to_write(loop: Loop, patience: Pa
     If this fails: look for a writer that is called at once, whatever the kernel's buffer holds.
     """
     calls: list[int] = []
-    with pair() as (ours, peer):
+    with unix_pair() as (ours, peer):
         filled = 0
         with contextlib.suppress(BlockingIOError):
             while True:
@@ -69,7 +70,7 @@ def test_a_descriptor_that_becomes_ready_wakes_a_sleeping_loop(loop: Loop) -> No
 
     If this fails: look for a poll that was begun before the descriptor was added, or that does not include it.
     """
-    with pair() as (ours, peer):
+    with unix_pair() as (ours, peer):
         loop.add_reader(ours.fileno(), loop.stop)
         loop.call_later(30, loop.stop)
         loop.call_soon(peer.send, b"x")
@@ -97,7 +98,7 @@ def test_a_callback_is_not_called_inside_the_call_that_adds_it(loop: Loop, side:
     async def inside() -> int:
         return watch()
 
-    with pair() as (ours, peer):
+    with unix_pair() as (ours, peer):
         peer.send(b"x")
         assert watch() == 0
         assert loop.run_until_complete(inside()) == 0
@@ -112,7 +113,7 @@ def test_a_callback_gets_its_arguments(loop: Loop, patience: Patience, side: str
     If this fails: look for arguments that are consumed by the first call.
     """
     seen: list[tuple[int, ...]] = []
-    with pair() as (ours, peer):
+    with unix_pair() as (ours, peer):
         peer.send(b"x")
         add(loop, side)(ours.fileno(), lambda *args: seen.append(args), *range(count))
         patience.run_until(loop, lambda: len(seen) >= 2, "the second call")
@@ -128,7 +129,7 @@ def test_a_callback_is_called_as_long_as_the_descriptor_is_ready(loop: Loop, pat
     If this fails: look for one-shot or edge-triggered polling that waits for a change.
     """
     calls: list[int] = []
-    with pair() as (ours, peer):
+    with unix_pair() as (ours, peer):
         peer.send(b"x")
         add(loop, side)(ours.fileno(), calls.append, 1)
         patience.run_until(loop, lambda: len(calls) >= 5, "the fifth call")
@@ -142,7 +143,7 @@ def test_a_reader_is_called_for_what_it_left_unread(loop: Loop, patience: Patien
     If this fails: look for edge-triggered polling.
     """
     taken: list[bytes] = []
-    with pair() as (ours, peer):
+    with unix_pair() as (ours, peer):
         peer.send(b"abcdef")
         loop.add_reader(ours.fileno(), lambda: taken.append(ours.recv(1)))
         patience.run_until(loop, lambda: len(taken) == 6, "the last byte")
@@ -158,7 +159,7 @@ def test_a_descriptor_may_have_a_reader_and_a_writer(loop: Loop, patience: Patie
     If this fails: look for one slot per descriptor, or a mask that the second registration overwrites.
     """
     calls: list[str] = []
-    with pair() as (ours, peer):
+    with unix_pair() as (ours, peer):
         loop.add_reader(ours.fileno(), calls.append, "reader")
         loop.add_writer(ours.fileno(), calls.append, "writer")
         patience.run_until(loop, lambda: "writer" in calls, "the writer")
@@ -188,7 +189,7 @@ def test_a_callback_that_raises_is_reported_and_called_again(
         calls.append(1)
         raise error("in a watcher")
 
-    with pair() as (ours, peer):
+    with unix_pair() as (ours, peer):
         peer.send(b"x")
         add(loop, side)(ours.fileno(), fails)
         patience.run_until(loop, lambda: len(calls) >= 3, "the third call")
@@ -205,7 +206,7 @@ def test_callbacks_run_in_the_context_of_the_call_that_added_them(loop: Loop, pa
     """
     variable = contextvars.ContextVar("variable", default="none")
     seen: list[str] = []
-    with pair() as (ours, peer):
+    with unix_pair() as (ours, peer):
         peer.send(b"x")
         for value, args in (("added", ()), ("replaced", ("argument",))):
             context = contextvars.copy_context()
@@ -231,7 +232,7 @@ def test_many_descriptors_are_watched_at_once(loop: Loop, patience: Patience) ->
     """
     seen: set[int] = set()
     with contextlib.ExitStack() as stack:
-        pairs = [stack.enter_context(pair()) for _ in range(150)]
+        pairs = [stack.enter_context(unix_pair()) for _ in range(150)]
         for number, (ours, peer) in enumerate(pairs):
             loop.add_reader(ours.fileno(), seen.add, number)
             peer.send(b"x")
@@ -247,7 +248,7 @@ def test_a_descriptor_that_is_always_ready_starves_nobody(loop: Loop, patience: 
     If this fails: look for an inner loop that serves descriptors until none is ready.
     """
     seen: set[str] = set()
-    with pair() as (ours, _), pair() as (other, peer):
+    with unix_pair() as (ours, _), unix_pair() as (other, peer):
         peer.send(b"x")
         loop.add_writer(ours.fileno(), seen.add, "always")
         loop.call_soon(loop.call_soon, seen.add, "callback")
@@ -265,7 +266,7 @@ def test_a_callback_can_add_watchers(loop: Loop, patience: Patience) -> None:
     If this fails: look for changes made during a poll that the poll overwrites.
     """
     seen: list[str] = []
-    with pair() as (one, peer), pair() as (two, peer_of_two):
+    with unix_pair() as (one, peer), unix_pair() as (two, peer_of_two):
         peer.send(b"x")
         peer_of_two.send(b"x")
 
@@ -285,7 +286,7 @@ def test_watchers_outlive_a_run(loop: Loop, patience: Patience) -> None:
     If this fails: look for a selector that is made anew for each run, or a clean-up after one that raises.
     """
     calls: list[int] = []
-    with pair() as (ours, peer):
+    with unix_pair() as (ours, peer):
         for side in SIDES:
             add(loop, side)(ours.fileno(), calls.append, 1)
             turn(loop, 3)
@@ -319,7 +320,7 @@ def test_data_sent_by_another_thread_wakes_the_loop(loop: Loop, patience: Patien
             peer.send(b"x")
             peer.recv(1)
 
-    with pair() as (ours, peer):
+    with unix_pair() as (ours, peer):
 
         def answer() -> None:
             take()
@@ -341,7 +342,7 @@ def test_descriptor_and_callback_may_be_given_by_name(loop: Loop, patience: Pati
     If this fails: look for parameters that the loop takes by position only, or calls by another name.
     """
     trace: list[str] = []
-    with pair() as (ours, peer):
+    with unix_pair() as (ours, peer):
         peer.send(b"x")
         loop.add_reader(fd=ours, callback=lambda: trace.append("reader"))
         loop.add_writer(fd=ours, callback=lambda: trace.append("writer"))

@@ -11,7 +11,8 @@ from typing import Any
 from conformance.kit.cases import each
 from conformance.kit.oddities import ODD_ARGUMENTS
 from conformance.kit.patience import Patience
-from conformance.kit.watching import add, pair, remove
+from conformance.kit.peers import unix_pair
+from conformance.kit.watching import add, remove
 from conformance.requirement import MUST, SHOULD, requirement
 
 _SIDES = ["reader", "writer"]
@@ -111,7 +112,7 @@ def test_watchers_have_no_handles(loop: Loop) -> None:
 
     If this fails: look for the object that the loop keeps for itself.
     """
-    with pair() as (ours, _):
+    with unix_pair() as (ours, _):
         for side in ("reader", "writer"):
             for _ in range(2):  # the second takes the place of the first
                 returned = add(loop, side)(ours, print)

@@ -13,9 +13,9 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.connections import accept
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import PEER_TIMEOUT, listener, reset, tcp_pair
+from conformance.kit.peers import PEER_TIMEOUT, listener, reset, tcp_pair, unix_pair
 from conformance.kit.refusals import Answer, refused
-from conformance.kit.watching import add, pair, remove
+from conformance.kit.watching import add, remove
 from conformance.requirement import MAY, MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -44,7 +44,7 @@ def test_a_file_object_stands_for_its_descriptor(loop: Loop, patience: Patience,
             return 0
 
     calls: list[int] = []
-    with pair() as (ours, peer):
+    with unix_pair() as (ours, peer):
         peer.send(b"x")
         add(loop, side)(ours, calls.append, 1)
         patience.run_until(loop, lambda: calls, "the callback")
@@ -91,7 +91,7 @@ def test_a_closed_loop_watches_nothing(loop: Loop, side: str) -> None:
 
     If this fails: look for a registration with a selector that is gone.
     """
-    with pair() as (ours, _):
+    with unix_pair() as (ours, _):
         loop.close()
         with pytest.raises(RuntimeError):
             add(loop, side)(ours.fileno(), int)
@@ -151,7 +151,7 @@ def test_the_end_of_the_stream_is_something_to_read(loop: Loop, patience: Patien
     If this fails: look for a hang-up event that is masked out, or reported once.
     """
     calls: list[bytes] = []
-    with pair() as (ours, peer):
+    with unix_pair() as (ours, peer):
         loop.add_reader(ours.fileno(), lambda: calls.append(ours.recv(1)))
         peer.close()
         patience.run_until(loop, lambda: len(calls) >= 3, "the third call")
@@ -238,7 +238,7 @@ def test_two_numbers_of_one_file_have_watchers_of_their_own(loop: Loop, patience
     If this fails: look for a table keyed by the file instead of by the number.
     """
     calls: list[str] = []
-    with pair() as (ours, peer), ours.dup() as copy:
+    with unix_pair() as (ours, peer), ours.dup() as copy:
         loop.add_reader(ours.fileno(), calls.append, "ours")
         loop.add_reader(copy.fileno(), calls.append, "copy")
         peer.send(b"x")

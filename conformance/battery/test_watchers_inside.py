@@ -8,8 +8,9 @@ from typing import Any
 
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import unix_pair
 from conformance.kit.waiting import turns, until
-from conformance.kit.watching import add, pair, remove
+from conformance.kit.watching import add, remove
 from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -35,7 +36,7 @@ def test_a_callback_may_be_replaced_by_itself(loop: Loop, patience: Patience, si
             remove(loop, side)(number)
         add(loop, side)(number, calls.append, "second")
 
-    with pair() as (ours, peer):
+    with unix_pair() as (ours, peer):
         peer.sendall(b"x")
         add(loop, side)(ours.fileno(), first, ours.fileno())
         patience.run_until(loop, lambda: "second" in calls, "the second callback")
@@ -59,7 +60,7 @@ def test_a_callback_may_add_one_for_the_other_side(loop: Loop, patience: Patienc
         remove(loop, side)(number)
         add(loop, other)(number, calls.append, "other")
 
-    with pair() as (ours, peer):
+    with unix_pair() as (ours, peer):
         peer.sendall(b"x")
         add(loop, side)(ours.fileno(), first, ours.fileno())
         patience.run_until(loop, lambda: "other" in calls, f"the {other}")
@@ -86,7 +87,7 @@ def test_a_task_watches_as_anybody_does(loop: Loop, patience: Patience, side: st
         assert len(seen) == count
 
     loop.set_debug(debug)
-    with pair() as (ours, peer):
+    with unix_pair() as (ours, peer):
         peer.sendall(b"x")
         loop.run_until_complete(main(ours))
     assert set(seen) == {(1, "two")}
@@ -131,7 +132,7 @@ def test_a_callback_may_remove_that_of_the_other_side(loop: Loop, patience: Pati
     If this fails: look for both callbacks of a descriptor being called, or scheduled, for one event.
     """
     calls: list[str] = []
-    with pair() as (ours, peer):
+    with unix_pair() as (ours, peer):
 
         def end(side: str) -> None:
             calls.append(side)

@@ -13,8 +13,9 @@ from typing import Any
 from conformance.kit.cases import each
 from conformance.kit.descriptors import HIGH, many_allowed
 from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import unix_pair
 from conformance.kit.refusals import Answer
-from conformance.kit.watching import add, pair, remove
+from conformance.kit.watching import add, remove
 from conformance.requirement import MAY, MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -28,7 +29,7 @@ def test_descriptors_of_high_numbers(loop: Loop, patience: Patience, side: str, 
 
     If this fails: look for a table of a fixed size, beyond which nothing is told.
     """
-    with many_allowed(), pair() as (ours, peer):
+    with many_allowed(), unix_pair() as (ours, peer):
         number = fcntl.fcntl(ours.fileno(), fcntl.F_DUPFD_CLOEXEC, HIGH)
         calls: list[int] = []
         peer.sendall(b"x")

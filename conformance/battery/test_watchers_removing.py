@@ -9,7 +9,8 @@ from typing import Any
 
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
-from conformance.kit.watching import add, pair, remove
+from conformance.kit.peers import unix_pair
+from conformance.kit.watching import add, remove
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -28,7 +29,7 @@ def test_a_second_callback_replaces_the_first(loop: Loop, patience: Patience, si
     If this fails: look for a list of callbacks per descriptor, or an error for the second.
     """
     calls: list[str] = []
-    with pair() as (ours, peer):
+    with unix_pair() as (ours, peer):
         add(loop, side)(ours.fileno(), calls.append, "first")
         add(loop, side)(ours.fileno(), calls.append, "second")
         peer.send(b"x")
@@ -46,7 +47,7 @@ def test_a_replaced_callback_that_waits_its_turn_is_cancelled(loop: Loop, patien
     If this fails: look for a batch of events that holds callbacks instead of descriptors.
     """
     calls: list[str] = []
-    with pair() as (one, peer_of_one), pair() as (two, peer_of_two):
+    with unix_pair() as (one, peer_of_one), unix_pair() as (two, peer_of_two):
 
         def replace(name: str, other: socket.socket) -> None:
             calls.append(name)
@@ -71,7 +72,7 @@ def test_a_removed_callback_is_not_called(loop: Loop, side: str) -> None:
     If this fails: look for a removal that is only noted for later.
     """
     calls: list[int] = []
-    with pair() as (ours, peer):
+    with unix_pair() as (ours, peer):
         peer.send(b"x")
         add(loop, side)(ours.fileno(), calls.append, 1)
         remove(loop, side)(ours.fileno())
@@ -93,7 +94,7 @@ def test_removal_tells_whether_the_descriptor_was_monitored(
     loop.set_debug(debug)
     other = "writer" if side == "reader" else "reader"
     inside: list[object] = []
-    with pair() as (ours, peer):
+    with unix_pair() as (ours, peer):
         assert remove(loop, side)(ours.fileno()) is False
         add(loop, side)(ours.fileno(), int)
         assert remove(loop, other)(ours.fileno()) is False
@@ -121,7 +122,7 @@ def test_a_callback_can_remove_itself(loop: Loop, patience: Patience, side: str)
     If this fails: look for a registration that is renewed after each call.
     """
     calls: list[Any] = []
-    with pair() as (ours, peer):
+    with unix_pair() as (ours, peer):
         peer.send(b"x")
 
         def call() -> tuple[()]:
@@ -143,7 +144,7 @@ def test_a_callback_that_another_has_removed_is_not_called(loop: Loop, patience:
     If this fails: look for a batch of events that is worked off without asking whether they still count.
     """
     calls: list[str] = []
-    with pair() as (one, peer_of_one), pair() as (two, peer_of_two):
+    with unix_pair() as (one, peer_of_one), unix_pair() as (two, peer_of_two):
 
         def end(name: str) -> None:
             calls.append(name)
@@ -169,7 +170,7 @@ def test_removing_one_side_leaves_the_other(loop: Loop, patience: Patience, side
     """
     other = "writer" if side == "reader" else "reader"
     calls: list[str] = []
-    with pair() as (ours, peer):
+    with unix_pair() as (ours, peer):
         peer.send(b"x")
         loop.add_reader(ours.fileno(), calls.append, "reader")
         loop.add_writer(ours.fileno(), calls.append, "writer")
@@ -194,7 +195,7 @@ def test_replacing_one_side_leaves_the_other(loop: Loop, patience: Patience, sid
     """
     other = "writer" if side == "reader" else "reader"
     calls: list[str] = []
-    with pair() as (ours, peer):
+    with unix_pair() as (ours, peer):
         peer.send(b"x")
         add(loop, side)(ours.fileno(), calls.append, "replaced")
         add(loop, other)(ours.fileno(), calls.append, "other")
@@ -217,7 +218,7 @@ def test_a_descriptor_number_can_be_watched_again_after_close(loop: Loop, patien
     If this fails: look for a table that remembers numbers, or a removal that reaches the kernel after the close.
     """
     calls: list[str] = []
-    with pair() as (ours, peer), pair() as (first, second):
+    with unix_pair() as (ours, peer), unix_pair() as (first, second):
         number = ours.fileno()
         peer.send(b"x")
         loop.add_reader(number, calls.append, "old")
@@ -246,7 +247,7 @@ def test_a_watcher_can_be_removed_after_its_file_was_closed(loop: Loop, side: st
     If this fails: look for an error of the kernel that is passed on, with the entry left in the table.
     """
     calls: list[int] = []
-    with pair() as (ours, _):
+    with unix_pair() as (ours, _):
         number = ours.fileno()
         add(loop, side)(number, calls.append, 1)
     remove(loop, side)(number)

@@ -17,7 +17,7 @@ from typing import Any
 
 from conformance.kit.connections import opened
 from conformance.kit.patience import Patience
-from conformance.kit.peers import PEER_TIMEOUT, shrink_buffers, tcp_pair
+from conformance.kit.peers import PEER_TIMEOUT, shrink_buffers, tcp_pair, unix_pair
 from conformance.kit.protocols import Events
 from conformance.kit.servers import accepted, dial, serving
 
@@ -101,9 +101,7 @@ def _pipe(loop: asyncio.AbstractEventLoop, made: Any) -> Made:
 
 @contextlib.contextmanager
 def _unix(method: str, loop: asyncio.AbstractEventLoop, made: Any) -> Made:
-    ours, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-    with ours, other:
-        ours.setblocking(False)
+    with unix_pair() as (ours, other):
         peer = Peer(other.fileno(), _fill(ours.send))
         with opened(loop, getattr(loop, method)(lambda: made, sock=ours)) as (transport, _):
             yield transport, peer

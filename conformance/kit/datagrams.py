@@ -55,7 +55,7 @@ def endpoint(loop: asyncio.AbstractEventLoop, **how: Any) -> Iterator[tuple[Any,
 
 
 @contextlib.contextmanager
-def unix_pair(directory: Path) -> Iterator[tuple[socket.socket, socket.socket]]:
+def unix_datagram_pair(directory: Path) -> Iterator[tuple[socket.socket, socket.socket]]:
     """(ours, peer): two Unix datagram sockets that are bound to paths, and connected to each other."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ours, socket.socket(ours.family, ours.type) as peer:
         ours.bind(str(directory / "o"))
@@ -75,7 +75,7 @@ def blocked_endpoint(
 
     UDP drops what it has no room for; only a Unix datagram socket makes its sender wait.
     """
-    with unix_pair(directory) as (ours, peer):
+    with unix_datagram_pair(directory) as (ours, peer):
         with contextlib.suppress(BlockingIOError):
             while True:
                 ours.send(b"filler")

@@ -33,9 +33,9 @@ def listener(family: int = socket.AF_INET, backlog: int = 16, port: int = 0) -> 
 
 
 def free_port() -> int:
-    """A TCP port that no address of this machine uses.
+    """A TCP port that no address of this machine uses: to listen on, or to be refused at.
 
-    It is none of those that the system gives to who asks for any, so that nobody takes it before the loop does.
+    It is none of those that the system gives to who asks for any, so that nobody takes it meanwhile.
     """
     drawn = random.SystemRandom()  # the other generator begins alike in every trial
     while True:
@@ -90,6 +90,16 @@ def tcp_pair(family: int = socket.AF_INET) -> Iterator[tuple[socket.socket, sock
     with listener(family) as listening:
         ours = socket.create_connection(listening.getsockname()[:2], timeout=PEER_TIMEOUT)
         peer, _ = listening.accept()
+    with ours, peer:
+        ours.setblocking(False)
+        peer.settimeout(PEER_TIMEOUT)
+        yield ours, peer
+
+
+@contextlib.contextmanager
+def unix_pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """The same of a Unix socket: both are writable at once, and neither has a name."""
+    ours, peer = socket.socketpair()
     with ours, peer:
         ours.setblocking(False)
         peer.settimeout(PEER_TIMEOUT)

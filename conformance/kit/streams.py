@@ -23,6 +23,7 @@ from conformance.kit.peers import (
     socket_path,
     tcp_pair,
     unix_listener,
+    unix_pair,
 )
 
 T = TypeVar("T")
@@ -106,12 +107,7 @@ def opened(loop: Loop, patience: Patience, way: str = "sock", **kwargs: Any) -> 
 
 
 def _given(loop: Loop, stack: contextlib.ExitStack, way: str, kwargs: Any) -> tuple[Any, Any, socket.socket]:
-    if way == "sock":
-        ours, peer = stack.enter_context(tcp_pair())
-    else:
-        ours, peer = map(stack.enter_context, socket.socketpair())
-        ours.setblocking(False)
-        peer.settimeout(5)
+    ours, peer = stack.enter_context(tcp_pair() if way == "sock" else unix_pair())
     return *loop.run_until_complete(asyncio.open_connection(sock=ours, **kwargs)), peer
 
 

@@ -1,24 +1,9 @@
-"""A pair of sockets to watch, and the loop's methods for watching by the side that is meant."""
+"""The loop's methods for watching, by the side that is meant."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
-from collections.abc import Iterator
 from typing import Any
-
-from conformance.kit.peers import PEER_TIMEOUT
-
-
-@contextlib.contextmanager
-def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """A non-blocking socket to watch, always writable, and a blocking one to make it readable."""
-    ours, peer = socket.socketpair()
-    with ours, peer:
-        ours.setblocking(False)
-        peer.settimeout(PEER_TIMEOUT)
-        yield ours, peer
 
 
 def add(loop: asyncio.AbstractEventLoop, side: str) -> Any:
