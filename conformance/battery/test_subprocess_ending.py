@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.children import ChildEvents, finish, spawned
+from conformance.kit.children import ChildEvents, ReactsToChild, finish, handed_over, spawned
 from conformance.kit.patience import Patience, turn
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -170,18 +170,6 @@ def test_the_transports_of_the_pipes_tell_their_pipes(loop: Loop, patience: Pati
             assert transport.get_pipe_transport(fd).get_extra_info("no such name", "default") == "default"
 
 
-class _HandsOver(ChildEvents):
-    """Gives its transport to `second` as soon as it has it."""
-
-    def __init__(self, second: ChildEvents) -> None:
-        super().__init__()
-        self.second = second
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        transport.set_protocol(self.second)
-
-
 @requirement("subprocess.set-protocol-when-made", MUST, cite="asyncio-protocol: BaseTransport.set_protocol")
 def test_a_child_may_change_hands_as_it_is_made(loop: Loop, patience: Patience) -> None:
     """set_protocol() inside connection_made() of a child takes effect: all that comes then is told to the new protocol.
@@ -189,14 +177,10 @@ def test_a_child_may_change_hands_as_it_is_made(loop: Loop, patience: Patience) 
     If this fails: look for callbacks that are bound before the first of them is called.
     """
     second = ChildEvents()
-    with spawned(loop, patience, "read line; echo", protocol=lambda: _HandsOver(second)) as (transport, first):
+    replaced = lambda: ReactsToChild("connection_made", lambda child: child.set_protocol(second))  # noqa: E731
+    with spawned(loop, patience, "read line; echo", protocol=replaced) as (transport, first):
         transport.get_pipe_transport(0).write(b"\n")
-        try:
-            patience.run_until(loop, lambda: second.lost or first.lost, "connection_lost()")
-        finally:
-            seen = list(first.names)
-            if not first.lost:
-                first.connection_lost(None)  # what spawned() waits for
+        seen = handed_over(loop, patience, first, second)
     assert seen == ["connection_made"]
     assert second.output[1] == b"\n"
     assert (second.exited, second.names.count("pipe_connection_lost")) == (True, 3)

@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import signal
-from collections.abc import Callable
 from typing import Any
 
 from conformance.kit.cases import each
-from conformance.kit.children import ChildEvents, spawned
+from conformance.kit.children import ChildEvents, ReactsToChild, handed_over, spawned
 from conformance.kit.patience import Patience
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
-
-
-class _Reacts(ChildEvents):
-    """Calls `react` with itself at the end of each of its callbacks `where`."""
-
-    def __init__(self, where: str, react: Callable[[Any], None]) -> None:
-        super().__init__()
-        self.where, self.react = where, react
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        if self.where == "connection_made":
-            self.react(self)
-
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
-        super().pipe_data_received(fd, data)
-        if self.where == "pipe_data_received":
-            self.react(self)
 
 
 @requirement(
@@ -51,7 +33,7 @@ def test_a_callback_may_send_a_signal(loop: Loop, patience: Patience, method: st
     """
     number = {"kill": signal.SIGKILL, "terminate": signal.SIGTERM, "send_signal": signal.SIGUSR1}[method]
     arguments = (number,) if method == "send_signal" else ()
-    inside = lambda: _Reacts(where, lambda made: getattr(made.transport, method)(*arguments))  # noqa: E731
+    inside = lambda: ReactsToChild(where, lambda child: getattr(child, method)(*arguments))  # noqa: E731
     with spawned(loop, patience, "echo out; read line", protocol=inside) as (transport, protocol):
         patience.run_until(loop, lambda: protocol.lost, "connection_lost() of a child that got a signal")
         assert transport.get_returncode() == -number
@@ -68,12 +50,13 @@ def test_a_callback_may_answer_the_child(loop: Loop, patience: Patience, fd: int
 
     If this fails: look for input that is sent, or for a pipe that is watched, only when the callback was not called.
     """
+    numbers = itertools.count(1)
 
-    def answer(made: Any) -> None:
-        made.transport.get_pipe_transport(0).write(b"%d\n" % (len(made.calls) - 1))
+    def answer(child: Any) -> None:
+        child.get_pipe_transport(0).write(b"%d\n" % next(numbers))
 
     script = f"echo 0 >&{fd}; while read count; do test $count = 4 && exit 9; echo $count >&{fd}; done"
-    inside = lambda: _Reacts("pipe_data_received", answer)  # noqa: E731
+    inside = lambda: ReactsToChild("pipe_data_received", answer)  # noqa: E731
     with spawned(loop, patience, script, protocol=inside) as (transport, protocol):
         patience.run_until(loop, lambda: protocol.lost, "connection_lost() of a child that was answered")
         assert (transport.get_returncode(), protocol.output) == (9, {fd: b"0\n1\n2\n3\n"})
@@ -87,19 +70,14 @@ def test_a_callback_may_replace_the_protocol(loop: Loop, patience: Patience) -> 
     """
     second = ChildEvents()
 
-    def replace(made: Any) -> None:
-        made.transport.set_protocol(second)
-        assert made.transport.get_protocol() is second
-        made.transport.get_pipe_transport(0).write(b"on\n")
+    def replace(child: Any) -> None:
+        child.set_protocol(second)
+        assert child.get_protocol() is second
+        child.get_pipe_transport(0).write(b"on\n")
 
-    inside = lambda: _Reacts("pipe_data_received", replace)  # noqa: E731
+    inside = lambda: ReactsToChild("pipe_data_received", replace)  # noqa: E731
     with spawned(loop, patience, "echo one; read line; echo two", protocol=inside) as (_, first):
-        try:
-            patience.run_until(loop, lambda: second.lost or first.lost, "connection_lost()")
-        finally:
-            seen = list(first.names)
-            if not first.lost:
-                first.connection_lost(None)  # what spawned() waits for
+        seen = handed_over(loop, patience, first, second)
     assert seen == ["connection_made", "pipe_data_received"]
     assert second.output == {1: b"two\n"}
     assert second.names.count("process_exited") == second.names.count("connection_lost") == 1

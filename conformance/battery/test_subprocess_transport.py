@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.children import BIG, ChildEvents, finish, spawned, stopped
+from conformance.kit.children import BIG, ChildEvents, finish, handed_over, spawned, stopped
 from conformance.kit.patience import Patience
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -204,14 +204,10 @@ def test_the_protocol_can_be_replaced(loop: Loop, patience: Patience, before: by
     with spawned(loop, patience, 'printf %s "$1"; read line; echo $line; echo error >&2', before) as (transport, first):
         patience.run_until(loop, lambda: first.output[1] == before, "the output for the first protocol")
         transport.set_protocol(second)
-        try:
-            assert transport.get_protocol() is second
-            transport.get_pipe_transport(0).write(b"to the second\n")
-            patience.run_until(loop, lambda: second.lost or first.lost, "connection_lost()")
-        finally:
-            seen = list(first.names)
-            if not first.lost:
-                first.connection_lost(None)  # what spawned() waits for
+        got = transport.get_protocol()
+        transport.get_pipe_transport(0).write(b"to the second\n")
+        seen = handed_over(loop, patience, first, second)
+    assert got is second
     assert second.output == {1: b"to the second\n", 2: b"error\n"}
     assert seen == ["connection_made", *["pipe_data_received"] * bool(before)]
     assert sorted(set(second.names)) == [

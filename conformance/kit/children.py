@@ -39,28 +39,45 @@ class ChildEvents(asyncio.SubprocessProtocol):
     def exited(self) -> bool:
         return "process_exited" in self.names
 
+    def note(self, name: str, *arguments: Any) -> None:
+        """Keep a call: the last thing that each callback does before it returns."""
+        self.calls.append((name, *arguments))
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
-        self.calls.append(("connection_made", transport))
+        self.note("connection_made", transport)
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         self.output[fd] += data
-        self.calls.append(("pipe_data_received", fd, data))
+        self.note("pipe_data_received", fd, data)
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
-        self.calls.append(("pipe_connection_lost", fd, exc))
+        self.note("pipe_connection_lost", fd, exc)
 
     def process_exited(self) -> None:
-        self.calls.append(("process_exited",))
+        self.note("process_exited")
 
     def pause_writing(self) -> None:
-        self.calls.append(("pause_writing",))
+        self.note("pause_writing")
 
     def resume_writing(self) -> None:
-        self.calls.append(("resume_writing",))
+        self.note("resume_writing")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.calls.append(("connection_lost", exc))
+        self.note("connection_lost", exc)
+
+
+class ReactsToChild(ChildEvents):
+    """Calls `act` with its transport inside the callback `where`, each time."""
+
+    def __init__(self, where: str, act: Callable[[Any], object]) -> None:
+        super().__init__()
+        self._where, self._act = where, act
+
+    def note(self, name: str, *arguments: Any) -> None:
+        super().note(name, *arguments)
+        if name == self._where:
+            self._act(self.transport)
 
 
 @contextlib.contextmanager
@@ -81,6 +98,18 @@ def spawned(
     finally:
         transport.close()
         patience.run_until(loop, lambda: made.lost, "connection_lost() after close()")
+
+
+def handed_over(
+    loop: asyncio.AbstractEventLoop, patience: Patience, first: ChildEvents, second: ChildEvents
+) -> list[str]:
+    """What `first`, the protocol of spawned(), was told by the time that `second` should have been told of the end."""
+    try:
+        patience.run_until(loop, lambda: second.lost or first.lost, "connection_lost()")
+        return list(first.names)
+    finally:
+        if not first.lost:
+            first.connection_lost(None)  # what spawned() waits for
 
 
 @contextlib.contextmanager

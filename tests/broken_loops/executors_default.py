@@ -167,44 +167,39 @@ class _Shuts(Stock):
         return super().run_in_executor(executor, func, *args)
 
 
-@breaks("executors.shutdown-joins")
-class ShutdownDoesNotJoin(_Shuts):
-    """shutdown_default_executor() returns while its threads live."""
+class _HasItsOwn(_Shuts):
+    """Has a default executor that Python's loop does not know."""
+
+    own: Pool | None = None
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
-        if not hasattr(self, "own"):
-            self.own = concurrent.futures.ThreadPoolExecutor()
+        self.own = self.own or Pool()
         return super().run_in_executor(executor or self.own, func, *args)
 
+    def close(self) -> None:
+        if self.own:
+            self.own.shutdown(wait=False)
+        super().close()
+
+
+@breaks("executors.shutdown-joins")
+class ShutdownDoesNotJoin(_HasItsOwn):
+    """shutdown_default_executor() returns while its threads live."""
+
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # type: ignore[override]
-        if hasattr(self, "own"):
+        if self.own:
             self.call_later(0.01, self.own.shutdown, False)
             await asyncio.sleep(0)
         await super().shutdown_default_executor()
 
-    def close(self) -> None:
-        if hasattr(self, "own"):
-            self.own.shutdown(wait=False)
-        super().close()
-
 
 @breaks("executors.shutdown-waits-for-work")
-class ShutdownBlocksTheLoop(_Shuts):
+class ShutdownBlocksTheLoop(_HasItsOwn):
     """shutdown_default_executor() joins the threads in the thread of the loop."""
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
-        if not hasattr(self, "own"):
-            self.own = concurrent.futures.ThreadPoolExecutor()
-        return super().run_in_executor(executor or self.own, func, *args)
-
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # type: ignore[override]
-        if hasattr(self, "own"):
+        if self.own:
             self.own.shutdown(wait=True)
-
-    def close(self) -> None:
-        if hasattr(self, "own"):
-            self.own.shutdown(wait=False)
-        super().close()
 
 
 @breaks("executors.after-shutdown")

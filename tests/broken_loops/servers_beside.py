@@ -7,41 +7,21 @@ import errno
 from typing import Any
 
 from tests.broken_loops import breaks
+from tests.broken_loops.beside import Forgets
 
 
-class _Forgets(asyncio.SelectorEventLoop):
-    """Where `is_odd` says so of the host and the other arguments, one of these is not looked at."""
-
-    forgets = ""
-
-    def is_odd(self, host: Any, how: dict[str, Any]) -> bool:
-        raise NotImplementedError
-
-    async def create_server(self, protocol_factory: Any, host: Any = None, port: Any = None, **how: Any) -> Any:
-        if self.is_odd(host, how):
-            how.pop(self.forgets, None)
-        return await super().create_server(protocol_factory, host, port, **how)
-
-
-class _Late(_Forgets):
+class _Late(Forgets):
     """Where the server is to start later."""
 
-    def is_odd(self, host: Any, how: dict[str, Any]) -> bool:
-        return how.get("start_serving") is False
+    def is_odd(self, given: dict[str, Any]) -> bool:
+        return given.get("start_serving") is False
 
 
-class _Given(_Forgets):
-    """Where the socket is given."""
-
-    def is_odd(self, host: Any, how: dict[str, Any]) -> bool:
-        return how.get("sock") is not None
-
-
-class _Several(_Forgets):
+class _Several(Forgets):
     """Where there is a list of hosts."""
 
-    def is_odd(self, host: Any, how: dict[str, Any]) -> bool:
-        return isinstance(host, list)
+    def is_odd(self, given: dict[str, Any]) -> bool:
+        return isinstance(given["host"], list)
 
 
 @breaks("servers.reuse-port")
@@ -59,17 +39,17 @@ class LateServersWaitForHandshakes(_Late):
 
 
 @breaks("tls.server-shutdown-timeout")
-class GivenListenersWaitForGoodbyes(_Given):
+class GivenListenersWaitForGoodbyes(Forgets):
     """ssl_shutdown_timeout is not looked at with sock."""
 
-    forgets = "ssl_shutdown_timeout"
+    where, forgets = "sock", "ssl_shutdown_timeout"
 
 
 @breaks("tls.every-socket")
-class GivenListenersHaveNoTls(_Given):
+class GivenListenersHaveNoTls(Forgets):
     """ssl is not looked at with sock."""
 
-    forgets = "ssl"
+    where, forgets = "sock", "ssl"
 
 
 @breaks("servers.backlog")
@@ -87,13 +67,10 @@ class SeveralHostsStartAtOnce(_Several):
 
 
 @breaks("servers.keep-alive", since="3.13")
-class SharedPortsAreNotKeptAlive(_Forgets):
+class SharedPortsAreNotKeptAlive(Forgets):
     """keep_alive is not looked at with reuse_port."""
 
-    forgets = "keep_alive"
-
-    def is_odd(self, host: Any, how: dict[str, Any]) -> bool:
-        return bool(how.get("reuse_port"))
+    where, forgets = "reuse_port", "keep_alive"
 
 
 @breaks("servers.address-again")

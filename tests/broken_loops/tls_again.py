@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from tests.broken_loops import breaks
+from tests.broken_loops.afterwards import FailingConnectionsEndServers
 
 Stock = asyncio.SelectorEventLoop
 
@@ -74,49 +75,30 @@ class SecuresInTurn(_InTurn):
         return await (self.in_turn(connecting) if kwargs.get("ssl") else connecting)
 
 
-class _EndsWith(Stock):
-    """A server over TLS ends with an exception of its protocol_factory, or of connection_made()."""
+@breaks("servers.failing-connection-made")
+class TlsServersEndWithAProtocol(FailingConnectionsEndServers):
+    """A server over TLS closes when connection_made() fails."""
 
-    in_factory = False
-
-    async def create_server(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
-        if not kwargs.get("ssl"):
-            return await super().create_server(protocol_factory, *args, **kwargs)
-
-        def make() -> Any:
-            try:
-                protocol = protocol_factory()
-            except Exception:
-                if self.in_factory:
-                    server.close()
-                raise
-            made = protocol.connection_made
-
-            def connection_made(transport: Any) -> None:
-                try:
-                    made(transport)
-                except Exception:
-                    if not self.in_factory:
-                        server.close()
-                    raise
-
-            protocol.connection_made = connection_made
-            return protocol
-
-        server = await super().create_server(make, *args, **kwargs)
-        return server
+    async def create_server(self, *args: Any, **kwargs: Any) -> Any:
+        odd = super() if kwargs.get("ssl") else super(FailingConnectionsEndServers, self)
+        return await odd.create_server(*args, **kwargs)
 
 
 @breaks("servers.factory-error")
-class TlsServersEndWithTheFactory(_EndsWith):
+class TlsServersEndWithTheFactory(Stock):
     """A server over TLS closes when its protocol_factory fails."""
 
-    in_factory = True
+    async def create_server(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        def make() -> Any:
+            try:
+                return protocol_factory()
+            except Exception:
+                if kwargs.get("ssl"):
+                    server.close()
+                raise
 
-
-@breaks("servers.failing-connection-made")
-class TlsServersEndWithAProtocol(_EndsWith):
-    """A server over TLS closes when connection_made() fails."""
+        server = await super().create_server(make, *args, **kwargs)
+        return server
 
 
 @breaks("servers.accepted-socket-blocking")

@@ -6,32 +6,18 @@ import asyncio
 from typing import Any
 
 from tests.broken_loops import breaks
-
-
-class _Forgets(asyncio.SelectorEventLoop):
-    """Where one argument of create_datagram_endpoint() is given, another is not looked at."""
-
-    where = ""
-    forgets = ""
-
-    async def create_datagram_endpoint(
-        self, protocol_factory: Any, local_addr: Any = None, remote_addr: Any = None, **how: Any
-    ) -> Any:
-        how.update(local_addr=local_addr, remote_addr=remote_addr)
-        if how.get(self.where):
-            how.pop(self.forgets, None)
-        return await super().create_datagram_endpoint(protocol_factory, **how)
+from tests.broken_loops.beside import Forgets
 
 
 @breaks("udp.reuse-port")
-class WhoBroadcastsSharesNoPort(_Forgets):
+class WhoBroadcastsSharesNoPort(Forgets):
     """reuse_port is not looked at with allow_broadcast."""
 
     where, forgets = "allow_broadcast", "reuse_port"
 
 
 @breaks("udp.allow-broadcast")
-class WhoSharesAPortDoesNotBroadcast(_Forgets):
+class WhoSharesAPortDoesNotBroadcast(Forgets):
     """allow_broadcast is not looked at with reuse_port."""
 
     where, forgets = "reuse_port", "allow_broadcast"
