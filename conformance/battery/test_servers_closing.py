@@ -48,7 +48,7 @@ def test_close_closes_the_listening_sockets(loop: Loop) -> None:
     that is left because it is not the first.
     """
     hosts = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
-    with serving(loop, None) as service:
+    with serving(loop, None, free_port()) as service:
         addresses = [(hosts[sock.family], sock.getsockname()[1]) for sock in service.server.sockets]
         service.server.close()
         turn(loop, 2)
@@ -308,7 +308,7 @@ def test_a_server_is_an_async_context_manager(loop: Loop) -> None:
             assert server.sockets
 
     for case in (scenario, closed_inside, never_begun):
-        with serving(loop, start_serving=case is not never_begun) as service:
+        with serving(loop, port=free_port(), start_serving=case is not never_begun) as service:
             address = service.address
             loop.run_until_complete(case(service.server))
             assert not service.server.is_serving()

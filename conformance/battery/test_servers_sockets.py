@@ -15,7 +15,7 @@ from conformance.environment import need_named
 from conformance.kit.cases import each
 from conformance.kit.certificates import server_context
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import Derived, dialled
+from conformance.kit.peers import Derived, dialled, free_port
 from conformance.kit.protocols import Events
 from conformance.kit.refusals import Answer, outcome_of, refused
 from conformance.kit.servers import Service, accepted, create, dial, serving, shut
@@ -143,7 +143,7 @@ def test_the_server_owns_its_socket(loop: Loop) -> None:
     If this fails: look for a duplicate that is closed instead.
     """
     sock = socket.socket()
-    sock.bind((LOCAL, 0))
+    sock.bind((LOCAL, free_port()))
     with serving(loop, None, None, sock=sock) as service:
         name = sock.getsockname()
         service.server.close()

@@ -32,7 +32,8 @@ def _order_of(loop: Loop, monkeypatch: pytest.MonkeyPatch, resolved: str, **how:
     order = ""
     with contextlib.ExitStack() as stack:
         listening = [
-            stack.enter_context(listener(socket.AF_INET6 if name.isupper() else socket.AF_INET)) for name in resolved
+            stack.enter_context(listener(socket.AF_INET6 if name.isupper() else socket.AF_INET, port=free_port()))
+            for name in resolved
         ]
         infos = [info_of(each) for each in listening]
         names = {info[4]: name for info, name in zip(infos, resolved, strict=True)}
