@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 sys.path.append(str(Path(__file__).parents[1]))
 
@@ -131,7 +132,7 @@ def _repeat(options: argparse.Namespace) -> int:
             for what, count in wrong.items():
                 print(f"    {what}: {count}", flush=True)
             if options.record:
-                stability_page.record(run, sum(wrong.values()), soak.slowest())
+                stability_page.record(run, _named(run), soak.slowest())
     return _told(soak, options.patience)
 
 
@@ -164,10 +165,17 @@ def _told(soak: Soak, patience: float) -> int:
 
 def _wrong(run: results.Run) -> Counter[str]:
     return Counter(
-        f"{r['loop']}: {r['id']}[{r['case']}] {r['verdict']}: {r.get('seen', '')[:200]}"
-        for r in run.results
-        if Verdict(r["verdict"]) not in _RIGHT and r["level"] != "may" and "expected" not in r
+        f"{r['loop']}: {r['id']}[{r['case']}] {r['verdict']}: {r.get('seen', '')[:200]}" for r in _failed(run)
     )
+
+
+def _failed(run: results.Run) -> list[dict[str, Any]]:
+    """The results that say of a right loop that it is not."""
+    return [
+        result
+        for result in run.results
+        if Verdict(result["verdict"]) not in _RIGHT and result["level"] != "may" and "expected" not in result
+    ]
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,17 @@ _WORDS = """\
 
 The whole battery in random order, with SHOULD counted, on loops that keep the contract; asyncio's with its known
 deviations. Every core is kept busy by something else meanwhile, unless a run says otherwise. A false failure is any
-verdict but *conforms*, *not applicable* or *not run*. `tox run -e stability -- --runs 10 --record` adds to these counts
-and writes this page.
+verdict but *conforms*, *not applicable* or *not run*; each that ever was is named below, and stays there.
+`tox run -e stability -- --runs 10 --record` adds to these counts and writes this page.
 """
+_FAILED_WORDS = """\
+## What has failed
+"""
+_MENDED = {
+    "tcp.connect-interleave-order": "connected to a port that it had closed, and that the system had given to another "
+    "process meanwhile; mended on 2026-11-23: such ports are none that the system gives away",
+}
+"""What was wrong with the requirement, and since when it is mended."""
 _SLOW_WORDS = """\
 ## The ten slowest requirements
 
@@ -56,10 +65,13 @@ _REASONS = {
 """Why requirements take as long as they do; the first id or glob that fits."""
 
 
-def record(run: results.Run, false_failures: int, slowest: Mapping[str, float]) -> None:
-    """Add a run, which may have failed, to the counts; write both files. Several soaks may record at a time."""
+def record(run: results.Run, failed: Iterable[tuple[str, str]], slowest: Mapping[str, float]) -> None:
+    """Add a run to the counts and write both files; several soaks may record at a time.
+
+    `failed` are the loop and the id of each false failure, `slowest` the seconds of the slowest requirements.
+    """
     with _alone():
-        _record(run, false_failures, slowest)
+        _record(run, list(failed), slowest)
 
 
 @contextlib.contextmanager
@@ -72,7 +84,7 @@ def _alone() -> Iterator[None]:
         os.close(directory)
 
 
-def _record(run: results.Run, false_failures: int, slowest: Mapping[str, float]) -> None:
+def _record(run: results.Run, failed: list[tuple[str, str]], slowest: Mapping[str, float]) -> None:
     known = json.loads(COUNTS.read_text(encoding="utf-8")) if COUNTS.exists() else {"counts": []}
     for column in run.loops:
         key = {
@@ -83,12 +95,12 @@ def _record(run: results.Run, false_failures: int, slowest: Mapping[str, float])
         }
         row = next((row for row in known["counts"] if key.items() <= row.items()), None)
         if row is None:
-            row = {**key, "batteries": 0, "trials": 0}
+            row = {**key, "batteries": 0, "trials": 0, "failed": {}}
             known["counts"].append(row)
         row["batteries"] += 1
         row["trials"] += sum(result["loop"] == column.label for result in run.results)
+        row["failed"] = dict(Counter(row["failed"]) + Counter(id for loop, id in failed if loop == column.label))
         row["until"] = time.strftime("%Y-%m-%d", time.gmtime())
-    known["false_failures"] = known.get("false_failures", 0) + false_failures
     known["slowest"] = {id: round(seconds, 2) for id, seconds in slowest.items()}
     partly = COUNTS.with_suffix(".part")  # whoever ends this now loses one run, and not all that were counted
     partly.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
@@ -97,16 +109,22 @@ def _record(run: results.Run, false_failures: int, slowest: Mapping[str, float])
 
 
 def page(known: Mapping[str, Any]) -> str:
-    counts = known["counts"]
-    batteries, trials = (sum(row[what] for row in counts) for what in ("batteries", "trials"))
-    failed = known["false_failures"]
-    columns = ("until", "requirements", "python", "loop", "batteries", "trials")
+    counts = [{**row, "false failures": sum(row["failed"].values())} for row in known["counts"]]
+    batteries, trials, failures = (
+        sum(row[what] for row in counts) for what in ("batteries", "trials", "false failures")
+    )
+    columns = ("until", "requirements", "python", "loop", "batteries", "trials", "false failures")
     table = tabulate([[row[c] for c in columns] for row in counts], headers=columns, tablefmt="github")
-    slow = [(id, seconds, _reason(id)) for id, seconds in known["slowest"].items()]
+    total = f"**{batteries} batteries, {trials:,} trials, {failures} false failures.**"
+    slow = [(id, seconds, _why(id, _REASONS)) for id, seconds in known["slowest"].items()]
     slow_table = tabulate(slow, headers=("requirement", "seconds", "why"), tablefmt="github")
-    total = f"**{batteries} batteries, {trials:,} trials, {failed} false failures.**"
-    return "\n".join([_WORDS, total, "", table, "", _SLOW_WORDS, slow_table, ""])
+    failed = sorted({id for row in counts for id in row["failed"]})
+    failed_table = tabulate(
+        [(id, _why(id, _MENDED)) for id in failed], headers=("requirement", "why"), tablefmt="github"
+    )
+    what_failed = [_FAILED_WORDS, failed_table, ""] if failed else []
+    return "\n".join([_WORDS, total, "", table, "", *what_failed, _SLOW_WORDS, slow_table, ""])
 
 
-def _reason(id: str) -> str:
-    return next((why for glob, why in _REASONS.items() if fnmatchcase(id, glob)), "not known")
+def _why(id: str, reasons: Mapping[str, str]) -> str:
+    return next((why for glob, why in reasons.items() if fnmatchcase(id, glob)), "not known")
