@@ -169,6 +169,12 @@ def _wrong(run: results.Run) -> Counter[str]:
     )
 
 
+def _named(run: results.Run) -> list[tuple[str, str]]:
+    """Loop and id of each false failure; a run that did not end is one of each of its loops."""
+    unfinished = [] if run.complete else [(column.label, "the run itself") for column in run.loops]
+    return unfinished + [(result["loop"], result["id"]) for result in _failed(run)]
+
+
 def _failed(run: results.Run) -> list[dict[str, Any]]:
     """The results that say of a right loop that it is not."""
     return [
