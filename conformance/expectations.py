@@ -14,14 +14,16 @@ array of tables (`[["id"]]`) where conditions differ.
 from __future__ import annotations
 
 import fnmatch
+import os
 import sys
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import tomlkit
+import tomlkit.exceptions
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
@@ -92,6 +94,21 @@ def find(argument: str) -> tuple[str | None, Path]:
     return (label if equals else None), (shipped if is_name else Path(rest))
 
 
+def writable(argument: str) -> None:
+    """Nothing if --update-expected can rewrite the file that an argument names. Raises ExpectationError."""
+    _, path = find(argument)
+    if path.parent == SHIPPED and not path.exists():
+        raise NoSuchExpectations(f"--loop-expected={argument}: no such name is shipped; name a file that ends in .toml")
+    if path.exists():
+        parsed(path)
+    if not os.access(path if path.exists() else _first_that_exists(path), os.W_OK):
+        raise ExpectationError(f"{path}: it cannot be written; name another file")
+
+
+def _first_that_exists(path: Path) -> Path:
+    return next(parent for parent in path.absolute().parents if parent.exists())
+
+
 def load(argument: str, known_ids: Iterable[str]) -> Expectations:
     """The expectations that an argument of `--loop-expected` names. Raises ExpectationError."""
     label, path = find(argument)
@@ -145,33 +162,82 @@ def _within(version: str, specifier: str) -> bool:
         return False
 
 
-def _words(table: Any) -> list[Any]:
-    words = table.get("expect") if isinstance(table, dict) else None
-    return words if isinstance(words, list) else [words]
-
-
-def update(path: Path, deviations: Mapping[str, Verdict], conforming: Iterable[str], seen: Mapping[str, str]) -> None:
+def update(
+    path: Path,
+    deviations: Mapping[str, Verdict],
+    conforming: Iterable[str],
+    seen: Mapping[str, str],
+    identities: Collection[Mapping[str, str]] = ({},),
+) -> None:
     """Rewrite the file at `path` from a run, keeping comments and reasons.
 
     `deviations` maps requirement ids to what they were found to be; `conforming` are the ids that ran and conform,
-    whose entries go; entries of requirements that did not run stay. A new entry's reason is what was `seen`.
+    whose entries go; entries of requirements that did not run stay, and so do those whose conditions hold for none of
+    the loops that ran, by their `identities`. A new entry's reason is what was `seen`. Raises ExpectationError.
     """
-    document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
+    document = parsed(path) if path.exists() else tomlkit.document()
+
+    def holds(id: str, table: Any) -> bool:
+        return any(_entry(path, id, table.unwrap()).holds_for(identity) for identity in identities)
+
     for id in conforming:
-        if id in document and Verdict.CONFORMS not in _words(document[id]):
-            del document[id]
+        tables = _tables(document, id)
+        kept = [t for t in tables if not holds(id, t) or Verdict.CONFORMS in _entry(path, id, t.unwrap()).verdicts]
+        if len(kept) < len(tables):
+            _replace(document, id, kept)
     for id, verdict in sorted(deviations.items()):
-        if id in document:
-            table = document[id]
-            if isinstance(table, dict) and verdict not in _words(table):
-                table["expect"] = verdict.value
-        else:
-            entry = tomlkit.table()
-            entry["expect"] = verdict.value
-            entry["why"] = seen[id].splitlines()[0][:200] if seen.get(id) else verdict.value
-            document[id] = entry
+        tables = _tables(document, id)
+        table = next((table for table in tables if holds(id, table)), None)
+        if table is None:
+            _replace(document, id, [*tables, _new(verdict, seen.get(id, ""), identities if tables else ())])
+        elif verdict not in _entry(path, id, table.unwrap()).verdicts:
+            table["expect"] = verdict.value
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(tomlkit.dumps(document), encoding="utf-8")
+
+
+def parsed(path: Path) -> tomlkit.TOMLDocument:
+    """The file as it can be rewritten. Raises ExpectationError."""
+    try:
+        document = tomlkit.parse(path.read_text(encoding="utf-8"))
+    except (tomlkit.exceptions.ParseError, UnicodeDecodeError) as error:
+        raise BadExpectation(f"{path}: not TOML ({error})") from error
+    except OSError as error:
+        raise BadExpectation(f"{path}: {error.strerror}; name a file") from error
+    for id in document:
+        _entries(path, id, document[id].unwrap())
+    return document
+
+
+def _tables(document: tomlkit.TOMLDocument, id: str) -> list[Any]:
+    found = document.get(id, [])
+    return list(found) if isinstance(found, list) else [found]
+
+
+def _replace(document: tomlkit.TOMLDocument, id: str, tables: list[Any]) -> None:
+    """Make these the tables of `id`: none, one, or an array of them."""
+    if not tables:
+        del document[id]
+    elif len(tables) == 1 and not isinstance(document.get(id), list):
+        document[id] = tables[0]
+    else:
+        array = tomlkit.aot()
+        for table in tables:
+            array.append(table)
+        document[id] = array
+
+
+def _new(verdict: Verdict, seen: str, identities: Iterable[Mapping[str, str]]) -> Any:
+    """A new entry; beside others of its requirement it speaks of the Pythons that ran only."""
+    entry = tomlkit.table()
+    entry["expect"] = verdict.value
+    entry["why"] = seen.splitlines()[0][:200] if seen else verdict.value
+    minors = {identity["python"].rpartition(".")[0] for identity in identities if identity.get("python")}
+    if len(minors) == 1:
+        when = tomlkit.inline_table()
+        when["python"] = f"=={minors.pop()}.*"
+        entry["when"] = when
+    return entry
 
 
 @dataclass(frozen=True)

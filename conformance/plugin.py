@@ -31,21 +31,25 @@ _WHOLE: pytest.StashKey[bool] = pytest.StashKey()
 _SEED: pytest.StashKey[str] = pytest.StashKey()
 _PATH: pytest.StashKey[list[str]] = pytest.StashKey()
 _AT_ONCE: pytest.StashKey[int] = pytest.StashKey()
+_LONGEST_PATIENCE = 100_000.0
 _RUN_AGAIN = {"no", "load", "worksteal"}
 """xdist's ways to distribute, with which a test may be run once more."""
 
 
 def take_over(early_config: pytest.Config, args: list[str]) -> None:
     """Choose what is collected: the battery, unless paths are given. Called before conftest files are loaded."""
+    if sys.flags.optimize:
+        raise pytest.UsageError("python -O leaves out assertions, which the battery is made of; run it without")
     known = early_config.known_args_namespace
-    ids = [arg for arg in known.file_or_dir if selection.is_id(arg)]
-    for id in ids:
-        args.remove(id)
-        known.file_or_dir.remove(id)
-    whole = not known.file_or_dir
-    if whole:
+    ids, paths, of_settings = selection.sort(known.file_or_dir, early_config)
+    for each in [*ids, *([] if paths else of_settings)]:
+        selection.drop(each, args)
+        known.file_or_dir.remove(each)
+    whole = not paths
+    if whole or ids:
         args.insert(0, str(BATTERY))  # not last: --loop-shuffle would take it for its seed
         known.file_or_dir.append(str(BATTERY))
+    if whole:
         # It imports all of Hypothesis to say nothing at the end, which takes longer than a run of one chapter.
         early_config.pluginmanager.set_blocked("hypothesispytest")
     early_config.stash[selection.IDS] = ids
@@ -62,8 +66,10 @@ def pytest_configure(config: pytest.Config) -> None:
         # The consumer's own patterns may not match the battery's files.
         config.addinivalue_line(name, pattern)
     option = config.option
-    if option.loop_patience <= 0 or option.loop_repeat < 1:
-        raise pytest.UsageError("--loop-patience takes seconds above 0 and --loop-repeat a number from 1")
+    if not 0 < option.loop_patience <= _LONGEST_PATIENCE or option.loop_repeat < 1:
+        raise pytest.UsageError(
+            f"--loop-patience takes seconds above 0, up to {_LONGEST_PATIENCE:,}, and --loop-repeat a number from 1"
+        )
     if selection.is_id(option.loop_shuffle or ""):
         raise pytest.UsageError(f"--loop-shuffle took {option.loop_shuffle!r} for its seed; put ids before it")
     add_current_directory()
@@ -71,6 +77,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[_SPECS] = parse_specs(option.loop)
     except LoopSpecError as error:
         raise pytest.UsageError(str(error)) from None
+    for spec in config.stash[_SPECS]:
+        if spec.python:
+            raise pytest.UsageError(
+                f"--loop={spec}: the battery runs on the Python that runs pytest; add --tx popen//python={spec.python}"
+            )
     config.stash[PATIENCE] = option.loop_patience
     config.stash[LEAKS_OF] = {}
     if option.loop_catalogue:
@@ -130,8 +141,11 @@ def pytest_xdist_getremotemodule() -> object:
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     if config.option.loop_catalogue:
-        for line in terminal.catalogue_lines(r for r in catalogue.load().values() if selection.asks_for(config, r)):
-            print(line)
+        requirements = catalogue.load()
+        selection.check(config, requirements)
+        encoding = sys.stdout.encoding or "utf-8"
+        for line in terminal.catalogue_lines(r for r in requirements.values() if selection.asks_for(config, r)):
+            print(line.encode(encoding, "backslashreplace").decode(encoding))
         return 0
     return None
 

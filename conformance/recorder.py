@@ -33,17 +33,18 @@ class Recorder:
             header=_header(config, requirements),
             requirements={r.id: r.as_dict() for r in requirements.values()},
         )
-        updating = config.option.update_expected
-        if updating and len(config.option.loop_expected) != 1:
-            raise expectations.ExpectationError(
-                "--update-expected: name the one file to write with --loop-expected=FILE"
-            )
-        self.expected = [] if updating else [expectations.load(a, requirements) for a in config.option.loop_expected]
+        if config.option.update_expected:
+            _check_update(config)
+        self.expected = (
+            []
+            if config.option.update_expected
+            else [expectations.load(argument, requirements) for argument in config.option.loop_expected]
+        )
         self.stale: list[expectations.Stale] = []
         self.notes: list[str] = []
         self._failed = False
         self._unusable = False
-        path = config.option.loop_results
+        path = None if config.option.collectonly else config.option.loop_results
         self._writer = ResultWriter(Path(path), self.run.header, self.run.requirements.values()) if path else None
 
     @property
@@ -102,7 +103,9 @@ class Recorder:
         verdicts: dict[Column, set[Verdict]] = defaultdict(set)
         for (_, column), cell in cells.items():
             verdicts[column].add(cell.verdict)
-        return any(seen <= {Verdict.NOT_RUN} for seen in verdicts.values())
+        return any(
+            Verdict.NOT_RUN in seen and seen <= {Verdict.NOT_RUN, Verdict.NOT_APPLICABLE} for seen in verdicts.values()
+        )
 
     def _update_expected(self, cells: Mapping[tuple[str, Column], Cell]) -> None:
         label, path = expectations.find(self._config.option.loop_expected[0])
@@ -110,7 +113,8 @@ class Recorder:
         deviations = {id: cell.verdict for (id, _), cell in mine.items() if cell.verdict in WRONG}
         conforming = {id for (id, _), cell in mine.items() if cell.verdict is Verdict.CONFORMS} - set(deviations)
         seen = {id: cell.worst.get("seen", "") for (id, _), cell in mine.items() if id in deviations}
-        expectations.update(path, deviations, conforming, seen)
+        identities = [self.run.loops[column] for column in {column for _, column in mine}]
+        expectations.update(path, deviations, conforming, seen, identities)
         self.notes.append(f"wrote {path}: {len(deviations)} expected deviations; give each new one its reason")
 
     def _of_a_dead_worker(self, result: dict[str, Any]) -> dict[str, Any]:
@@ -125,11 +129,28 @@ class Recorder:
                 "identity": identity} | result  # fmt: skip
 
 
+def _check_update(config: pytest.Config) -> None:
+    """Raise ExpectationError for a file that could not be written at the end."""
+    if len(config.option.loop_expected) != 1:
+        raise expectations.ExpectationError("--update-expected: name the one file to write with --loop-expected=FILE")
+    argument = config.option.loop_expected[0]
+    if expectations.find(argument)[0] is None and len(config.option.loop) > 1:
+        raise expectations.ExpectationError(
+            f"--loop-expected={argument}: several loops run; say whose file it is, --loop-expected=LABEL={argument}"
+        )
+    expectations.writable(argument)
+
+
+def _sayable(text: str) -> str:
+    """The text without what no file in UTF-8 can hold, as names of files may have it."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def _header(config: pytest.Config, requirements: Mapping[str, Requirement]) -> dict[str, Any]:
     return {
         "suite": conformance.__version__,
         "catalogue": catalogue.fingerprint(requirements),
-        "command": shlex.join(["pytest", *map(str, config.invocation_params.args)]),
+        "command": _sayable(shlex.join(["pytest", *map(str, config.invocation_params.args)])),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "host": socket.gethostname(),
         "executable": f"python{sys.version_info[0]}.{sys.version_info[1]}",

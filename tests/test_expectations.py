@@ -106,6 +106,27 @@ def test_updating_keeps_reasons_and_comments_and_drops_what_conforms(tmp_path: P
     assert "# ours" in path.read_text()
 
 
+OTHERS = [
+    {"python": "3.12.1", "version": "1.0"},
+    {"python": "3.13.0", "version": "1.0"},
+]
+
+
+@pytest.mark.parametrize("array", [False, True])
+def test_updating_leaves_what_does_not_speak_of_the_loops_that_ran(tmp_path: Path, array: bool) -> None:
+    text = f'{ENTRY}when = {{ python = ">=3.13" }}\n'
+    path = _file(tmp_path, text.replace(f'["{ONE}"]', f'[["{ONE}"]]') if array else text)
+    expectations.update(path, {}, [ONE], {}, OTHERS[:1])
+    assert "every tenth comes late" in path.read_text()
+    expectations.update(path, {ONE: Verdict.HANGS}, [], {ONE: "saw this"}, OTHERS[:1])
+    loaded = expectations.load(str(path), [ONE])
+    assert [loaded.of(ONE, "any", identity).why for identity in OTHERS] == ["saw this", "every tenth comes late"]  # type: ignore[union-attr]
+    expectations.update(path, {}, [ONE], {}, OTHERS[:1])
+    assert [entry.why for entry in expectations.load(str(path), [ONE]).entries] == ["every tenth comes late"]
+    expectations.update(path, {}, [ONE], {}, OTHERS[1:])
+    assert not expectations.load(str(path), [ONE]).entries
+
+
 def test_a_file_that_a_run_wrote_makes_the_next_run_green(tmp_path: Path) -> None:
     path = tmp_path / "written.toml"
     run_pytest(BROKEN, f"--loop-expected={path}", "--update-expected", ONE)

@@ -125,6 +125,39 @@ def test_with_a_path_that_path_is_run(project: Path) -> None:
     assert "1 failed" in finished.output
 
 
+def test_ids_are_asked_beside_a_path_too(project: Path) -> None:
+    finished = run_pytest("--loop=mymodule:new_loop", "--loop-results=r.jsonl", ONE, "test_own.py", cwd=project)
+    assert "1 failed, 1 passed" in finished.output
+    assert finished.verdicts("mymodule.new_loop") == {ONE: "conforms"}
+
+
+@pytest.mark.parametrize("asked", [(), (ONE,)], ids=["chapter", "id"])
+def test_paths_of_a_consumers_settings_are_not_what_is_asked_for(project: Path, asked: tuple[str, ...]) -> None:
+    (project / "pytest.ini").write_text("[pytest]\naddopts = test_own.py\n")
+    chapter = () if asked else ("--loop-chapter=callbacks", "--loop-level=should")
+    finished = run_pytest("--loop=mymodule:new_loop", "--loop-results=r.jsonl", *chapter, *asked, cwd=project)
+    assert finished.code == exits.CONFORMS, finished.output
+    assert set(finished.verdicts("mymodule.new_loop").values()) == {"conforms"}
+
+
+def test_arguments_may_stand_in_a_file(project: Path) -> None:
+    (project / "arguments.txt").write_text(f"--loop=mymodule:new_loop\n{ONE}\n")
+    finished = run_pytest("@arguments.txt", "--loop-results=r.jsonl", cwd=project)
+    assert finished.verdicts("mymodule.new_loop") == {ONE: "conforms"}
+
+
+def test_collecting_alone_leaves_the_result_file_as_it_is(project: Path) -> None:
+    found = ("--loop=mymodule:new_loop", "--loop-results=r.jsonl", ONE)
+    run_pytest(*found, cwd=project)
+    assert run_pytest(*found, "--co", cwd=project).verdicts("mymodule.new_loop") == {ONE: "conforms"}
+
+
+def test_without_assertions_there_is_no_battery(tmp_path: Path) -> None:
+    finished = run_pytest(STOCK, ONE, cwd=tmp_path, env={"PYTHONOPTIMIZE": "1"})
+    assert finished.code == exits.USAGE
+    assert "python -O" in finished.output
+
+
 def test_chapters_levels_and_keywords_select(tmp_path: Path) -> None:
     found = run_pytest("--loop-catalogue", "--loop-chapter=callbacks", "--loop-level=must")
     assert found.code == 0
@@ -163,8 +196,15 @@ def test_a_level_that_is_not_gated_does_not_fail_the_run() -> None:
         ([STOCK, "no.such-id"], "no requirement of that id"),
         ([STOCK, "--loop-chapter=nonsense"], "there is no such chapter"),
         ([STOCK, "--loop-expected=nowhere.toml"], "there is no nowhere.toml"),
+        (["--loop-catalogue", "--loop-chapter=nonsense"], "there is no such chapter"),
+        ([f"{STOCK}@python3.11"], "--tx popen//python=python3.11"),
         ([STOCK, "--loop-patience=0"], "above 0"),
+        ([STOCK, "--loop-patience=inf"], "above 0"),
         ([STOCK, "--update-expected"], "--loop-expected=FILE"),
+        ([STOCK, "--update-expected", "--loop-expected=known"], "ends in .toml"),
+        ([STOCK, "--update-expected", "--loop-expected=tests/"], "tests"),
+        ([STOCK, "--update-expected", "--loop-expected=./pytest_loop_conformance.py"], "not TOML"),
+        ([STOCK, BROKEN, "--update-expected", "--loop-expected=a.toml"], "--loop-expected=LABEL=a.toml"),
         ([STOCK, "--loop-results=/proc/nowhere/r.jsonl"], "/proc/nowhere"),
     ],
 )
