@@ -14,7 +14,7 @@ from conformance.requirement import BadRequirement, Requirement, requirement_of
 
 
 def load() -> Mapping[str, Requirement]:
-    """Requirement id → requirement, in the order of the files. Raises BadRequirement if an id is used twice."""
+    """Requirement id → requirement, in the order of the ids. Raises BadRequirement if an id is used twice."""
     found: dict[str, Requirement] = {}
     for module in _modules():
         for _, test in inspect.getmembers_static(importlib.import_module(module), inspect.isfunction):

@@ -6,6 +6,7 @@ is `documentation.toml`, the sentences that no test can check are in `untestable
 
 from __future__ import annotations
 
+import argparse
 import fnmatch
 import sys
 import tomllib
@@ -135,8 +136,19 @@ def as_markdown() -> str:
     return "\n".join([*head, *body]) + "\n"
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Map the documentation of event loops to requirements, as Markdown.")
+    parser.add_argument("file", nargs="?", type=Path, help="where to write it (default: standard output)")
+    path: Path | None = parser.parse_args().file
+    text = as_markdown()
+    if path is None:
+        sys.stdout.write(text)
+        return
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        parser.error(f"{path}: {error.strerror}; name another file")
+
+
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        Path(sys.argv[1]).write_text(as_markdown(), encoding="utf-8")
-    else:
-        print(as_markdown())
+    main()
