@@ -26,7 +26,7 @@ from bench.errors import UnusableArm
 from conformance.loops import LoopSpec
 
 START_PATIENCE = 30.0
-_WORDLESS = "the measured process ended without a word"
+WORDLESS = "the measured process ended without a word"
 
 # The loop may live in an interpreter that does not have this package: load exactly these two packages from where
 # they are, and let everything else (the loop, pyperf) come from that interpreter's own path. `-P` keeps the
@@ -114,7 +114,7 @@ class Arm:
             try:
                 yield self._receive(patience)
             except Died as death:
-                if death.how == "crashes" and death.reason == _WORDLESS:
+                if death.how == "crashes" and death.reason == WORDLESS:
                     return
                 raise
 
@@ -269,7 +269,7 @@ class Arm:
         self._worker = None
         self.close()
         status = parent.returncode if parent else 0
-        return _ending(status, output) if status else output or _WORDLESS
+        return _ending(status, output) if status else output or WORDLESS
 
     def _output(self) -> str:
         """The last line that the measured process printed."""

@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.arms import Arm, Died
+from bench.arms import WORDLESS, Arm, Died
 from bench.counting import REPEATS
 from bench.errors import BrokenFile, ToolMissing
 from bench.workload import Entry
@@ -107,7 +107,7 @@ def _watch(arm: Arm, entries: Sequence[Entry], tool: str) -> dict[str, Cell]:
     while left := [entry.name for entry in entries if entry.name not in cells]:
         with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
             command, read_marks = _TOOLS[tool](Path(scratch))
-            done, current = _conversation(arm, command, left, scratch, cells)
+            done = _conversation(arm, command, left, scratch, cells)
             regions = read_marks()
             for name, message in done.items():
                 try:
@@ -116,7 +116,7 @@ def _watch(arm: Arm, entries: Sequence[Entry], tool: str) -> dict[str, Cell]:
                     cells[name] = {"state": "dead", "reason": f"{tool} wrote nothing for it"}
                 else:
                     cells[name] = _CELLS[tool](parts, message["operations"])
-            if current is None and not done and left[0] not in cells:
+            if not done and left[0] not in cells:
                 for name in left:
                     cells[name] = {"state": "dead", "reason": f"nothing ran under {tool}"}
     return cells
@@ -124,7 +124,7 @@ def _watch(arm: Arm, entries: Sequence[Entry], tool: str) -> dict[str, Cell]:
 
 def _conversation(
     arm: Arm, command: list[str], names: list[str], scratch: str, cells: dict[str, Cell]
-) -> tuple[dict[str, dict[str, Any]], str | None]:
+) -> dict[str, dict[str, Any]]:
     """Let a process count `names`; returns what it finished. Failures go to `cells`."""
     done: dict[str, dict[str, Any]] = {}
     current = None
@@ -141,12 +141,14 @@ def _conversation(
             elif "failed" in message:
                 cells[message["failed"]] = {"state": "dead", "reason": message["reason"]}
                 current = None
+        if current is not None:
+            raise Died("crashes", WORDLESS)
     except Died as death:
         if current is not None:
             cells[current] = {"state": "dead", "reason": death.reason}
     finally:
         arm.close()
-    return done, current
+    return done
 
 
 Marks = Callable[[int], Any]

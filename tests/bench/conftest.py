@@ -30,6 +30,11 @@ class Exits(asyncio.SelectorEventLoop):
     def call_later(self, *args, **kwargs):
         os._exit(7)
 
+class Quits(asyncio.SelectorEventLoop):
+    """Without a word, as if all were done."""
+    def call_later(self, *args, **kwargs):
+        os._exit(0)
+
 class Drops(asyncio.SelectorEventLoop):
     """Every 500th callback of a kind that has arguments or not, but never asyncio's own."""
     dropped = 0

@@ -152,6 +152,16 @@ def test_system_calls_are_counted_and_gated(bench: Run, tmp_path: Path) -> None:
 
 
 @traced
+def test_a_process_that_ends_without_a_word_costs_its_cell_and_is_not_started_for_it_again(bench: Run) -> None:
+    arguments = ("count", "--only", "syscalls", "--loop", "bad=wrong:Quits", "-o", "counts.json")
+    result = bench(*arguments, "add_cancel.live-0", "call_soon.chain")
+    assert result.status == 0, result.err
+    cells = {entry["name"]: entry["cells"]["bad"] for entry in json.loads(Path("counts.json").read_text())["workloads"]}
+    assert cells["scheduling.call_soon.chain"]["state"] == "counted"
+    assert "without a word" in cells["timers.add_cancel.live-0"]["reason"]
+
+
+@traced
 def test_gate_counts_anew_when_only_a_base_is_given(bench: Run) -> None:
     arguments = ("count", "--only", "syscalls", "--loop", STOCK, "-o", "base.json", "tasks.future_wake_up")
     assert bench(*arguments).status == 0
