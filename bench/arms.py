@@ -205,6 +205,9 @@ class Arm:
             **extra,
         }
         boot = _BOOT.format(packages=packages)
+        if environment is None:
+            # tox sets a hash seed: all rounds of a race would have the same, and its second half another.
+            environment = {name: value for name, value in os.environ.items() if name != "PYTHONHASHSEED"}
         try:
             self._parent = subprocess.Popen(
                 [*tool, self.spec.python or sys.executable, "-P", "-c", boot, json.dumps(settings)],

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from bench import certificates, count, files, race, table
 from bench.arms import Arm, Died
@@ -123,8 +124,23 @@ def _journal(options: argparse.Namespace, arms: Sequence[Arm], entries: Sequence
     journal = Journal.read(path)
     for key in ("settings", "loops", "workloads"):
         if journal.header.get(key) != header[key]:
+            place = " ".join(_difference(journal.header.get(key), header[key]))
             raise DifferentRace(
-                f"{options.output} holds a race with other {key}: choose another -o, or delete it to race anew"
+                f"{options.output} holds a race with other {key}{place and f' ({place})'}: "
+                f"choose another -o, or delete it to race anew"
             )
     journal.cut()
     return journal
+
+
+def _difference(old: Any, new: Any) -> list[str]:
+    """The way to the first place where two values of a header differ: keys, and labels or names for items of lists."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in {**new, **old}:
+            if old.get(key) != new.get(key):
+                return [key, *_difference(old.get(key), new.get(key))]
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for before, now in zip(old, new, strict=True):
+            if before != now:
+                return [str(now.get("label") or now["name"]), *_difference(before, now)]
+    return []

@@ -10,6 +10,7 @@ import pytest
 from tests.bench.conftest import Run
 
 STOCK = "asyncio:SelectorEventLoop"
+LABEL = "asyncio.SelectorEventLoop"
 
 
 def refused(bench: Run, *arguments: object) -> str:
@@ -112,12 +113,15 @@ def test_no_cut_of_a_journal_gives_a_traceback(bench: Run, tmp_path: Path) -> No
         assert bench("compare", "out").status in {0, 2}
 
 
-def test_results_of_another_race_are_not_mixed_in(bench: Run) -> None:
+def test_results_of_another_race_are_not_mixed_in(bench: Run, tmp_path: Path) -> None:
     arguments = ("run", "--loop", STOCK, "-o", "out", "--quick", "--rounds", 1)
     assert bench(*arguments, "tasks.tree").status == 0
     assert "other workloads" in refused(bench, *arguments, "tasks.spawn_await")
-    assert "other settings" in refused(bench, *arguments, "--no-pin", "tasks.tree")
-    assert "other loops" in refused(bench, *arguments, "--loop", "x=asyncio:new_event_loop", "tasks.tree")
+    assert "other settings (pinned)" in refused(bench, *arguments, "--no-pin", "tasks.tree")
+    assert "other loops:" in refused(bench, *arguments, "--loop", "x=asyncio:new_event_loop", "tasks.tree")
+    journal = tmp_path / "out" / "rounds.jsonl"
+    journal.write_text(journal.read_text().replace('"python_version": "', '"python_version": "other ', 1))
+    assert f"other loops ({LABEL} metadata python_version)" in refused(bench, *arguments, "tasks.tree")
 
 
 def test_list_shows_every_workload_with_its_unit(bench: Run) -> None:

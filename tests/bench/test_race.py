@@ -131,6 +131,19 @@ def test_a_race_that_was_cut_off_goes_on_and_ends_as_if_it_had_not_been(bench: R
     assert journal.read_text().splitlines(keepends=True) == after
 
 
+def test_a_race_is_the_same_whatever_hash_seed_it_is_started_with(
+    bench: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "seeded.py").write_text(
+        "import asyncio, os\ndef new_loop():\n"
+        "    assert 'PYTHONHASHSEED' not in os.environ\n    return asyncio.SelectorEventLoop()\n"
+    )
+    for seed in ("1", "2"):
+        monkeypatch.setenv("PYTHONHASHSEED", seed)
+        result = bench("run", "--loop", "seeded:new_loop", "-o", "out", "--quick", "--rounds", 1, "tasks.tree")
+        assert result.status == 0, result.err
+
+
 def test_the_summary_follows_from_the_journal_alone(bench: Run, tmp_path: Path) -> None:
     assert bench("run", "--loop", STOCK, "-o", "out", "--quick", "--rounds", 2, "tasks.spawn_await").status == 0
     first = summary(tmp_path / "out")
