@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import random
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -49,21 +50,20 @@ def run(options: argparse.Namespace) -> int:
         raise UnusableArm(f"the label {NOISE_ARM} is taken by the reference's second arm: choose another")
     arms = [Arm(spec.label, spec, handicaps.get(spec.label, 0.0)) for spec in specs]
     arms.append(Arm(NOISE_ARM, specs[0]))
+    resumed = (options.output / JOURNAL).exists()
     journal = _journal(options, arms, entries, settings)
     entries = [entry for entry in entries if journal.alive(entry.name)]
-    left = {
-        e.name: sum(
-            not journal.done(e.name, number)
-            for number in range(min(settings.rounds, settings.fact_rounds) if e.kind.facts else settings.rounds)
-        )
-        for e in entries
-    }
+    rounds = {e.name: min(settings.rounds, settings.fact_rounds) if e.kind.facts else settings.rounds for e in entries}
+    left = {name: sum(not journal.done(name, number) for number in range(wanted)) for name, wanted in rounds.items()}
     progress = ProgressLine(left, settings.rounds)
     if threading.current_thread() is threading.main_thread():
         # `timeout` and CI runners send SIGTERM: end as by Ctrl-C, with the files written.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     if options.syscalls:
         count.check_tools(["strace"])
+    if resumed:
+        wanted = max(rounds.values(), default=0)
+        print(_resumed(journal, wanted - max(left.values(), default=0), wanted), file=sys.stderr)
     try:
         with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
             if any(entry.group == "tls" for entry in entries):
@@ -86,6 +86,20 @@ def run(options: argparse.Namespace) -> int:
     print(table.race(summary))
     print(f"\nwritten to {options.output}; `python -m reports html {options.output} -o report.html` makes a page of it")
     return 0
+
+
+def _resumed(journal: Journal, done: int, wanted: int) -> str:
+    """What the user is told who may have thought to race anew."""
+    if journal.finished is not None:
+        return (
+            f"bench: the race in {journal.path.parent} was finished on {_date(journal.finished)} and is not run again: "
+            f"choose another -o to race anew"
+        )
+    return f"bench: resuming the race of {_date(journal.header['started'])}: {done} of {wanted} rounds are there"
+
+
+def _date(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 
 def _journal(options: argparse.Namespace, arms: Sequence[Arm], entries: Sequence[Entry], settings: Settings) -> Journal:

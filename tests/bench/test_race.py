@@ -118,7 +118,9 @@ def test_a_race_that_was_cut_off_goes_on_and_ends_as_if_it_had_not_been(bench: R
     measured = Journal.read(journal)
     before = {name: sorted(rounds) for name, rounds in measured.rounds.items()}
     assert sum(map(len, before.values())) == 4
-    assert bench(*arguments).status == 0
+    assert "resuming the race of 2" in (resumed := bench(*arguments)).err
+    assert ": 2 of 3 rounds are there" in resumed.err
+    assert resumed.status == 0
     after = journal.read_text().splitlines(keepends=True)
     assert after[: len(kept)] == kept
     assert {name: sorted(rounds) for name, rounds in Journal.read(journal).rounds.items()} == {
@@ -127,7 +129,9 @@ def test_a_race_that_was_cut_off_goes_on_and_ends_as_if_it_had_not_been(bench: R
     }
     assert summary(tmp_path / "out")["complete"] is True
     # A finished race has nothing left to do and is shown again.
-    assert bench(*arguments).status == 0
+    again = bench(*arguments)
+    assert again.status == 0
+    assert "not run again: choose another -o" in again.err
     assert journal.read_text().splitlines(keepends=True) == after
 
 
