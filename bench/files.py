@@ -10,7 +10,8 @@ race.json, format 1 (all times in seconds, all ratios time divided by the refere
      "command": [argv], "seed": int,
      "settings": {"rounds", "samples", "target", "patience", "pinned", "margin"},
      "reference": label of the first loop, "noise_arm": label of the A/A arm (the reference again),
-     "loops": [{"label", "spec", "type", "distribution", "version", "metadata": {pyperf's: python_version, …}}],
+     "loops": [{"label", "spec", "type", "distribution", "version", "metadata": {pyperf's: python_version, …},
+         "build": hash of the modules of the loop's class and its bases}],
          one per arm, reference first, A/A arm last; one raced with --handicap also has "handicap": share of CPU burnt
      "workloads": [{"name", "group", "drives", "unit", "inner", "sizes": {}, "tier", "facts": false, "statement",
          "version": hash (times of different versions are not comparable), "loops": shared count, "rounds": n,

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import hashlib
 import importlib.util
 import json
 import math
@@ -86,7 +87,10 @@ def main(settings: dict[str, Any]) -> None:
 def _identity(spec: LoopSpec) -> dict[str, Any]:
     """The loop's identity and the interpreter's, from pyperf where the loop's environment has it."""
     loop = new_loop(spec)
-    answer: dict[str, Any] = {"loop": identify(spec, loop).as_dict(), "workloads": sorted(catalogue())}
+    answer: dict[str, Any] = {
+        "loop": identify(spec, loop).as_dict() | {"build": _build(type(loop))},
+        "workloads": sorted(catalogue()),
+    }
     try:
         import pyperf  # type: ignore[import-untyped]  # ships no types
 
@@ -104,6 +108,16 @@ def _identity(spec: LoopSpec) -> dict[str, Any]:
         if key.startswith(keep) and key not in {"cpu_freq", "cpu_affinity", "cpu_temp", "python_config_args"}
     }
     return answer
+
+
+def _build(kind: type) -> str:
+    """A hash of the modules that define the loop's class and its bases: builds of one version are not one loop."""
+    digest = hashlib.sha256()
+    for name in dict.fromkeys(base.__module__ for base in kind.__mro__):
+        with contextlib.suppress(OSError):
+            if path := getattr(sys.modules.get(name), "__file__", None):
+                digest.update(Path(path).read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _in_child(pipe: Pipe, body: Any) -> None:

@@ -119,6 +119,11 @@ def test_results_of_another_race_are_not_mixed_in(bench: Run, tmp_path: Path) ->
     assert "other workloads" in refused(bench, *arguments, "tasks.spawn_await")
     assert "other settings (pinned)" in refused(bench, *arguments, "--no-pin", "tasks.tree")
     assert "other loops:" in refused(bench, *arguments, "--loop", "x=asyncio:new_event_loop", "tasks.tree")
+    mine = ("run", "--loop", "mine=wrong:Exits", "-o", "mine", "--quick", "--rounds", 1, "tasks.tree")
+    assert bench(*mine).status == 0
+    with (tmp_path / "wrong.py").open("a") as file:
+        file.write("# Another build.")
+    assert "other loops (mine build)" in refused(bench, *mine)
     journal = tmp_path / "out" / "rounds.jsonl"
     journal.write_text(journal.read_text().replace('"python_version": "', '"python_version": "other ', 1))
     assert f"other loops ({LABEL} metadata python_version)" in refused(bench, *arguments, "tasks.tree")
