@@ -5,8 +5,9 @@ that runs all workloads in turn; a workload that ends or hangs that process cost
 counted in a new one.
 
 counts file, format 1:
-    {"format": 1, "kind": "counts", "date": unix time, "python": version, "platform": text,
-     "tools": {"callgrind": version | null, "strace": version | null}, "loops": [{"label", "spec", "type", …}],
+    {"format": 1, "kind": "counts", "date": unix time, "python": version of bench's own, "platform": text,
+     "tools": {"callgrind": version | null, "strace": version | null},
+     "loops": [{"label", "spec", "type", …, "python": version that the loop was counted on}],
      "workloads": [{"name", "version", "unit", …, "cells": {label: {"state": "counted",
          "instructions": per operation, "spread": largest over smallest of three regions minus 1,
          "syscalls": per operation, "calls": {name: per operation}} | {"state": "dead", "reason": text}}}]}
@@ -45,7 +46,7 @@ def count(arms: Sequence[Arm], entries: Sequence[Entry], tools: Iterable[str]) -
     """The content of a counts file. Raises ToolMissing and UnusableArm."""
     tools = list(tools)
     versions = check_tools(tools)
-    loops = [arm.identify()["loop"] | {"label": arm.label} for arm in arms]
+    loops = [_loop(arm) for arm in arms]
     cells: dict[tuple[str, str], Cell] = {}
     for arm in arms:
         for tool in tools:
@@ -64,6 +65,12 @@ def count(arms: Sequence[Arm], entries: Sequence[Entry], tools: Iterable[str]) -
             entry.describe() | {"cells": {arm.label: cells[entry.name, arm.label] for arm in arms}} for entry in entries
         ],
     }
+
+
+def _loop(arm: Arm) -> dict[str, Any]:
+    identity = arm.identify()
+    python = identity["metadata"]["python_version"].removesuffix(" (64-bit)")
+    return {**identity["loop"], "label": arm.label, "python": python}
 
 
 def syscalls(arms: Sequence[Arm], entries: Sequence[Entry]) -> dict[str, dict[str, Cell]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import platform
 import shutil
 import subprocess
 from pathlib import Path
@@ -60,8 +61,13 @@ def counts(instructions: float = 1000.0, syscalls: float = 1.0, spread: float = 
         (counts(instructions=1030, spread=0.025), "inconclusive", "repeat"),
         (counts(version="2"), "inconclusive", "changed"),
         (counts(cells={"a": {"state": "dead", "reason": "RuntimeError: no"}}), "fail", "RuntimeError"),
-        (counts(name="another"), "inconclusive", ""),
+        (counts(name="another"), "inconclusive", "not among the new counts"),
+        (counts(cells={}), "inconclusive", "not among the new counts"),
+        (counts(cells={"a": {"state": "counted"}}), "inconclusive", "no number in common"),
         (counts() | {"python": "3.13.0"}, "inconclusive", "3.13.0"),
+        (counts() | {"loops": [{"label": "a", "python": "3.13.1"}]}, "inconclusive", "3.13.1"),
+        (counts() | {"python": "3.13.0", "loops": [{"label": "a", "python": "3.12.1"}]}, "pass", ""),
+        (counts() | {"platform": "Darwin"}, "inconclusive", "Darwin"),
     ],
 )
 def test_counts_are_judged_by_their_limits(new: dict[str, Any], expected: str, word: str) -> None:
@@ -161,12 +167,23 @@ def test_a_process_that_ends_without_a_word_costs_its_cell_and_is_not_started_fo
     assert "without a word" in cells["timers.add_cancel.live-0"]["reason"]
 
 
+def test_one_cell_that_was_not_counted_again_keeps_the_others_from_passing() -> None:
+    base, cells = counts(), counts()["workloads"][0]["cells"]
+    base["workloads"].append({"name": "tasks.gone", "version": "1", "cells": cells})
+    assert gate.outcome(gate.counts(base, counts(), 0.01, 0.05)) == "inconclusive"
+
+
 @traced
 def test_gate_counts_anew_when_only_a_base_is_given(bench: Run) -> None:
     arguments = ("count", "--only", "syscalls", "--loop", STOCK, "-o", "base.json", "tasks.future_wake_up")
     assert bench(*arguments).status == 0
     result = bench("gate", "--base", "base.json")
     assert result.status == 0, result.out
+    base = json.loads(Path("base.json").read_text())
+    assert base["loops"][0]["python"] == platform.python_version()
+    base["workloads"][0]["name"] = "tasks.left_the_catalogue"
+    Path("base.json").write_text(json.dumps(base))
+    assert bench("gate", "--base", "base.json").status == 3
 
 
 def test_a_missing_tool_is_named_with_its_package(bench: Run, monkeypatch: pytest.MonkeyPatch) -> None:
