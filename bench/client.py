@@ -24,6 +24,9 @@ PATIENCE = 15.0
 inherited: list[int] = []
 """Descriptors of the worker that a forked peer must close, or the race would not see the worker's death."""
 
+complaints: list[int] = []
+"""Where a forked peer says why it ended early: the worker's parent listens. Empty under `bench.counting`."""
+
 peers: list[int] = []
 """The processes that this one has forked with `fork_peer`."""
 
@@ -40,10 +43,13 @@ def fork_peer(serve: Callable[[socket.socket], None]) -> socket.socket:
         for descriptor in inherited:
             os.close(descriptor)
         serve(theirs)
-    except (ConnectionError, EOFError, KeyboardInterrupt):
-        pass  # the worker is gone, and that is its own affair
+    except (ConnectionError, EOFError, TimeoutError, KeyboardInterrupt):
+        pass  # the worker is gone or hangs, and that is its own affair
     except BaseException as error:
-        print(f"peer: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        text = f"{type(error).__name__}: {error}"
+        print(f"peer: {text}", file=sys.stderr, flush=True)
+        for descriptor in complaints:
+            os.write(descriptor, text.encode()[:500])
     finally:
         os._exit(0)
 
@@ -100,9 +106,15 @@ def _serve(worker: socket.socket) -> None:
     while True:
         command = lines.receive()
         if command["do"] == "connect":
-            if command.get("control") is not None:
-                finish = connect("inet", command["control"])
-            load = Load(command, lambda command=command: connect(**_how(command)))  # type: ignore[misc]
+            try:
+                if command.get("control") is not None:
+                    finish = connect("inet", command["control"])
+                load = Load(command, lambda command=command: connect(**_how(command)))  # type: ignore[misc]
+            except TimeoutError:
+                raise
+            except OSError as error:
+                # The worker waits for connections and not for a message of its client: its parent has to say it.
+                raise ClientFailed(f"{type(error).__name__}: {error}") from error
         elif load is not None:
             try:
                 load.run(command["messages"])

@@ -54,6 +54,11 @@ class Echoes(asyncio.SelectorEventLoop):
     async def sock_sendall(self, sock, data):
         await super().sock_sendall(sock, bytes(len(data)))
 
+class Plain(asyncio.SelectorEventLoop):
+    """A server without TLS, whatever is asked."""
+    async def create_server(self, *args, ssl=None, **kwargs):
+        return await super().create_server(*args, **kwargs)
+
 def no_loop():
     return object()
 

@@ -67,6 +67,17 @@ def test_a_workload_whose_check_fails_has_no_time(bench: Run, tmp_path: Path) ->
     assert echoed["bad"]["state"] == "measured"
 
 
+def test_why_the_client_cannot_connect_is_said_at_once(bench: Run, tmp_path: Path) -> None:
+    arguments = ("run", "--loop", STOCK, "--loop", "bad=wrong:Plain", "-o", "out", "--rounds", 1, "--quick")
+    result = bench(*arguments, "tls.echo.protocol", "tasks.spawn_await")
+    assert result.status == 0, result.err
+    found = cells(tmp_path / "out", "tls.echo.protocol")
+    assert found["bad"]["how"] == "fails"
+    assert "SSLError" in str(found["bad"]["reason"])
+    assert found["A-A"]["state"] == "measured"
+    assert cells(tmp_path / "out", "tasks.spawn_await")["bad"]["state"] == "measured"
+
+
 def test_a_reference_that_dies_leaves_the_others_their_times_but_no_ratios(bench: Run, tmp_path: Path) -> None:
     arguments = ("run", "--loop", "bad=wrong:Exits", "--loop", STOCK, "-o", "out", "--rounds", 1, "--quick")
     result = bench(*arguments, "add_cancel.live-0")
