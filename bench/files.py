@@ -82,8 +82,10 @@ def write(directory: Path, journal: Journal) -> dict[str, Any]:
     _replace(directory / SUMMARY, json.dumps(summary, indent=1) + "\n")
     (directory / SUITES).mkdir(exist_ok=True)
     for loop in header["loops"]:
-        if (suite := _suite(journal, loop)) is not None:
-            path = directory / SUITES / f"{file_name(loop['label'])}.json"
+        path = directory / SUITES / f"{file_name(loop['label'])}.json"
+        if (suite := _suite(journal, loop)) is None:
+            path.unlink(missing_ok=True)  # of earlier rounds, before this arm died of everything
+        else:
             partial = path.with_suffix(".partial.json")
             suite.dump(str(partial), replace=True)
             os.replace(partial, path)

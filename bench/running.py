@@ -48,6 +48,13 @@ def run(options: argparse.Namespace) -> int:
         )
     if NOISE_ARM in {spec.label for spec in specs}:
         raise UnusableArm(f"the label {NOISE_ARM} is taken by the reference's second arm: choose another")
+    named: dict[str, str] = {}
+    for label in (NOISE_ARM, *(spec.label for spec in specs)):
+        if (other := named.setdefault(files.file_name(label), label)) != label:
+            raise UnusableArm(
+                f"--loop: the files of the labels {other!r} and {label!r} would both be "
+                f"{files.file_name(label)}.json: choose another label"
+            )
     arms = [Arm(spec.label, spec, handicaps.get(spec.label, 0.0)) for spec in specs]
     arms.append(Arm(NOISE_ARM, specs[0]))
     resumed = (options.output / JOURNAL).exists()

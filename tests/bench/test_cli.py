@@ -53,6 +53,12 @@ def test_two_loops_of_one_label(bench: Run) -> None:
     assert "A-A" in refused(bench, "run", "--loop", f"A-A={STOCK}", "-o", "out")
 
 
+def test_labels_whose_files_would_have_one_name(bench: Run) -> None:
+    two = ("--loop", f"a b={STOCK}", "--loop", f"a-b={STOCK}")
+    assert "'a b' and 'a-b'" in refused(bench, "run", *two, "-o", "out", "tasks.tree")
+    assert "'A-A' and 'A A'" in refused(bench, "run", "--loop", f"A A={STOCK}", "-o", "out", "tasks.tree")
+
+
 def test_a_handicap_for_nobody(bench: Run) -> None:
     assert "label" in refused(bench, "run", "--loop", STOCK, "--handicap", "x=5%", "-o", "out")
 

@@ -119,6 +119,23 @@ def test_every_arm_has_equally_many_values_and_pyperf_reads_all_files(bench: Run
     assert latency["50"] <= latency["90"]  # type: ignore[index]
 
 
+def test_an_arm_that_dies_of_everything_keeps_no_pyperf_file(bench: Run, tmp_path: Path) -> None:
+    arguments = ("run", "--loop", STOCK, "--loop", "bad=wrong:Late", "-o", "out", "--quick", "--rounds", 2)
+    (tmp_path / "wrong.py").write_text(
+        "import asyncio, pathlib\n"
+        "def Late():\n"
+        "    if pathlib.Path('out/pyperf/bad.json').exists():\n"
+        "        raise RuntimeError('no second round')\n"
+        "    return asyncio.SelectorEventLoop()\n"
+    )
+    result = bench(*arguments, "tasks.tree")
+    assert "no second round" in result.out
+    assert sorted(path.name for path in (tmp_path / "out" / "pyperf").iterdir()) == [
+        "A-A.json",
+        "asyncio.SelectorEventLoop.json",
+    ]
+
+
 def test_a_race_that_was_cut_off_goes_on_and_ends_as_if_it_had_not_been(bench: Run, tmp_path: Path) -> None:
     arguments = ("run", "--loop", STOCK, "-o", "out", "--quick", "--rounds", 3, "tasks.spawn_await", "tasks.tree")
     assert bench(*arguments).status == 0
