@@ -30,9 +30,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench import shape
 from bench.arms import WORDLESS, Arm, Died
 from bench.counting import REPEATS
 from bench.errors import BrokenFile, ToolMissing
+from bench.shape import NUMBER
 from bench.workload import Entry
 
 FORMAT = 1
@@ -40,6 +42,23 @@ PATIENCE = 120.0
 PACKAGES = {"valgrind": "valgrind", "strace": "strace"}
 
 Cell = dict[str, Any]
+
+
+def _cell_shape(cell: Any) -> dict[str, Any]:
+    state = cell.get("state") if isinstance(cell, dict) else None
+    if state != "counted":
+        return {"state": str, "reason": str}
+    instructions = {"instructions": NUMBER, "spread": NUMBER} if "instructions" in cell else {}
+    return instructions | ({"syscalls": NUMBER, "calls": {"*": NUMBER}} if "syscalls" in cell else {})
+
+
+_SHAPE = {
+    "python": str,
+    "platform": str,
+    "tools": {},
+    "loops": [{"label": str, "spec": str}],
+    "workloads": [{"name": str, "version": str, "cells": {"*": _cell_shape}}],
+}
 
 
 def count(arms: Sequence[Arm], entries: Sequence[Entry], tools: Iterable[str]) -> dict[str, Any]:
@@ -91,8 +110,8 @@ def read(path: Path) -> dict[str, Any]:
         raise BrokenFile(f"{path} holds no counts: give a file that `bench count -o` wrote")
     if data.get("format") != FORMAT:
         raise BrokenFile(f"{path} has format {data.get('format')}, this version reads {FORMAT}: update the tool")
-    if not {"workloads", "loops", "python", "platform"} <= set(data):
-        raise BrokenFile(f"{path} is damaged: count again")
+    if fault := shape.fault(data, _SHAPE):
+        raise BrokenFile(f"{path} is damaged: {fault}; count again")
     return data
 
 

@@ -52,21 +52,56 @@ from typing import Any
 
 import pyperf  # type: ignore[import-untyped]  # ships no types
 
+from bench import shape, verdicts
 from bench.errors import BrokenFile
 from bench.journal import NAME as JOURNAL
 from bench.journal import Journal
-from bench.verdicts import summarise
+from bench.shape import NUMBER
 
 FORMAT = 1
 SUMMARY = "race.json"
 SUITES = "pyperf"
-_KEYS = {"complete", "settings", "reference", "noise_arm", "loops", "workloads", "facts", "groups", "noise"}
+_COMPARED = {"seconds": NUMBER, "?ratio": NUMBER, "?low": (*NUMBER, type(None)), "?high": (*NUMBER, type(None))}
+_DEAD = {"state": str, "how": str, "reason": str}
+_STATES: dict[str, dict[str, Any]] = {"measured": {"cpu": _COMPARED, "wall": _COMPARED}, "dead": _DEAD}
+_SHAPE = {
+    "complete": bool,
+    "settings": {"margin": NUMBER},
+    "reference": str,
+    "noise_arm": str,
+    "loops": [{"label": str, "spec": str}],
+    "workloads": [
+        {"name": str, "version": str, "cells": {"*": lambda cell: {"state": str} | _STATES.get(_state(cell), {})}}
+    ],
+    "facts": [
+        {"name": str, "cells": {"*": lambda cell: _DEAD if _state(cell) == "dead" else {"state": str, "?facts": {}}}}
+    ],
+    "groups": [{"group": str, "arm": str, "metric": str, "workloads": list}],
+    "noise": {"cpu": {"cells": int}},
+}
+"""What this package reads of race.json."""
 
 
 def write(directory: Path, journal: Journal) -> dict[str, Any]:
     """Write race.json and the pyperf suites; returns what race.json holds."""
+    summary = summarise(journal)
+    _replace(directory / SUMMARY, json.dumps(summary, indent=1) + "\n")
+    (directory / SUITES).mkdir(exist_ok=True)
+    for loop in journal.header["loops"]:
+        path = directory / SUITES / f"{file_name(loop['label'])}.json"
+        if (suite := _suite(journal, loop)) is None:
+            path.unlink(missing_ok=True)  # of earlier rounds, before this arm died of everything
+        else:
+            partial = path.with_suffix(".partial.json")
+            suite.dump(str(partial), replace=True)
+            os.replace(partial, path)
+    return summary
+
+
+def summarise(journal: Journal) -> dict[str, Any]:
+    """What race.json holds of a race."""
     header = journal.header
-    summary = {
+    return {
         "format": FORMAT,
         "kind": "race",
         "complete": journal.finished is not None,
@@ -78,25 +113,14 @@ def write(directory: Path, journal: Journal) -> dict[str, Any]:
         "reference": journal.labels()[0],
         "noise_arm": header["noise_arm"],
         "loops": header["loops"],
-    } | summarise(journal)
-    _replace(directory / SUMMARY, json.dumps(summary, indent=1) + "\n")
-    (directory / SUITES).mkdir(exist_ok=True)
-    for loop in header["loops"]:
-        path = directory / SUITES / f"{file_name(loop['label'])}.json"
-        if (suite := _suite(journal, loop)) is None:
-            path.unlink(missing_ok=True)  # of earlier rounds, before this arm died of everything
-        else:
-            partial = path.with_suffix(".partial.json")
-            suite.dump(str(partial), replace=True)
-            os.replace(partial, path)
-    return summary
+    } | verdicts.summarise(journal)
 
 
 def read(directory: Path) -> dict[str, Any]:
-    """race.json of a directory (or the file itself). Raises BrokenFile."""
+    """race.json of a directory (or the file itself), or what it would hold. Writes nothing. Raises BrokenFile."""
     path = directory / SUMMARY if directory.is_dir() else directory
     if directory.is_dir() and not path.exists() and (directory / JOURNAL).exists():
-        return write(directory, Journal.read(directory / JOURNAL))
+        return summarise(Journal.read(directory / JOURNAL))
     try:
         summary = json.loads(path.read_text())
     except FileNotFoundError as error:
@@ -109,9 +133,19 @@ def read(directory: Path) -> dict[str, Any]:
         raise BrokenFile(f"{path} is not a race: give the directory that `bench run -o` wrote")
     if summary.get("format") != FORMAT:
         raise BrokenFile(f"{path} has format {summary.get('format')}, this version reads {FORMAT}: update the tool")
-    if lacking := sorted(_KEYS - set(summary)):
-        raise BrokenFile(f"{path} is damaged: it lacks {', '.join(lacking)}; delete it and keep rounds.jsonl")
+    if fault := shape.fault(summary, _SHAPE):
+        raise BrokenFile(f"{path} is damaged: {fault}; delete it and keep rounds.jsonl")
+    labels = {loop["label"] for loop in summary["loops"]}
+    for entry in [*summary["workloads"], *summary["facts"]]:
+        if labels != set(entry["cells"]):
+            raise BrokenFile(f"{path} is damaged: {entry['name']} has other loops; delete it and keep rounds.jsonl")
+    if not {summary["reference"], summary["noise_arm"]} <= labels:
+        raise BrokenFile(f"{path} is damaged: its reference is none of its loops; delete it and keep rounds.jsonl")
     return summary
+
+
+def _state(cell: Any) -> str:
+    return str(cell.get("state")) if isinstance(cell, dict) else ""
 
 
 def file_name(label: str) -> str:

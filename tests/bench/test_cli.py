@@ -98,6 +98,24 @@ def test_a_summary_that_is_none(bench: Run, tmp_path: Path, text: str) -> None:
     assert "race.json" in refused(bench, "compare", tmp_path)
 
 
+def test_a_summary_that_is_damaged_inside(bench: Run, tmp_path: Path) -> None:
+    assert bench("run", "--loop", STOCK, "-o", "out", "--quick", "--rounds", 1, "tasks.tree").status == 0
+    whole = (tmp_path / "out" / "race.json").read_text()
+    for key in ("loops", "workloads", "facts", "groups", "noise", "settings", "reference"):
+        for damage in ([{}], {}, [3], 3, "x"):
+            (tmp_path / "race.json").write_text(json.dumps(json.loads(whole) | {key: damage}))
+            sentence = refused(bench, "compare", "race.json")
+            assert key in sentence or "other loops" in sentence
+    for path in (("cells",), ("cells", LABEL), ("cells", LABEL, "state"), ("cells", LABEL, "cpu"), ("version",)):
+        broken = json.loads(whole)
+        place = broken["workloads"][0]
+        for key in path[:-1]:
+            place = place[key]
+        del place[path[-1]]
+        (tmp_path / "race.json").write_text(json.dumps(broken))
+        assert "damaged" in refused(bench, "gate", "race.json", "--loop", "A-A")
+
+
 HEADER = '{"race": {"format": 1}}\n'
 JOURNALS = ["", "{\n", "3\n", '{"other": 1}\n', '{"race": {"format": 99}}\n', HEADER, HEADER + '{"round": 3}\n']
 

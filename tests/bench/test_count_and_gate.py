@@ -204,6 +204,25 @@ def test_a_base_that_is_none(bench: Run, text: str) -> None:
     assert len(result.err.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"tools": None},
+        {"loops": [{}]},
+        {"loops": 3},
+        {"workloads": [{}]},
+        {"workloads": [{"name": "tasks.tree", "version": "1", "cells": {"a": {}}}]},
+        {"workloads": [{"name": "tasks.tree", "version": "1", "cells": {"a": {"state": "counted", "syscalls": 1}}}]},
+    ],
+)
+def test_a_base_that_is_damaged_inside(bench: Run, damage: dict[str, Any]) -> None:
+    Path("base.json").write_text(json.dumps(counts() | damage))
+    result = bench("gate", "--base", "base.json")
+    assert result.status == 2
+    assert "base.json is damaged" in result.err
+    assert len(result.err.splitlines()) == 1
+
+
 def test_nothing_to_judge_or_to_count(bench: Run) -> None:
     assert bench("gate").status == 2
     assert bench("gate", "--base", "missing.json").status == 2

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import files
 from bench.journal import Journal
 from bench.running import PACES
 from bench.statistics import round_difference
@@ -180,9 +181,10 @@ def test_the_summary_follows_from_the_journal_alone(bench: Run, tmp_path: Path) 
     assert bench("run", "--loop", STOCK, "-o", "out", "--quick", "--rounds", 2, "tasks.spawn_await").status == 0
     first = summary(tmp_path / "out")
     (tmp_path / "out" / "race.json").unlink()
-    shown = bench("compare", "out")
-    assert shown.status == 0
-    assert summary(tmp_path / "out") == first
+    before = sorted((tmp_path / "out").rglob("*"))
+    assert bench("compare", "out").status == 0
+    assert files.read(tmp_path / "out") == first
+    assert sorted((tmp_path / "out").rglob("*")) == before  # who reads a race writes nothing
     journal = Journal.read(tmp_path / "out" / "rounds.jsonl")
     for one in journal.rounds["tasks.spawn_await"].values():
         arms = one["arms"]
