@@ -29,10 +29,13 @@ START_PATIENCE = 30.0
 WORDLESS = "the measured process ended without a word"
 
 # The loop may live in an interpreter that does not have this package: load exactly these two packages from where
-# they are, and let everything else (the loop, pyperf) come from that interpreter's own path. `-P` keeps the
-# current directory from shadowing the standard library; the loop's module is still found there, last.
+# they are, and let everything else (the loop, pyperf) come from that interpreter's own path. The current directory
+# does not shadow the standard library; the loop's module is still found there, last. `-P` would do the same, but
+# Python 3.10 refuses it before it can say that it is too old.
 _BOOT = """
 import sys
+if sys.path[:1] == [""]:
+    del sys.path[0]
 if sys.version_info < (3, 11):
     sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0])
 import importlib.util
@@ -210,7 +213,7 @@ class Arm:
             environment = {name: value for name, value in os.environ.items() if name != "PYTHONHASHSEED"}
         try:
             self._parent = subprocess.Popen(
-                [*tool, self.spec.python or sys.executable, "-P", "-c", boot, json.dumps(settings)],
+                [*tool, self.spec.python or sys.executable, "-c", boot, json.dumps(settings)],
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=self._log,

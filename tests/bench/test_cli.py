@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,25 @@ def test_a_loop_that_cannot_be_made_is_named_before_anything_is_measured(
     sentence = refused(bench, "run", "--loop", f"bad={loop}" if ":" in loop else loop, "-o", "out", "tasks.tree")
     assert word in sentence
     assert not (tmp_path / "out").exists()
+
+
+def test_a_python_that_is_too_old_is_told_so(bench: Run, tmp_path: Path) -> None:
+    old = tmp_path / "old-python"
+    # Python 3.10 as far as the race can see: it does not know the option -P either.
+    old.write_text(
+        f'#!/bin/sh\n[ "$1" = -c ] || exit 2\nshift\nexec {sys.executable} -c '
+        '\'import sys; sys.version_info = (3, 10, 13); sys.version = "3.10.13 (old)"; exec(sys.argv[1])\' "$@"\n'
+    )
+    old.chmod(0o755)
+    sentence = refused(bench, "run", "--loop", f"x={STOCK}@{old}", "-o", "out", "tasks.tree")
+    assert "Python 3.11 or newer is needed, this is 3.10.13" in sentence
+
+
+def test_modules_of_the_current_directory_do_not_shadow_the_standard_library(bench: Run, tmp_path: Path) -> None:
+    for name in ("json", "signal", "asyncio", "pyperf"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('shadowed')")
+    arguments = ("run", "--loop", "mine=wrong:Exits", "-o", "out", "--quick", "--rounds", 1, "tasks.tree")
+    assert bench(*arguments).status == 0
 
 
 def test_an_unknown_workload(bench: Run) -> None:
