@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--sweep", action="store_true", help="also the rest of the crosses of sizes")
     run.add_argument("--no-pin", action="store_true", help="do not pin workers to one CPU per round")
     run.add_argument("--syscalls", action="store_true", help="also count system calls per operation, by strace")
-    run.add_argument("--patience", type=float, metavar="SECONDS", help="before a silent worker is killed (20)")
+    run.add_argument("--patience", type=_seconds, metavar="SECONDS", help="before a silent worker is killed (20)")
     run.add_argument("--margin", type=_per_cent, metavar="PERCENT", help="differences below it are none (3)")
     run.add_argument(
         "--handicap",
@@ -91,26 +92,50 @@ def _parser() -> argparse.ArgumentParser:
     gate.add_argument("--base", type=Path, metavar="FILE", help="a file of `count`")
     gate.add_argument("--loop", metavar="LABEL", help="the loop of a race to judge against its reference")
     gate.add_argument("--limit", type=_per_cent, metavar="PERCENT", help="instructions (1) or time (3)")
-    gate.add_argument("--syscalls", type=float, default=0.05, metavar="N", help="per operation (0.05)")
+    gate.add_argument("--syscalls", type=_per_operation, default=0.05, metavar="N", help="per operation (0.05)")
     gate.add_argument("--metric", choices=("cpu", "wall"), default="cpu", help="of a race")
     gate.set_defaults(command=commands.judge)
     return parser
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
+    number = _number(text)
+    if number < 1 or number != int(number):
+        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number, at least 1")
+    return int(number)
+
+
+def _seconds(text: str) -> float:
+    if (number := _number(text)) <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a number of seconds above 0")
+    return number
+
+
+def _per_operation(text: str) -> float:
+    if (number := _number(text)) < 0:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a number of system calls, at least 0")
     return number
 
 
 def _per_cent(text: str) -> float:
-    number = float(text.removesuffix("%"))
+    number = _number(text.removesuffix("%"))
     if not 0 < number < 100:
-        raise argparse.ArgumentTypeError("a percentage between 0 and 100")
+        raise argparse.ArgumentTypeError(f"{text!r}: give a percentage between 0 and 100")
     return number / 100
 
 
 def _handicap(text: str) -> tuple[str, float]:
     label, _, number = text.rpartition("=")
+    if not label:
+        raise argparse.ArgumentTypeError(f"{text!r}: give LABEL=PERCENT, the label of a --loop first")
     return label, _per_cent(number)
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number")
+    return number

@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
                 f"{files.file_name(label)}.json: choose another label"
             )
     arms = [Arm(spec.label, spec, handicaps.get(spec.label, 0.0)) for spec in specs]
-    arms.append(Arm(NOISE_ARM, specs[0]))
+    arms.append(Arm(NOISE_ARM, specs[0], handicaps.get(specs[0].label, 0.0)))
     resumed = (options.output / JOURNAL).exists()
     journal = _journal(options, arms, entries, settings)
     entries = [entry for entry in entries if journal.alive(entry.name)]

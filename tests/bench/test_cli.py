@@ -83,11 +83,27 @@ def test_a_handicap_for_nobody(bench: Run) -> None:
     assert "label" in refused(bench, "run", "--loop", STOCK, "--handicap", "x=5%", "-o", "out")
 
 
-@pytest.mark.parametrize("wrong", ["--rounds 0", "--rounds x", "--margin 200", "--quick --rigorous"])
-def test_numbers_that_make_no_sense_are_usage_errors(bench: Run, wrong: str) -> None:
-    result = bench("run", "--loop", STOCK, "-o", "out", *wrong.split())
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ("--rounds 0", "at least 1"),
+        ("--rounds 1.5", "whole number"),
+        ("--rounds x", "'x' is no number"),
+        ("--margin 200", "between 0 and 100"),
+        ("--margin x", "'x' is no number"),
+        ("--patience 0", "above 0"),
+        ("--patience nan", "'nan' is no number"),
+        ("--handicap a=x", "'x' is no number"),
+        ("--handicap 5%", "the label of a --loop first"),
+        ("--quick --rigorous", "not allowed with"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_usage_errors(bench: Run, wrong: str, words: str) -> None:
+    result = bench("run", "--loop", STOCK, "-o", "out", *wrong.split(), "no.such.workload")
     assert result.status == 2
     assert "Traceback" not in result.err
+    assert words in result.err
+    assert "invalid" not in result.err
 
 
 def test_an_output_directory_that_cannot_be_written(bench: Run, tmp_path: Path) -> None:

@@ -219,6 +219,13 @@ def test_a_handicap_makes_an_arm_slower_by_that_much(bench: Run, tmp_path: Path)
     assert found["ratio"] > 1.4  # type: ignore[index]
 
 
+def test_a_handicap_of_the_reference_is_one_of_its_second_arm_too(bench: Run, tmp_path: Path) -> None:
+    arguments = ("run", "--loop", f"stock={STOCK}", "--handicap", "stock=90%", "-o", "out", "--quick", "--rounds", 1)
+    assert bench(*arguments, "tasks.tree").status == 0
+    loops = summary(tmp_path / "out")["loops"]
+    assert [(loop["label"], loop["handicap"]) for loop in loops] == [("stock", 0.9), ("A-A", 0.9)]  # type: ignore[attr-defined]
+
+
 def measured_processes(directory: Path) -> list[int]:
     """Processes of a race that was started in `directory`."""
     found = []
