@@ -25,7 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"bench: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("bench: interrupted; the same command goes on where it stopped", file=sys.stderr)
+        goes_on = "; the same command goes on where it stopped" if options.command is running.run else ""
+        print(f"bench: interrupted{goes_on}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         sys.stderr.close()

@@ -35,6 +35,8 @@ def compare(options: argparse.Namespace) -> int:
 def count_loops(options: argparse.Namespace) -> int:
     """Count, show, and write the file if one is asked for."""
     arms = [Arm(spec.label, spec) for spec in parse_specs(options.loop)]
+    if options.output is not None:
+        _make_sure_of(options.output)
     data = count.count(arms, _counted(options.workloads), _tools(options.only))
     print(table.counts(data))
     if options.output is not None:
@@ -88,6 +90,18 @@ def _counted(globs: list[str]) -> list[Entry]:
 
 def _tools(only: str | None) -> list[str]:
     return list(TOOLS.values()) if only is None else [TOOLS[only]]
+
+
+def _make_sure_of(path: Path) -> None:
+    """That the file can be written, before what goes into it is counted for minutes. Raises BrokenFile."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        there = path.exists()
+        path.open("a").close()
+        if not there:
+            path.unlink()
+    except OSError as error:
+        raise BrokenFile(f"cannot write {path}: {error.strerror}; choose another -o") from error
 
 
 def _write(path: Path, data: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import shlex
 import signal
 import sys
 import tempfile
@@ -91,7 +92,8 @@ def run(options: argparse.Namespace) -> int:
         if journal.rounds or journal.facts:
             summary = files.write(options.output, journal)
     print(table.race(summary))
-    print(f"\nwritten to {options.output}; `python -m reports html {options.output} -o report.html` makes a page of it")
+    page = f"python -m reports html {shlex.quote(str(options.output))} -o report.html"
+    print(f"\nwritten to {options.output}; `{page}` makes a page of it")
     return 0
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bench import gate
+from bench import count, gate
 from bench.changes import changes
 from bench.errors import DifferentRace
 from tests.bench.conftest import Run
@@ -221,6 +221,27 @@ def test_a_base_that_is_damaged_inside(bench: Run, damage: dict[str, Any]) -> No
     assert result.status == 2
     assert "base.json is damaged" in result.err
     assert len(result.err.splitlines()) == 1
+
+
+@traced
+def test_the_file_of_counts_is_made_sure_of_before_anything_is_counted(
+    bench: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("count", "--only", "syscalls", "--loop", STOCK, "tasks.tree", "-o")
+    assert bench(*arguments, "new/directory/base.json").status == 0
+    assert (tmp_path / "new" / "directory" / "base.json").exists()
+
+    def counted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(count, "count", counted)
+    for place in ("new", "new/directory/base.json/base.json"):
+        refused = bench(*arguments, place)
+        assert refused.status == 2
+        assert "choose another -o" in refused.err
+    interrupted = bench(*arguments, "other.json")
+    assert (interrupted.status, interrupted.err) == (130, "bench: interrupted\n")
+    assert not (tmp_path / "other.json").exists()
 
 
 def test_nothing_to_judge_or_to_count(bench: Run) -> None:

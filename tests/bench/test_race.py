@@ -197,9 +197,10 @@ def test_an_arm_may_live_in_another_interpreter(bench: Run, tmp_path: Path) -> N
     other.parent.mkdir()
     os.symlink(sys.executable, other)
     arm = f"other=asyncio:SelectorEventLoop@{other}"
-    result = bench("run", "--loop", STOCK, "--loop", arm, "-o", "out", "--quick", "--rounds", 1, "tasks.spawn_await")
+    result = bench("run", "--loop", STOCK, "--loop", arm, "-o", "o ut", "--quick", "--rounds", 1, "tasks.spawn_await")
     assert result.status == 0, result.err
-    assert cells(tmp_path / "out", "tasks.spawn_await")["other"]["state"] == "measured"
+    assert cells(tmp_path / "o ut", "tasks.spawn_await")["other"]["state"] == "measured"
+    assert "python -m reports html 'o ut' -o report.html" in result.out
 
 
 def test_a_handicap_makes_an_arm_slower_by_that_much(bench: Run, tmp_path: Path) -> None:
