@@ -9,7 +9,7 @@ from typing import Any
 
 from bench import changes, count, files, gate, table
 from bench.arms import Arm
-from bench.errors import BrokenFile, UnknownWorkload, UnusableArm
+from bench.errors import BrokenFile, DifferentRace, UnknownWorkload, UnusableArm
 from bench.workload import Entry, catalogue, select
 from conformance.loops import parse_specs
 
@@ -28,7 +28,12 @@ def compare(options: argparse.Namespace) -> int:
     if options.new is None:
         print(table.race(old))
     else:
-        print(table.changes(changes.changes(old, files.read(options.new))))
+        found = changes.changes(old, files.read(options.new))
+        if not found:
+            raise DifferentRace(
+                f"{options.old} and {options.new} share no workload of a loop beside the reference: nothing to compare"
+            )
+        print(table.changes(found))
     return 0
 
 

@@ -23,7 +23,7 @@ class BrokenFile(BenchError):
 
 
 class DifferentRace(BenchError):
-    """The results directory holds a race with other loops, workloads or settings."""
+    """A race with other loops, workloads or settings than the one that it should go on as, or be compared with."""
 
 
 class ToolMissing(BenchError):

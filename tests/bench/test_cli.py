@@ -189,6 +189,14 @@ def test_results_of_another_race_are_not_mixed_in(bench: Run, tmp_path: Path) ->
     assert f"other loops ({LABEL} metadata python_version)" in refused(bench, *arguments, "tasks.tree")
 
 
+def test_races_with_nothing_in_common_do_not_compare(bench: Run) -> None:
+    for out, workload in (("one", "tasks.tree"), ("two", "tasks.spawn_await")):
+        loops = ("--loop", STOCK, "--loop", "x=asyncio:new_event_loop")
+        assert bench("run", *loops, "-o", out, "--quick", "--rounds", 1, workload).status == 0
+    assert "nothing to compare" in refused(bench, "compare", "one", "two")
+    assert bench("compare", "one", "one").status == 0
+
+
 def test_list_shows_every_workload_with_its_unit(bench: Run) -> None:
     result = bench("list")
     assert result.status == 0
