@@ -47,6 +47,7 @@ import datetime
 import json
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,16 @@ def read(directory: Path) -> dict[str, Any]:
 
 def _state(cell: Any) -> str:
     return str(cell.get("state")) if isinstance(cell, dict) else ""
+
+
+def labels_of(summary: Mapping[str, Any]) -> list[str]:
+    """The loops of a race, reference first, without the A/A arm."""
+    return [loop["label"] for loop in summary["loops"] if loop["label"] != summary["noise_arm"]]
+
+
+def contenders(summary: Mapping[str, Any]) -> list[str]:
+    """The loops that are compared with the reference."""
+    return [label for label in labels_of(summary) if label != summary["reference"]]
 
 
 def file_name(label: str) -> str:

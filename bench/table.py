@@ -7,7 +7,10 @@ from typing import Any
 
 from tabulate import tabulate
 
+from bench.files import contenders, labels_of
+
 MARKS = {"faster": "faster", "slower": "SLOWER", "no difference": "same", "inconclusive": "?"}
+UNITS = (("s", 1.0), ("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9))
 HOW = {"hangs": "hangs", "crashes": "crashes", "fails": "fails"}
 
 
@@ -20,10 +23,11 @@ def race(summary: Mapping[str, Any]) -> str:
 
 
 def duration(seconds: float) -> str:
-    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
-        if seconds >= scale:
-            return f"{seconds / scale:.3g} {unit}"
-    return f"{seconds * 1e9:.3g} ns"
+    """Three digits and the unit that fits them."""
+    rounded = float(f"{seconds:.3g}")
+    unit, scale = next((one for one in UNITS if rounded >= one[1]), UNITS[-1])
+    number = seconds / scale
+    return f"{number:.0f} {unit}" if number >= 100 else f"{number:.3g} {unit}"
 
 
 def ratio(found: Mapping[str, Any]) -> str:
@@ -81,7 +85,7 @@ def listing(entries: Iterable[Mapping[str, Any]]) -> str:
 
 def _ratios(summary: Mapping[str, Any]) -> str:
     reference, noise = summary["reference"], summary["noise_arm"]
-    others = [loop["label"] for loop in summary["loops"] if loop["label"] not in {reference, noise}]
+    others = contenders(summary)
     rows = []
     for entry in summary["workloads"]:
         cells = entry["cells"]
@@ -107,9 +111,8 @@ def _plain(found: Mapping[str, Any]) -> str:
 
 
 def _groups(summary: Mapping[str, Any]) -> str:
-    noise = summary["noise_arm"]
     rows: dict[str, list[str]] = {}
-    labels = [loop["label"] for loop in summary["loops"][1:] if loop["label"] != noise]
+    labels = contenders(summary)
     found = {(g["group"], g["arm"]): g for g in summary["groups"] if g["metric"] == "cpu"}
     for group, _ in found:
         rows.setdefault(group, [group])
@@ -125,7 +128,7 @@ def _groups(summary: Mapping[str, Any]) -> str:
 
 
 def _syscalls(summary: Mapping[str, Any]) -> str:
-    labels = [loop["label"] for loop in summary["loops"] if loop["label"] != summary["noise_arm"]]
+    labels = labels_of(summary)
     rows = []
     for entry in summary["workloads"]:
         counts = [entry["cells"][label].get("syscalls") for label in labels]
@@ -135,7 +138,7 @@ def _syscalls(summary: Mapping[str, Any]) -> str:
 
 
 def _facts(summary: Mapping[str, Any]) -> str:
-    labels = [loop["label"] for loop in summary["loops"] if loop["label"] != summary["noise_arm"]]
+    labels = labels_of(summary)
     rows = []
     for entry in summary["facts"]:
         names = {name for cell in entry["cells"].values() for name in cell.get("facts", {})}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.table import duration
 from tests.bench.conftest import Run
 
 STOCK = "asyncio:SelectorEventLoop"
@@ -195,6 +196,23 @@ def test_races_with_nothing_in_common_do_not_compare(bench: Run) -> None:
         assert bench("run", *loops, "-o", out, "--quick", "--rounds", 1, workload).status == 0
     assert "nothing to compare" in refused(bench, "compare", "one", "two")
     assert bench("compare", "one", "one").status == 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (1234.0, "1234 s"),
+        (1.0, "1 s"),
+        (0.9996, "1 s"),
+        (0.0009996, "1 ms"),
+        (0.000123456, "123 us"),
+        (9.996e-7, "1 us"),
+        (9.994e-7, "999 ns"),
+        (0.0123, "12.3 ms"),
+    ],
+)
+def test_durations_have_three_digits_and_the_unit_that_fits_them(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
 
 
 def test_list_shows_every_workload_with_its_unit(bench: Run) -> None:
