@@ -47,9 +47,10 @@ def fork_peer(serve: Callable[[socket.socket], None]) -> socket.socket:
         pass  # the worker is gone or hangs, and that is its own affair
     except BaseException as error:
         text = f"{type(error).__name__}: {error}"
-        print(f"peer: {text}", file=sys.stderr, flush=True)
-        for descriptor in complaints:
-            os.write(descriptor, text.encode()[:500])
+        if complaints:
+            os.write(complaints[0], text.encode()[:500])
+        else:
+            print(f"peer: {text}", file=sys.stderr, flush=True)
     finally:
         os._exit(0)
 

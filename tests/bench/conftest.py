@@ -59,6 +59,13 @@ class Plain(asyncio.SelectorEventLoop):
     async def create_server(self, *args, ssl=None, **kwargs):
         return await super().create_server(*args, **kwargs)
 
+class PlainAndCrashes(Plain):
+    async def create_server(self, factory, *args, ssl=None, **kwargs):
+        if ssl is not None:
+            self.call_later(0.05, ctypes.string_at, 0)
+            factory = asyncio.Protocol
+        return await super().create_server(factory, *args, **kwargs)
+
 def no_loop():
     return object()
 

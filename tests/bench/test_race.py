@@ -69,12 +69,13 @@ def test_a_workload_whose_check_fails_has_no_time(bench: Run, tmp_path: Path) ->
 
 
 def test_why_the_client_cannot_connect_is_said_at_once(bench: Run, tmp_path: Path) -> None:
-    arguments = ("run", "--loop", STOCK, "--loop", "bad=wrong:Plain", "-o", "out", "--rounds", 1, "--quick")
-    result = bench(*arguments, "tls.echo.protocol", "tasks.spawn_await")
+    loops = ("--loop", STOCK, "--loop", "bad=wrong:Plain", "--loop", "worse=wrong:PlainAndCrashes")
+    result = bench("run", *loops, "-o", "out", "--rounds", 1, "--quick", "tls.echo.protocol", "tasks.spawn_await")
     assert result.status == 0, result.err
     found = cells(tmp_path / "out", "tls.echo.protocol")
     assert found["bad"]["how"] == "fails"
     assert "SSLError" in str(found["bad"]["reason"])
+    assert (found["worse"]["how"], found["worse"]["reason"]) == ("crashes", "killed by SIGSEGV")
     assert found["A-A"]["state"] == "measured"
     assert cells(tmp_path / "out", "tasks.spawn_await")["bad"]["state"] == "measured"
 
