@@ -7,8 +7,9 @@
     {"kind": "footer", "finished": …, "seconds": …, "exit": 0, "results": 412}
 
 There is one requirement line per requirement of the catalogue and one loop line per column. A column is a loop
-label on one Python. A file without a footer is *incomplete*: the run was killed, and what it had found is here. A
-requirement with several cases or repeats has several result lines; `Run.cells` folds them.
+label on one Python. A file without a footer, or whose footer's exit code says that the user interrupted the run, is
+*incomplete*: what the run had found is here. A requirement with several cases or repeats has several result lines;
+`Run.cells` folds them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
+from conformance import exits
 from conformance.verdicts import Verdict, worst
 
 FORMAT = 1
@@ -109,7 +111,8 @@ class Run:
 
     @property
     def complete(self) -> bool:
-        return self.footer is not None
+        """Whether the run came to its end: it was neither killed nor interrupted."""
+        return self.footer is not None and self.footer.get("exit") != exits.INTERRUPTED
 
     def cells(self) -> dict[tuple[str, Column], Cell]:
         """(requirement id, column) → cell, for every pair that has at least one result."""

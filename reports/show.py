@@ -25,7 +25,7 @@ def _battery(file: BatteryFile) -> str:
     cells = run.cells()
     head = f"{file.path}: {run.header.get('command', '')}"
     if not run.complete:
-        head += "\nThis run is incomplete: it was killed before its end."
+        head += "\nThis run is incomplete: it was killed or interrupted before its end."
     counts: dict[str, dict[Column, Counter[Verdict]]] = {}
     for (id, column), cell in cells.items():
         chapter = counts.setdefault(id.partition(".")[0], {})

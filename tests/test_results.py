@@ -10,20 +10,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conformance import results
+from conformance import exits, results
 from conformance.verdicts import Verdict, worst
 
 IDENTITY = {"label": "stock", "spec": "asyncio:SelectorEventLoop", "python": "3.12.1"}
 
 
-def _write(path: Path, messages: list[str]) -> None:
+def _write(path: Path, messages: list[str], exit_code: int = exits.DEVIATES) -> None:
     writer = results.ResultWriter(path, {"suite": "0"}, [{"id": "callbacks.fifo"}])
     writer.loop(IDENTITY)
     for message in messages:
         writer.result(
             {"loop": "stock", "python": "3.12.1", "id": "callbacks.fifo", "verdict": "deviates", "seen": message}
         )
-    writer.close(1)
+    writer.close(exit_code)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -46,6 +46,12 @@ def test_a_file_cut_anywhere_is_incomplete_or_no_result_file(tmp_path: Path) -> 
         path.write_bytes(whole[:length])
         with contextlib.suppress(results.ResultFileError):
             assert not results.read(path).complete
+
+
+def test_a_run_that_the_user_interrupted_is_incomplete_in_spite_of_its_footer(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    _write(path, ["one"], exits.INTERRUPTED)
+    assert not results.read(path).complete
 
 
 @pytest.mark.parametrize(

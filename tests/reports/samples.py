@@ -37,6 +37,7 @@ def run(
     started: str = "2026-01-01T00:00:00Z",
     catalogue: str = "one",
     complete: bool = True,
+    exit: int = 0,
     levels: Mapping[str, str] | None = None,
     seen: str = "what was seen",
     version: str = "1.0",
@@ -63,7 +64,8 @@ def run(
                 result |= {"seen": seen}
             made.results.append(result)
     if complete:
-        made.footer = {"kind": "footer", "finished": started, "seconds": 1.0, "exit": 0, "results": len(made.results)}
+        made.footer = {"kind": "footer", "finished": started, "seconds": 1.0, "exit": exit,
+                       "results": len(made.results)}  # fmt: skip
     return made
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from conformance import exits
 from conformance.results import Run
-from reports import diff, differences, gate
+from reports import badge, diff, differences, gate, matrix
 from reports.cli import main
 from reports.diff import Difference
 from reports.errors import NothingToReport, UnknownLoop
@@ -126,9 +126,18 @@ def test_the_gate_judges_a_run(verdicts: dict[str, str], level: str, code: int) 
     assert bool(reasons) is (code != exits.CONFORMS)
 
 
-def test_an_incomplete_run_does_not_pass() -> None:
-    reasons = gate.gate(_sources(samples.run({"a": {"x.one": "conforms"}}, complete=False)), "must", [], None)
-    assert gate.code(reasons) == exits.SUITE_FAILED
+@pytest.mark.parametrize(
+    "made",
+    [
+        samples.run({"a": {"x.one": "conforms"}}, complete=False),
+        samples.run({"a": {"x.one": "conforms"}}, exit=exits.INTERRUPTED),
+    ],
+    ids=["killed", "interrupted"],
+)
+def test_an_incomplete_run_neither_passes_nor_has_a_green_badge(made: Run) -> None:
+    assert gate.code(gate.gate(_sources(made), "must", [], None)) == exits.SUITE_FAILED
+    found = badge.badge(matrix.build([made]), None)
+    assert (found.message, found.color) == ("incomplete run", "lightgrey")
 
 
 @pytest.mark.parametrize(("verdict", "code"), [("deviates", 0), ("hangs", exits.DEVIATES), ("conforms", exits.STALE)])
