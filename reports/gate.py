@@ -57,7 +57,9 @@ def gate(sources: Sources, level: str, expected: Sequence[str], limit: Limit | N
     if limit:
         for file in sources.races:
             reasons += list(_race(file, limit))
-    if not found.columns and not (limit and sources.races):
+        if not sources.races:
+            reasons.append(Reason(exits.SUITE_FAILED, "--limit judges a race, and none is here: give its directory"))
+    elif not found.columns:
         reasons.append(Reason(exits.SUITE_FAILED, "nothing to judge: no battery run, and no race with --limit"))
     return reasons
 

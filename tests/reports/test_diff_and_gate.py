@@ -181,3 +181,8 @@ def test_the_gate_judges_a_race_by_its_limit(factor: float, limit: float, code: 
     assert gate.code(gate.gate(found, "must", [], gate.Limit("uvloop", limit))) == code
     with pytest.raises(UnknownLoop):
         gate.gate(found, "must", [], gate.Limit("nobody", limit))
+
+
+def test_a_limit_without_a_race_does_not_pass() -> None:
+    right = _sources(samples.run({"a": {"x.one": "conforms"}}))
+    assert gate.code(gate.gate(right, "must", [], gate.Limit("a", 0.05))) == exits.SUITE_FAILED
