@@ -20,7 +20,7 @@ from conformance.requirement import Requirement
 from conformance.verdicts import WRONG
 from reports import entries, page
 from reports.entries import Entry
-from reports.matrix import Matrix
+from reports.matrix import Matrix, minor
 
 ORDER = (
     *("lifecycle", "callbacks", "timers", "threads", "futures", "tasks", "cancellation", "timeouts", "context"),
@@ -99,7 +99,7 @@ def _sentence(number: str, requirement: Requirement, entry: Entry | None) -> Sen
     answers: dict[str, list[str]] = {}
     for found in entry.found if entry else ():
         for column in found.columns:
-            name = f"{column.label} {column.version} ({page.minor(column.python)})"
+            name = f"{column.label} {column.version} ({minor(column.python)})"
             if found.verdict in WRONG:
                 deviating.setdefault(found.verdict.value, []).append(name)
             elif entry and (cell := column.cells.get(entry.id)) and cell.answers:

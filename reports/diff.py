@@ -110,7 +110,7 @@ def _likeness(past: Column, now: Column) -> tuple[bool | int, ...]:
 
 
 def _who(column: Column) -> tuple[str, ...]:
-    return column.label, ".".join(column.python.split(".")[:2])
+    return column.label, matrix.minor(column.python)
 
 
 def _change(id: str, past: Cell | None, now: Cell | None, column: Column, both: tuple[Matrix, Matrix]) -> Change | None:

@@ -15,7 +15,7 @@ import tomlkit
 
 from conformance.verdicts import Verdict
 from reports.errors import NothingToReport, UnknownLoop, UnusableFile
-from reports.matrix import Cell, Column, Matrix
+from reports.matrix import Cell, Column, Matrix, minor
 
 _LONGEST = 160
 _RAN = set(Verdict) - {Verdict.NOT_RUN, Verdict.NOT_APPLICABLE, Verdict.ERRORED}
@@ -27,7 +27,7 @@ def expectations(found: Matrix, label: str | None, path: Path) -> str:
     known = _known(path)
     document = tomlkit.document()
     who = sorted({f"{column.label} {column.version}" for column in columns})
-    pythons = ", ".join(dict.fromkeys(_minor(column) for column in columns))
+    pythons = ", ".join(dict.fromkeys(minor(column.python) for column in columns))
     document.add(tomlkit.comment(f"What {' and '.join(who)} was found to do otherwise than the contract says, by runs"))
     document.add(tomlkit.comment(f"of the battery on Python {pythons}."))
     for id in sorted(found.requirements):
@@ -60,7 +60,7 @@ def _known(path: Path) -> Mapping[str, Any]:
 
 def _tables(id: str, columns: list[Column], known: Mapping[str, Any]) -> list[Any]:
     """A table per verdict and Python, or one for all Pythons that have the same."""
-    ran = {_minor(column): cell for column in columns if (cell := column.cells.get(id)) and cell.verdict in _RAN}
+    ran = {minor(column.python): cell for column in columns if (cell := column.cells.get(id)) and cell.verdict in _RAN}
     wrong = {python: cell for python, cell in ran.items() if cell.wrong}
     if not wrong:
         return []
@@ -93,7 +93,3 @@ def _array(tables: list[Any]) -> Any:
     for table in tables:
         array.append(table)
     return array
-
-
-def _minor(column: Column) -> str:
-    return ".".join(column.python.split(".")[:2])

@@ -34,12 +34,6 @@ class Raw(str):
     """Markdown that is meant as such."""
 
 
-def code(text: str) -> Raw:
-    """`text` as code, whatever it holds."""
-    fence = "``" if "`" in text else "`"
-    return Raw(fence + " ".join(text.split()).replace("|", "\\|") + fence)
-
-
 def _cell(value: object) -> str:
     if isinstance(value, Raw) or value == "---":
         return str(value)

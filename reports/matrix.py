@@ -146,6 +146,11 @@ def _column(
     return Column(_slug(identity), identity, tuple(headers.values()), tuple(marks), cells)
 
 
+def minor(python: str) -> str:
+    """`3.12` of `3.12.1`."""
+    return ".".join(python.split(".")[:2])
+
+
 def _who(identity: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(identity[k]) for k in ("label", "spec", "distribution", "version", "python", "platform"))
 
@@ -162,7 +167,7 @@ def _place(column: Column) -> tuple[Any, ...]:
 
 
 def _slug(identity: Mapping[str, Any]) -> str:
-    text = f"{identity['label']}-{'.'.join(str(identity['python']).split('.')[:2])}"
+    text = f"{identity['label']}-{minor(str(identity['python']))}"
     return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-") or "loop"
 
 

@@ -20,7 +20,7 @@ from conformance.verdicts import MEANINGS, WRONG, Verdict
 from reports import entries as entry_views
 from reports import lists, matrix, racing, reproducers, svg
 from reports.entries import Entry
-from reports.matrix import Column, Matrix
+from reports.matrix import Matrix, minor
 from reports.sources import BatteryFile, RaceFile, Sources
 
 LETTERS = {meaning.letter: meaning.letter for meaning in MEANINGS.values()} | {"-": "na", "~": "nr"}
@@ -164,11 +164,6 @@ def _race_facts(file: RaceFile) -> dict[str, Any]:
     return {"title": f"Race of {racing.date(race)}", "marks": marks, "facts": facts}
 
 
-def minor(python: str) -> str:
-    """`3.12` of `3.12.1`."""
-    return ".".join(python.split(".")[:2])
-
-
 def safe_url(url: str) -> str:
     """The link, if it is one of the web: a file from elsewhere must not put a script behind a click."""
     return url if url.startswith(("https://", "http://")) else "#"
@@ -185,7 +180,3 @@ def write(path: Path, text: str) -> None:
     """Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
-
-
-def column_name(column: Column) -> str:
-    return f"{column.label} {minor(column.python)}"

@@ -33,7 +33,7 @@ def suspects(race: Mapping[str, Any], matrix: Matrix) -> Mapping[tuple[str, str]
 
 
 def column_of(loop: Mapping[str, Any], matrix: Matrix) -> Column | None:
-    """The column of the loop that raced: the same spec and version, on the same Python if there is one."""
+    """The column of the loop that raced: the same spec and version, on the same Python."""
     spec = str(loop["spec"]).partition("@")[0]
     python = str(loop["metadata"].get("python_version", "")).split(" ")[0]
     same = [column for column in matrix.columns if column.spec == spec and not column.marks]
