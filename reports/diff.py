@@ -1,22 +1,22 @@
 """`diff`: what changed from old results to new ones, on loops that both have.
 
-A loop is the same loop if its label and Python (3.12, say) are; its version is what one usually compares. What was not
-run in one of the two is neither fixed nor, unless it is wrong now, a failure.
+A loop is the same loop if its label and Python (3.12, say) are; its version is what one usually compares. A race is
+compared with one of the same reference and Python. What was not run in one of the two is neither fixed nor, unless it
+is wrong now, a failure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from bench import changes as bench_changes
-from bench.errors import BenchError
 from conformance.verdicts import Verdict
 from reports import matrix
 from reports.errors import NothingToReport
 from reports.matrix import Cell, Column, Matrix
-from reports.sources import Sources
+from reports.sources import RaceFile, Sources
 
 KINDS = {
     "new failure": "was right, is wrong",
@@ -61,7 +61,7 @@ class Difference:
 
 
 def diff(old: Sources, new: Sources) -> Difference:
-    """Compare. Raises NothingToReport if the two have no loop in common."""
+    """Compare. Raises NothingToReport if the two have no loop on one Python in common."""
     before = matrix.build(file.run for file in old.batteries)
     after = matrix.build(file.run for file in new.batteries)
     answer = Difference()
@@ -76,7 +76,9 @@ def diff(old: Sources, new: Sources) -> Difference:
                 counted += 1
     races = _races(old, new, answer)
     if not pairs and not races:
-        raise NothingToReport("the old and the new results have no loop in common; compare runs of the same --loop")
+        raise NothingToReport(
+            "the old and the new results have no loop on one Python in common; compare runs of the same --loop"
+        )
     return Difference(answer.requirements, answer.workloads, answer.notes, counted)
 
 
@@ -147,21 +149,50 @@ def _word(cell: Cell | None) -> str:
 
 
 def _races(old: Sources, new: Sources, answer: Difference) -> bool:
-    """Compare each new race with the old one of the same reference; whether there was any."""
+    """Compare each new race with the old one that is most like it; whether there was any."""
     compared = False
-    for now in new.races:
-        for past in old.races:
-            if past.summary == now.summary:
-                compared = True
-                continue
-            try:
-                found = bench_changes.changes(past.summary, now.summary)
-            except BenchError as error:
-                answer.notes.append(f"{past.path.name} and {now.path.name}: {error}")
-                continue
-            compared = True
-            if not found:
-                answer.notes.append(f"{past.path.name} and {now.path.name} have no workload and loop in common")
-            answer.workloads.extend(one for one in found if one["verdict"] != "no difference")
-            answer.notes.extend(f"{f.path.name}: incomplete race" for f in (past, now) if not f.summary["complete"])
+    for past, now in _race_pairs(old.races, new.races, answer.notes):
+        compared = True
+        if past.summary == now.summary:
+            continue
+        found = bench_changes.changes(past.summary, now.summary)
+        if not found:
+            answer.notes.append(f"{past.path.name} and {now.path.name} have no workload and loop in common")
+        answer.workloads.extend(one for one in found if one["verdict"] != "no difference")
+        answer.notes.extend(f"{f.path.name}: incomplete race" for f in (past, now) if not f.summary["complete"])
     return compared
+
+
+def _race_pairs(
+    olds: Sequence[RaceFile], news: Sequence[RaceFile], notes: list[str]
+) -> Iterator[tuple[RaceFile, RaceFile]]:
+    unpaired = list(olds)
+    for now in news:
+        candidates = [past for past in olds if _on(past) == _on(now)]
+        if not candidates:
+            notes.append(f"{now.path.name}: no old race is of {_spoken(now)}")
+            continue
+        past = max(candidates, key=lambda past: _race_likeness(past, now))
+        unpaired = [one for one in unpaired if one is not past]
+        yield past, now
+    notes += [f"{past.path.name}: no new race is compared with this one of {_spoken(past)}" for past in unpaired]
+
+
+def _spoken(file: RaceFile) -> str:
+    return "{} on Python {}".format(*_on(file))
+
+
+def _on(file: RaceFile) -> tuple[str, str]:
+    """What two races must share for their ratios to compare: the reference's spec, and its Python (3.12, say)."""
+    race = file.summary
+    reference = next(loop for loop in race["loops"] if loop["label"] == race["reference"])
+    return str(reference["spec"]).partition("@")[0], matrix.minor(str(reference["metadata"].get("python_version", "")))
+
+
+def _race_likeness(past: RaceFile, now: RaceFile) -> tuple[bool | int, ...]:
+    """Of several old races, an equal one is compared; else the one with the most loops and workloads in common."""
+    common = [
+        len({one[key] for one in past.summary[part]} & {one[key] for one in now.summary[part]})
+        for part, key in (("loops", "label"), ("workloads", "name"))
+    ]
+    return past.summary == now.summary, *common, bool(past.summary["complete"])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +14,7 @@ from conformance import results
 from conformance.results import Run
 from conformance.verdicts import Verdict
 from reports import diff, matrix, merged, sources
+from reports.errors import NothingToReport
 from reports.sources import BatteryFile, RaceFile, Sources
 from tests.reports import samples
 
@@ -130,10 +133,33 @@ def test_nothing_differs_from_itself(runs: list[Run]) -> None:
     assert not found.worse
 
 
-def test_a_race_does_not_differ_from_itself() -> None:
-    race = RaceFile(samples.RACE, samples.race())
-    found = diff.diff(Sources([], [race]), Sources([], [RaceFile(samples.RACE, samples.race())]))
-    assert found == diff.Difference()
+@pytest.mark.parametrize("python", ["3.11.7", "3.12.1"])
+def test_races_do_not_differ_from_themselves(python: str) -> None:
+    def races() -> Sources:
+        return Sources([], [RaceFile(samples.RACE, race) for race in (samples.race(), _race_of_slow_uvloop(python))])
+
+    assert diff.diff(races(), races()) == diff.Difference()
+
+
+def test_a_race_without_a_counterpart_is_said_and_compared_with_none() -> None:
+    one, other = (RaceFile(samples.RACE, race) for race in (samples.race(), _race_of_slow_uvloop("3.11.7")))
+    found = diff.diff(Sources([], [one]), Sources([], [one, other]))
+    assert (found.worse, found.notes) == (False, ["race: no old race is of asyncio:SelectorEventLoop on Python 3.11"])
+    found = diff.diff(Sources([], [one, other]), Sources([], [one]))
+    assert not found.worse
+    assert "no new race is compared" in found.notes[0]
+    with pytest.raises(NothingToReport):
+        diff.diff(Sources([], [one]), Sources([], [other]))
+
+
+def _race_of_slow_uvloop(python: str) -> dict[str, Any]:
+    race = samples.race()
+    for loop in race["loops"]:
+        loop["metadata"]["python_version"] = f"{python} (64-bit)"
+    for workload in race["workloads"]:
+        times = workload["cells"]["uvloop"].get("cpu", {})
+        times |= {key: 2 * times[key] for key in ("ratio", "low", "high") if times.get(key)}
+    return race
 
 
 def test_the_golden_run_is_read_as_it_was_written() -> None:
