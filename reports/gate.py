@@ -19,7 +19,7 @@ from reports import matrix
 from reports.entries import rerun
 from reports.errors import ReportError, UnknownLoop
 from reports.matrix import Column, Matrix
-from reports.sources import RaceFile, Sources
+from reports.sources import BatteryFile, RaceFile, Sources
 
 LEVELS = {"must": {Level.MUST}, "should": {Level.MUST, Level.SHOULD}, "none": set[Level]()}
 _WORST_FIRST = (exits.SUITE_FAILED, exits.DEVIATES, exits.STALE, exits.CONFORMS)
@@ -53,10 +53,12 @@ def gate(sources: Sources, level: str, expected: Sequence[str], limit: Limit | N
     files = _expectations(expected, found)
     for column in found.columns:
         reasons += list(_column(column, found, LEVELS[level], files))
-    reasons += _stale(files, found)
+        reasons += list(_stale(column, files))
+    for run in sources.batteries:
+        reasons += list(_run(run, files, reasons))
     if limit:
-        for file in sources.races:
-            reasons += list(_race(file, limit))
+        for race in sources.races:
+            reasons += list(_race(race, limit))
         if not sources.races:
             reasons.append(Reason(exits.SUITE_FAILED, "--limit judges a race, and none is here: give its directory"))
     elif not found.columns:
@@ -80,7 +82,7 @@ def _expectations(arguments: Sequence[str], found: Matrix) -> list[Expectations]
 
 
 def _column(column: Column, found: Matrix, levels: set[Level], files: Sequence[Expectations]) -> Iterable[Reason]:
-    who = f"{column.label} on Python {column.python}"
+    who = _who(column)
     if column.marks:
         yield Reason(exits.SUITE_FAILED, f"{who}: {', '.join(column.marks)}; run the battery again")
     if all(cell.verdict in (Verdict.NOT_RUN, Verdict.NOT_APPLICABLE) for cell in column.cells.values()):
@@ -101,18 +103,24 @@ def _column(column: Column, found: Matrix, levels: set[Level], files: Sequence[E
             )
 
 
-def _stale(files: Sequence[Expectations], found: Matrix) -> list[Reason]:
-    cells: dict[tuple[str, results.Column], results.Cell] = {}
-    identities: dict[results.Column, Mapping[str, str]] = {}
-    for column in found.columns:
-        key = results.Column(column.label, column.python)
-        identities[key] = {name: str(value) for name, value in column.identity.items()}
-        for id, cell in column.cells.items():
-            cells[id, key] = results.Cell(cell.verdict, tuple(dict(one) for one in cell.results))
-    return [
-        Reason(exits.STALE, f"{one.id} conforms on {one.column.label} now: remove it from {one.path}")
-        for one in expectations.stale(files, cells, identities)
-    ]
+def _stale(column: Column, files: Sequence[Expectations]) -> Iterable[Reason]:
+    key = results.Column(column.label, column.python)
+    identity = {name: str(value) for name, value in column.identity.items()}
+    cells = {
+        (id, key): results.Cell(cell.verdict, tuple(dict(one) for one in cell.results))
+        for id, cell in column.cells.items()
+    }
+    for one in expectations.stale(files, cells, {key: identity}):
+        yield Reason(exits.STALE, f"{one.id} conforms on {_who(column)} now: remove it from {one.path}")
+
+
+def _run(file: BatteryFile, files: Sequence[Expectations], found: Sequence[Reason]) -> Iterable[Reason]:
+    """What only the run itself knew: its own expectations, and that it broke down."""
+    ended = file.run.footer["exit"] if file.run.footer else None
+    if ended == exits.STALE and not files:
+        yield Reason(exits.STALE, f"{_name(file.path)}: an expectation of the run no longer held: the loop got better")
+    if ended == exits.SUITE_FAILED and code(found) != exits.SUITE_FAILED:
+        yield Reason(exits.SUITE_FAILED, f"{_name(file.path)}: the run ended with exit code {ended}; run it again")
 
 
 def _race(file: RaceFile, limit: Limit) -> Iterable[Reason]:
@@ -130,6 +138,10 @@ def _race(file: RaceFile, limit: Limit) -> Iterable[Reason]:
             yield Reason(exits.DEVIATES, f"slower than the limit of {limit.share:.0%}: {words}")
         elif finding.outcome == bench_gate.INCONCLUSIVE:
             yield Reason(exits.DEVIATES if failed else exits.SUITE_FAILED, f"inconclusive: {words}")
+
+
+def _who(column: Column) -> str:
+    return f"{column.label} on Python {column.python}"
 
 
 def _first(result: Mapping[str, Any]) -> str:

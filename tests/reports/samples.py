@@ -42,18 +42,19 @@ def run(
     seen: str = "what was seen",
     version: str = "1.0",
     python: str = "3.12.1",
+    platform: str = "Linux",
     statement: str = "A sentence.",
 ) -> Run:
     """A run: loop label → requirement id → verdict, or `answer: words` of a MAY requirement."""
     ids = sorted({id for found in verdicts.values() for id in found})
     levels = levels or {}
     header = {"kind": "header", "format": 1, "suite": "0", "catalogue": catalogue, "command": "pytest",
-              "started": started, "platform": "Linux"}  # fmt: skip
+              "started": started, "platform": platform}  # fmt: skip
     made = Run(header, {id: requirement(id, levels.get(id, "must"), statement) for id in ids})
     for label, found in verdicts.items():
         made.loops[Column(label, python)] = {
             "kind": "loop", "label": label, "spec": f"{label}:new_event_loop", "type": "Loop", "distribution": label,
-            "version": version, "python": python, "platform": "Linux",
+            "version": version, "python": python, "platform": platform,
         }  # fmt: skip
         for id, word in found.items():
             result = {"kind": "result", "loop": label, "python": python, "id": id, "case": "", "level": "must",

@@ -150,6 +150,23 @@ def test_the_gate_is_strict_about_expectations_both_ways(verdict: str, code: int
     assert gate.code(gate.gate(_sources(made), "must", [str(known)], None)) == code
 
 
+@pytest.mark.parametrize("where", [("Linux", "macOS"), ("macOS", "Linux")])
+def test_an_expectation_is_stale_wherever_the_loop_conforms(where: tuple[str, str], tmp_path: Path) -> None:
+    known = tmp_path / "known.toml"
+    known.write_text('["x.one"]\nexpect = "deviates"\nwhy = "it is so"\n')
+    right, wrong = (
+        samples.run({"a": {"x.one": verdict}}, platform=platform)
+        for platform, verdict in zip(where, ("conforms", "deviates"), strict=True)
+    )
+    assert [reason.code for reason in gate.gate(_sources(right, wrong), "must", [str(known)], None)] == [exits.STALE]
+
+
+@pytest.mark.parametrize("code", [exits.STALE, exits.SUITE_FAILED])
+def test_without_a_file_the_run_s_own_exit_code_holds(code: int) -> None:
+    made = samples.run({"a": {"x.one": "conforms"}}, exit=code)
+    assert [reason.code for reason in gate.gate(_sources(made), "must", [], None)] == [code]
+
+
 def test_without_a_file_the_run_s_own_expectations_hold() -> None:
     made = samples.run({"a": {"x.one": "deviates"}})
     made.results[0]["expected"] = "it is so"
