@@ -85,9 +85,10 @@ def _reproducers(all_entries: Sequence[Entry]) -> Mapping[str, str]:
     left = SCRIPTS
     for entry in all_entries:
         scripts[entry.id] = ""
-        if not entry.wrong:
+        wrong = [found for found in entry.found if found.verdict in WRONG and reproducers.shows(found)]
+        if not wrong:
             continue
-        spec = next(found.columns[0].spec for found in entry.found if found.verdict in WRONG)
+        spec = wrong[0].columns[0].spec
         if left > 0:
             scripts[entry.id] = reproducers.script(entry.requirement, spec)
             left -= len(scripts[entry.id])

@@ -2,6 +2,8 @@
 
 Made from the installed battery, and only where all that the test uses is the standard library, pytest or helpers that
 can be copied (see `writing`). It runs every case of the requirement; where there is none, the rerun command must do.
+It fails, as the battery does, when the loop calls its exception handler for nothing; it does not look for leaks and for
+exceptions that got lost.
 """
 
 from __future__ import annotations
@@ -14,8 +16,11 @@ from typing import Any
 
 from conformance import catalogue
 from conformance.loops import LoopSpecError, parse_spec
+from reports.entries import Found
 from reports.writing import CannotBeWritten, Writing, plain
 
+_REPORTED = "the loop called its exception handler"
+"""How the battery's watch begins its complaint."""
 LONGEST = 200
 """Lines; a longer script is no easier to read than the battery."""
 _FIXTURES = {
@@ -27,7 +32,24 @@ _FIXTURES = {
     "monkeypatch": "pytest.MonkeyPatch()",
 }
 """What a test may ask for, and what the script gives it."""
-_IMPORTS = {"tmp_path": {"import pathlib", "import tempfile"}, "monkeypatch": {"import pytest"}}
+_BEFORE = (
+    "asyncio.set_event_loop(loop)",
+    "reported = []",
+    "with contextlib.suppress(NotImplementedError):",
+    "    loop.set_exception_handler(lambda _loop, context: reported.append(context))",
+)
+_AFTER = ("loop.close()", f'assert not reported, f"{_REPORTED}: {{reported[0]}}"')
+"""What stands around the call of a test that asks for a loop: what the battery's fixture of that name does."""
+_IMPORTS = {
+    "loop": {"import contextlib"},
+    "tmp_path": {"import pathlib", "import tempfile"},
+    "monkeypatch": {"import pytest"},
+}
+
+
+def shows(found: Found) -> bool:
+    """Whether a script sees what was found too, and not only the watch that the battery's fixtures keep."""
+    return not found.where.startswith("conftest.py:") or found.seen.startswith(_REPORTED)
 
 
 def script(requirement: Mapping[str, Any], spec: str) -> str:
@@ -78,7 +100,7 @@ def _main(call: str, cases: list[tuple[list[str], ast.expr]], factory: str) -> s
     for names, values in reversed(cases):
         lines.append(f"{indent}for {', '.join(names)} in {ast.unparse(values)}:")
         indent += "    "
-    body = [f"loop = {factory}()", "asyncio.set_event_loop(loop)", call, "loop.close()"] if factory else [call]
+    body = [f"loop = {factory}()", *_BEFORE, call, *_AFTER] if factory else [call]
     lines += [indent + line for line in body]
     return "\n".join([*lines, '    print("conforms")'])
 

@@ -12,7 +12,7 @@ import pytest
 
 from conformance import catalogue, results
 from conformance.verdicts import Verdict
-from reports import badge, entries, junit, markdown, matrix, reproducers, show, sources
+from reports import badge, entries, junit, markdown, matrix, page, reproducers, show, sources
 from reports.cli import main
 from reports.errors import UnknownLoop
 from reports.sources import BatteryFile, Sources
@@ -148,6 +148,38 @@ def test_scripts_run_without_the_suite(tmp_path: Path) -> None:
         command = [sys.executable, "-I", "-c", _WITHOUT_THE_SUITE, str(tmp_path / "script.py")]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert (done.returncode, done.stdout) == (0, "conforms\n"), done.stderr
+
+
+def test_a_script_fails_as_the_battery_does_if_the_loop_reports_what_nobody_did(tmp_path: Path) -> None:
+    (tmp_path / "reporting.py").write_text(
+        "import asyncio\n"
+        "class Loop(asyncio.SelectorEventLoop):\n"
+        "    def close(self):\n"
+        "        self.call_exception_handler({'message': 'for nothing'})\n"
+        "        super().close()\n"
+    )
+    text = reproducers.script(catalogue.load()["callbacks.fifo"].as_dict(), "reporting:Loop")
+    (tmp_path / "script.py").write_text(text)
+    done = subprocess.run([sys.executable, tmp_path / "script.py"], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "the loop called its exception handler: {'message': 'for nothing'}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("seen", "where", "has_script"),
+    [
+        ("not true: assert 1 == 2", "test_callbacks.py:27", True),
+        ("the loop called its exception handler: 'for nothing', None", "conftest.py:130", True),
+        ("an exception was lost in the loop or a finalizer: KeyError()", "conftest.py:135", False),
+        ("after loop.close(), the loop left 1 file descriptor(s) open", "conftest.py:138", False),
+    ],
+)
+def test_there_is_no_script_of_what_it_would_not_see(seen: str, where: str, has_script: bool) -> None:
+    made = samples.run({"asyncio": {"callbacks.fifo": "deviates"}}, seen=seen)
+    made.requirements["callbacks.fifo"] = catalogue.load()["callbacks.fifo"].as_dict()
+    made.results[0]["where"] = where
+    text = page.html(Sources([BatteryFile(Path("r.jsonl"), made)], []), "A title")
+    assert ("Stand-alone script" in text) is has_script
 
 
 _WITHOUT_THE_SUITE = """
