@@ -42,6 +42,13 @@ def union(runs: Iterable[Run], races: Iterable[Mapping[str, Any]]) -> dict[str, 
     }
 
 
+def is_same(run: Run, other: Run) -> bool:
+    """Whether both are readings of one run, in whatever order its loops and results came."""
+    if (run.header, run.footer, len(run.results)) != (other.header, other.footer, len(other.results)):
+        return False
+    return run.requirements == other.requirements and _parts(run) == _parts(other)
+
+
 def write(path: Path, runs: Iterable[Run], races: Iterable[Mapping[str, Any]]) -> None:
     """Raises UnusableFile if the file cannot be written."""
     try:

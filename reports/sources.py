@@ -45,8 +45,13 @@ class Sources:
     races: list[RaceFile] = field(default_factory=list)
 
     def add(self, path: Path, runs: Iterable[Run], races: Iterable[dict[str, Any]]) -> None:
-        self.batteries.extend(BatteryFile(path, run) for run in runs)
-        self.races.extend(RaceFile(path, race) for race in races)
+        """Add what was read at `path`, but for what is known already: a merged file may lie beside its parts."""
+        for run in runs:
+            if not any(merged.is_same(run, known.run) for known in self.batteries):
+                self.batteries.append(BatteryFile(path, run))
+        for race in races:
+            if all(race != known.summary for known in self.races):
+                self.races.append(RaceFile(path, race))
 
 
 def read(arguments: Iterable[Path]) -> Sources:

@@ -169,6 +169,16 @@ def test_the_golden_run_is_read_as_it_was_written() -> None:
     assert json.loads(samples.BATTERY.read_text().splitlines()[-1])["results"] == len(run.results)
 
 
+def test_a_merged_file_beside_its_parts_shows_nothing_twice(tmp_path: Path) -> None:
+    run = samples.run({"b": {"x.one": "deviates"}, "a": {"x.two": "conforms"}})
+    samples.write(tmp_path / "r.jsonl", run)
+    (tmp_path / "race").mkdir()
+    (tmp_path / "race" / "race.json").write_text(json.dumps(samples.race(), indent=1))
+    merged.write(tmp_path / "all.json", [run], [samples.race()])
+    found = sources.read([tmp_path])
+    assert (len(found.batteries), len(found.races)) == (1, 1)
+
+
 def test_a_directory_gives_its_merged_files_too(tmp_path: Path) -> None:
     merged.write(tmp_path / "all.json", [samples.run({"a": {"x.one": "conforms"}})], [samples.race()])
     (tmp_path / "other.json").write_text("{}")
