@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from xml.sax.saxutils import escape
 
 from conformance.verdicts import Level, Verdict
@@ -12,6 +14,9 @@ from reports.matrix import Column, Matrix
 
 _COLOURS = {"brightgreen": "#2d6a4f", "yellow": "#8a5300", "red": "#a4161a", "lightgrey": "#5c5c5c"}
 """The services' words, and what our own SVG has for them: white text stands out on each by 5 to 1 and more."""
+
+_ON_REQUEST = "ecosystem"
+"""The chapter that is no part of the whole battery."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ def badge(matrix: Matrix, label: str | None) -> Badge:
     column = _column(matrix, label)
     kept = asked = expected = 0
     for id, cell in column.cells.items():
-        if matrix.requirements[id]["level"] != Level.MUST.value:
+        if not _is_must(matrix.requirements[id]):
             continue
         kept += cell.verdict is Verdict.CONFORMS
         asked += cell.wrong or cell.verdict is Verdict.CONFORMS
@@ -56,11 +61,20 @@ def badge(matrix: Matrix, label: str | None) -> Badge:
     name = "asyncio contract"
     if column.marks or not asked or any(cell.verdict is Verdict.ERRORED for cell in column.cells.values()):
         return Badge(name, ", ".join(column.marks) or "not known", "lightgrey")
-    if kept == asked:
-        return Badge(name, f"keeps all {asked} MUST", "brightgreen")
     wrong = asked - kept
+    unasked = sum(_is_must(one) and one["chapter"] != _ON_REQUEST for id, one in column.requirements.items()
+                  if id not in column.cells)  # fmt: skip
+    # What is wrong in a part of the battery is wrong; what is right there is not all right.
+    if unasked and wrong == expected:
+        return Badge(name, f"{asked} of {asked + unasked} MUST asked", "lightgrey")
+    if not wrong:
+        return Badge(name, f"keeps all {asked} MUST", "brightgreen")
     known = f", {expected} known" if expected else ""
     return Badge(name, f"{kept} of {asked} MUST{known}", "yellow" if expected == wrong else "red")
+
+
+def _is_must(requirement: Mapping[str, Any]) -> bool:
+    return bool(requirement["level"] == Level.MUST.value)
 
 
 def _column(matrix: Matrix, label: str | None) -> Column:

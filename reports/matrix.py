@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -54,13 +54,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """One loop on one Python and platform, and the runs that found it out."""
+    """One loop on one Python and platform, and the runs that found it out. `requirements` is their catalogue."""
 
     key: str
     identity: Mapping[str, Any]
     headers: tuple[Mapping[str, Any], ...]
     marks: tuple[str, ...]
     cells: Mapping[str, Cell] = field(repr=False)
+    requirements: Mapping[str, Mapping[str, Any]] = field(repr=False)
 
     @property
     def label(self) -> str:
@@ -143,7 +144,7 @@ def _column(
         differs = _asks(requirements[id]) != _asks(asked[id])
         cells[id] = Cell(worst(Verdict(result["verdict"]) for result in these), these, differs)
     headers = {repr(sorted(part.header.items())): part.header for part, _ in parts}
-    return Column(_slug(identity), identity, tuple(headers.values()), tuple(marks), cells)
+    return Column(_slug(identity), identity, tuple(headers.values()), tuple(marks), cells, asked)
 
 
 def minor(python: str) -> str:
@@ -178,7 +179,7 @@ def _distinct(columns: list[Column]) -> tuple[Column, ...]:
     for column in columns:
         seen[column.key] = seen.get(column.key, 0) + 1
         suffix = f"-{seen[column.key]}" if seen[column.key] > 1 else ""
-        answer.append(Column(column.key + suffix, column.identity, column.headers, column.marks, column.cells))
+        answer.append(replace(column, key=column.key + suffix))
     return tuple(answer)
 
 

@@ -120,6 +120,17 @@ def test_a_badge_knows_expected_deviations_and_incomplete_runs() -> None:
     assert badge.badge(matrix.build([made]), "a").message == "incomplete run"
 
 
+@pytest.mark.parametrize(
+    ("verdict", "message", "color"),
+    [("conforms", "1 of 2 MUST asked", "lightgrey"), ("deviates", "0 of 1 MUST", "red")],
+)
+def test_a_badge_of_a_part_of_the_battery_claims_nothing_of_the_rest(verdict: str, message: str, color: str) -> None:
+    made = samples.run({"a": {"x.one": verdict}})
+    made.requirements |= {id: samples.requirement(id) for id in ("x.two", "ecosystem.one")}
+    found = badge.badge(matrix.build([made]), None)
+    assert (found.message, found.color) == (message, color)
+
+
 def test_a_badge_needs_to_know_which_loop() -> None:
     found = matrix.build([results.read(samples.BATTERY)])
     assert badge.badge(found, "uvloop").color == "red"
