@@ -121,16 +121,16 @@ def _found(id: str, members: Iterable[tuple[Column, Cell]]) -> Found:
         expected=cell.expected,
         operation=str(worst.get("operation", "")),
         program=str(worst.get("program", "")),
-        rerun=rerun(id, columns[0]),
+        rerun=rerun(id, columns[0].spec, columns[0].label),
     )
 
 
-def rerun(id: str, column: Column) -> str:
-    """The command that runs exactly this requirement on this loop again."""
+def rerun(id: str, spec: str, label: str) -> str:
+    """The command that runs exactly this requirement on this loop again, also where a file's spec is none."""
     try:
-        return rerun_command(id, column.spec, column.label)
+        return rerun_command(id, spec, label)
     except ValueError:
-        return f"pytest --loop={column.spec} {id}"
+        return f"pytest --loop={spec} {id}"
 
 
 def shortened(text: str, longest: int = LONGEST) -> str:

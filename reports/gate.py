@@ -99,7 +99,8 @@ def _column(column: Column, found: Matrix, levels: set[Level], files: Sequence[E
             but = f", where {' or '.join(sorted(entry.verdicts))} is expected" if entry else ""
             yield Reason(
                 exits.DEVIATES,
-                f"{who}: {id} ({level.upper()}) {cell.verdict}{but}: {_first(cell.worst)}\n    {rerun(id, column)}",
+                f"{who}: {id} ({level.upper()}) {cell.verdict}{but}: {_first(cell.worst)}\n"
+                f"    {rerun(id, column.spec, column.label)}",
             )
 
 

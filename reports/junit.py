@@ -48,7 +48,8 @@ def _cases(column: Column, requirements: Mapping[str, Mapping[str, Any]]) -> Ite
             name = id + (f"[{result['case']}]" if result["case"] else "")
             seconds = f"{result.get('seconds', 0):.3f}"
             case = ElementTree.Element("testcase", classname=clean(column.label), name=clean(name), time=seconds)
-            _outcome(case, Verdict(result["verdict"]), result, requirements[id], entries.rerun(id, column))
+            rerun = entries.rerun(id, column.spec, column.label)
+            _outcome(case, Verdict(result["verdict"]), result, requirements[id], rerun)
             yield case
 
 

@@ -17,7 +17,7 @@ from reports.sources import RaceFile
 from reports.suspects import suspects
 
 Summary = Mapping[str, Any]
-VERDICTS = {"faster": "faster", "slower": "SLOWER", "no difference": "same", "inconclusive": "?"}
+VERDICTS = {"faster": "faster", "slower": "SLOWER", "no difference": "no difference", "inconclusive": "?"}
 
 
 @dataclass(frozen=True)

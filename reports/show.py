@@ -7,9 +7,9 @@ from collections import Counter
 from tabulate import tabulate
 
 from bench import table
-from conformance.results import Column
-from conformance.terminal import rerun_command
+from conformance.results import Cell, Column
 from conformance.verdicts import MEANINGS, WRONG, Verdict
+from reports.entries import rerun
 from reports.sources import BatteryFile, Sources
 
 
@@ -39,14 +39,19 @@ def _battery(file: BatteryFile) -> str:
     legend = ", ".join(f"{meaning.letter} {verdict}" for verdict, meaning in MEANINGS.items())
     parts = [head, tabulate(rows, ["chapter", *heads], disable_numparse=True), legend]
     wrong = [
-        [id, column.label, run.requirements[id].get("level", ""), cell.verdict, cell.worst.get("seen", "")[:70],
-         rerun_command(id, run.loops[column].get("spec", ""), column.label)]
+        [id, column.label, run.requirements[id].get("level", ""), _word(cell), cell.worst.get("seen", "")[:70],
+         rerun(id, run.loops[column].get("spec", ""), column.label)]
         for (id, column), cell in sorted(cells.items(), key=lambda item: (item[0][0], item[0][1].label))
         if cell.verdict in WRONG
     ]  # fmt: skip
     if wrong:
         parts.append(tabulate(wrong, ["requirement", "loop", "level", "verdict", "seen", "rerun"]))
     return "\n\n".join(parts)
+
+
+def _word(cell: Cell) -> str:
+    expected = all(one.get("expected") for one in cell.results if Verdict(one["verdict"]) in WRONG)
+    return f"{cell.verdict} (expected)" if expected else cell.verdict.value
 
 
 def _letters(counts: Counter[Verdict]) -> str:

@@ -44,6 +44,22 @@ def test_an_incomplete_run_says_so_in_the_terminal() -> None:
     assert "incomplete" in show.show(Sources([BatteryFile(Path("r.jsonl"), made)], []))
 
 
+def test_the_terminal_tells_what_is_expected_from_what_is_new() -> None:
+    made = samples.run({"a": {"x.one": "deviates", "x.two": "hangs"}})
+    made.results[0]["expected"] = "known since long"
+    lines = show.show(Sources([BatteryFile(Path("r.jsonl"), made)], [])).splitlines()
+    assert ["(expected)" in line for line in lines if line.startswith("x.")] == [True, False]
+
+
+def test_a_spec_that_is_none_is_shown() -> None:
+    made = samples.run({"a": {"x.one": "deviates"}})
+    for loop in made.loops.values():
+        loop["spec"] = "a"
+    found = Sources([BatteryFile(Path("r.jsonl"), made)], [])
+    for text in (show.show(found), markdown.markdown(found), junit.junit(found)):
+        assert "pytest --loop=a x.one" in text
+
+
 def test_markdown_tells_each_new_deviation_with_its_rerun_line() -> None:
     text = markdown.markdown(_golden())
     assert "**timers.when-at** (MUST) deviates on uvloop 3.12.1" in text
