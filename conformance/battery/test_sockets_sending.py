@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 from array import array
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from conformance.battery.test_sockets_datagrams import full, take_all
 from conformance.battery.test_sockets_streams import BIG, SENDALL, pair
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import drive, receive_exactly, reset, socket_path
+from conformance.kit.peers import drive, receive_exactly, reset
 from conformance.kit.threads import Helper, in_thread
 from conformance.kit.waiting import assert_waits, turns
 from conformance.requirement import MUST, SHOULD, requirement
@@ -140,14 +139,14 @@ def test_a_cancelled_sock_sendall_sends_no_more(loop: Loop) -> None:
     "sockets.sendto-cancelled",
     MUST,
     cite=("asyncio-eventloop: loop.sock_sendto", "asyncio-task: Task.cancel"),
-    needs=("unix",),
+    needs=("unix", "linux"),
 )
 def test_a_cancelled_sock_sendto_sends_nothing(loop: Loop) -> None:
     """A cancelled sock_sendto() that waited for room sends nothing when there is room again.
 
     If this fails: look for a datagram that is kept for later, or a watcher that stays.
     """
-    with _full() as (ours, peer, path):
+    with full() as (ours, peer, path):
         assert loop.run_until_complete(_cancelled(loop.sock_sendto(ours, b"late", path), peer)) == b""
 
 
@@ -162,7 +161,7 @@ def test_sock_sendto_raises_what_goes_wrong_while_it_waits(loop: Loop, patience:
 
     If this fails: look for an error event that does not wake the writer, or for a result of 0.
     """
-    with _full() as (ours, peer, path):
+    with full() as (ours, peer, path):
         sending = loop.create_task(loop.sock_sendto(ours, b"late", path))
         turn(loop, 3)
         assert_waits(sending)
@@ -198,22 +197,6 @@ def test_the_next_sock_sendall_may_begin_as_the_last_is_cancelled(loop: Loop, pa
         receiving.result()
 
 
-@contextlib.contextmanager
-def _full() -> Iterator[tuple[socket.socket, socket.socket, str]]:
-    """(ours, peer, path): two Unix datagram sockets, and where the peer, which has no room left, is bound to."""
-    with (
-        socket_path() as path,
-        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as peer,
-        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ours,
-    ):
-        peer.bind(path)
-        ours.setblocking(False)
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                ours.sendto(b"filler", path)
-        yield ours, peer, path
-
-
 async def _cancelled(sending: Any, peer: socket.socket) -> bytes:
     """What a call that waits for room still sends after it was cancelled, when there is room again."""
     waiting = asyncio.ensure_future(sending)
@@ -223,15 +206,6 @@ async def _cancelled(sending: Any, peer: socket.socket) -> bytes:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     await turns(2)
-    _take_all(peer)
+    take_all(peer)
     await turns(5)
-    return _take_all(peer)
-
-
-def _take_all(peer: socket.socket) -> bytes:
-    """What is there for the peer now."""
-    taken = bytearray()
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            taken += peer.recv(1 << 16, socket.MSG_DONTWAIT)
-    return bytes(taken)
+    return take_all(peer)
