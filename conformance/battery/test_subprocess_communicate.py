@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from conformance.battery.test_subprocess_process import BIG, run, sh
+from conformance.battery.test_subprocess_process import run, sh
 from conformance.kit.cases import each
+from conformance.kit.children import BIG
 from conformance.kit.patience import Patience
 from conformance.requirement import MUST, requirement
 

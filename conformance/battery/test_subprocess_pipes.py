@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.children import BIG, ChildEvents, finish, spawned
+from conformance.kit.children import BIG, ChildEvents, finish, spawned, stopped
 from conformance.kit.oddities import Word, part
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import raising
@@ -20,6 +20,7 @@ from conformance.kit.waiting import turns
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
+DEVNULL = asyncio.subprocess.DEVNULL
 PIPES = "asyncio-protocol: SubprocessTransport.get_pipe_transport"
 
 
@@ -31,21 +32,20 @@ def test_standard_input_has_limits_that_can_be_set(loop: Loop, patience: Patienc
 
     If this fails: look for a transport of a kind of its own, whose flow control is fixed, or looks at no argument.
     """
-    with spawned(loop, patience, "read line; cat >/dev/null") as (transport, protocol):
+    with spawned(loop, patience, "exec cat", stdout=DEVNULL) as (transport, protocol):
         stdin = transport.get_pipe_transport(0)
         for high, low in ((-1, None), (10, -1), (10, 11)):
             with refused():
                 stdin.set_write_buffer_limits(high=high, low=low)
         stdin.set_write_buffer_limits(2 * len(BIG), 10)
         assert stdin.get_write_buffer_limits() == (10, 2 * len(BIG))
-        stdin.write(BIG)
-        patience.run_until(loop, lambda: stdin.get_write_buffer_size() < len(BIG), "the first write")
-        assert stdin.get_write_buffer_size() > 0
-        assert "pause_writing" not in protocol.names
-        stdin.write(BIG)
-        stdin.write(BIG)
-        assert "pause_writing" in protocol.names
-        stdin.write(b"\n")
+        with stopped(transport):
+            stdin.write(BIG)
+            turn(loop, 3)
+            assert "pause_writing" not in protocol.names
+            for _ in range(3):
+                stdin.write(BIG)
+            patience.run_until(loop, lambda: "pause_writing" in protocol.names, "pause_writing()")
         patience.run_until(loop, lambda: "resume_writing" in protocol.names, "resume_writing()")
         assert stdin.get_write_buffer_size() <= 10
         assert protocol.names == ["connection_made", "pause_writing", "resume_writing"]

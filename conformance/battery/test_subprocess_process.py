@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 import pytest
 
 from conformance.kit.cases import each
+from conformance.kit.children import BIG
 from conformance.kit.patience import Patience
 from conformance.kit.refusals import refused
 from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
 PIPE, DEVNULL = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
-BIG = bytes(range(256)) * 4096  # 1 MiB: more than a pipe holds
 T = TypeVar("T")
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from conformance.kit.patience import Patience
 
-BIG = bytes(range(256)) * 4096  # 1 MiB: more than a pipe holds
+BIG = bytes(range(256)) * (4 * 4096)  # 4 MiB: more than a pipe holds, which is 1 MiB where pages are of 64 KiB
 
 
 class ChildEvents(asyncio.SubprocessProtocol):
