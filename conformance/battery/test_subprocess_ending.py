@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 import threading
 from asyncio.subprocess import PIPE
@@ -123,7 +124,7 @@ def test_what_is_unread_at_close_is_not_passed_on(loop: Loop, patience: Patience
                 for fd in (1, 2):
                     transport.get_pipe_transport(fd).pause_reading()
                 transport.get_pipe_transport(0).write(b"\n")
-                turn(loop, 2)
+                patience.run_until(loop, lambda: select.select([end], [], [], 0)[0], "what the child wrote")
                 assert end.read(8) == b"written\n"
                 transport.close()
                 patience.run_until(loop, lambda: protocol.lost, "connection_lost()")

@@ -68,15 +68,15 @@ class ChildEvents(asyncio.SubprocessProtocol):
 
 
 class ReactsToChild(ChildEvents):
-    """Calls `act` with its transport inside the callback `where`, each time."""
+    """Calls `act` with its transport inside the callback `where`, each time, or `once`."""
 
-    def __init__(self, where: str, act: Callable[[Any], object]) -> None:
+    def __init__(self, where: str, act: Callable[[Any], object], *, once: bool = False) -> None:
         super().__init__()
-        self._where, self._act = where, act
+        self._where, self._act, self._once = where, act, once
 
     def note(self, name: str, *arguments: Any) -> None:
         super().note(name, *arguments)
-        if name == self._where:
+        if name == self._where and not (self._once and self.names.count(name) > 1):
             self._act(self.transport)
 
 
