@@ -99,7 +99,7 @@ def test_the_default_executor_has_the_default_number_of_threads(loop: Loop, pati
     If this fails: look for a number of threads, such as that of the processors, or five times that.
     """
     # The default counts the processors of the machine, or (since 3.13) those that this process may use.
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    usable = getattr(os, "process_cpu_count", os.cpu_count)() or 1
     count = min(32, usable + 4)
     together = threading.Barrier(count)
     work = [loop.run_in_executor(None, together.wait, patience.seconds) for _ in range(count)]
@@ -118,10 +118,16 @@ def test_the_default_executor_has_no_more_threads_than_the_default(loop: Loop) -
     goes_on = threading.Event()
 
     def threads_of(submit: Callable[[Callable[[], object]], object]) -> int:
-        before = set(threading.enumerate())
+        working = set()
+
+        def work() -> None:
+            working.add(threading.get_ident())
+            goes_on.wait()
+
         for _ in range(enough):
-            submit(goes_on.wait)
-        return len(set(threading.enumerate()) - before)
+            submit(work)
+        loop.run_until_complete(asyncio.sleep(0.02))  # in which all that may run at once begins
+        return len(working)
 
     try:
         with concurrent.futures.ThreadPoolExecutor() as pool:

@@ -209,7 +209,7 @@ class AcceptsAnyDefaultExecutor(Stock):
 
 @breaks("executors.default-is-lazy")
 class StartsThreadsWithTheLoop(Stock):
-    """A worker thread is started when the loop runs first."""
+    """The default executor is made, and its thread started, when the loop runs first."""
 
     pool: Any = None
 
@@ -217,6 +217,7 @@ class StartsThreadsWithTheLoop(Stock):
         if self.pool is None:
             self.pool = concurrent.futures.ThreadPoolExecutor(1)
             self.pool.submit(int).result()
+            self.set_default_executor(self.pool)
         super().run_forever()
 
     def close(self) -> None:
