@@ -50,6 +50,12 @@ def watch() -> Watch:
 
 
 @pytest.fixture
+def any_handlers(watch: Watch) -> None:
+    """The test may leave signal handlers: what remove_signal_handler() and close() put back is asked where they are."""
+    watch.allow("signal")
+
+
+@pytest.fixture
 def patience(request: pytest.FixtureRequest) -> Patience:
     """How long this test may wait for an event, in seconds; a failure to come is the loop's."""
     return Patience(request.config.stash[PATIENCE] / 2)

@@ -12,6 +12,8 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from conformance.kit.cases import each
 from conformance.kit.coroutines import done_future, failing
 from conformance.kit.patience import Patience, turn
@@ -239,6 +241,7 @@ def test_a_reader_runs_in_the_context_of_whoever_added_it(loop: Loop, patience: 
 
 @requirement("context.signal-handler", SHOULD, cite="PEP 567: asyncio")
 @each("debug", [False, True])
+@pytest.mark.usefixtures("any_handlers")
 def test_a_signal_handler_runs_in_the_context_of_whoever_added_it(loop: Loop, patience: Patience, debug: bool) -> None:
     """A callback of add_signal_handler() runs in the context that was current when it was added.
 

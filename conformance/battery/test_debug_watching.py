@@ -6,6 +6,8 @@ import asyncio
 import signal
 from typing import Any
 
+import pytest
+
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import unix_pair
@@ -21,6 +23,7 @@ USR1, USR2 = signal.SIGUSR1, signal.SIGUSR2
 
 
 @requirement("debug.signals", MUST, cite=(DEBUG, "asyncio-eventloop: loop.add_signal_handler"))
+@pytest.mark.usefixtures("any_handlers")
 def test_signals_are_handled_in_debug_mode(loop: Loop, patience: Patience) -> None:
     """In debug mode the loop invokes a signal's callback once a signal, among others, until it is replaced or removed.
 

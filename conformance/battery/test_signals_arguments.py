@@ -18,6 +18,8 @@ from conformance.requirement import MUST, SHOULD, requirement
 Loop = asyncio.AbstractEventLoop
 USR1, USR2 = signal.SIGUSR1, signal.SIGUSR2
 
+pytestmark = pytest.mark.usefixtures("any_handlers")
+
 
 async def _coroutine() -> None:
     """Never awaited."""

@@ -15,6 +15,8 @@ from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 
+pytestmark = pytest.mark.usefixtures("any_handlers")
+
 
 @requirement("signals.partial", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
 def test_keyword_arguments_are_passed_by_partial(loop: Loop, patience: Patience) -> None:

@@ -30,6 +30,7 @@ def quiet() -> Iterator[None]:
 @requirement("signals.remove-returns", MUST, cite="asyncio-eventloop: loop.remove_signal_handler")
 @each("debug", [False, True])
 @each("number", [USR1, USR2, signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.usefixtures("any_handlers")
 def test_remove_tells_whether_there_was_a_handler(loop: Loop, debug: bool, number: int) -> None:
     """remove_signal_handler() returns True if the signal handler was removed, or False if no handler was set.
 
@@ -59,6 +60,7 @@ def test_a_handler_of_an_invalid_signal_cannot_be_removed(loop: Loop, number: in
 
 
 @requirement("signals.removed", MUST, cite="asyncio-eventloop: loop.remove_signal_handler")
+@pytest.mark.usefixtures("any_handlers")
 def test_a_removed_handler_is_not_called(loop: Loop, quiet: None) -> None:
     """remove_signal_handler() removes the handler for the signal: it is not called any more.
 
@@ -112,6 +114,7 @@ def test_close_removes_the_handlers(loop: Loop) -> None:
 
 
 @requirement("signals.wakeup-fd-returned", SHOULD, cite="signal: signal.set_wakeup_fd")
+@pytest.mark.usefixtures("any_handlers")
 def test_the_wakeup_descriptor_is_given_back(loop: Loop) -> None:
     """When its last handler was removed and it was closed, the loop leaves no wake-up descriptor set.
 

