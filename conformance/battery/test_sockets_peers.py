@@ -177,7 +177,7 @@ def test_sock_accept_returns_a_connection_and_its_address(loop: Loop) -> None:
         answer = loop.run_until_complete(loop.sock_accept(listening))
         conn, address = answer
         with conn:
-            assert type(answer) is tuple
+            assert isinstance(answer, tuple)
             assert isinstance(conn, socket.socket)
             assert address == peer.getsockname()
             assert conn.getpeername() == peer.getsockname()

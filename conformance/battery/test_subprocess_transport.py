@@ -41,7 +41,7 @@ def test_starting_gives_a_transport_and_the_protocol(loop: Loop, patience: Patie
     transport, protocol = pair
     transport.close()
     patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
-    assert type(pair) is tuple
+    assert isinstance(pair, tuple)
     assert made == [protocol]
     assert not missing(transport, asyncio.SubprocessTransport)
 
@@ -119,7 +119,9 @@ def test_get_returncode_is_the_exit_code(loop: Loop, patience: Patience, code: i
     If this fails: look for the raw status of waitpid(), or for codes above 128 that are taken for signals.
     """
     told = finish(loop, patience, f"exit {code}").transport.get_returncode()
-    assert (told, type(told)) == (code, int)
+    assert told == code
+    assert isinstance(told, int)
+    assert not isinstance(told, bool)
 
 
 @requirement("subprocess.returncode-signal", MUST, cite="asyncio-subprocess: subprocess.Process.returncode")
@@ -129,7 +131,8 @@ def test_a_child_killed_by_a_signal_has_a_negative_code(loop: Loop, patience: Pa
     If this fails: look for 128 + N, as shells have it, or for the raw status.
     """
     told = finish(loop, patience, "kill -HUP $$").transport.get_returncode()
-    assert (told, type(told)) == (-signal.SIGHUP, int)
+    assert told == -signal.SIGHUP
+    assert isinstance(told, int)
 
 
 @requirement("subprocess.pipe-transports", MUST, cite="asyncio-protocol: SubprocessTransport.get_pipe_transport")
