@@ -103,13 +103,20 @@ def test_aborting_standard_input_drops_what_waits(loop: Loop, patience: Patience
 
     If this fails: look for an abort() that is close(), or one that ends the child.
     """
-    with spawned(loop, patience, "cat | wc -c") as (transport, protocol):
+    waits, goes_on = os.pipe()
+    script = 'read line <"/dev/fd/$1"; cat | wc -c'
+    with (
+        os.fdopen(waits, "rb"),
+        os.fdopen(goes_on, "wb", buffering=0) as end,
+        spawned(loop, patience, script, str(waits), pass_fds=[waits]) as (transport, protocol),
+    ):
         stdin = transport.get_pipe_transport(0)
         stdin.write(BIG)
         if closing:
             stdin.close()
         stdin.abort()
         assert stdin.is_closing()
+        end.write(b"\n")
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
         assert [call[1] for call in protocol.calls if call[0] == "pipe_connection_lost"].count(0) == 1
         assert int(protocol.output[1]) < len(BIG)
@@ -187,15 +194,14 @@ def test_close_does_not_wait_for_a_grandchild(loop: Loop, patience: Patience, la
 
 @requirement("subprocess.failing-factory", SHOULD, cite="asyncio-eventloop: loop.subprocess_exec")
 @each("method", ["subprocess_exec", "subprocess_shell"])
-def test_a_factory_that_fails_starts_nothing(loop: Loop, method: str) -> None:
+def test_a_factory_that_fails_starts_nothing(loop: Loop, patience: Patience, method: str) -> None:
     """An exception of protocol_factory comes out of subprocess_exec(), and no child process is left.
 
     If this fails: look for a child that is started before there is anybody to tell of it.
     """
     with pytest.raises(LookupError):
         loop.run_until_complete(getattr(loop, method)(raising(LookupError("of the factory")), "/bin/cat"))
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    patience.run_until(loop, _no_child, "the end of the child")
 
 
 @requirement("subprocess.cancelled-start", SHOULD, cite="asyncio-task: Task.cancel")
