@@ -14,6 +14,7 @@ import pytest
 
 from conformance.kit.certificates import NAME, client_context
 from conformance.kit.children import ChildEvents
+from conformance.kit.datagrams import udp_peer
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import PEER_TIMEOUT, free_port, tcp_pair
 from conformance.kit.protocols import Datagrams, Events
@@ -143,16 +144,19 @@ def _refused_twice(loop: Loop) -> Any:
     return loop.create_connection(Events, "localhost", free_port())
 
 
-def _local_addr_in_use(loop: Loop) -> Any:
-    return loop.create_connection(Events, "127.0.0.1", free_port(), local_addr=("203.0.113.1", 0))
+async def _local_addr_in_use(loop: Loop) -> Any:
+    with socket.create_server(HERE) as taken:
+        return await loop.create_connection(Events, "127.0.0.1", free_port(), local_addr=taken.getsockname())
 
 
-def _server_in_use(loop: Loop) -> Any:
-    return loop.create_server(Events, "203.0.113.1", 0)
+async def _server_in_use(loop: Loop) -> Any:
+    with socket.create_server(HERE) as taken:
+        return await loop.create_server(Events, *taken.getsockname())
 
 
-def _endpoint_in_use(loop: Loop) -> Any:
-    return loop.create_datagram_endpoint(Datagrams, ("203.0.113.1", 0))
+async def _endpoint_in_use(loop: Loop) -> Any:
+    with udp_peer() as taken:
+        return await loop.create_datagram_endpoint(Datagrams, taken.getsockname())
 
 
 def _no_program(loop: Loop) -> Any:
