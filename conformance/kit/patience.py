@@ -87,5 +87,10 @@ def grain(loop: asyncio.AbstractEventLoop) -> float:
 
 
 def resolution() -> float:
-    """Seconds by which a timer may be early: a loop may treat what is due within its clock's resolution as due."""
+    """Seconds that the system's clock does not tell apart, and the rounding of what is reckoned with."""
     return max(time.get_clock_info("monotonic").resolution, 1e-6)
+
+
+def tolerance(loop: asyncio.AbstractEventLoop) -> float:
+    """Seconds by which a timer may be early: a loop may treat what is due within its clock's resolution as due."""
+    return resolution() + grain(loop)

@@ -43,7 +43,7 @@ import threading
 import time
 
 SLOT = 0.002  # seconds between two deadlines
-GRAIN = time.get_clock_info("monotonic").resolution
+RESOLUTION = max(time.get_clock_info("monotonic").resolution, 1e-6)
 
 
 class Run:
@@ -58,8 +58,9 @@ class Run:
     def saw(self, event, name=None, not_before=-math.inf):
         self.waiting.discard(name)
         self.trace.append(event)
-        if self.loop.time() < not_before - GRAIN:
-            self.early.append(f"{event} came too early")
+        early = not_before - self.loop.time()
+        if early > RESOLUTION:
+            self.early.append((event, early))
 
     def timer(self, name, deadline):
         self.waiting.add(name)
@@ -103,7 +104,19 @@ class Run:
                 self.stopped = False
                 self.trace.append("run_forever() returned")
             quiet = quiet + 1 if len(self.trace) == before else 0
-        self.trace += self.early
+        grain = self.early and self.grain()
+        self.trace += [f"{event} came too early" for event, early in self.early if early > grain + RESOLUTION]
+
+    def grain(self):
+        """Seconds between two readings of the loop's clock that differ: what is due within them may run."""
+        steps, deadline = [], time.monotonic() + 0.1
+        before = self.loop.time()
+        while len(steps) < 3 and time.monotonic() < deadline:
+            after = self.loop.time()
+            if after != before:
+                steps.append(after - before)
+            before = after
+        return max(steps, default=0.0)
 '''.replace("range(FUTURES)", f"range({FUTURES})")
 
 _DRIVER = """
