@@ -107,11 +107,17 @@ class Explorer:
         loop = self.make_loop()
         reported: list[dict[str, Any]] = []
         loop.set_exception_handler(lambda _loop, context: reported.append(context))
-        trace = namespace["program"](loop)
+        runs: list[Any] = []
+
+        def drive(run: Any) -> None:
+            runs.append(run)
+            run.drive()
+
+        trace = namespace["program"](loop, drive)
         loop.close()
         if reported:
             return Failure(program, f"the loop reported {reported[0].get('exception') or reported[0]!r}", trace)
-        verdict = judge(namespace["program"], trace)
+        verdict = judge(namespace["program"], trace, runs[0].overdue)
         if verdict.allowed:
             return None
         seen = trace[verdict.followed] if verdict.followed < len(trace) else "nothing more"

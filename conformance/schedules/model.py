@@ -11,14 +11,18 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 
 @dataclass(eq=False)
 class Scheduled:
-    """A handle. `deadline` orders timers of call_at() among each other; those of call_later() have none."""
+    """A handle. `deadline` orders timers of call_at() among each other; those of call_later() have none.
+
+    Nor have those that were overdue already when they were scheduled: "Callbacks scheduled in the past or at exactly
+    the same time will be called in an undefined order" (PEP 3156).
+    """
 
     callback: Callable[..., object]
     arguments: tuple[object, ...]
@@ -45,9 +49,17 @@ class Scheduled:
 class ModelLoop:
     """As much of a loop as tasks, futures and programs use. `choose` picks the next of several lawful moves."""
 
-    def __init__(self, choose: Callable[[list[Callable[[], None]]], None], expects: Callable[[str], bool]) -> None:
-        """`choose` makes one of the moves; `expects` says whether the function of that name must come next."""
-        self._choose, self._expects = choose, expects
+    def __init__(
+        self,
+        choose: Callable[[list[Callable[[], None]]], None],
+        expects: Callable[[str], bool],
+        overdue: Collection[str] = (),
+    ) -> None:
+        """`choose` makes one of the moves; `expects` says whether the function of that name must come next.
+
+        `overdue` names the functions whose deadline had passed when it was scheduled.
+        """
+        self._choose, self._expects, self._overdue = choose, expects, overdue
         self._as_loop = cast(asyncio.AbstractEventLoop, self)  # without its I/O
         self._ready: deque[Scheduled] = deque()
         self._foreign: deque[Scheduled] = deque()
@@ -144,8 +156,9 @@ class ModelLoop:
     def call_at(self, when: float, callback: Callable[..., object], *args: object, context: Any = None) -> Any:
         # Timers that asyncio makes for its own use are ordered among nothing: a deadline that has passed may have
         # been turned into call_soon().
-        named = getattr(callback, "__name__", "").startswith("c")
-        return self._timer(callback, args, context, when if named else None)
+        name = getattr(callback, "__name__", "")
+        ordered = name.startswith("c") and name not in self._overdue
+        return self._timer(callback, args, context, when if ordered else None)
 
     def call_later(self, delay: float, callback: Callable[..., object], *args: object, context: Any = None) -> Any:
         return self._timer(callback, args, context, None)

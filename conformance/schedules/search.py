@@ -7,7 +7,7 @@ each way, with the choices of the last way up to where it went wrong: a depth-fi
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,15 +33,18 @@ class Verdict:
     next: set[str] = field(default_factory=set)
 
 
-def judge(program: Program, trace: list[str]) -> Verdict:
-    """Search for a way through the model that makes `trace`. `program` is the function that `source` wrote."""
+def judge(program: Program, trace: list[str], overdue: Collection[str] = ()) -> Verdict:
+    """Search for a way through the model that makes `trace`. `program` is the function that `source` wrote.
+
+    `overdue` names the timers that were due already when they were scheduled.
+    """
     found = Verdict(allowed=False)
     path: list[int] = []
     deadline = time.monotonic() + _MOST_SECONDS
     for _ in range(_MOST_WAYS):
         if time.monotonic() > deadline:
             break
-        way = _Way(trace, path)
+        way = _Way(trace, path, overdue)
         if way.follow(program):
             return Verdict(allowed=True)
         if len(way.said) > found.followed:
@@ -60,8 +63,8 @@ def judge(program: Program, trace: list[str]) -> Verdict:
 class _Way:
     """One way through the model: first the choices of `path`, then always the first of the lawful moves."""
 
-    def __init__(self, trace: list[str], path: list[int]) -> None:
-        self._trace, self._path = trace, path
+    def __init__(self, trace: list[str], path: list[int], overdue: Collection[str]) -> None:
+        self._trace, self._path, self._overdue = trace, path, overdue
         self._run: Any = None
         self.taken: list[tuple[int, int]] = []
         self.said: list[str] = []
@@ -69,7 +72,7 @@ class _Way:
         self.instead: set[str] = set()
 
     def follow(self, program: Program) -> bool:
-        model = ModelLoop(self._choose, self._expects)
+        model = ModelLoop(self._choose, self._expects, self._overdue)
         try:
             program(model, self._drive)
         except _End:

@@ -51,7 +51,7 @@ class Run:
 
     def __init__(self, loop):
         self.loop, self.trace, self.waiting = loop, [], set()
-        self.handles, self.tasks, self.stopped, self.early = {}, {}, False, []
+        self.handles, self.tasks, self.stopped, self.early, self.overdue = {}, {}, False, [], set()
         self.futures = [loop.create_future() for _ in range(FUTURES)]
         self.start = self.horizon = loop.time()
 
@@ -66,6 +66,12 @@ class Run:
         self.waiting.add(name)
         self.horizon = max(self.horizon, deadline)
         return deadline
+
+    def at(self, name, slot, callback):
+        deadline = self.timer(name, self.start + slot * SLOT)
+        self.handles[name] = self.loop.call_at(deadline, callback)
+        if deadline <= self.loop.time():
+            self.overdue.add(name)
 
     def cancel(self, name):
         if name in self.handles:
@@ -200,8 +206,7 @@ class _Writer:
             case Soon():
                 yield f'run.handles["{name}"] = loop.call_soon({name})'
             case At(slot):
-                deadline = f'run.timer("{name}", run.start + {slot} * SLOT)'
-                yield f'run.handles["{name}"] = loop.call_at({deadline}, {name})'
+                yield f'run.at("{name}", {slot}, {name})'
             case Later(slot):
                 yield f'run.timer("{name}", loop.time() + {slot} * SLOT)'
                 yield f'run.handles["{name}"] = loop.call_later({slot} * SLOT, {name})'
