@@ -113,16 +113,18 @@ def test_a_loop_that_is_made_does_not_become_the_running_one(loop: Loop, make_lo
 
 
 @requirement("lifecycle.no-current", MUST, cite="asyncio-eventloop: get_event_loop")
-def test_a_run_leaves_no_current_loop_behind(loop: Loop) -> None:
+def test_a_run_leaves_no_current_loop_behind(make_loop: Factory) -> None:
     """In a thread in which no loop was set, there is no current event loop after a run: get_event_loop() raises.
 
     If this fails: look for set_event_loop() at the start of a run.
     """
 
     def work() -> None:
+        loop = make_loop()
         loop.run_until_complete(_running())
         with pytest.raises(RuntimeError):
             asyncio.get_event_loop()
+        loop.close()
 
     in_thread(work).result()
 

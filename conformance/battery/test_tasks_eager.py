@@ -16,6 +16,7 @@ from conformance.kit.oddities import ODD_ERRORS
 from conformance.kit.patience import turn
 from conformance.kit.places import at
 from conformance.kit.threads import in_thread
+from conformance.loops import Factory
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -32,7 +33,7 @@ def eager(loop: Loop) -> Loop:
 @requirement("tasks.eager", MUST, cite="asyncio-task: eager_task_factory", since="3.12")
 @each("given", ["nothing", "name", "context"])
 @each("way", ["plainly", "in debug mode", "in another thread"])
-def test_an_eager_task_starts_at_once(eager: Loop, given: str, way: str) -> None:
+def test_an_eager_task_starts_at_once(eager: Loop, make_loop: Factory, given: str, way: str) -> None:
     """With eager_task_factory() a coroutine begins execution synchronously during the construction of its task.
 
     If this fails: look for a loop that makes its tasks without asking the factory, or asks it later, perhaps if a name
@@ -46,8 +47,8 @@ def test_an_eager_task_starts_at_once(eager: Loop, given: str, way: str) -> None
         if given == "nothing":
             return asyncio.create_task(coro)
         if given == "name":
-            return eager.create_task(coro, name="given")
-        return eager.create_task(coro, context=contextvars.copy_context())
+            return asyncio.get_running_loop().create_task(coro, name="given")
+        return asyncio.get_running_loop().create_task(coro, context=contextvars.copy_context())
 
     async def grandchild() -> None:
         trace.append("grandchild")
@@ -63,8 +64,14 @@ def test_an_eager_task_starts_at_once(eager: Loop, given: str, way: str) -> None
         trace.append("created")
         await task
 
+    def elsewhere() -> None:
+        loop = make_loop()
+        loop.set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined, unused-ignore]
+        loop.run_until_complete(main())
+        loop.close()
+
     if way == "in another thread":
-        in_thread(lambda: eager.run_until_complete(main())).result()
+        in_thread(elsewhere).result()
     else:
         eager.run_until_complete(main())
     assert trace == ["child", "grandchild", "created by the child", "created"]
