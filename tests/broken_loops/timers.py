@@ -65,7 +65,7 @@ class TimersRunInTheOrderOfTheCalls(Stock):
 
 @breaks("timers.order-when-late")
 class ManyTimersLoseTheirOrder(Stock):
-    """From the sixty-fifth on, timers are kept by the millisecond."""
+    """From the sixty-fifth on, timers are kept by the hundredth of a second."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class ManyTimersLoseTheirOrder(Stock):
     def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
         self.count += bool(args)
         if self.count > 64:
-            when = math.ceil(when * 1000) / 1000
+            when = math.ceil(when * 100) / 100
         return super().call_at(when, callback, *args, context=context)
 
 

@@ -56,14 +56,14 @@ class _WhenIs(asyncio.TimerHandle):
 
 
 @breaks("timers.when-at")
-class WhenIsRoundedToMilliseconds(EventLoop):
-    """when() of call_at() is rounded to whole milliseconds."""
+class WhenIsRoundedToMinutes(EventLoop):
+    """when() of call_at() is rounded to whole minutes."""
 
     def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
         if when < self.time() + 100:
             return super().call_at(when, callback, *args, context=context)
         handle = _WhenIs(when, callback, args, self, context)
-        handle.told = round(when, 3)
+        handle.told = round(when / 60) * 60.0
         return handle
 
 
