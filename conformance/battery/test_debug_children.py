@@ -79,7 +79,9 @@ def test_pipes_are_used_in_debug_mode(loop: Loop, patience: Patience) -> None:
         assert drive(loop, patience, in_thread(end.read_all)) == BIG
         lost(loop, patience, protocol)
         assert protocol.reason is None
-        assert protocol.names == ["connection_made", "pause_writing", "resume_writing", "connection_lost"]
+        assert (protocol.names[0], protocol.names[-1]) == ("connection_made", "connection_lost")
+        # Whether it pauses depends on its high-water mark, and whether it resumes once it closes is open.
+        assert protocol.names[1:-1] in ([], ["pause_writing"], ["pause_writing", "resume_writing"])
     with writing(loop) as (_, protocol, _, end):
         end.close()
         lost(loop, patience, protocol)
