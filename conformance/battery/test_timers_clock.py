@@ -21,7 +21,7 @@ def test_time_is_a_float(loop: Loop) -> None:
 
     If this fails: look for a clock that returns integers.
     """
-    assert type(loop.time()) is float
+    assert isinstance(loop.time(), float)
 
 
 @requirement("timers.time-monotonic", MUST, cite="asyncio-eventloop: loop.time")
