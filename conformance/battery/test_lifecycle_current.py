@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.patience import turn
+from conformance.kit.patience import Patience, turn
 from conformance.kit.threads import Helper, in_thread
 from conformance.kit.watching import add, remove
 from conformance.loops import Factory
@@ -113,7 +113,7 @@ def test_a_loop_that_is_made_does_not_become_the_running_one(loop: Loop, make_lo
 
 
 @requirement("lifecycle.no-current", MUST, cite="asyncio-eventloop: get_event_loop")
-def test_a_run_leaves_no_current_loop_behind(make_loop: Factory) -> None:
+def test_a_run_leaves_no_current_loop_behind(make_loop: Factory, patience: Patience) -> None:
     """In a thread in which no loop was set, there is no current event loop after a run: get_event_loop() raises.
 
     If this fails: look for set_event_loop() at the start of a run.
@@ -126,7 +126,7 @@ def test_a_run_leaves_no_current_loop_behind(make_loop: Factory) -> None:
             asyncio.get_event_loop()
         loop.close()
 
-    in_thread(work).result()
+    in_thread(work).result(2 * patience.seconds)
 
 
 @requirement("lifecycle.policy-untouched", MUST, cite="asyncio-policy: set_event_loop_policy", until="3.13")

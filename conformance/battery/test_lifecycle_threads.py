@@ -239,7 +239,7 @@ def test_get_event_loop_is_the_running_loop(loop: Loop) -> None:
 
 
 @requirement("lifecycle.thread-runs-loop", MUST, cite="asyncio-dev: Concurrency and Multithreading")
-def test_a_loop_runs_in_another_thread_than_the_main_one(make_loop: Factory) -> None:
+def test_a_loop_runs_in_another_thread_than_the_main_one(make_loop: Factory, patience: Patience) -> None:
     """An event loop runs in a thread (typically the main thread), but any thread can make, run and close one.
 
     If this fails: look for signal handling, or another thing of the main thread, in the start of every run, or for
@@ -260,11 +260,11 @@ def test_a_loop_runs_in_another_thread_than_the_main_one(make_loop: Factory) -> 
         finally:
             loop.close()
 
-    assert in_thread(work).result() == "value"
+    assert in_thread(work).result(2 * patience.seconds) == "value"
 
 
 @requirement("lifecycle.another-thread", SHOULD, cite="asyncio-dev: Concurrency and Multithreading")
-def test_a_loop_runs_in_whichever_thread_calls_it(loop: Loop) -> None:
+def test_a_loop_runs_in_whichever_thread_calls_it(loop: Loop, patience: Patience) -> None:
     """A loop runs in the thread that calls it, be it the one that made it, another one, or the first one again.
 
     So it is with close().
@@ -276,21 +276,24 @@ def test_a_loop_runs_in_whichever_thread_calls_it(loop: Loop) -> None:
         await asyncio.sleep(0)
         return threading.get_ident()
 
+    def elsewhere() -> int:
+        return in_thread(lambda: loop.run_until_complete(thread())).result(2 * patience.seconds)
+
     here = threading.get_ident()
-    assert in_thread(lambda: loop.run_until_complete(thread())).result() != here
+    assert elsewhere() != here
     assert loop.run_until_complete(thread()) == here
-    assert in_thread(lambda: loop.run_until_complete(thread())).result() != here
+    assert elsewhere() != here
     in_thread(loop.close).result()
     assert loop.is_closed()
 
 
 @requirement("lifecycle.loops-in-threads", MUST, cite="asyncio-dev: Concurrency and Multithreading")
-def test_loops_run_side_by_side_in_threads(make_loop: Factory) -> None:
+def test_loops_run_side_by_side_in_threads(make_loop: Factory, patience: Patience) -> None:
     """Each thread's running loop is its own: loops run side by side without seeing each other.
 
     If this fails: look for the running loop, or the loop's clock or poller, in a global variable.
     """
-    barrier = threading.Barrier(3, timeout=5)
+    barrier = threading.Barrier(3, timeout=patience.seconds)
 
     def work() -> bool:
         loop = make_loop()
@@ -307,4 +310,4 @@ def test_loops_run_side_by_side_in_threads(make_loop: Factory) -> None:
             loop.close()
 
     helpers = [in_thread(work) for _ in range(3)]
-    assert [helper.result() for helper in helpers] == [True, True, True]
+    assert [helper.result(2 * patience.seconds) for helper in helpers] == [True, True, True]
