@@ -91,7 +91,6 @@ def test_the_exception_is_what_the_coroutine_raised(loop: Loop, kind: str) -> No
     task = loop.create_task(_fail(error))
     run_task(loop, task)
     assert error.__cause__ is cause
-    assert not hasattr(error, "__notes__")
     assert task.cancelled() is False
     assert [task.exception(), task.exception()] == [error, error]
     assert task.exception() is error

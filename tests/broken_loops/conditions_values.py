@@ -43,16 +43,6 @@ class FuturesOfOneClassOnly(Stock):
         return super().run_until_complete(future)
 
 
-@breaks("lifecycle.foreign-future")
-class WhatIsDoneIsNotForeign(Stock):
-    """run_until_complete() returns the result of a future of another loop if it is done."""
-
-    def run_until_complete(self, future: Any) -> Any:
-        if asyncio.isfuture(future) and future.get_loop() is not self and future.done():
-            return future.result()
-        return super().run_until_complete(future)
-
-
 @breaks("callbacks.arguments")
 class CountsArgumentsInAByte(Stock):
     """A callback gets 255 arguments at most."""
