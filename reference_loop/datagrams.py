@@ -82,8 +82,9 @@ class DatagramTransport(SocketTransport, asyncio.DatagramTransport):
             except OSError as exc:
                 self._protocol.error_received(exc)
                 return
-        self._buffer.append((bytes(data), addr))
-        self._buffer_size += len(data) + _HEADER_SIZE
+        payload = bytes(data)  # what is given may be changed meanwhile, or have items of several bytes
+        self._buffer.append((payload, addr))
+        self._buffer_size += len(payload) + _HEADER_SIZE
         self._buffer_grew()
 
     def _send(self, data: bytes | bytearray | memoryview, address: Any) -> None:
@@ -102,6 +103,11 @@ class DatagramTransport(SocketTransport, asyncio.DatagramTransport):
                 break
             except OSError as exc:
                 error = exc
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as exc:
+                self._fail(exc, "a datagram cannot be sent")
+                return
             # It is gone, sent or not, before the protocol hears of it and perhaps raises.
             self._buffer.popleft()
             self._buffer_size -= len(data) + _HEADER_SIZE

@@ -69,7 +69,7 @@ class ErrorsMixin(LoopCore):
             logger.error("Exception in default exception handler", exc_info=True)
 
     def _call_custom_handler(self, handler: ExceptionHandler, context: dict[str, Any]) -> None:
-        failed = context.get("task") or context.get("future") or context.get("handle")
+        failed = next((context[key] for key in ("task", "future", "handle") if context.get(key) is not None), None)
         try:
             get_context = getattr(failed, "get_context", None)  # tasks and handles have it from Python 3.12 on
             if get_context is None:

@@ -7,6 +7,7 @@ without being written to.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import stat
@@ -64,8 +65,11 @@ class ReadPipeTransport(PipeEnd, asyncio.ReadTransport):
         slot = self._loop._handle(self._read_ready, (), self._context)
         try:
             self._loop._poller.set_reader(self._fd, slot)
-        except PermissionError:
-            # epoll refuses devices that are always ready, /dev/null above all: the standard input of many a service.
+        except OSError as exc:
+            # Devices that are always ready, /dev/null above all, the standard input of many a service: epoll answers
+            # EPERM, kqueue EINVAL.
+            if exc.errno not in (errno.EPERM, errno.EINVAL):
+                raise
             self._loop.call_soon(self._read_unpolled, context=self._context)
 
     def _read_unpolled(self) -> None:

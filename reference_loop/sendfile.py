@@ -116,6 +116,8 @@ async def _send_natively_on(transport: StreamTransport, file: Any, offset: int, 
     flushed = transport._suspend_writing()
     try:
         await flushed
+        if transport._lost:
+            raise ConnectionError("the transport was closed before the file was sent")
         sock: Any = transport._sock
         return await _send_natively(sock, file, offset, count, transport._until_writable)
     finally:

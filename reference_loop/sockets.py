@@ -54,7 +54,7 @@ class SocketsMixin(LoopCore):
             sent = sock.send(data)
         except (BlockingIOError, InterruptedError):
             sent = 0
-        if sent == len(data) and not isinstance(data, memoryview):
+        if isinstance(data, bytes) and sent == len(data):
             return
         rest = memoryview(data).cast("B")[sent:]
         while rest:

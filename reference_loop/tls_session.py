@@ -192,7 +192,7 @@ class TlsSession(FlowControlledTransport, asyncio.Protocol):
                     raise RuntimeError("get_buffer() returned an empty buffer: there is no room for data")
                 if size := engine.decrypt_into(buffer):
                     self._protocol.buffer_updated(size)
-                    if not engine.ended and size == len(buffer):
+                    if not engine.ended and size == memoryview(buffer).nbytes:
                         continue
             elif data := engine.decrypt():
                 self._protocol.data_received(data)

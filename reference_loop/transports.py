@@ -44,7 +44,12 @@ class ProtocolTransport(asyncio.BaseTransport):
         try:
             self._protocol.connection_made(self)
         finally:
-            self._start_reading()
+            try:
+                self._start_reading()
+            except OSError as exc:  # the poller refuses the descriptor
+                self._force_close(exc)
+                if waiter is not None and not waiter.done():
+                    waiter.set_exception(exc)
             if waiter is not None and not waiter.done():
                 waiter.set_result(None)
 
