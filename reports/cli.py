@@ -101,7 +101,10 @@ def _reader(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def _per_cent(text: str) -> float:
-    number = float(text.removesuffix("%"))
+    try:
+        number = float(text.removesuffix("%"))
+    except ValueError:
+        number = 0.0
     if not 0 < number < 1000:
-        raise argparse.ArgumentTypeError("a percentage above 0")
+        raise argparse.ArgumentTypeError(f"{text!r}: give a percentage between 0 and 1000")
     return number / 100

@@ -52,9 +52,10 @@ def is_same(run: Run, other: Run) -> bool:
 def write(path: Path, runs: Iterable[Run], races: Iterable[Mapping[str, Any]]) -> None:
     """Raises UnusableFile if the file cannot be written."""
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(_text(union(runs, races)) + "\n", encoding="utf-8")
     except OSError as error:
-        raise UnusableFile(f"{path}: cannot be written ({error.strerror})") from error
+        raise UnusableFile(f"{path}: cannot be written ({error.strerror}); choose another -o") from error
 
 
 def looks_like_one(path: Path) -> bool:

@@ -200,6 +200,13 @@ def test_the_gate_judges_a_race_by_its_limit(factor: float, limit: float, code: 
         gate.gate(found, "must", [], gate.Limit("nobody", limit))
 
 
+@pytest.mark.parametrize("limit", ["five", "nan", "0", "-1"])
+def test_a_limit_that_is_none_is_told_in_a_sentence(limit: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["gate", str(samples.RACE), "--loop=uvloop", f"--limit={limit}"])
+    assert "give a percentage between 0 and 1000" in capsys.readouterr().err
+
+
 def test_a_limit_without_a_race_does_not_pass() -> None:
     right = _sources(samples.run({"a": {"x.one": "conforms"}}))
     assert gate.code(gate.gate(right, "must", [], gate.Limit("a", 0.05))) == exits.SUITE_FAILED

@@ -14,6 +14,7 @@ from conformance import results
 from conformance.results import Run
 from conformance.verdicts import Verdict
 from reports import diff, matrix, merged, sources
+from reports.cli import main
 from reports.errors import NothingToReport
 from reports.sources import BatteryFile, RaceFile, Sources
 from tests.reports import samples
@@ -167,6 +168,12 @@ def test_the_golden_run_is_read_as_it_was_written() -> None:
     found = matrix.build([run])
     assert [column.label for column in found.columns] == ["asyncio.SelectorEventLoop", "reference_loop", "uvloop"]
     assert json.loads(samples.BATTERY.read_text().splitlines()[-1])["results"] == len(run.results)
+
+
+def test_a_merged_file_may_lie_in_a_new_directory(tmp_path: Path) -> None:
+    output = tmp_path / "new" / "all.json"
+    assert main(["merge", str(samples.BATTERY), "-o", str(output)]) == 0
+    assert len(sources.read([output]).batteries) == 1
 
 
 def test_a_merged_file_beside_its_parts_shows_nothing_twice(tmp_path: Path) -> None:
