@@ -108,6 +108,8 @@ class SSLTransport(TlsSession):
     def __del__(self, _warn: Any = warnings.warn) -> None:
         if getattr(self, "_lower", None) is not None and not self._closing:
             _warn(f"unclosed transport {self!r}", ResourceWarning, source=self)
+        if getattr(self, "_server", None) is not None:
+            self._release()  # else nobody would tell the server's wait_closed()
 
 
 class TlsMixin(LoopCore):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import ssl
 import threading
@@ -320,3 +321,26 @@ def test_a_server_ends_tls_before_it_ends_connections() -> None:
 
     run(main())
     assert received == [b""]
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def test_an_abandoned_connection_does_not_keep_its_server_waiting() -> None:
+    class Paused(asyncio.Protocol):
+        def connection_made(self, transport: Any) -> None:
+            transport.pause_reading()
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        server: Any = await loop.create_server(Paused, "127.0.0.1", ssl=server_context())
+        transport, _ = await loop.create_connection(
+            Recorder, *server.sockets[0].getsockname(), ssl=client_context(), server_hostname="localhost"
+        )
+        transport.write(bytes(3_000_000))  # until nothing reads any more, and so nothing holds the connection
+        while server._clients:
+            await asyncio.sleep(0.01)
+            server.close()
+            gc.collect()
+        await asyncio.wait_for(server.wait_closed(), 5)
+        transport.abort()
+
+    run(main())
