@@ -36,18 +36,24 @@ def creation_stack() -> traceback.StackSummary:
 
 
 def describe(callback: object) -> str:
-    """A callback's name and place, or the task whose step it is."""
-    owner = getattr(callback, "__self__", None)
-    if isinstance(owner, asyncio.Task):
-        return repr(owner)
-    name = getattr(callback, "__qualname__", None) or repr(callback)
-    code = getattr(inspect.unwrap(callback) if callable(callback) else None, "__code__", None)
-    return f"{name}() at {code.co_filename}:{code.co_firstlineno}" if code else f"{name}()"
+    """A callback's name and place, or the task whose step it is; the name of its type if it raises when asked."""
+    try:
+        owner = getattr(callback, "__self__", None)
+        if isinstance(owner, asyncio.Task):
+            return repr(owner)
+        name = getattr(callback, "__qualname__", None) or repr(callback)
+        code = getattr(inspect.unwrap(callback) if callable(callback) else None, "__code__", None)
+        return f"{name}() at {code.co_filename}:{code.co_firstlineno}" if code else f"{name}()"
+    except Exception:  # of its __repr__, or of a __getattr__ that finds whatever it is asked for
+        return f"{type(callback).__qualname__}()"
 
 
 def _describe_handle(handle: Handle, callback: object) -> str:
-    owner = getattr(callback, "__self__", None)
-    return repr(owner if isinstance(owner, asyncio.Task) else handle)
+    try:
+        owner = getattr(callback, "__self__", None)
+        return repr(owner if isinstance(owner, asyncio.Task) else handle)
+    except Exception:
+        return f"{type(callback).__qualname__}()"
 
 
 class DebugMixin(LoopCore):
