@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Callable
+from contextvars import Context
 from typing import Any
 
 from .core import LoopCore, logger
@@ -18,6 +19,7 @@ from .handles import Handle
 ExceptionHandler = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
 
 _STACKS = {"source_traceback": "Object", "handle_traceback": "Handle"}
+_FAILED = ("task", "future", "handle")  # the first that a context has says where the handler runs
 
 
 class ErrorsMixin(LoopCore):
@@ -54,8 +56,8 @@ class ErrorsMixin(LoopCore):
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Hand a context to the handler (asyncio-eventloop: loop.call_exception_handler).
 
-        A custom handler runs in the context of the task, future or handle that failed. If it raises, that is reported
-        through the default handler instead.
+        A custom handler runs in the context of the task, future or handle that failed, or in the current one if that
+        cannot be entered. If it raises, that is reported through the default handler instead.
         """
         try:
             if self._exception_handler is None:
@@ -69,13 +71,14 @@ class ErrorsMixin(LoopCore):
             logger.error("Exception in default exception handler", exc_info=True)
 
     def _call_custom_handler(self, handler: ExceptionHandler, context: dict[str, Any]) -> None:
-        failed = next((context[key] for key in ("task", "future", "handle") if context.get(key) is not None), None)
+        failed = next((context[key] for key in _FAILED if context.get(key) is not None), None)
         try:
             get_context = getattr(failed, "get_context", None)  # tasks and handles have it from Python 3.12 on
-            if get_context is None:
+            own = None if get_context is None else get_context()
+            if own is None or _is_entered(own):
                 handler(self, context)
             else:
-                get_context().run(handler, self, context)
+                own.run(handler, self, context)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as exc:
@@ -89,3 +92,12 @@ class ErrorsMixin(LoopCore):
         if handle._source_traceback:
             context["source_traceback"] = handle._source_traceback
         self.call_exception_handler(context)
+
+
+def _is_entered(context: Context) -> bool:
+    """Whether something runs in it: a task that reports of itself, for one."""
+    try:
+        context.run(bool)
+    except RuntimeError:
+        return True
+    return False
