@@ -81,7 +81,7 @@ class ReadPipeTransport(PipeEnd, asyncio.ReadTransport):
         protocol = self._protocol
         try:
             if self._buffered_protocol:
-                if nbytes := os.readv(self._fd, [protocol.get_buffer(-1)]):
+                if nbytes := os.readv(self._fd, [self._next_buffer()]):
                     protocol.buffer_updated(nbytes)
                     return
             elif data := os.read(self._fd, _READ_SIZE):

@@ -84,9 +84,7 @@ class StreamTransport(SocketTransport):
     def _read_into_buffer(self) -> None:
         """The same for a BufferedProtocol, which owns the memory."""
         try:
-            buffer = self._protocol.get_buffer(-1)
-            if not len(buffer):
-                raise RuntimeError("get_buffer() returned an empty buffer: there is no room for data")
+            buffer = self._next_buffer()
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as exc:

@@ -187,9 +187,7 @@ class TlsSession(FlowControlledTransport, asyncio.Protocol):
         engine = self._engine
         while not self._paused and self._state is State.OPEN:
             if self._buffered_protocol:
-                buffer = self._protocol.get_buffer(-1)
-                if not len(buffer):
-                    raise RuntimeError("get_buffer() returned an empty buffer: there is no room for data")
+                buffer = self._next_buffer()
                 if size := engine.decrypt_into(buffer):
                     self._protocol.buffer_updated(size)
                     if not engine.ended and size == memoryview(buffer).nbytes:

@@ -53,6 +53,16 @@ class ProtocolTransport(asyncio.BaseTransport):
             if waiter is not None and not waiter.done():
                 waiter.set_result(None)
 
+    def _next_buffer(self) -> Any:
+        """Where a BufferedProtocol wants its next data; RuntimeError if there is no room for any.
+
+        A read into an empty buffer returns 0 and would be taken for the end of data.
+        """
+        buffer = self._protocol.get_buffer(-1)
+        if not len(buffer):
+            raise RuntimeError("get_buffer() returned an empty buffer: there is no room for data")
+        return buffer
+
     def _start_reading(self) -> None:
         raise NotImplementedError
 

@@ -135,3 +135,34 @@ def test_a_regular_file_stays_the_callers(tmp_path: Any) -> None:
             assert not file.closed
 
     run(main())
+
+
+def test_a_buffer_without_room_is_an_error_and_no_end_of_data() -> None:
+    class Roomless(asyncio.BufferedProtocol):
+        def __init__(self) -> None:
+            self.eof = False
+            self.lost: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
+
+        def get_buffer(self, sizehint: int) -> bytearray:
+            return bytearray()
+
+        def eof_received(self) -> None:
+            self.eof = True
+
+        def connection_lost(self, exc: BaseException | None) -> None:
+            self.lost.set_result(exc)
+
+    reported: list[dict[str, Any]] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda loop, context: reported.append(context))
+        reader, writer = os.pipe()
+        os.write(writer, b"data")
+        _, protocol = await loop.connect_read_pipe(Roomless, unbuffered(reader, "rb"))
+        assert isinstance(await protocol.lost, RuntimeError)
+        assert not protocol.eof
+        os.close(writer)
+
+    run(main())
+    assert "no room" in str(reported[0]["exception"])
