@@ -147,11 +147,17 @@ class Server(asyncio.AbstractServer):
     def _listen(self) -> None:
         if self._sockets is None:
             raise RuntimeError(f"server {self!r} is closed")
-        if not self._serving:
-            self._serving = True
+        if self._serving:
+            return
+        try:
             for sock in self._sockets:
                 sock.listen(self._backlog)
                 self._loop._watch_reader(sock.fileno(), self._accept_ready, sock)
+        except BaseException:  # the port of a socket that was bound in good time may be somebody else's by now
+            for sock in self._sockets:
+                self._loop._poller.remove_reader(sock.fileno())
+            raise
+        self._serving = True
 
     def _accept_ready(self, sock: socket.socket) -> None:
         # A queue of connections is emptied in one turn, but no more than the backlog, for the sake of the others.
