@@ -36,6 +36,7 @@ class ReadPipeTransport(PipeEnd, asyncio.ReadTransport):
     ) -> None:
         super().__init__(loop, protocol, {"pipe": pipe})
         self._paused = False
+        self._read_queued = False  # of a device that no poller takes
         self._take(pipe, context)
         loop.call_soon(self._begin, waiter, context=self._context)
 
@@ -70,9 +71,13 @@ class ReadPipeTransport(PipeEnd, asyncio.ReadTransport):
             # EPERM, kqueue EINVAL.
             if exc.errno not in (errno.EPERM, errno.EINVAL):
                 raise
-            self._loop.call_soon(self._read_unpolled, context=self._context)
+            # Once per turn, however often a protocol pauses and resumes.
+            if not self._read_queued:
+                self._read_queued = True
+                self._loop.call_soon(self._read_unpolled, context=self._context)
 
     def _read_unpolled(self) -> None:
+        self._read_queued = False
         if self.is_reading():
             self._read_ready()
             self._start_reading()

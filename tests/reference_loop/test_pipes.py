@@ -137,6 +137,31 @@ def test_a_regular_file_stays_the_callers(tmp_path: Any) -> None:
     run(main())
 
 
+def test_pausing_and_resuming_while_data_is_received_reads_a_device_once_per_turn() -> None:
+    class Restless(Recorder):
+        def connection_made(self, transport: Any) -> None:
+            self.transport = transport
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            for _ in range(2):
+                self.transport.pause_reading()
+                self.transport.resume_reading()
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        transport, protocol = await loop.connect_read_pipe(Restless, unbuffered("/dev/zero", "rb"))
+        await asyncio.sleep(0)
+        for _ in range(5):
+            count = len(protocol.events)
+            await asyncio.sleep(0)
+            assert len(protocol.events) == count + 1
+        transport.close()
+        await protocol.lost
+
+    run(main())
+
+
 def test_a_buffer_without_room_is_an_error_and_no_end_of_data() -> None:
     class Roomless(asyncio.BufferedProtocol):
         def __init__(self) -> None:
