@@ -132,3 +132,44 @@ def test_textual_and_buffered_pipes_are_refused(wrong: str) -> None:
             await asyncio.get_running_loop().subprocess_exec(asyncio.SubprocessProtocol, "true", **{wrong: 1})
 
     run(main())
+
+
+def test_a_child_that_cannot_be_watched_is_ended_and_its_protocol_hears_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    told: list[str] = []
+
+    class Popen(subprocess.Popen[bytes]):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            started.append(self)
+
+    class Protocol(asyncio.SubprocessProtocol):
+        def __getattribute__(self, name: str) -> Any:
+            told.append(name)
+            return super().__getattribute__(name)
+
+    def fail(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        with pytest.raises(RuntimeError, match="thread"):
+            await loop.subprocess_exec(Protocol, "sleep", "100")
+        await asyncio.sleep(0.01)
+
+    monkeypatch.delattr(os, "pidfd_open", raising=False)
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    monkeypatch.setattr(subprocess, "Popen", Popen)
+    before = set(os.listdir("/dev/fd"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run(main())
+    (process,) = started
+    try:
+        assert process.returncode == -signal.SIGKILL
+    finally:
+        process.kill()
+    assert told == []
+    assert set(os.listdir("/dev/fd")) == before
