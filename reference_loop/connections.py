@@ -123,7 +123,7 @@ class ConnectionsMixin(LoopCore):
         ssl_shutdown_timeout: float | None = None,
     ) -> tuple[asyncio.Transport, ProtocolT]:
         """Serve a connection that was accepted elsewhere (asyncio-eventloop: loop.connect_accepted_socket)."""
-        tls_arguments.check_client(ssl, None, ssl_handshake_timeout, ssl_shutdown_timeout)
+        tls_arguments.check_server(ssl or None, ssl_handshake_timeout, ssl_shutdown_timeout)
         self._check_stream(sock)
         return await self._establish(protocol_factory, sock, ssl, "", True, ssl_handshake_timeout, ssl_shutdown_timeout)
 

@@ -344,3 +344,15 @@ def test_an_abandoned_connection_does_not_keep_its_server_waiting() -> None:
         transport.abort()
 
     run(main())
+
+
+def test_a_server_side_without_a_certificate_is_refused_and_the_socket_stays_the_callers() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, asyncio.Runner(loop_factory=new_event_loop) as runner:
+        loop: Any = runner.get_loop()
+        with pytest.raises(TypeError, match="a server needs a certificate"):
+            runner.run(loop.connect_accepted_socket(Recorder, ours, ssl=True))
+        assert ours.fileno() != -1
+        transport, _ = runner.run(loop.connect_accepted_socket(asyncio.Protocol, ours, ssl=False))
+        transport.abort()
+        runner.run(asyncio.sleep(0))
