@@ -16,10 +16,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from . import tls_arguments
-from .core import LoopCore, logger
+from .core import AddressInfo, LoopCore, logger
 
 ProtocolT = TypeVar("ProtocolT", bound=asyncio.BaseProtocol)
-AddressInfo = tuple[Any, Any, int, str, Any]
 
 
 class ConnectionsMixin(LoopCore):

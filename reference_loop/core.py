@@ -11,7 +11,7 @@ import logging
 import socket
 import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .waker import Waker
 
 logger = logging.getLogger("asyncio")
+
+AddressInfo = tuple[Any, Any, int, str, Any]  # one of getaddrinfo()
 
 
 class LoopCore(asyncio.AbstractEventLoop):
@@ -66,6 +68,27 @@ class LoopCore(asyncio.AbstractEventLoop):
 
     def _check_socket(self, sock: socket.socket) -> None:
         """Debug mode: raise ValueError for a blocking socket; TypeError for a TLS socket (sockets.py)."""
+        raise NotImplementedError
+
+    def _check_stream(self, sock: socket.socket, family: int | None = None) -> None:
+        """TypeError for a TLS socket, ValueError for one that is no stream, or not of `family` (connections.py)."""
+        raise NotImplementedError
+
+    async def _wait_writable(self, sock: socket.socket) -> None:
+        """Return when `sock` can be written to; RuntimeError if a transport owns it (sockets.py)."""
+        raise NotImplementedError
+
+    async def _resolve(
+        self,
+        host: str | bytes | None,
+        port: str | int | None,
+        *,
+        family: int,
+        proto: int = 0,
+        flags: int = 0,
+        type: int = socket.SOCK_STREAM,
+    ) -> Sequence[AddressInfo]:
+        """getaddrinfo(), whose answer is never empty; OSError, and OverflowError for no port (connections.py)."""
         raise NotImplementedError
 
     def _handle(

@@ -251,6 +251,3 @@ class DatagramsMixin(LoopCore):
             raise error
         finally:
             error = None
-
-    # connections.py
-    _resolve: Callable[..., Any]

@@ -11,8 +11,7 @@ import socket
 import stat
 from collections.abc import Sequence
 
-from .connections import AddressInfo
-from .core import logger
+from .core import AddressInfo, logger
 
 
 def bind_all(

@@ -108,9 +108,6 @@ class SendfileMixin(LoopCore):
                 file.seek(offset + total)
         return total
 
-    # sockets.py
-    _wait_writable: Callable[[socket.socket], Awaitable[None]]
-
 
 async def _send_natively_on(transport: StreamTransport, file: Any, offset: int, count: int | None) -> int:
     flushed = transport._suspend_writing()

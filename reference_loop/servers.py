@@ -7,7 +7,7 @@ import os
 import socket
 import ssl as ssl_module
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from . import tls_arguments
@@ -106,7 +106,3 @@ class ServersMixin(LoopCore):
         if self._debug:
             logger.info("%r is serving", server)
         return server
-
-    # connections.py
-    _resolve: Callable[..., Any]
-    _check_stream: Callable[..., None]
