@@ -247,9 +247,10 @@ class StreamTransport(SocketTransport):
 
     def _release(self) -> None:
         self._barred = True
-        if self._flushed is not None and not self._flushed.done():
-            self._stop_writing()
-            self._flushed.set_exception(ConnectionError("The connection was closed while a file was being sent"))
+        if self._flushed is not None:
+            self._stop_writing()  # also if the task that waited was cancelled, and has not run yet
+            if not self._flushed.done():
+                self._flushed.set_exception(ConnectionError("The connection was closed while a file was being sent"))
         super()._release()
 
     # -- For sendfile() -----------------------------------------------------------------------------------------------
@@ -282,7 +283,8 @@ class StreamTransport(SocketTransport):
             room.set_result(None)
 
     def _resume_writing(self) -> None:
-        if self._flushed is not None and not self._buffer and not self._lost:
+        # A closed socket's number may already be somebody else's.
+        if self._flushed is not None and not self._buffer and self._sock is not None:
             self._stop_writing()  # if the task that waited for room was cancelled
         self._flushed = None
         self._barred = self._eof_written or self._lost

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from reference_loop import EventLoop
 from tests.reference_loop.test_tls import Recorder, connected_pair, run
 
 DATA = os.urandom(3_000_000)
@@ -110,6 +111,33 @@ def test_a_connection_that_breaks_in_the_middle(path: Path, how: str, who: str) 
         client.transport.abort()
         server.transport.abort()
         await asyncio.gather(client.lost, server.lost)
+
+    run(main())
+
+
+@pytest.mark.parametrize("first", ["abort", "cancel"])
+def test_abort_and_cancel_in_one_turn_leave_no_writer(path: Path, first: str) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, EventLoop)
+        client, server = await plain_pair()
+        server.transport.pause_reading()
+        number = client.transport.get_extra_info("socket").fileno()
+        with open(path, "rb") as file:
+            sending = loop.create_task(loop.sendfile(client.transport, file))
+            await asyncio.sleep(0)
+            while number not in loop._poller._writers:  # until the socket is full
+                await asyncio.sleep(0)
+            steps = [client.transport.abort, sending.cancel]
+            for step in steps if first == "abort" else reversed(steps):
+                step()
+            with pytest.raises(asyncio.CancelledError):
+                await sending
+        await client.lost
+        await asyncio.sleep(0)
+        assert number not in loop._poller._writers
+        server.transport.abort()
+        await server.lost
 
     run(main())
 
