@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import errno
 import inspect
+import os
 import signal
 import sys
 import warnings
@@ -30,8 +31,9 @@ Ts = TypeVarTuple("Ts")
 class SignalsMixin(LoopCore):
     """add_signal_handler, remove_signal_handler."""
 
-    # What set_wakeup_fd() returned when we took it over: put back when the last handler goes.
+    # What set_wakeup_fd() returned when we took it over, and which file that was: put back when the last handler goes.
     _earlier_wakeup_fd = -1
+    _earlier_wakeup_file: tuple[int, int] | None = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -115,15 +117,28 @@ class SignalsMixin(LoopCore):
         except (ValueError, OSError) as exc:  # ValueError: not the main thread
             raise RuntimeError(f"Signal handlers can only be set in the main thread: {exc}") from exc
         if earlier != self._waker.signal_fd:
-            self._earlier_wakeup_fd = earlier
+            self._earlier_wakeup_fd, self._earlier_wakeup_file = earlier, _file_of(earlier)
 
     def _give_back_wakeup_fd(self) -> None:
         with contextlib.suppress(ValueError, OSError):
             current = signal.set_wakeup_fd(-1)
-            wanted = self._earlier_wakeup_fd if current == self._waker.signal_fd else current
+            wanted = current
+            if current == self._waker.signal_fd:
+                # Whoever had it may have closed it, and its number may be somebody's file by now.
+                same = _file_of(self._earlier_wakeup_fd) == self._earlier_wakeup_file
+                wanted = self._earlier_wakeup_fd if same else -1
             self._earlier_wakeup_fd = -1
             if wanted != -1:
                 signal.set_wakeup_fd(wanted)
+
+
+def _file_of(fd: int) -> tuple[int, int] | None:
+    """Which file the descriptor stands for (device, inode), as long as it is open."""
+    try:
+        status = os.fstat(fd)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _check_signal(sig: int) -> None:

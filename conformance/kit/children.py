@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import signal
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +17,8 @@ from typing import Any
 
 from conformance.kit.patience import Patience
 
-BIG = bytes(range(256)) * (4 * 4096)  # 4 MiB: more than a pipe holds, which is 1 MiB where pages are of 64 KiB
+# 4 MiB in which no page is like another: more than a pipe holds, which is 1 MiB where pages are of 64 KiB.
+BIG = array("I", range(1024 * 1024)).tobytes()
 
 
 class ChildEvents(asyncio.SubprocessProtocol):

@@ -111,6 +111,18 @@ class LinesOfInputAreAList(_OfInput):
 
 
 @breaks("subprocess.stdin-buffers")
+class PagesOfInputAreReversed(_OfInput):
+    """What is written to standard input in whole pages arrives with the last page first."""
+
+    def change(self, stdin: Any, transport: Any, protocol: Any) -> None:
+        def write(write: Any, data: Any) -> None:
+            pages = [data[start : start + 4096] for start in range(0, len(data), 4096)]
+            write(data if len(data) % 4096 else b"".join(reversed(pages)))
+
+        replaced(stdin, "write", write)
+
+
+@breaks("subprocess.stdin-buffers")
 class NothingEndsTheInput(_OfInput):
     """write() of standard input's transport takes empty data for the end."""
 
