@@ -72,6 +72,13 @@ def test_conditions_decide_whether_an_entry_speaks(tmp_path: Path, when: str, co
     assert run_pytest(BROKEN, f"--loop-expected={path}", ONE).code == code
 
 
+def test_the_platform_is_the_runs_and_not_the_judges(tmp_path: Path) -> None:
+    path = _file(tmp_path, f'{ENTRY}when = {{ platform = "darwin" }}\n')
+    loaded = expectations.load(str(path), [ONE])
+    assert loaded.of(ONE, "any", {"platform": "macOS-14.5-arm64-arm-64bit"})
+    assert not loaded.of(ONE, "any", {"platform": "Linux-6.1-x86_64"})
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
