@@ -9,7 +9,7 @@ from tabulate import tabulate
 
 from bench.files import contenders, labels_of
 
-MARKS = {"faster": "faster", "slower": "SLOWER", "no difference": "same", "inconclusive": "?"}
+MARKS = {"faster": "faster", "slower": "SLOWER", "no difference": "no difference", "inconclusive": "?"}
 UNITS = (("s", 1.0), ("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9))
 HOW = {"hangs": "hangs", "crashes": "crashes", "fails": "fails"}
 

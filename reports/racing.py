@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from bench.table import duration, ratio
+from bench.table import MARKS, duration, ratio
 from reports import plots
 from reports.matrix import Matrix
 from reports.plots.axes import Figure
@@ -17,7 +17,6 @@ from reports.sources import RaceFile
 from reports.suspects import suspects
 
 Summary = Mapping[str, Any]
-VERDICTS = {"faster": "faster", "slower": "SLOWER", "no difference": "no difference", "inconclusive": "?"}
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ def _row(
         shown.append(
             {
                 "cpu": ratio(cell["cpu"]) if measured else cell.get("how", cell["state"]),
-                "verdict": VERDICTS.get(cell["cpu"].get("verdict", ""), "") if measured else "",
+                "verdict": MARKS.get(cell["cpu"].get("verdict", ""), "") if measured else "",
                 "wall": f"{cell['wall']['ratio']:.2f}" if measured and "ratio" in cell["wall"] else "",
                 "flags": flags.get((entry["name"], label), []),
             }
