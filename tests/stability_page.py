@@ -14,6 +14,8 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,11 @@ _SLOW_WORDS = """\
 ## The ten slowest requirements
 
 Seconds in the median of the newest runs, on the slower of the two loops.
+"""
+_CATALOGUES_WORDS = """\
+## By catalogue
+
+What an older catalogue was asked counts above as well.
 """
 _REASONS = {
     "servers.out-of-descriptors": "after a lack of descriptors a loop may rest for a second, as asyncio does",
@@ -109,21 +116,40 @@ def _record(run: results.Run, failed: list[tuple[str, str]], slowest: Mapping[st
 
 
 def page(known: Mapping[str, Any]) -> str:
-    counts = [{**row, "false failures": sum(row["failed"].values())} for row in known["counts"]]
-    batteries, trials, failures = (
-        sum(row[what] for row in counts) for what in ("batteries", "trials", "false failures")
-    )
-    columns = ("until", "requirements", "python", "loop", "batteries", "trials", "false failures")
-    table = tabulate([[row[c] for c in columns] for row in counts], headers=columns, tablefmt="github")
-    total = f"**{batteries} batteries, {trials:,} trials, {failures} false failures.**"
+    counts = known["counts"]
+    total = "**{batteries} batteries, {trials:,} trials, {failed} false failures.**".format(**_sum(counts))
     slow = [(id, seconds, _why(id, _REASONS)) for id, seconds in known["slowest"].items()]
     slow_table = tabulate(slow, headers=("requirement", "seconds", "why"), tablefmt="github")
     failed = sorted({id for row in counts for id in row["failed"]})
     failed_table = tabulate(
         [(id, _why(id, _MENDED)) for id in failed], headers=("requirement", "why"), tablefmt="github"
     )
-    what_failed = [_FAILED_WORDS, failed_table, ""] if failed else []
-    return "\n".join([_WORDS, total, "", table, "", *what_failed, _SLOW_WORDS, slow_table, ""])
+    return "\n".join(
+        [
+            *(_WORDS, total, "", _table(counts, "python", "loop"), ""),
+            *([_FAILED_WORDS, failed_table, ""] if failed else []),
+            *(_SLOW_WORDS, slow_table, ""),
+            *(_CATALOGUES_WORDS, _table(counts, "requirements", "python", "loop"), ""),
+        ]
+    )
+
+
+def _table(counts: Iterable[Mapping[str, Any]], *keys: str) -> str:
+    """One row for all counts that have the same `keys`."""
+    found = sorted(counts, key=itemgetter(*keys))
+    groups = [(values, list(rows)) for values, rows in groupby(found, itemgetter(*keys))]
+    rows = [[*values, *_sum(rows).values(), max(row["until"] for row in rows)] for values, rows in groups]
+    headers = (*keys, "batteries", "trials", "false failures", "until")
+    return tabulate(rows, headers=headers, tablefmt="github", intfmt=",")
+
+
+def _sum(counts: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    rows = list(counts)
+    return {
+        "batteries": sum(row["batteries"] for row in rows),
+        "trials": sum(row["trials"] for row in rows),
+        "failed": sum(sum(row["failed"].values()) for row in rows),
+    }
 
 
 def _why(id: str, reasons: Mapping[str, str]) -> str:
