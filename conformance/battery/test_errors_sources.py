@@ -109,6 +109,29 @@ def test_exceptions_of_all_callbacks_are_reported(
     seen.clear()
 
 
+class _Fatal(BaseException):
+    """As a test runner may raise for a failure that no `except Exception` is to catch."""
+
+
+@requirement("errors.base-exception-sources", SHOULD, cite="gh-66894")
+@each("source", _SOURCES)
+@each("error", [_Fatal(), asyncio.CancelledError(), GeneratorExit()], ids=lambda error: type(error).__name__)
+def test_other_base_exceptions_of_all_callbacks_are_reported(
+    loop: Loop, seen: list[dict[str, Any]], patience: Patience, watch: Any, source: str, error: BaseException
+) -> None:
+    """A BaseException of timers, threads, descriptors or signals is reported, unless it is one of the two exits.
+
+    If this fails: look for sources whose callbacks have a catch of their own, which catches Exception only.
+    """
+    watch.allow("signal")  # what remove_signal_handler() leaves behind is another requirement
+    close = _SOURCES[source](loop, raising(error))
+    patience.run_until(loop, lambda: seen, "the call of the handler")
+    turn(loop)
+    close()
+    assert [context["exception"] for context in seen] == [error]
+    seen.clear()
+
+
 class _Exit(SystemExit):
     """As a server may raise for an exit of its own."""
 

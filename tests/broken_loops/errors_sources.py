@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 from typing import Any
 
@@ -211,3 +212,38 @@ class WrapsInDebugMode(Stock):
     def get_exception_handler(self) -> Any:
         handler = super().get_exception_handler()
         return functools.partial(handler) if handler and self.get_debug() else handler
+
+
+@breaks("errors.base-exception-sources")
+class TimersLetBaseExceptionsThrough(Stock):
+    """An exception of a timer that is no Exception leaves run_forever()."""
+
+    def call_at(self, when: float, callback: Any, *args: Any, **kwargs: Any) -> Any:
+        def call() -> None:
+            try:
+                callback(*args)
+            except Exception:
+                raise
+            except BaseException as error:
+                self.error = error
+                self.stop()
+
+        return super().call_at(when, call, **kwargs)
+
+    def run_forever(self) -> None:
+        self.error: BaseException | None = None
+        super().run_forever()
+        if self.error is not None:
+            raise self.error
+
+
+@breaks("errors.base-exception-sources")
+class CancellationsOfWatchersAreDropped(Stock):
+    """A CancelledError that the callback of a watched descriptor raises is dropped."""
+
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:
+        def call() -> None:
+            with contextlib.suppress(asyncio.CancelledError):
+                callback(*args)
+
+        super().add_reader(fd, call)
