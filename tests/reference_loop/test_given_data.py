@@ -15,6 +15,7 @@ from conformance.kit.peers import drive, receive_exactly, tcp_pair
 from conformance.kit.protocols import Datagrams
 from conformance.kit.threads import in_thread
 from reference_loop import EventLoop
+from tests.reference_loop.connections import Recorder, connected_pair, run
 
 PATIENCE = Patience(10.0)
 
@@ -36,6 +37,33 @@ def test_sock_sendall_sends_every_byte_of_wide_items(loop: EventLoop) -> None:
         helper = in_thread(lambda: receive_exactly(peer, len(data) * 2))
         loop.run_until_complete(loop.sock_sendall(ours, data))
         assert drive(loop, PATIENCE, helper) == data.tobytes()
+
+
+class _Wide(Recorder, asyncio.BufferedProtocol):
+    """Takes data into a buffer whose items have four bytes each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.buffer = array.array("I", bytes(1024))
+
+    def get_buffer(self, sizehint: int) -> Any:
+        return self.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(memoryview(self.buffer).tobytes()[:nbytes])
+
+
+def test_a_buffer_of_wide_items_is_filled_to_its_end_over_tls() -> None:
+    sent = array.array("I", range(25_000)).tobytes()
+
+    async def exchange() -> None:
+        client, server = await connected_pair(serving=_Wide)
+        client.transport.write(sent)
+        client.transport.close()
+        await asyncio.gather(client.lost, server.lost)
+        assert server.data == sent
+
+    run(exchange())
 
 
 def _full(loop: EventLoop, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Datagrams]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 from typing import Any
 
 import pytest
 
-from reference_loop import EventLoop, new_event_loop
+from reference_loop import EventLoop
+from tests.reference_loop.connections import run
 
 
 class Recorder(asyncio.Protocol):
@@ -36,11 +38,6 @@ def unbuffered(file: str | int, mode: str) -> Any:
     return open(file, mode, 0)  # the transport closes it
 
 
-def run(coro: Any) -> Any:
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(coro)
-
-
 def test_a_device_that_is_always_ready_is_read_to_its_end() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -48,6 +45,20 @@ def test_a_device_that_is_always_ready_is_read_to_its_end() -> None:
         assert await protocol.lost is None
         assert protocol.events == ["made", "eof"]
         assert "closed" in repr(transport)
+
+    run(main())
+
+
+def test_a_device_that_kqueue_refuses_is_read_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(fd: int, slot: object) -> None:
+        raise OSError(errno.EINVAL, "not for kqueue")
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(loop._poller, "set_reader", refuse)  # type: ignore[attr-defined]
+        _, protocol = await loop.connect_read_pipe(Recorder, unbuffered(os.devnull, "rb"))
+        assert await protocol.lost is None
+        assert protocol.events == ["made", "eof"]
 
     run(main())
 

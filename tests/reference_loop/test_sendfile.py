@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from reference_loop import EventLoop
-from tests.reference_loop.test_tls import Recorder, connected_pair, run
+from tests.reference_loop.connections import Recorder, connected_pair, plain_pair, run
 
 DATA = os.urandom(3_000_000)
 
@@ -22,15 +22,6 @@ def _path(tmp_path: Path) -> Path:
     path = tmp_path / "file"
     path.write_bytes(DATA)
     return path
-
-
-async def plain_pair() -> tuple[Recorder, Recorder]:
-    loop = asyncio.get_running_loop()
-    ours, theirs = socket.socketpair()
-    _, client = await loop.create_connection(Recorder, sock=ours)
-    _, server = await loop.connect_accepted_socket(Recorder, theirs)
-    await asyncio.gather(client.made, server.made)
-    return client, server
 
 
 @pytest.mark.parametrize("how", ["native", "copy", "tls"])
@@ -157,5 +148,26 @@ def test_a_write_while_a_file_is_sent_is_refused(path: Path) -> None:
         client.transport.close()
         await asyncio.gather(client.lost, server.lost)
         assert server.data == DATA
+
+    run(main())
+
+
+@pytest.mark.parametrize("native", [True, False], ids=["native", "copy"])
+def test_a_transport_that_is_closed_before_its_turn_sends_nothing_of_a_file(path: Path, native: bool) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        client, server = await plain_pair()
+        server.transport.pause_reading()
+        client.transport.write(b"<" * 5_000_000)
+        with open(path, "rb") as file:
+            source: Any = file if native else io.BytesIO(DATA)
+            sending = loop.create_task(loop.sendfile(client.transport, source))
+            await asyncio.sleep(0)
+            client.transport.close()
+            server.transport.resume_reading()
+            with pytest.raises((ConnectionError, RuntimeError)):
+                await sending
+        await asyncio.gather(client.lost, server.lost)
+        assert server.data == b"<" * 5_000_000
 
     run(main())

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from reference_loop import new_event_loop
+from tests.reference_loop.connections import run
 
 PIPE = subprocess.PIPE
 MEANS = ["descriptor", "thread"]
@@ -24,11 +25,6 @@ def _means(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     """With process descriptors, if the system has them, and without."""
     if request.param == "thread":
         monkeypatch.delattr(os, "pidfd_open", raising=False)
-
-
-def run(coro: Any) -> Any:
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(coro)
 
 
 async def shell(cmd: str, **kwargs: Any) -> asyncio.subprocess.Process:

@@ -11,76 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import trustme
 
+from conformance.kit.certificates import client_context, server_context
 from reference_loop import new_event_loop
-
-_AUTHORITY = trustme.CA()
-
-
-def server_context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    _AUTHORITY.issue_cert("localhost").configure_cert(context)
-    return context
-
-
-def client_context() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    _AUTHORITY.configure_trust(context)
-    return context
-
-
-def run(coro: Any) -> Any:
-    problems: list[dict[str, Any]] = []
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.get_loop().set_exception_handler(lambda loop, context: problems.append(context))
-        result = runner.run(coro)
-    assert problems == []
-    return result
-
-
-class Recorder(asyncio.Protocol):
-    def __init__(self) -> None:
-        loop = asyncio.get_running_loop()
-        self.transport: Any = None
-        self.events: list[str] = []
-        self.data = bytearray()
-        self.made = loop.create_future()
-        self.lost = loop.create_future()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
-        self.events.append("made")
-        self.made.set_result(None)
-
-    def data_received(self, data: bytes) -> None:
-        self.data += data
-
-    def eof_received(self) -> None:
-        self.events.append("eof")
-
-    def pause_writing(self) -> None:
-        self.events.append("pause")
-
-    def resume_writing(self) -> None:
-        self.events.append("resume")
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        self.events.append("lost")
-        self.lost.set_result(exc)
-
-
-async def connected_pair(**options: Any) -> tuple[Recorder, Recorder]:
-    """A client and a server side, connected over TLS."""
-    loop = asyncio.get_running_loop()
-    ours, theirs = socket.socketpair()
-    server = asyncio.create_task(
-        loop.connect_accepted_socket(Recorder, theirs, ssl=server_context(), **options),
-    )
-    _, client = await loop.create_connection(
-        Recorder, sock=ours, ssl=client_context(), server_hostname="localhost", **options
-    )
-    return client, (await server)[1]
+from tests.reference_loop.connections import Recorder, connected_pair, run
 
 
 def in_thread(function: Callable[..., Any], *args: Any) -> threading.Thread:
