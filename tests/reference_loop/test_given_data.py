@@ -63,7 +63,7 @@ def test_a_buffer_of_wide_items_is_filled_to_its_end_over_tls() -> None:
         await asyncio.gather(client.lost, server.lost)
         assert server.data == sent
 
-    run(exchange())
+    run(asyncio.wait_for(exchange(), PATIENCE.seconds))
 
 
 def _full(loop: EventLoop, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Datagrams]:
