@@ -41,7 +41,7 @@ def test_close_ends_serve_forever(loop: Loop, patience: Patience) -> None:
 
 
 @requirement("servers.close-sockets", MUST, cite="asyncio-eventloop: Server.close")
-def test_close_closes_the_listening_sockets(loop: Loop) -> None:
+def test_close_closes_the_listening_sockets(loop: Loop, patience: Patience) -> None:
     """close() stops serving: it closes the listening sockets, so that nobody can connect any more.
 
     If this fails: look for a watcher that is removed while the socket goes on queueing connections, or for a socket
@@ -51,6 +51,7 @@ def test_close_closes_the_listening_sockets(loop: Loop) -> None:
     with serving(loop, None, free_port()) as service:
         addresses = [(hosts[sock.family], sock.getsockname()[1]) for sock in service.server.sockets]
         service.server.close()
+        loop.run_until_complete(ended(service.server.wait_closed(), patience))
         turn(loop, 2)
         for address in addresses:
             with pytest.raises(ConnectionRefusedError):
@@ -58,6 +59,7 @@ def test_close_closes_the_listening_sockets(loop: Loop) -> None:
     with serving(loop, port=free_port(), start_serving=False) as service:
         address = service.address
         service.server.close()
+        loop.run_until_complete(ended(service.server.wait_closed(), patience))
         turn(loop, 2)
         with socket.socket() as other:
             other.bind(address)  # nobody has it any more

@@ -10,7 +10,7 @@ from conformance.environment import need_named
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import free_port
-from conformance.kit.servers import accepted, answers, dial, serving, serving_unix
+from conformance.kit.servers import accepted, answers, dial, ended, serving, serving_unix
 from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -47,5 +47,8 @@ def test_an_address_can_be_served_again(loop: Loop, patience: Patience, tmp_path
     else:
         serve = functools.partial(serving_unix, loop, path)
     for _ in range(3):
-        with serve() as service, dial(service) as peer:
-            answers(loop, patience, accepted(loop, patience, service), peer)
+        with serve() as service:
+            with dial(service) as peer:
+                answers(loop, patience, accepted(loop, patience, service), peer)
+            service.server.close()
+            loop.run_until_complete(ended(service.server.wait_closed(), patience))

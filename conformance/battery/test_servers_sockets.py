@@ -18,7 +18,7 @@ from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import Derived, dialled, free_port
 from conformance.kit.protocols import Events
 from conformance.kit.refusals import Answer, outcome_of, refused
-from conformance.kit.servers import Service, accepted, create, dial, serving, shut
+from conformance.kit.servers import Service, accepted, create, dial, ended, serving, shut
 from conformance.requirement import MAY, MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -137,7 +137,7 @@ def test_a_socket_may_be_given(loop: Loop, patience: Patience, listening: bool, 
 
 
 @requirement("servers.sock-ownership", MUST, cite="asyncio-eventloop: loop.create_server")
-def test_the_server_owns_its_socket(loop: Loop) -> None:
+def test_the_server_owns_its_socket(loop: Loop, patience: Patience) -> None:
     """The sock argument transfers ownership of the socket to the server: its close() closes the socket.
 
     If this fails: look for a duplicate that is closed instead.
@@ -147,6 +147,7 @@ def test_the_server_owns_its_socket(loop: Loop) -> None:
     with serving(loop, None, None, sock=sock) as service:
         name = sock.getsockname()
         service.server.close()
+        loop.run_until_complete(ended(service.server.wait_closed(), patience))
         turn(loop, 2)
         with pytest.raises(ConnectionRefusedError):
             dial(service, name)
