@@ -15,6 +15,7 @@ from conformance.kit.protocols import Events
 from conformance.kit.refusals import refused
 from conformance.kit.secured import tls_over
 from conformance.kit.servers import Service, accepted, dial, serving
+from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -52,9 +53,8 @@ def test_the_transport_owns_the_accepted_socket(loop: Loop, patience: Patience) 
         transport, protocol = loop.run_until_complete(loop.connect_accepted_socket(Events, ours))
         transport.close()
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
-        assert peer.recv(1) == b""
-        turn(loop, 2)
-        assert ours.fileno() == -1
+        assert drive(loop, patience, in_thread(lambda: peer.recv(1))) == b""
+        patience.in_turns.run_until(loop, lambda: ours.fileno() == -1, "the end of the socket")
 
 
 @requirement("servers.accepted-socket-blocking", SHOULD, cite="asyncio-eventloop: loop.connect_accepted_socket")

@@ -8,7 +8,7 @@ from typing import Any
 
 from conformance.kit.cases import each
 from conformance.kit.connections import accept, opened
-from conformance.kit.patience import Patience, turn
+from conformance.kit.patience import Patience
 from conformance.kit.peers import (
     PEER_TIMEOUT,
     as_subclass,
@@ -66,8 +66,7 @@ def test_closing_the_transport_closes_the_accepted_socket(loop: Loop, patience: 
         transport, protocol = loop.run_until_complete(loop.connect_accepted_socket(Events, conn))
         transport.close()
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
-        turn(loop, 3)
-        assert receive_all(peer) == b""
+        assert drive(loop, patience, in_thread(lambda: receive_all(peer))) == b""
 
 
 @requirement("tcp.accepted-datagram-sock", SHOULD, cite=ACCEPTED)

@@ -12,7 +12,7 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.connections import opened
-from conformance.kit.patience import Patience, turn
+from conformance.kit.patience import Patience
 from conformance.kit.peers import (
     PEER_TIMEOUT,
     as_subclass,
@@ -84,8 +84,7 @@ def test_closing_the_transport_closes_the_socket(loop: Loop, patience: Patience)
         transport, protocol = loop.run_until_complete(loop.create_connection(Events, sock=ours))
         transport.close()
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
-        turn(loop, 3)
-        assert receive_all(peer) == b""
+        assert drive(loop, patience, in_thread(lambda: receive_all(peer))) == b""
 
 
 @requirement("tcp.connect-blocking-socket", SHOULD, cite=CONNECT)

@@ -281,5 +281,5 @@ def test_an_exception_in_connection_lost_is_reported(loop: Loop, patience: Patie
     with joined(loop, patience, way, Reacts("connection_lost", raising(error))) as (transport, protocol, peer):
         transport.close()
         until_lost(loop, patience, protocol)
-        assert receive_all(peer) == b""
+        assert drive(loop, patience, in_thread(lambda: receive_all(peer))) == b""
         assert [context["exception"] for context in watch.reported] == [error]

@@ -64,8 +64,9 @@ def test_resuming_does_not_repeat_the_end(loop: Loop, patience: Patience, way: s
         turn(loop, 5)
         transport.write(b"answer")
         assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 6))) == b"answer"
-        assert protocol.names.count("eof_received") == 1
-        assert protocol.names[-1] == "eof_received"
+        names = [name for name in protocol.names if not name.endswith("_writing")]
+        assert names.count("eof_received") == 1
+        assert names[-1] == "eof_received"
 
 
 @requirement("tcp.eof-false-closes", MUST, cite="asyncio-protocol: Protocol.eof_received")
@@ -81,7 +82,7 @@ def test_a_false_eof_received_closes_the_transport(loop: Loop, patience: Patienc
         until_lost(loop, patience, protocol)
         assert protocol.names[-2:] == ["eof_received", "connection_lost"]
         assert protocol.reason is None
-        assert receive_all(peer) == b""
+        assert drive(loop, patience, in_thread(lambda: receive_all(peer))) == b""
 
 
 @requirement("tcp.eof-false-flushes", MUST, cite=("asyncio-protocol: Protocol.eof_received", CLOSE))

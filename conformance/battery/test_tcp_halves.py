@@ -209,4 +209,5 @@ def test_a_write_that_fails_after_the_end_loses_the_connection(loop: Loop, patie
         patience.run_until(loop, lambda: "eof_received" in protocol.names, "eof_received()")
         write_until_lost(loop, patience, transport, protocol)
         assert isinstance(protocol.reason, OSError)
-        assert protocol.names == ["connection_made", "eof_received", "connection_lost"]
+        names = [name for name in protocol.names if not name.endswith("_writing")]
+        assert names == ["connection_made", "eof_received", "connection_lost"]
