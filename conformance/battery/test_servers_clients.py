@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
 import ssl
 from pathlib import Path
@@ -100,7 +101,7 @@ def test_a_server_ends_its_own_connections(loop: Loop, patience: Patience, how: 
         for transport, end in ((left, theirs), (outgoing, peer)):
             assert not transport.is_closing()
             transport.write(b"answer")
-            assert receive_exactly(end, 6) == b"answer"  # so few bytes leave at once
+            assert drive(loop, patience, in_thread(functools.partial(receive_exactly, end, 6))) == b"answer"
 
 
 @requirement("servers.clients-of-any-kind", MUST, cite=ENDS, since="3.13", needs=("unix",))

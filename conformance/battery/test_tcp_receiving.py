@@ -57,8 +57,7 @@ def test_what_came_before_the_transport_is_received(loop: Loop, patience: Patien
             peer.sendall(b"early")
             give: Any = loop.connect_accepted_socket if way == "wrapped" else loop.create_connection
             protocol = stack.enter_context(opened(loop, give(Events, sock=ours)))[1]
-        patience.run_until(loop, lambda: protocol.received, "data_received()")
-        assert protocol.received == b"early"
+        patience.in_turns.run_until(loop, lambda: protocol.received == b"early", "data_received()")
 
 
 @requirement("tcp.data-is-bytes", MUST, cite="asyncio-protocol: Protocol.data_received")

@@ -65,7 +65,7 @@ def test_a_unix_server_serves_until_it_is_cancelled(loop: Loop, patience: Patien
     with serving_unix(loop, str(tmp_path / "s"), start_serving=False) as service:
         assert not service.server.is_serving()
         task = loop.run_until_complete(begin())
-        assert service.server.is_serving()
+        patience.in_turns.run_until(loop, service.server.is_serving, "the start of the server")
         with dial(service):
             accepted(loop, patience, service).transport.abort()
         loop.run_until_complete(end(task))
@@ -86,7 +86,9 @@ def test_every_unix_connection_gets_a_protocol_of_its_own(loop: Loop, patience: 
             accepted(loop, patience, service, 2)
             one.sendall(b"one")
             two.sendall(b"two")
-            patience.run_until(loop, lambda: all(protocol.received for protocol in service.protocols), "the data")
+            patience.run_until(
+                loop, lambda: all(len(protocol.received) == 3 for protocol in service.protocols), "the data"
+            )
             assert sorted(bytes(protocol.received) for protocol in service.protocols) == [b"one", b"two"]
 
 
