@@ -70,7 +70,7 @@ def test_a_buffered_protocol_may_end_as_it_reads(loop: Loop, patience: Patience,
         peer.sendall(b"more than four bytes")
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
         turn(loop, 3)
-        assert protocol.updates == [4]
+        assert len(protocol.updates) == 1
         assert protocol.names[-2:] == ["buffer_updated", "connection_lost"]
         assert protocol.reason is None
 

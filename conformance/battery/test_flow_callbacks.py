@@ -261,6 +261,7 @@ def test_an_exception_in_pause_writing_is_reported(loop: Loop, patience: Patienc
         transport.set_write_buffer_limits(high=0)
         transport.write(b"da")
         transport.write(b"ta")
+        patience.run_until(loop, lambda: watch.reported, "the call of the handler")
         assert [context["exception"] for context in watch.reported] == [error]
         peer.read_until(loop, patience, lambda: peer.received == b"data", "the data")
         patience.run_until(loop, lambda: "resume_writing" in protocol.names, "resume_writing()")

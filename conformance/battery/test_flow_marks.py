@@ -51,6 +51,7 @@ def test_limits_can_be_set_inside_pause_writing(loop: Loop, patience: Patience, 
     with blocked(loop, kind, protocol) as (transport, _, peer):
         transport.set_write_buffer_limits(high=800, low=0)
         transport.write(bytes(1000))
+        patience.run_until(loop, lambda: "pause_writing" in protocol.names, "pause_writing()")
         assert transport.get_write_buffer_limits() == (700, 2000)
         peer.read_until(loop, patience, lambda: "resume_writing" in protocol.names, "resume_writing()")
         assert protocol.names == ["connection_made", "pause_writing", "resume_writing"]
@@ -141,7 +142,7 @@ def test_the_low_watermark_follows_the_high_one(loop: Loop, kind: str, high: int
             assert 0 <= low <= high
 
 
-@requirement("flow.high-by-default", MUST, cite=SET, needs=("unix",))
+@requirement("flow.high-by-default", SHOULD, cite=SET, needs=("unix",))
 @kinds
 @each("low", [1, 1000, 1 << 24])
 def test_the_high_watermark_follows_the_low_one(loop: Loop, kind: str, low: int) -> None:

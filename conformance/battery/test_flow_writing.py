@@ -164,14 +164,15 @@ def test_resume_writing_does_not_wait_for_an_empty_buffer(loop: Loop, patience: 
             sizes.append(self.transport.get_write_buffer_size())
 
     with blocked(loop, kind, Measures()) as (transport, _, peer):
-        transport.set_write_buffer_limits(high=1_800_000, low=1_000_000)
+        part = max(100_000, peer.filler // 4)  # so that the kernel takes four of them at most
+        transport.set_write_buffer_limits(high=18 * part, low=10 * part)
         for _ in range(20):
-            transport.write(bytes(100_000))
+            transport.write(bytes(part))
             turn(loop)
-        peer.read_until(loop, patience, lambda: len(peer.received) == 2_000_000, "all of the data")
+        peer.read_until(loop, patience, lambda: len(peer.received) == 20 * part, "all of the data")
         patience.run_until(loop, lambda: sizes, "resume_writing()")
         assert len(sizes) == 1
-        assert 0 < sizes[0] <= 1_000_000
+        assert 0 < sizes[0] <= 10 * part
 
 
 @requirement("flow.zero-low-resumes", MUST, cite=SET, needs=("unix",))
@@ -205,10 +206,11 @@ def test_pauses_and_resumes_alternate(loop: Loop, patience: Patience, kind: str)
     """
     with blocked(loop, kind) as (transport, protocol, peer):
         transport.set_write_buffer_limits(high=1000, low=0)
+        much = max(500_000, 2 * peer.filler)  # more than the kernel takes
         total = 0
         for _ in range(3):
-            total += 500_000  # more than the kernel takes
-            transport.write(bytes(500_000))
+            total += much
+            transport.write(bytes(much))
             turn(loop, 2)
             peer.read_until(loop, patience, lambda: len(peer.received) == total, "what was written")  # noqa: B023
             patience.run_until(loop, lambda: not transport.get_write_buffer_size(), "an empty buffer")

@@ -73,9 +73,8 @@ def test_a_paused_pipe_can_be_closed(loop: Loop, patience: Patience) -> None:
         os.write(end.number, b"unread")
         transport.close()
         lost(loop, patience, protocol)
-        turn(loop, 2)
+        patience.run_until(loop, lambda: file.closed, "the end of the file")
         assert (protocol.names, protocol.reason) == (["connection_made", "connection_lost"], None)
-        assert file.closed
 
 
 @requirement("pipes.ended-before", MUST, cite="asyncio-protocol: Protocol.eof_received")
@@ -110,9 +109,8 @@ def test_an_exception_in_eof_received_of_a_pipe(loop: Loop, patience: Patience, 
     with reading(loop, Reacts("eof_received", raising(error))) as (_, protocol, file, end):
         end.close()
         lost(loop, patience, protocol)
-        turn(loop, 2)
+        patience.run_until(loop, lambda: file.closed, "the end of the file")
         assert [context["exception"] for context in watch.reported] == [error]
-        assert file.closed
 
 
 @requirement("pipes.broken-while-closing", MUST, cite=LOST)
@@ -129,8 +127,7 @@ def test_a_reader_may_leave_what_is_being_flushed(loop: Loop, patience: Patience
         assert not protocol.lost
         end.close()
         lost(loop, patience, protocol)
-        turn(loop, 2)
-        assert file.closed
+        patience.run_until(loop, lambda: file.closed, "the end of the file")
 
 
 @requirement("pipes.writelines-order", MUST, cite="asyncio-protocol: WriteTransport.writelines")
@@ -204,6 +201,4 @@ def test_a_named_pipe_is_a_pipe(loop: Loop, patience: Patience, tmp_path: Path, 
     if flags == os.O_RDONLY:  # otherwise it is a writer itself, and has no end
         lost(loop, patience, protocol)
     reader.close()
-    turn(loop, 4)
-    assert source.closed
-    assert target.closed
+    patience.run_until(loop, lambda: source.closed and target.closed, "the end of both files")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from typing import Any
 
@@ -86,9 +87,8 @@ def test_an_exception_in_connection_lost_of_a_pipe(loop: Loop, patience: Patienc
     with end(loop, Reacts("connection_lost", raising(error))) as (transport, protocol, file, _):
         transport.close()
         lost(loop, patience, protocol)
-        turn(loop, 2)
+        patience.run_until(loop, lambda: file.closed, "the end of the file")
     assert [context["exception"] for context in watch.reported] == [error]
-    assert file.closed
 
 
 @requirement("pipes.base-protocol", MUST, cite="PEP 3156: Unidirectional Stream Transports")
@@ -139,7 +139,8 @@ def test_resuming_a_pipe_that_closes_is_harmless(loop: Loop, patience: Patience,
             transport.resume_reading()
             assert not transport.is_reading()
             if not protocol.lost:
-                os.write(end.number, b"data")
+                with contextlib.suppress(BrokenPipeError):  # the descriptor may be closed already
+                    os.write(end.number, b"data")
                 lost(loop, patience, protocol)
         turn(loop, 3)
         assert protocol.names == ["connection_made", "connection_lost"]

@@ -159,6 +159,7 @@ def test_abort_does_not_wait(loop: Loop, patience: Patience, side: str, when: st
     with secured(loop, patience, side, lambda: made) as (transport, protocol, _):
         if when == "paused":
             transport.pause_reading()
+        transport.set_write_buffer_limits(high=100_000)
         transport.write(BIG)
         transport.write(BIG)
         if when != "inside":

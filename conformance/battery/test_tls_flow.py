@@ -34,9 +34,11 @@ def test_pauses_of_writing_over_tls_come_in_pairs(loop: Loop, patience: Patience
     half = BIG[: len(BIG) // 2]
     with secured(loop, patience, side) as (transport, protocol, peer):
         write: Any = transport.write if how == "write" else lambda data: transport.writelines([data])
+        transport.set_write_buffer_limits(high=100_000)
         for rounds in (1, 2, 3):
             for _ in range(3):
                 write(half)
+            patience.run_until(loop, lambda: protocol.names[-1] == "pause_writing", "pause_writing()")
             assert protocol.names.count("pause_writing") == rounds
             helper = in_thread(lambda: receive_exactly(peer, 3 * len(half)))
             drive(loop, patience, helper)
@@ -129,8 +131,10 @@ def test_an_exception_in_pause_writing_over_tls(loop: Loop, patience: Patience, 
     watch.allow("reported")
     watch.reported.clear()
     with secured(loop, patience, side, lambda: Reacts("pause_writing", raising(error))) as (transport, _, peer):
+        transport.set_write_buffer_limits(high=100_000)
         transport.write(BIG)
         transport.write(BIG)
+        patience.run_until(loop, lambda: watch.reported, "the call of the handler")
         assert error in [context.get("exception") for context in watch.reported]
         helper = in_thread(lambda: receive_exactly(peer, 2 * len(BIG)))
         assert drive(loop, patience, helper) == 2 * BIG

@@ -63,8 +63,8 @@ def test_tls_may_be_handed_over_inside_a_callback(loop: Loop, patience: Patience
     second = Events()
     first = Reacts(where, lambda transport: transport.set_protocol(second), once=True)
     with secured(loop, patience, side, lambda: first) as (_, _, peer):
-        peer.sendall(b"first")
-        patience.run_until(loop, lambda: first.received == b"first", "the first data")
+        peer.sendall(b"1")
+        patience.run_until(loop, lambda: first.received == b"1", "the first data")
         if where == "data_received":
             peer.sendall(b"second")
             patience.run_until(loop, lambda: second.received == b"second", "the data of the new protocol")
@@ -192,10 +192,11 @@ def test_the_protocol_of_tls_that_was_set_last_is_paused(loop: Loop, patience: P
     with secured(loop, patience, side) as (transport, first, peer):
         second = Events()
         transport.set_protocol(second)
-        count = 0
-        while "pause_writing" not in second.names and count < 10:
+        transport.set_write_buffer_limits(high=100_000)
+        count = 2
+        for _ in range(count):
             transport.write(BIG)
-            count += 1
+        patience.run_until(loop, lambda: second.names or first.names[1:], "pause_writing()")
         third = Events()
         transport.set_protocol(third)
         drive(loop, patience, in_thread(lambda: receive_exactly(peer, count * len(BIG))))

@@ -14,7 +14,7 @@ import pytest
 from conformance.kit.certificates import NAME, client_context, server_context
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import PEER_TIMEOUT, drive, listener, receive_exactly
-from conformance.kit.secured import tls_accept, tls_dial, tls_over
+from conformance.kit.secured import TIMED_OUT, tls_accept, tls_dial, tls_over
 from conformance.kit.streams import Opened, opened
 from conformance.kit.threads import Helper, in_thread
 from conformance.requirement import MUST, requirement
@@ -179,15 +179,15 @@ def test_the_upgrade_of_a_writer_checks_the_name(loop: Loop, patience: Patience,
 
 @requirement("tls.writer-handshake-timeout", MUST, cite="asyncio-stream: StreamWriter.start_tls")
 def test_the_upgrade_of_a_writer_has_a_timeout(loop: Loop, patience: Patience, watch: Any) -> None:
-    """After ssl_handshake_timeout seconds without a handshake StreamWriter.start_tls() aborts: ConnectionAbortedError.
+    """After ssl_handshake_timeout seconds without a handshake StreamWriter.start_tls() raises an exception.
 
     If this fails: look for a timeout that the loop's start_tls() does not use.
     """
     watch.allow("reported")
     with opened(loop, patience) as streams:
         upgrading = streams.writer.start_tls(client_context(), server_hostname=NAME, ssl_handshake_timeout=0.005)
-        with pytest.raises(ConnectionAbortedError):
-            streams.run(upgrading)
+        with pytest.raises(TIMED_OUT):
+            loop.run_until_complete(upgrading)  # whose own end is a TimeoutError, perhaps
 
 
 @requirement("tls.writer-shutdown-timeout", MUST, cite="asyncio-stream: StreamWriter.start_tls", since="3.12")

@@ -206,9 +206,10 @@ def test_the_limits_can_be_set(loop: Loop, patience: Patience, side: str) -> Non
         assert transport.get_write_buffer_limits() == (1000, 4000)
         transport.set_write_buffer_limits(3000, 500)
         assert transport.get_write_buffer_limits() == (500, 3000)
-        assert transport.get_write_buffer_size() == 0
-        while "pause_writing" not in protocol.names:
-            transport.write(BIG)
+        patience.run_until(loop, lambda: not transport.get_write_buffer_size(), "an empty buffer")
+        transport.write(BIG)
+        transport.write(BIG)
+        patience.run_until(loop, lambda: "pause_writing" in protocol.names, "pause_writing()")
         assert transport.get_write_buffer_limits() == (700, 2000)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import mmap
 import os
 import select
 import socket
@@ -21,7 +22,7 @@ from conformance.kit.peers import PEER_TIMEOUT, shrink_buffers, tcp_pair, unix_p
 from conformance.kit.protocols import Events
 from conformance.kit.servers import accepted, dial, serving
 
-PAGE = 4096
+PAGE = mmap.PAGESIZE  # a pipe has room again when a whole one was read
 
 
 class Peer(contextlib.AbstractContextManager["Peer"]):

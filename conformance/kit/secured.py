@@ -39,6 +39,8 @@ SERVERS = ("server", "wrapped", "upgraded-server") + (("unix-server",) if hasatt
 SIDES = each("side", CLIENTS + SERVERS)
 VERSIONS = each("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
 MADE_SIDES = each("side", [side for side in CLIENTS + SERVERS if not side.startswith("upgraded")])
+# What a handshake that has no more time raises: the documentation says no more than that the connection is aborted.
+TIMED_OUT = (ConnectionAbortedError, TimeoutError)
 BIG = bytes(range(251)) * 6000  # 1.5 MB: nearly a hundred records, and more than shrunk buffers take at once
 
 

@@ -242,11 +242,11 @@ class IgnoresTimeoutsWithoutTls(_Connects):
 
 
 @breaks("tls.handshake-timeout")
-class ALateHandshakeIsATimeout(_OtherErrors):
-    """A handshake that takes too long is a TimeoutError."""
+class ALateHandshakeIsAnEnd(_OtherErrors):
+    """A handshake that takes too long is an end of the file."""
 
     def failed(self, error: Exception) -> Exception:
-        return TimeoutError() if isinstance(error, ConnectionAbortedError) else error
+        return EOFError() if isinstance(error, ConnectionAbortedError) else error
 
 
 @breaks("tls.handshake-eof")

@@ -88,11 +88,11 @@ class AnEndIsNoOsError(_Upgrades):
 
 
 @breaks("tls.start-handshake-timeout")
-class SlowUpgradesAreTimeouts(_Upgrades):
-    """A handshake that takes too long is a TimeoutError."""
+class SlowUpgradesAreEnds(_Upgrades):
+    """A handshake that takes too long is an end of the file."""
 
     def failed(self, error: BaseException, transport: Any) -> BaseException:
-        return TimeoutError() if isinstance(error, ConnectionAbortedError) else error
+        return EOFError() if isinstance(error, ConnectionAbortedError) else error
 
 
 @breaks("tls.start-shutdown-timeout")
