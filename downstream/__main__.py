@@ -30,7 +30,7 @@ def main() -> int:
     parser.add_argument("--loop", default="reference_loop.loop:EventLoop", help="module:class of the loop under test")
     parser.add_argument("--keep", type=Path, help="folder for outcomes and logs, instead of a temporary one")
     arguments = parser.parse_args()
-    folder = arguments.keep or Path(tempfile.mkdtemp(prefix="downstream-"))
+    folder = arguments.keep.absolute() if arguments.keep else Path(tempfile.mkdtemp(prefix="downstream-"))
     folder.mkdir(parents=True, exist_ok=True)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A shell's background job ignores it, and so would the tests that interrupt themselves, for ever.
