@@ -191,10 +191,18 @@ def test_a_custom_handler_can_defer_to_the_default(loop: Loop) -> None:
 
     If this fails: look for a default handler that asks the custom one, or is no method of the loop.
     """
-    loop.set_exception_handler(lambda loop, context: loop.default_exception_handler(context))
+    calls: list[dict[str, Any]] = []
+
+    def defer(loop: Loop, context: dict[str, Any]) -> None:
+        calls.append(context)
+        if len(calls) < 3:
+            loop.default_exception_handler(context)
+
+    loop.set_exception_handler(defer)
     with logged() as records:
         loop.call_exception_handler({"message": "what the test says"})
     assert ["what the test says" in record.getMessage() for record in records] == [True]
+    assert len(calls) == 1, "the default handler called the custom one that had deferred to it"
 
 
 @requirement("errors.default-any-context", SHOULD, cite="asyncio-eventloop: loop.call_exception_handler")

@@ -41,6 +41,24 @@ class HandlersAreKeptWeakly(OwnHandler):
         return self.weakly() if self.weakly else super().get_exception_handler()
 
 
+@breaks("errors.default-called")
+class DefaultHandlersAskTheCustomOne(Stock):
+    """The default handler calls the custom one first, and does its own work when that one defers to it."""
+
+    _asked = False
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        handler = self.get_exception_handler()
+        if handler is None or self._asked:
+            super().default_exception_handler(context)
+            return
+        self._asked = True
+        try:
+            handler(self, context)
+        finally:
+            self._asked = False
+
+
 @breaks("errors.handler-return-value")
 class TrueHandlersAreNotEnough(OwnHandler):
     """After a handler that returns something true the default handler is called, too."""
