@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 from typing import Any
 
@@ -73,6 +74,29 @@ class StopLeavesAtOnce(EventLoop):
                     self._ready.append(handle)
         else:
             super().stop()
+
+
+@breaks("lifecycle.stop-finishes-batch")
+class StopsRefuseThreadsafeCallbacks(EventLoop):
+    """What call_soon_threadsafe() schedules in the last batch, after stop(), is not there in the next run."""
+
+    _stopped = False
+
+    def run_forever(self) -> None:
+        self._stopped = False
+        super().run_forever()
+
+    def stop(self) -> None:
+        self._stopped = self.is_running()
+        super().stop()
+
+    def call_soon_threadsafe(
+        self, callback: Any, *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.Handle:
+        handle = super().call_soon_threadsafe(callback, *args, context=context)
+        if self._stopped and self.is_running():
+            handle.cancel()
+        return handle
 
 
 @breaks("lifecycle.stop-once")
