@@ -47,6 +47,17 @@ class InputTakesAnyLimits(_OfInput):
 
 
 @breaks("subprocess.stdin-limits")
+class InputWantsAHighMark(_OfInput):
+    """A high-water mark of zero for standard input is one of a byte."""
+
+    def change(self, stdin: Any, transport: Any, protocol: Any) -> None:
+        def limit(limit: Any, high: int | None = None, low: int | None = None) -> None:
+            limit(1 if high == 0 else high, low)
+
+        replaced(stdin, "set_write_buffer_limits", limit)
+
+
+@breaks("subprocess.stdin-limits")
 class EveryWritePausesAgain(_OfInput):
     """The child's protocol is paused by each write to its input above the limit, though it is paused already."""
 
@@ -136,6 +147,25 @@ class AbortingInputFlushes(_OfInput):
 
     def change(self, stdin: Any, transport: Any, protocol: Any) -> None:
         stdin.abort = stdin.close
+
+
+@breaks("subprocess.stdin-abort")
+class AbortedInputIsAnError(TampersWithChildren):
+    """pipe_connection_lost() is told an exception after abort() of standard input's transport."""
+
+    def tamper(self, protocol: Any) -> None:
+        made, lost = protocol.connection_made, protocol.pipe_connection_lost
+        aborted: list[None] = []
+
+        def connection_made(transport: Any) -> None:
+            if stdin := transport.get_pipe_transport(0):
+                replaced(stdin, "abort", lambda abort: (aborted.append(None), abort()))
+            made(transport)
+
+        protocol.connection_made = connection_made
+        protocol.pipe_connection_lost = lambda fd, exc: lost(
+            fd, ConnectionAbortedError() if aborted and fd == 0 else exc
+        )
 
 
 @breaks("subprocess.stdin-lost-early")
