@@ -17,12 +17,18 @@ from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_all, receive_exactly, tcp_pair
 from conformance.kit.protocols import Events
 from conformance.kit.secured import tls_over
-from conformance.kit.servers import accepted, dial, serving, serving_unix
+from conformance.kit.servers import Service, accepted, dial, serving, serving_unix
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 ENDS = ("asyncio-eventloop: Server.close_clients", "asyncio-eventloop: Server.abort_clients")
+KINDS = each("kind", ("tcp", "unix") if hasattr(socket, "AF_UNIX") else ("tcp",))
+
+
+def _serving(loop: Loop, kind: str, directory: Path) -> contextlib.AbstractContextManager[Service]:
+    """A server at a port, or at a path in the directory; closed at the end, with its connections."""
+    return serving_unix(loop, str(directory / "server")) if kind == "unix" else serving(loop)
 
 
 @requirement("servers.close-clients-only", SHOULD, cite="asyncio-eventloop: Server.close_clients", since="3.13")
@@ -46,13 +52,14 @@ def test_closing_clients_does_not_close_the_server(loop: Loop, patience: Patienc
 
 
 @requirement("servers.close-clients", MUST, cite="asyncio-eventloop: Server.close_clients", since="3.13")
-def test_close_clients_closes_every_connection(loop: Loop, patience: Patience) -> None:
+@KINDS
+def test_close_clients_closes_every_connection(loop: Loop, patience: Patience, tmp_path: Path, kind: str) -> None:
     """close_clients() calls close() on the transports of all incoming connections: what was written is still sent.
 
     If this fails: look for a server that does not know its connections, or that aborts them.
     """
     data = bytes(20_000_000)  # more than the system takes
-    with serving(loop) as service, dial(service) as one, dial(service) as two:
+    with _serving(loop, kind, tmp_path) as service, dial(service) as one, dial(service) as two:
         for protocol in (accepted(loop, patience, service, 2), service.protocols[0]):
             protocol.transport.write(data)
         service.server.close()
@@ -62,13 +69,14 @@ def test_close_clients_closes_every_connection(loop: Loop, patience: Patience) -
 
 
 @requirement("servers.abort-clients", MUST, cite="asyncio-eventloop: Server.abort_clients", since="3.13")
-def test_abort_clients_aborts_every_connection(loop: Loop, patience: Patience) -> None:
+@KINDS
+def test_abort_clients_aborts_every_connection(loop: Loop, patience: Patience, tmp_path: Path, kind: str) -> None:
     """abort_clients() closes all connections immediately, without waiting for pending operations to complete.
 
     If this fails: look for a close that waits for the buffer to drain, a connection that is passed over because it is
     closing, or an abort() that comes in a later turn.
     """
-    with serving(loop) as service, dial(service), dial(service):
+    with _serving(loop, kind, tmp_path) as service, dial(service), dial(service):
         accepted(loop, patience, service, 2)
         for protocol in service.protocols:
             protocol.transport.write(bytes(20_000_000))

@@ -14,6 +14,10 @@ from tests.broken_loops import breaks
 Stock = asyncio.SelectorEventLoop
 
 
+def _is_unix(transport: asyncio.Transport) -> bool:
+    return bool(transport.get_extra_info("socket").family == socket.AF_UNIX)
+
+
 class OverServers(EventLoop):
     """Servers of every kind are of the class `server`."""
 
@@ -53,6 +57,28 @@ class UnixClientsStay(OverServers):
         def abort_clients(self) -> None:
             if self.sockets and self.sockets[0].family != socket.AF_UNIX:
                 super().abort_clients()
+
+
+@breaks("servers.close-clients", since="3.13")
+class UnixClientsAreAborted(OverServers):
+    """close_clients() of a Unix server aborts its connections."""
+
+    class server(Server):
+        def close_clients(self) -> None:
+            for transport in list(self._clients):
+                end = transport.abort if _is_unix(transport) else transport.close
+                end()
+
+
+@breaks("servers.abort-clients", since="3.13")
+class UnixClientsAreClosed(OverServers):
+    """abort_clients() of a Unix server closes its connections."""
+
+    class server(Server):
+        def abort_clients(self) -> None:
+            for transport in list(self._clients):
+                end = transport.close if _is_unix(transport) else transport.abort
+                end()
 
 
 @breaks("servers.clients-of-any-kind", since="3.13")
