@@ -87,6 +87,21 @@ def test_abort_clients_aborts_every_connection(loop: Loop, patience: Patience, t
         patience.run_until(loop, lambda: all(p.lost for p in service.protocols), "every connection_lost()")
 
 
+@requirement("servers.abort-clients-tls", MUST, cite="asyncio-eventloop: Server.abort_clients", since="3.13")
+def test_abort_clients_aborts_connections_of_tls(loop: Loop, patience: Patience) -> None:
+    """abort_clients() of a server over TLS waits neither for data that is to be sent nor for the peer's goodbye.
+
+    If this fails: look for a list of clients whose abort() is that of a close, or of the transport above TLS only.
+    """
+    with serving(loop, ssl=server_context()) as service, dial(service) as sock:
+        helper = tls_over(sock, "client")
+        protocol = accepted(loop, patience, service)
+        with drive(loop, patience, helper):
+            protocol.transport.write(bytes(20_000_000))
+            service.server.abort_clients()
+            patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+
+
 @requirement("servers.clients-of-each", MUST, cite=ENDS, since="3.13")
 @each("how", ["close_clients", "abort_clients"])
 def test_a_server_ends_its_own_connections(loop: Loop, patience: Patience, how: str) -> None:

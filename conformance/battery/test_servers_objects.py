@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +14,12 @@ from conformance.environment import need_named
 from conformance.kit.cases import each
 from conformance.kit.certificates import server_context
 from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import drive
 from conformance.kit.places import PLACES, at
 from conformance.kit.refusals import refused
-from conformance.kit.servers import accepted, dial, ended, serving
+from conformance.kit.secured import tls_over
+from conformance.kit.servers import accepted, dial, ended, serving, serving_unix
+from conformance.kit.threads import in_thread
 from conformance.kit.waiting import until
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -24,15 +28,19 @@ Loop = asyncio.AbstractEventLoop
 
 @requirement("servers.get-loop", MUST, cite="asyncio-eventloop: Server.get_loop")
 @each("place", PLACES)
-def test_a_server_knows_its_loop(loop: Loop, place: str) -> None:
+def test_a_server_knows_its_loop(loop: Loop, place: str, tmp_path: Path) -> None:
     """get_loop() returns the event loop associated with the server object, wherever it is asked.
 
     If this fails: look for a method that is missing, that makes a new wrapper of the loop, or asks which loop runs.
     """
-    with serving(loop) as service:
-        assert at(place, loop, service.server.get_loop) is loop
-        service.server.close()
-        assert at(place, loop, service.server.get_loop) is loop
+    makings = [serving(loop)]
+    if hasattr(socket, "AF_UNIX"):
+        makings.append(serving_unix(loop, str(tmp_path / "server")))
+    for making in makings:
+        with making as service:
+            assert at(place, loop, service.server.get_loop) is loop
+            service.server.close()
+            assert at(place, loop, service.server.get_loop) is loop
 
 
 @requirement("servers.sockets", MUST, cite="asyncio-eventloop: Server.sockets")
@@ -120,21 +128,23 @@ def test_a_server_may_be_made_without_serving(loop: Loop, patience: Patience) ->
 
 @requirement("servers.starts-later-everywhere", MUST, cite="asyncio-eventloop: Server.start_serving")
 @each("start", ["start_serving", "serve_forever"])
-@each("where", ["all", "sock", "hosts"])
+@each("where", ["all", "sock", "hosts", "tls"])
 def test_a_server_that_starts_later_serves_on_every_socket(
     loop: Loop, patience: Patience, where: str, start: str
 ) -> None:
     """start_serving() and serve_forever() make a server accept on all its sockets, also on one that was given.
 
+    A server over TLS as well.
+
     If this fails: look for a start that serves the first socket only, or sockets that serve before it, as of a list of
     hosts.
     """
-    given: dict[str, Any] = {}
+    given: dict[str, Any] = {"ssl": server_context()} if where == "tls" else {}
     if where == "sock":
         given["sock"] = socket.socket()
         given["sock"].bind(("127.0.0.1", 0))
     hosts = (["127.0.0.1", "::1"] if need_named("ipv6").present() else ["127.0.0.1"]) if where == "hosts" else None
-    with serving(loop, hosts, None if given else 0, start_serving=False, **given) as service:
+    with serving(loop, hosts, None if where == "sock" else 0, start_serving=False, **given) as service:
         names = {sock.family: sock.getsockname() for sock in service.server.sockets}
         assert not service.server.is_serving()
         task = loop.create_task(getattr(service.server, start)())
@@ -142,7 +152,9 @@ def test_a_server_that_starts_later_serves_on_every_socket(
         for count, (family, name) in enumerate(names.items(), 1):
             with socket.socket(family) as peer:
                 peer.connect(("::1" if family == socket.AF_INET6 else "127.0.0.1", name[1]))
+                helper: Any = tls_over(peer, "client") if where == "tls" else in_thread(lambda: peer)
                 accepted(loop, patience, service, count)
+                drive(loop, patience, helper).close()
         task.cancel()
         turn(loop, 3)
 

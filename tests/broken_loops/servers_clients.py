@@ -91,6 +91,17 @@ class TlsClientsStay(OverServers):
                 super().close_clients()
 
 
+@breaks("servers.abort-clients-tls", since="3.13")
+class TlsClientsAreClosed(OverServers):
+    """abort_clients() of a server over TLS closes its connections."""
+
+    class server(Server):
+        def abort_clients(self) -> None:
+            for transport in list(self._clients):
+                end = transport.abort if self._ssl_context is None else transport.close
+                end()
+
+
 @breaks("servers.abort-clients", since="3.13")
 class ClosingClientsMayFlush(OverServers):
     """abort_clients() passes over connections that are closing."""
@@ -204,6 +215,18 @@ class TlsStartsNever(OverServers):
         async def start_serving(self) -> None:
             if self._ssl_context is None:
                 await super().start_serving()
+
+
+@breaks("servers.starts-later-everywhere")
+class TlsServesForeverNever(OverServers):
+    """serve_forever() of a server over TLS that was made without serving waits, and accepts nobody."""
+
+    class server(Server):
+        async def serve_forever(self) -> None:
+            if self._ssl_context is None or self.is_serving():
+                await super().serve_forever()
+            else:
+                await asyncio.Event().wait()
 
 
 @breaks("servers.reuse-address", "servers.reuse-port", "servers.flags")
