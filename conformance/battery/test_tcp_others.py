@@ -40,7 +40,7 @@ def _after_both_got_data(
 ) -> _Acts:
     """The one of two connections to which the other has done `act`, when there was data for both at once.
 
-    A protocol that must receive the data of that one is waited for.
+    A protocol that must receive the data of that one is waited for, until it has all.
     """
     one, two = _Acts(act), _Acts(act)
     one.other, two.other = two, one
@@ -50,8 +50,9 @@ def _after_both_got_data(
             peer.sendall(b"data")  # the loop has not run since: it finds both at once
         patience.run_until(loop, lambda: one.received or two.received, "data")
         if receiver:
-            patience.run_until(loop, lambda: receiver.received, "the data of the other connection")
-        turn(loop, 10)
+            patience.run_until(loop, lambda: receiver.received == b"data", "the data of the other connection")
+        else:
+            turn(loop, 10)
     acted_on = one if one.got_before is not None else two
     assert acted_on.got_before == b""
     return acted_on
@@ -121,7 +122,7 @@ def test_a_stop_loses_no_data(loop: Loop, patience: Patience) -> None:
         for peer in (first, second):
             peer.sendall(b"data")  # the loop has not run since: it finds both at once
         limit = loop.call_later(patience.seconds, loop.stop)
-        while not (one.received and two.received) and loop.time() < limit.when():
+        while not (one.received == two.received == b"data") and loop.time() < limit.when():
             loop.run_forever()
         limit.cancel()
         assert (one.received, two.received) == (b"data", b"data")
