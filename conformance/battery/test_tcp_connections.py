@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import socket
 from typing import Any
@@ -13,8 +14,9 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.connections import accept, opened, silent_listener
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import free_port, listener, receive_all, tcp_pair
+from conformance.kit.peers import drive, free_port, listener, receive_all, tcp_pair
 from conformance.kit.protocols import Events, raising
+from conformance.kit.threads import in_thread
 from conformance.kit.transports import until_lost
 from conformance.kit.waiting import turns
 from conformance.requirement import MAY, MUST, SHOULD, requirement
@@ -195,7 +197,7 @@ def test_cancelling_a_connection_attempt_leaves_nothing(loop: Loop, after: int) 
 
 
 @requirement("tcp.connect-failing-factory", SHOULD, cite="gh-153133")
-def test_a_failing_factory_closes_the_connection(loop: Loop) -> None:
+def test_a_failing_factory_closes_the_connection(loop: Loop, patience: Patience) -> None:
     """An exception of protocol_factory comes out of create_connection(), and the connection is closed.
 
     If this fails: look for a socket that nobody owns between the connection and the transport.
@@ -214,7 +216,7 @@ def test_a_failing_factory_closes_the_connection(loop: Loop) -> None:
         gc.collect()  # counts as closing: the exception is what the requirement is about
         listening.setblocking(False)
         with contextlib.suppress(BlockingIOError), accept(listening) as peer:
-            assert receive_all(peer) == b""
+            assert drive(loop, patience, in_thread(functools.partial(receive_all, peer))) == b""
 
 
 @requirement("tcp.connect-failing-connection-made", MAY, cite="asyncio-protocol: BaseProtocol.connection_made")

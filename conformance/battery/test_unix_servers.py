@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import socket
 from pathlib import Path
@@ -14,10 +15,11 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.connections import accept, opened
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import receive_all, unix_listener
+from conformance.kit.peers import drive, receive_all, unix_listener
 from conformance.kit.protocols import Events, raising
 from conformance.kit.refusals import refused
 from conformance.kit.servers import accepted, answers, dial, ended, serving_unix, waits_for_close
+from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -143,7 +145,7 @@ def test_a_server_needs_a_unix_stream_socket(loop: Loop, family: str) -> None:
 
 
 @requirement("unix.connect-failing-factory", SHOULD, cite=("gh-153133", CONNECT), needs=("unix",))
-def test_a_failing_factory_closes_a_unix_connection(loop: Loop, tmp_path: Path) -> None:
+def test_a_failing_factory_closes_a_unix_connection(loop: Loop, patience: Patience, tmp_path: Path) -> None:
     """An exception of protocol_factory comes out of create_unix_connection(), too, and the connection is closed.
 
     If this fails: look for a socket that nobody owns between the connection and the transport.
@@ -158,4 +160,4 @@ def test_a_failing_factory_closes_a_unix_connection(loop: Loop, tmp_path: Path) 
         gc.collect()  # counts as closing: what comes out of it is what the requirement is about
         listening.setblocking(False)
         with contextlib.suppress(BlockingIOError), accept(listening) as peer:
-            assert receive_all(peer) == b""
+            assert drive(loop, patience, in_thread(functools.partial(receive_all, peer))) == b""
