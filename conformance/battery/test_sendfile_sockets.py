@@ -11,7 +11,7 @@ from pathlib import Path
 from conformance.battery.test_sendfile import KINDS, LARGE, SMALL, source
 from conformance.kit.certificates import client_context
 from conformance.kit.files import FAR, far_file
-from conformance.kit.patience import Patience, turn
+from conformance.kit.patience import Patience
 from conformance.kit.peers import drive, receive_exactly, reset, shrink_buffers, tcp_pair
 from conformance.kit.refusals import refused
 from conformance.kit.threads import in_thread
@@ -179,7 +179,7 @@ def test_the_loop_goes_on_while_a_socket_sends(loop: Loop, patience: Patience, t
 
 @requirement("sendfile.sock-cancelled", SHOULD, cite="asyncio-task: Task Cancellation")
 @KINDS
-def test_sending_over_a_socket_can_be_cancelled(loop: Loop, tmp_path: Path, kind: str) -> None:
+def test_sending_over_a_socket_can_be_cancelled(loop: Loop, patience: Patience, tmp_path: Path, kind: str) -> None:
     """sock_sendfile() that is cancelled lets go of the socket, which stays open.
 
     If this fails: look for a writer that stays registered and goes on sending.
@@ -189,7 +189,7 @@ def test_sending_over_a_socket_can_be_cancelled(loop: Loop, tmp_path: Path, kind
         loop.run_until_complete(asyncio.sleep(0.005))
         assert_waits(sending)
         sending.cancel()
-        turn(loop, 3)
+        patience.run_until(loop, sending.done, "the end of sending")
         assert sending.cancelled()
         assert loop.remove_writer(ours) is False
         assert ours.fileno() != -1

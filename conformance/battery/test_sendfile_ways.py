@@ -185,11 +185,11 @@ def test_files_are_sent_side_by_side(loop: Loop, patience: Patience, tmp_path: P
         turn(loop, 3)
         sending = asyncio.wait_for(getattr(loop, how)(other, quick), patience.seconds)
         assert loop.run_until_complete(sending) == len(SMALL)
-        assert receive_exactly(peer, len(SMALL)) == SMALL
+        assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, len(SMALL)))) == SMALL
         turn(loop, 2)
         assert_waits(waiting)
         waiting.cancel()
-        turn(loop, 3)
+        loop.run_until_complete(asyncio.wait([waiting]))
 
 
 @requirement("sendfile.position-when-cancelled", MUST, cite=(CITE, SOCK))
