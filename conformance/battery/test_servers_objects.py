@@ -54,7 +54,8 @@ def test_sockets_are_those_that_the_server_listens_on(loop: Loop) -> None:
         assert sock.family == socket.AF_INET
         assert sock.type == socket.SOCK_STREAM
         assert sock.fileno() >= 0
-        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
+        with contextlib.suppress(OSError):  # macOS does not tell
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
         assert sock.getsockname()[0] == "127.0.0.1"
 
 
