@@ -47,6 +47,8 @@ def test_a_connection_whose_making_is_cancelled_is_closed(loop: Loop, patience: 
             ours, peer = stack.enter_context(tcp_pair())
             how = loop.create_connection if way == "sock" else loop.connect_accepted_socket
             loop.run_until_complete(cancel(how(lambda: protocol, sock=ours)))
+            if not protocol.names:
+                ours.close()  # the caller's as long as there is no transport
         else:
             if way == "host":
                 listening = stack.enter_context(listener())
