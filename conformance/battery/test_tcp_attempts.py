@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import re
 import socket
 from typing import Any
 
@@ -91,7 +92,8 @@ def test_all_errors_raises_a_group_of_one(loop: Loop, how: dict[str, Any]) -> No
     """
     group = failure(loop, "127.0.0.1", free_port(), all_errors=True, **how)
     assert isinstance(group, ExceptionGroup)
-    assert [type(error) for error in group.exceptions] == [ConnectionRefusedError]
+    (error,) = group.exceptions
+    assert isinstance(error, ConnectionRefusedError)
     with listener() as listening, listener() as taken:
         host, port = listening.getsockname()
         group = failure(loop, host, port, all_errors=True, local_addr=taken.getsockname(), **how)
@@ -100,7 +102,7 @@ def test_all_errors_raises_a_group_of_one(loop: Loop, how: dict[str, Any]) -> No
         elsewhere = failure(loop, host, port, all_errors=True, local_addr=("192.0.2.1", 0), **how)
     # For documentation only (RFC 5737): no machine has it, and where one may bind to it, the connection fails.
     assert isinstance(elsewhere, ExceptionGroup)
-    assert {type(error) for error in elsewhere.exceptions} == {OSError}
+    assert all(isinstance(error, OSError) for error in elsewhere.exceptions)
 
 
 @requirement("tcp.connect-errors-combined", MUST, cite=(CONNECT, "whatsnew 3.12"), since="3.12", needs=("ipv6",))
@@ -115,8 +117,13 @@ def test_the_messages_of_several_errors_are_combined(loop: Loop, how: dict[str, 
     assert isinstance(group, ExceptionGroup)
     error = failure(loop, None, port, **how)
     assert isinstance(error, OSError)
-    messages = {str(each) for each in group.exceptions}
-    assert [message for message in messages if message not in str(error)] == []
+    messages = {_without_numbers(each) for each in group.exceptions}
+    assert [message for message in messages if message not in _without_numbers(error)] == []
+
+
+def _without_numbers(error: BaseException) -> str:
+    """What the system, or the loop, says of it: a port of this side, or a time, is another the next time."""
+    return re.sub(r"\d+", "", getattr(error, "strerror", None) or str(error))
 
 
 @requirement("tcp.connect-several", MUST, cite="asyncio-eventloop: loop.create_connection")
