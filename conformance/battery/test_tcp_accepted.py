@@ -75,7 +75,7 @@ def test_connect_accepted_socket_refuses_a_datagram_socket(loop: Loop) -> None:
 
     If this fails: look for a check that only create_connection() has.
     """
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, refused():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, refused(OSError):
         loop.run_until_complete(loop.connect_accepted_socket(Events, sock))
 
 

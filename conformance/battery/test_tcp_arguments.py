@@ -17,7 +17,6 @@ from conformance.kit.peers import (
     PEER_TIMEOUT,
     as_subclass,
     drive,
-    free_port,
     listener,
     receive_all,
     receive_exactly,
@@ -129,7 +128,7 @@ def test_something_to_connect_to_is_needed(loop: Loop) -> None:
 
     If this fails: look for a default address.
     """
-    with refused():
+    with refused(socket.gaierror):
         loop.run_until_complete(loop.create_connection(Events))
 
 
@@ -139,7 +138,7 @@ def test_a_datagram_socket_is_refused(loop: Loop) -> None:
 
     If this fails: look for a missing check of the socket's type, whose failure would surface as lost data.
     """
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, refused():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, refused(OSError):
         loop.run_until_complete(loop.create_connection(Events, sock=sock))
 
 
@@ -157,14 +156,16 @@ def test_timeouts_of_tls_without_ssl(loop: Loop, name: str, answer: Answer) -> N
 
 @requirement("tcp.connect-tls-needs-a-name", MUST, cite=CONNECT)
 @each("host", ["", None], ids=["empty", "none"])
-def test_tls_without_a_host_needs_a_server_hostname(loop: Loop, host: Any) -> None:
+def test_tls_without_a_host_needs_a_server_hostname(loop: Loop, patience: Patience, host: Any) -> None:
     """If host is empty and ssl is given, there is no default: you must pass a value for server_hostname.
 
     If this fails: look for a handshake that is begun without a name to check.
     """
-    opening = loop.create_connection(Events, host, free_port(), ssl=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
-    with refused():
-        loop.run_until_complete(opening)
+    with listener() as listening:
+        port, context = listening.getsockname()[1], ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        opening = loop.create_connection(Events, host, port, ssl=context)
+        with refused(socket.gaierror):
+            loop.run_until_complete(asyncio.wait_for(opening, patience.seconds))
 
 
 @requirement("tcp.connect-hostname", SHOULD, cite=CONNECT)

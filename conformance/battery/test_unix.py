@@ -62,7 +62,7 @@ def test_a_tuple_of_transport_and_protocol_is_returned(loop: Loop, tmp_path: Pat
     """
     with unix_listener(str(tmp_path / "s")) as sock:
         pair = connect(loop, str(tmp_path / "s"))
-        assert type(pair) is tuple
+        assert isinstance(pair, tuple)
         assert pair[1].calls == [("connection_made", pair[0])]
         pair[0].close()
         turn(loop, 3)
@@ -164,10 +164,10 @@ def test_server_hostname_needs_tls(loop: Loop, tmp_path: Path) -> None:
 
     If this fails: look for an argument that is ignored, so that the caller believes in TLS.
     """
-    with unix_listener(str(tmp_path / "s")), refused():
-        connect(loop, str(tmp_path / "s"), server_hostname="name")
-    with refused():
-        connect(loop, str(tmp_path / "s"), server_hostname="")
+    for name in ("name", ""):
+        path = str(tmp_path / f"s{len(name)}")
+        with unix_listener(path), refused():
+            connect(loop, path, server_hostname=name)
 
 
 @requirement("unix.connect-tls-hostname", MUST, cite="asyncio-eventloop: loop.create_connection", needs=("unix",))
@@ -190,10 +190,10 @@ def test_tls_timeouts_without_tls(loop: Loop, tmp_path: Path, name: str, side: s
     """
     arguments: dict[str, Any] = {name: 1.0}
     if side == "server":
-        answer(outcome_of(loop, loop.create_unix_server(Events, str(tmp_path / "server"), **arguments)))
+        answer(outcome_of(loop, loop.create_unix_server(Events, str(tmp_path / "s"), **arguments)))
     else:
-        with unix_listener(str(tmp_path / name)):
-            answer(outcome_of(loop, loop.create_unix_connection(Events, str(tmp_path / name), **arguments)))
+        with unix_listener(str(tmp_path / "s")):
+            answer(outcome_of(loop, loop.create_unix_connection(Events, str(tmp_path / "s"), **arguments)))
 
 
 @requirement("unix.server", MUST, cite="asyncio-eventloop: loop.create_unix_server", needs=("unix",))

@@ -220,6 +220,8 @@ class TakesTheEmptyHostForAName(Stock):
 
     async def create_connection(self, factory: Any, host: Any = None, port: Any = None, **kwargs: Any) -> Any:
         if host == "" and kwargs.get("ssl"):
+            host = "127.0.0.1"
+            kwargs["ssl"].check_hostname = False
             kwargs.setdefault("server_hostname", "")
         return await super().create_connection(factory, host, port, **kwargs)
 
