@@ -26,7 +26,7 @@ def test_getnameinfo_answers_as_socket_getnameinfo_does(loop: Loop) -> None:
     """
     answer = loop.run_until_complete(loop.getnameinfo(("127.0.0.1", 80)))
     assert answer == socket.getnameinfo(("127.0.0.1", 80), 0)
-    assert type(answer) is tuple
+    assert isinstance(answer, tuple)
 
 
 @requirement("dns.getnameinfo-flags", MUST, cite=NAMES)

@@ -37,7 +37,7 @@ def test_create_connection_returns_a_transport_and_a_protocol(loop: Loop) -> Non
         answer = loop.run_until_complete(loop.create_connection(lambda: protocol, *listening.getsockname()))
         transport, returned = answer
         with accept(listening):
-            assert type(answer) is tuple
+            assert isinstance(answer, tuple)
             assert returned is protocol
             assert transport.get_protocol() is protocol
             transport.abort()

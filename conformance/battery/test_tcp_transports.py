@@ -107,7 +107,7 @@ def test_the_addresses_of_a_connection_are_extra_information(loop: Loop, patienc
     with joined(loop, patience, way) as (transport, _, peer):
         assert transport.get_extra_info("peername") == peer.getsockname()
         assert transport.get_extra_info("sockname") == peer.getpeername()
-        assert type(transport.get_extra_info("peername")) is tuple
+        assert isinstance(transport.get_extra_info("peername"), tuple)
 
 
 @requirement("tcp.extra-info-ipv6", MUST, cite="asyncio-protocol: BaseTransport.get_extra_info", needs=("ipv6",))
