@@ -36,6 +36,16 @@ def say_goodbye(peer: Any) -> None:
         peer.unwrap()
 
 
+def _written_until_paused(loop: Loop, patience: Patience, transport: Any, protocol: Events) -> bytes:
+    """Write more than the buffer takes; what was written when pause_writing() was called, at once or a turn later."""
+    written = b""
+    while "pause_writing" not in protocol.names and len(written) < 2 * len(BIG):
+        transport.write(BIG)
+        written += BIG
+    patience.run_until(loop, lambda: "pause_writing" in protocol.names, "pause_writing()")
+    return written
+
+
 @requirement("tls.end-inside-except", MUST, cite=(CLOSE, "asyncio-protocol: WriteTransport.abort"))
 @each("how", ["close", "abort"])
 @SIDES
@@ -85,10 +95,8 @@ def test_writing_inside_pause_writing(loop: Loop, patience: Patience, side: str)
     """
     protocol = Reacts("pause_writing", lambda transport: transport.write(b"in between"))
     with secured(loop, patience, side, lambda: protocol) as (transport, _, peer):
-        expected = b""
-        while "pause_writing" not in protocol.names:
-            transport.write(BIG)
-            expected += BIG
+        transport.set_write_buffer_limits(high=100_000)
+        expected = _written_until_paused(loop, patience, transport, protocol)
         expected += b"in between"
         assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, len(expected)))) == expected
         assert protocol.names.count("pause_writing") == 1
@@ -106,10 +114,7 @@ def test_closing_inside_pause_writing(loop: Loop, patience: Patience, side: str,
     protocol = Reacts(callback, lambda transport: transport.close())
     with secured(loop, patience, side, lambda: protocol) as (transport, _, peer):
         transport.set_write_buffer_limits(high=600_000, low=500_000)
-        expected = b""
-        while "pause_writing" not in protocol.names:
-            transport.write(BIG)
-            expected += BIG
+        expected = _written_until_paused(loop, patience, transport, protocol)
         assert drive(loop, patience, in_thread(lambda: leave(peer))) == expected
         until_lost(loop, patience, protocol)
         assert protocol.reason is None
