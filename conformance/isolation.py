@@ -14,9 +14,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
+import select
+import signal
 import socket
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,7 +32,9 @@ from conformance.verdicts import Verdict
 _HANGS_BEFORE_HURRY = 5
 _HURRY = 5
 _SHORTEST = 2.0
-
+_FAREWELL = 3.0
+"""Seconds in which a keeper that was told to end does so. One that stands in an import hears nothing."""
+_TICK = 0.5
 
 _CONNECTIONS: set[socket.socket] = set()
 """pytest's ends of all its keepers: no keeper may hold another's open, which tells that one that pytest lives."""
@@ -38,13 +44,24 @@ class KeeperDied(Exception):
     """The keeper was killed, by the loop of the trial that was running."""
 
 
+class KeeperNotReady(Exception):
+    """What the keeper prepares before its first trial does not end."""
+
+
 class Keeper:
     """pytest's side: asks for trials and gets their outcomes."""
 
-    def __init__(self, serve: Callable[[str], Job], prepare: Callable[[Path], None] = lambda _: None) -> None:
-        """`serve` turns a request into the job to run, in the child; `prepare` runs once in the keeper (see `keep`)."""
+    def __init__(
+        self, serve: Callable[[str], Job], prepare: Callable[[Path], None] = lambda _: None, deadline: float = math.inf
+    ) -> None:
+        """`serve` turns a request into the job to run, in the child; `prepare` runs once in the keeper (see `keep`).
+
+        `deadline` is how many seconds answer() waits for `prepare`, which may run code that is not ours.
+        """
         self._serve = serve
         self._prepare = prepare
+        self._deadline = deadline
+        self._ready = False
         self._pid = 0
         self._request = ""
         self._connection: socket.socket | None = None
@@ -68,10 +85,12 @@ class Keeper:
             self._connection.sendall(message)
 
     def answer(self) -> dict[str, Any]:
-        """The answer of the job that was begun. Raises KeeperDied; a new keeper is made for the next."""
+        """The answer of the job that was begun. Raises KeeperDied or KeeperNotReady; the next gets a new keeper."""
         assert self._lines is not None
         line = b""
         with self._whole_conversation(), contextlib.suppress(OSError):
+            if not self._ready:
+                self._wait_until_ready()
             line = self._lines.readline()
         if not line.endswith(b"\n"):
             self.close()
@@ -90,8 +109,40 @@ class Keeper:
         self._lines.close()
         self._connection.close()
         self._connection = None
+        ended = False
+        try:
+            ended = self._ends_in(_FAREWELL if self._ready else 0.0)
+        finally:  # Ctrl-C may come again while it is waited for
+            if not ended:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self._pid, signal.SIGKILL)
+                self._ends_in(math.inf)
+
+    def _ends_in(self, seconds: float) -> bool:
+        """Wait for the keeper's process, and say whether it ended."""
+        deadline = time.monotonic() + seconds
+        pause = 0.0005
         with contextlib.suppress(ChildProcessError):
-            os.waitpid(self._pid, 0)
+            while not os.waitpid(self._pid, os.WNOHANG)[0]:
+                if time.monotonic() >= deadline:
+                    return False
+                time.sleep(pause)
+                pause = min(2 * pause, 0.05)
+        return True
+
+    def _wait_until_ready(self) -> None:
+        """Read the keeper's first line. Raises KeeperNotReady; what the dead do not say, the caller will not read."""
+        assert self._connection is not None
+        assert self._lines is not None
+        poll = select.poll()
+        poll.register(self._connection, select.POLLIN)
+        spent = 0.0
+        while not poll.poll(_TICK * 1000):
+            spent += _TICK  # by ticks, as patience is: the whole machine may have stood still
+            if spent >= self._deadline:
+                raise KeeperNotReady
+        self._lines.readline()
+        self._ready = True
 
     @contextlib.contextmanager
     def _whole_conversation(self) -> Iterator[None]:
@@ -106,6 +157,7 @@ class Keeper:
         ours, theirs = socket.socketpair()
         sys.stdout.flush()
         sys.stderr.flush()
+        self._ready = False
         self._pid = _fork()
         if self._pid == 0:
             for other in (ours, *_CONNECTIONS):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import math
 import random
 import sys
 import time
@@ -19,7 +20,7 @@ import pytest
 from conformance import hugepages, trial
 from conformance.expectations import Expectations
 from conformance.expectations import load as load_expectations
-from conformance.isolation import Keeper, KeeperDied, Patience
+from conformance.isolation import Keeper, KeeperDied, KeeperNotReady, Patience
 from conformance.loops import LoopSpec, distributions, load_factory
 from conformance.probe import JOBS, Probe, first_look
 from conformance.requirement import Requirement, requirement_of
@@ -32,6 +33,8 @@ _KEEPERS = 4
 """Loops whose keepers live at the same time: each may have memory of its own for all that was collected."""
 AT_ONCE = 2
 """Trials that run at the same time in each process of pytest's."""
+_PREPARING = 10.0
+"""Seconds that what a keeper prepares may take on a busy machine, besides the import of the loop's module."""
 _MANY_TRIALS = 50
 """Huge pages take as long as twenty trials save."""
 
@@ -59,6 +62,7 @@ class Judge:
         self._fuzz = config.stash[FUZZ]
         self._keepers: dict[str, list[Keeper]] = {}
         self._begun: dict[str, Keeper] = {}
+        self._alone: set[str] = set()
         self._told: set[str] = set()
         self._expected: list[Expectations] | None = None
         self.probes: dict[str, Probe] = {}
@@ -121,11 +125,30 @@ class Judge:
         if known := self._known(item):
             return known
         keeper = self._begun.pop(item.nodeid, None) or self._begin(item)
-        if following is not None and self._at_once > 1 and _is_ours(following) and not self._known(following):
+        if following is not None and self._runs_beside(following):
             self._begun[following.nodeid] = self._begin(following)
-        outcome = Outcome.from_dict(_answer(keeper))
-        self._patience.saw(self._probe_of(item).label, outcome.verdict)
+        label = self._probe_of(item).label
+        try:
+            answer = _answer(keeper)
+        except KeeperNotReady:
+            self._leave_alone(label)
+            answer = _answer(self._begin(item))
+        outcome = Outcome.from_dict(answer)
+        self._patience.saw(label, outcome.verdict)
         return outcome
+
+    def _runs_beside(self, following: pytest.Item) -> bool:
+        """Whether the trial that comes next may run while another does."""
+        if self._at_once == 1 or not _is_ours(following) or self._known(following):
+            return False
+        return self._probe_of(following).label not in self._alone
+
+    def _leave_alone(self, label: str) -> None:
+        """Give the loop one keeper that does not import it: its module may wait for what only one process can have."""
+        self._alone.add(label)
+        keepers = self._keepers.pop(label, [])
+        self._begun = {nodeid: keeper for nodeid, keeper in self._begun.items() if keeper not in keepers}
+        _close(keepers)
 
     def _known(self, item: pytest.Item) -> Outcome | None:
         """What can be said of a requirement's item without a trial."""
@@ -163,12 +186,14 @@ class Judge:
                 _close(self._keepers.pop(next(iter(self._keepers))))
             spec = self._specs[probe.label]
             items = {each.nodeid: each for each in item.session.items if _spec_of(each) is spec}
+            alone = probe.label in self._alone
             keepers = [
                 Keeper(
                     lambda nodeid: functools.partial(trial.run, items[nodeid]),
                     lambda scratch: self._preload(spec, probe, list(items.values()), scratch),
+                    math.inf if alone else _PREPARING + 2 * self._patience.of(probe.label),
                 )
-                for _ in range(self._at_once)
+                for _ in range(1 if alone else self._at_once)
             ]
         self._keepers[probe.label] = keepers  # those that were used last are the last to go
         return next((keeper for keeper in keepers if not keeper.busy), keepers[0])
@@ -188,7 +213,7 @@ class Judge:
         trial.prepare(items)  # sets up packages, which pytest imports again: before the next line
         self._order_path()
         random.seed(0)
-        if probe.preloadable:
+        if probe.preloadable and spec.label not in self._alone:
             load_factory(spec)
         asked = [requirement_of(item.function) for item in items]  # type: ignore[attr-defined]
         needs = {need for each in asked if each for need in each.needs if need.library and need.present()}

@@ -68,6 +68,7 @@ def keep(connection: socket.socket, serve: Callable[[str], Job], prepare: Callab
         # Nor is what was made since, but for its garbage.
         gc.collect()
         gc.freeze()
+        connection.sendall(b"ready\n")
         for line in connection.makefile("rb"):
             message = json.loads(line)
             try:

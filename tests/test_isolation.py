@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from conformance import exits, hugepages
+from conformance.isolation import Keeper, KeeperNotReady
 from conformance.verdicts import WRONG
 from tests.harness import run_pytest
 from tests.hostile_loops import CRIMES, UNSEEN
@@ -131,6 +132,25 @@ def test_the_next_trial_runs_while_one_waits(tmp_path: Path) -> None:
     arguments = ("-q", "--loop=meeting:Meeting", "--loop-results=r.jsonl", "--loop-repeat=2")
     finished = run_pytest(*arguments, "timers.cancel", cwd=tmp_path, patience=30)
     assert finished.verdicts("meeting.Meeting") == {"timers.cancel": "conforms"}, finished.output
+
+
+def test_a_module_that_waits_for_another_process_at_import_is_imported_in_one_at_a_time(tmp_path: Path) -> None:
+    (tmp_path / "owning.py").write_text(
+        "import fcntl\nfrom asyncio import SelectorEventLoop\n"
+        "lock = open('lock', 'w')\nfcntl.flock(lock, fcntl.LOCK_EX)\n"
+    )
+    arguments = ("-q", "-n", "0", "--loop=owning:SelectorEventLoop", "--loop-results=r.jsonl")
+    finished = run_pytest(*arguments, "timers.cancel", "callbacks.fifo", "callbacks.cancel", cwd=tmp_path, patience=3)
+    assert set(finished.verdicts("owning.SelectorEventLoop").values()) == {"conforms"}, finished.output
+
+
+def test_a_keeper_that_does_not_get_ready_is_killed() -> None:
+    keeper = Keeper(lambda _: lambda: {"label": "none"}, lambda _: time.sleep(1000), deadline=0.5)
+    keeper.begin("a job", 1)
+    with pytest.raises(KeeperNotReady):
+        keeper.answer()
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
 
 
 def test_what_a_loop_says_may_be_no_unicode(tmp_path: Path) -> None:
