@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from conformance.keeping import Job, keep
+from conformance.keeping import Serve, keep
 from conformance.verdicts import Verdict
 
 _HANGS_BEFORE_HURRY = 5
@@ -52,9 +52,9 @@ class Keeper:
     """pytest's side: asks for trials and gets their outcomes."""
 
     def __init__(
-        self, serve: Callable[[str], Job], prepare: Callable[[Path], None] = lambda _: None, deadline: float = math.inf
+        self, serve: Serve, prepare: Callable[[Path], None] = lambda _: None, deadline: float = math.inf
     ) -> None:
-        """`serve` turns a request into the job to run, in the child; `prepare` runs once in the keeper (see `keep`).
+        """`serve` runs in the child, `prepare` once in the keeper (see `keep`).
 
         `deadline` is how many seconds answer() waits for `prepare`, which may run code that is not ours.
         """

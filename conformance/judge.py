@@ -189,7 +189,7 @@ class Judge:
             alone = probe.label in self._alone
             keepers = [
                 Keeper(
-                    lambda nodeid: functools.partial(trial.run, items[nodeid]),
+                    lambda nodeid, patience: self._serve_trial(items[nodeid], patience),
                     lambda scratch: self._preload(spec, probe, list(items.values()), scratch),
                     math.inf if alone else _PREPARING + 2 * self._patience.of(probe.label),
                 )
@@ -203,9 +203,14 @@ class Judge:
         self._order_path()
         distributions()
 
-    def _serve_probe(self, request: str) -> Callable[[], dict[str, Any]]:
+    def _serve_probe(self, request: str, patience: float) -> Callable[[], dict[str, Any]]:
         job, _, label = request.partition(" ")
-        return lambda: JOBS[job](self._specs[label])
+        return lambda: JOBS[job](self._specs[label], patience)
+
+    def _serve_trial(self, item: pytest.Item, patience: float) -> Callable[[], Outcome]:
+        if _draws_programs(item):
+            patience -= self._fuzz.seconds
+        return lambda: trial.run(item, patience)
 
     def _preload(self, spec: LoopSpec, probe: Probe, items: list[pytest.Item], scratch: Path) -> None:
         """In the keeper of a loop, whose `items` these are: what each trial would otherwise do again."""

@@ -41,9 +41,11 @@ _TIME_IS_UP = re.compile(r"^Timeout \(\d", re.MULTILINE)
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<function>\S+)')
 
 Job = Callable[[], Outcome | dict[str, Any]]
+Serve = Callable[[str, float], Job]
+"""From a request and its patience (seconds) to the job to run, in the child."""
 
 
-def keep(connection: socket.socket, serve: Callable[[str], Job], prepare: Callable[[Path], None]) -> NoReturn:
+def keep(connection: socket.socket, serve: Serve, prepare: Callable[[Path], None]) -> NoReturn:
     """Serve requests until pytest hangs up. Never returns into pytest's stack.
 
     `prepare` gets a directory that the trials may use, and that ends with the keeper, however pytest ended.
@@ -97,7 +99,7 @@ def _forget_signals() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _one_child(connection: socket.socket, serve: Callable[[str], Job], request: str, patience: float) -> dict[str, Any]:
+def _one_child(connection: socket.socket, serve: Serve, request: str, patience: float) -> dict[str, Any]:
     started = time.monotonic()
     reading, writing = os.pipe()
     with tempfile.TemporaryFile(buffering=0) as output:
@@ -206,7 +208,7 @@ def _battery_frame(output: str) -> str:
     return ""
 
 
-def _be_the_child(serve: Callable[[str], Job], request: str, patience: float, writing: int, output: int) -> NoReturn:
+def _be_the_child(serve: Serve, request: str, patience: float, writing: int, output: int) -> NoReturn:
     try:
         os.setpgid(0, 0)
         _die_with_the_keeper()
@@ -216,7 +218,7 @@ def _be_the_child(serve: Callable[[str], Job], request: str, patience: float, wr
         stacks = os.dup(output)
         faulthandler.enable(stacks)
         faulthandler.dump_traceback_later(max(patience - 0.3, patience * 0.9), file=stacks)
-        result = serve(request)()
+        result = serve(request, patience)()
         data = result.as_dict() if isinstance(result, Outcome) else result
         os.write(writing, json.dumps(data).encode() + b"\n")
     except BaseException:

@@ -16,7 +16,7 @@ from typing import Any
 
 from conformance.loops import LoopSpec, LoopSpecError, identify, load_factory, new_loop
 from conformance.verdicts import Verdict
-from conformance.watch import Leaks, Snapshot
+from conformance.watch import Leaks, Snapshot, settling
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def first_look(spec: LoopSpec, ask: Callable[[str], dict[str, Any]]) -> Probe:
     return replace(probe, runs=ran["runs"], leaks=ran["leaks"]) if "label" in ran else probe
 
 
-def make(spec: LoopSpec) -> dict[str, Any]:
+def make(spec: LoopSpec, _patience: float) -> dict[str, Any]:
     """Import the module and make one loop."""
     try:
         threads_before = _system_threads()  # this process may have one that watches over its patience
@@ -80,16 +80,16 @@ def make(spec: LoopSpec) -> dict[str, Any]:
     return Probe(spec.label, identity=identify(spec, loop).as_dict() | machine(), threads=threads).as_dict()
 
 
-def run(spec: LoopSpec) -> dict[str, Any]:
+def run(spec: LoopSpec, patience: float) -> dict[str, Any]:
     """Make a loop, run a coroutine that returns at once, close the loop, and see what is left."""
     before = Snapshot.take()
     loop = new_loop(spec)
     runs = loop.run_until_complete(_answer()) == "answer"
     loop.close()
-    return {"label": spec.label, "runs": runs, "leaks": before.leaks()}
+    return {"label": spec.label, "runs": runs, "leaks": before.leaks(settle=settling(patience))}
 
 
-JOBS: Mapping[str, Callable[[LoopSpec], dict[str, Any]]] = {"make": make, "run": run}
+JOBS: Mapping[str, Callable[[LoopSpec, float], dict[str, Any]]] = {"make": make, "run": run}
 
 
 def machine() -> dict[str, str]:

@@ -100,8 +100,10 @@ def prepare(items: Iterable[pytest.Item]) -> None:
         shared[-1].session._setupstate.setup(shared[-1])  # any node will do
 
 
-def run(item: pytest.Item) -> Outcome:
+def run(item: pytest.Item, patience: float) -> Outcome:
     """Run the test and say what it found. Must be called at most once in a process.
+
+    `patience` (seconds) is what this trial has of it, and what its fixtures and its watch divide among themselves.
 
     Fixtures are pytest's, but no hook of a test's phases is called: other people's plugins have nothing to report
     here, some would turn a loop's behaviour into something else (captured output into another file, unraisable
@@ -112,6 +114,7 @@ def run(item: pytest.Item) -> Outcome:
     warnings.simplefilter("default")
     # Nor on debug mode: requirements that speak of it turn it on themselves.
     os.environ.pop("PYTHONASYNCIODEBUG", None)
+    item.config.stash[PATIENCE] = patience
     error = _first_error(item)
     if error is not None:
         return replace(_outcome_of(error), program=item.stash.get(PROGRAM, ""))

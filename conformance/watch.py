@@ -29,6 +29,7 @@ LEAK_KINDS = {
     "running-loop": "left the running-loop marker set",
 }
 
+_SETTLE = 2.0
 _CLOSING = 0.2
 """Seconds that a helper thread may take to close its descriptors."""
 _DESCRIPTORS = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
@@ -53,7 +54,7 @@ class Snapshot:
             hooks=tuple(sys.get_asyncgen_hooks()),
         )
 
-    def leaks(self, usual: Leaks | None = None, settle: float = 2.0) -> Leaks:
+    def leaks(self, usual: Leaks | None = None, *, settle: float) -> Leaks:
         """What is left now that was not there before.
 
         `settle` (seconds) is how long helper threads and children may take to end on their own: the documentation
@@ -87,6 +88,11 @@ class Snapshot:
 
     def _new_threads(self) -> list[threading.Thread]:
         return [t for t in threading.enumerate() if t.ident not in self.threads and t.is_alive()]
+
+
+def settling(patience: float) -> float:
+    """How long leaks may be waited for by a trial of that patience, both in seconds: a leak must not become a hang."""
+    return min(_SETTLE, patience / 5)
 
 
 def open_descriptors() -> frozenset[int]:

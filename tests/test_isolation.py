@@ -144,8 +144,22 @@ def test_a_module_that_waits_for_another_process_at_import_is_imported_in_one_at
     assert set(finished.verdicts("owning.SelectorEventLoop").values()) == {"conforms"}, finished.output
 
 
+def test_a_leak_is_no_hang_where_patience_is_short(tmp_path: Path) -> None:
+    (tmp_path / "leaving.py").write_text(
+        "import asyncio, threading\n"
+        "class Leaving(asyncio.SelectorEventLoop):\n"
+        "    def call_at(self, *args, **kwargs):\n"
+        "        threading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+        "        return super().call_at(*args, **kwargs)\n"
+    )
+    arguments = ("-q", "--loop=leaving:Leaving", "--loop-results=r.jsonl", "timers.order")
+    finished = run_pytest(*arguments, cwd=tmp_path, patience=2)
+    assert finished.verdicts("leaving.Leaving") == {"timers.order": "deviates"}, finished.output
+    assert "thread(s) running" in finished.output
+
+
 def test_a_keeper_that_does_not_get_ready_is_killed() -> None:
-    keeper = Keeper(lambda _: lambda: {"label": "none"}, lambda _: time.sleep(1000), deadline=0.5)
+    keeper = Keeper(lambda _request, _patience: lambda: {"label": "none"}, lambda _: time.sleep(1000), deadline=0.5)
     keeper.begin("a job", 1)
     with pytest.raises(KeeperNotReady):
         keeper.answer()

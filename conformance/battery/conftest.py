@@ -20,7 +20,7 @@ import pytest
 from conformance.kit.patience import Patience
 from conformance.loops import Factory, LoopSpec, new_loop
 from conformance.trial import ANSWER, LEAKS_OF, PATIENCE, SCRATCH
-from conformance.watch import Leaks, Snapshot, open_descriptors, say
+from conformance.watch import Leaks, Snapshot, open_descriptors, say, settling
 
 _ENDING = 0.1
 """Seconds that a loop may need to close the descriptors of transports that were aborted."""
@@ -102,7 +102,7 @@ def make_loop(request: pytest.FixtureRequest, loop_spec: LoopSpec, watch: Watch)
         sys.unraisablehook = previous_hook
     each = request.config.stash[LEAKS_OF][loop_spec.label]
     usual = {kind: count * len(made) for kind, count in each.items()}
-    _complain(watch, before.leaks(usual), usual)
+    _complain(watch, before.leaks(usual, settle=settling(request.config.stash[PATIENCE])), usual)
 
 
 @pytest.fixture

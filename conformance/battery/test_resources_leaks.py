@@ -21,7 +21,7 @@ from conformance.kit.protocols import Datagrams, Events
 from conformance.kit.threads import in_thread
 from conformance.kit.waiting import turns
 from conformance.requirement import MUST, SHOULD, requirement
-from conformance.watch import Snapshot, open_descriptors
+from conformance.watch import Snapshot, open_descriptors, settling
 
 Loop = asyncio.AbstractEventLoop
 MakeLoop = Callable[[], Loop]
@@ -44,30 +44,30 @@ def used(make_loop: MakeLoop, times: int = 3) -> Snapshot:
 
 
 @requirement("resources.loop-descriptors", SHOULD, cite=CLOSE)
-def test_a_closed_loop_has_no_descriptors(make_loop: MakeLoop) -> None:
+def test_a_closed_loop_has_no_descriptors(make_loop: MakeLoop, patience: Patience) -> None:
     """close() closes the file descriptors that the loop has opened for itself.
 
     If this fails: look for the poller, a timer or the pair of sockets that wakes it.
     """
-    assert "descriptor" not in used(make_loop).leaks()
+    assert "descriptor" not in used(make_loop).leaks(settle=settling(2 * patience.seconds))
 
 
 @requirement("resources.loop-threads", SHOULD, cite=CLOSE)
-def test_a_closed_loop_has_no_threads(make_loop: MakeLoop) -> None:
+def test_a_closed_loop_has_no_threads(make_loop: MakeLoop, patience: Patience) -> None:
     """close() ends the threads that the loop has started for itself.
 
     If this fails: look for a thread that waits in the kernel, or for a runtime per loop.
     """
-    assert "thread" not in used(make_loop).leaks()
+    assert "thread" not in used(make_loop).leaks(settle=settling(2 * patience.seconds))
 
 
 @requirement("resources.loop-signals", SHOULD, cite=CLOSE)
-def test_a_closed_loop_leaves_the_state_of_signals(make_loop: MakeLoop) -> None:
+def test_a_closed_loop_leaves_the_state_of_signals(make_loop: MakeLoop, patience: Patience) -> None:
     """A loop that was asked for no signal leaves signal handlers and the wake-up descriptor as they were.
 
     If this fails: look for SIGINT or SIGCHLD handlers that are set for the loop's own purposes, and kept.
     """
-    left = used(make_loop, times=1).leaks()
+    left = used(make_loop, times=1).leaks(settle=settling(2 * patience.seconds))
     assert "signal" not in left
     assert "wakeup-fd" not in left
 
