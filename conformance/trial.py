@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -26,7 +27,9 @@ from conformance.watch import Leaks
 BATTERY = Path(__file__).parent / "battery"
 _SEEN_LIMIT = 1000
 _FEW_DESCRIPTORS = 512
-_SUITE = (str(BATTERY), str(Path(__file__).parent / "kit"), str(Path(__file__).parent / "schedules"))
+_SUITE = tuple(
+    str(Path(__file__).parent / place) for place in ("battery", "kit", "schedules", "watch.py", "unreaped.py")
+)
 _OPERATION = re.compile(r"\bloop\.(\w+)\(|\b(?:transport|server|handle|runner)\.(\w+)\(")
 
 
@@ -183,8 +186,11 @@ def _source_line(error: BaseException) -> str:
 def _is_suite_fault(error: BaseException) -> bool:
     """A name that this suite spelled wrong, or a fixture that does not exist, is no fault of the loop.
 
-    A variable that has no value yet is: its callback was called too early.
+    Nor is what a module has not got on this system. A variable that has no value yet is: its callback was called too
+    early.
     """
+    if isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
+        return _raised_in_suite(error)
     if not isinstance(error, NameError):
         return isinstance(error, pytest.FixtureLookupError)
     code = [frame for frame, _ in traceback.walk_tb(error.__traceback__)][-1].f_code
@@ -207,8 +213,12 @@ def _is_absent_method(error: BaseException) -> bool:
     """AttributeError for a documented name of a loop, a transport, a server or a handle."""
     if not isinstance(error, AttributeError) or error.name is None or error.name.startswith("_"):
         return False
-    frames = traceback.extract_tb(error.__traceback__)
-    return bool(frames) and frames[-1].filename.startswith(_SUITE)
+    return _raised_in_suite(error)
+
+
+def _raised_in_suite(error: BaseException) -> bool:
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return bool(frames) and frames[-1].f_code.co_filename.startswith(_SUITE)
 
 
 def _operation(error: BaseException, frame: traceback.FrameSummary | None) -> str:

@@ -16,6 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from conformance.unreaped import any_child
+
 Leaks = dict[str, int]
 """Kind of leak → how many. Kinds: the names of `LEAK_KINDS`."""
 
@@ -65,7 +67,7 @@ class Snapshot:
         threads = _count_after(lambda: len(self._new_threads()), usual.get("thread", 0), settle)
         if threads > usual.get("thread", 0):
             settle = 0.0
-        children = _count_after(_children, usual.get("child", 0), settle)
+        children = _count_after(lambda: int(any_child()), usual.get("child", 0), settle)
         descriptors = _count_after(
             lambda: len(open_descriptors() - self.descriptors), usual.get("descriptor", 0), min(settle, _CLOSING)
         )
@@ -116,15 +118,6 @@ def _is_open(fd: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _children() -> int:
-    """1 if this process has a child, running or not waited for, else 0.."""
-    try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return 0
-    return 1
 
 
 def _count_after(count: Callable[[], int], usual: int, settle: float) -> int:

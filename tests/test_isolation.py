@@ -222,6 +222,35 @@ def test_a_requirement_that_errors_is_said_with_its_reason(tmp_path: Path) -> No
     assert "expected" not in finished.output
 
 
+def test_a_python_without_waitid_sees_children_as_well(tmp_path: Path) -> None:
+    (tmp_path / "without_waitid.py").write_text("import os\ndel os.waitid\n")
+    (tmp_path / "orphaning.py").write_text(
+        "import asyncio, subprocess\n"
+        "class Orphaning(asyncio.SelectorEventLoop):\n"
+        "    def call_at(self, *args, **kwargs):\n"
+        "        subprocess.Popen(['sleep', '60'])\n"
+        "        return super().call_at(*args, **kwargs)\n"
+    )
+    finished = run_pytest(
+        "-p", "without_waitid", "--loop=stock=asyncio:SelectorEventLoop", "--loop=orphaning:Orphaning",
+        "--loop-results=r.jsonl", "timers.cancel", "subprocess.no-zombie", "subprocess.other-children",
+        "subprocess.output-after-exit", "subprocess.write-after-loss-is-quiet",
+        cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert set(finished.verdicts("stock").values()) == {"conforms"}, finished.output
+    assert finished.verdicts("orphaning.Orphaning")["timers.cancel"] == "deviates"
+    assert "child process(es) behind" in finished.output
+
+
+def test_what_a_module_lacks_is_not_the_loops_fault(tmp_path: Path) -> None:
+    (tmp_path / "lacking.py").write_text("import asyncio\ndel asyncio.sleep\n")
+    finished = run_pytest(
+        "-p", "lacking", "--loop=asyncio:SelectorEventLoop", "--loop-results=r.jsonl", "resources.loop-descriptors",
+        cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert set(finished.verdicts("asyncio.SelectorEventLoop").values()) == {"errored"}, finished.output
+
+
 def test_huge_pages_leave_memory_as_it_is() -> None:
     kept = [bytes([number % 256]) * 5000 for number in range(3000)]  # 15 MB, more than a few huge pages
     hugepages.use()

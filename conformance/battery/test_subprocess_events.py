@@ -14,6 +14,7 @@ from conformance.kit.cases import each
 from conformance.kit.children import BIG, ChildEvents, finish, spawned
 from conformance.kit.patience import Patience, turn
 from conformance.requirement import MUST, SHOULD, requirement
+from conformance.unreaped import until_ended
 
 Loop = asyncio.AbstractEventLoop
 DEVNULL = asyncio.subprocess.DEVNULL
@@ -206,7 +207,7 @@ def test_closing_what_has_returned_is_harmless(loop: Loop, patience: Patience) -
     with spawned(loop, patience, "read line; exit 3") as (transport, unseen):
         transport.get_pipe_transport(0).write(b"\n")
         with contextlib.suppress(ChildProcessError):  # another thread of the loop may wait for it as well
-            os.waitid(os.P_PID, transport.get_pid(), os.WEXITED | os.WNOWAIT)
+            until_ended(transport.get_pid())
         transport.close()
         patience.run_until(loop, lambda: unseen.lost, "connection_lost()")
         assert unseen.names.count("process_exited") == 1
@@ -231,7 +232,7 @@ def test_children_of_others_are_left_alone(loop: Loop, patience: Patience) -> No
     If this fails: look for waitpid(-1), which takes every child's status.
     """
     other = subprocess.Popen(["/bin/sh", "-c", "exit 7"])
-    os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)
+    until_ended(other.pid)
     finish(loop, patience, "exit 0")
     assert other.wait() == 7
 

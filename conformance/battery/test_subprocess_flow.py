@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 
 from conformance.kit.cases import each
 from conformance.kit.children import BIG, ChildEvents, finish, spawned, stopped
 from conformance.kit.patience import Patience
 from conformance.requirement import MUST, SHOULD, requirement
+from conformance.unreaped import until_ended
 
 Loop = asyncio.AbstractEventLoop
 DEVNULL = asyncio.subprocess.DEVNULL
@@ -70,7 +70,7 @@ def test_output_of_a_child_that_is_already_gone_is_read(loop: Loop, patience: Pa
     """
     with spawned(loop, patience, f"echo last words; {end}", stdin=DEVNULL) as (transport, protocol):
         with contextlib.suppress(ChildProcessError):  # it has ended, and the loop knows
-            os.waitid(os.P_PID, transport.get_pid(), os.WEXITED | os.WNOWAIT)
+            until_ended(transport.get_pid())
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
         assert protocol.output[1] == b"last words\n"
         assert transport.get_returncode() == code

@@ -18,6 +18,7 @@ from conformance.kit.protocols import raising
 from conformance.kit.refusals import refused
 from conformance.kit.waiting import turns
 from conformance.requirement import MUST, SHOULD, requirement
+from conformance.unreaped import any_child, until_ended
 
 Loop = asyncio.AbstractEventLoop
 DEVNULL = asyncio.subprocess.DEVNULL
@@ -204,7 +205,7 @@ def test_a_factory_that_fails_starts_nothing(loop: Loop, patience: Patience, met
     """
     with pytest.raises(LookupError):
         loop.run_until_complete(getattr(loop, method)(raising(LookupError("of the factory")), "/bin/cat"))
-    patience.run_until(loop, _no_child, "the end of the child")
+    patience.run_until(loop, lambda: not any_child(), "the end of the child")
 
 
 @requirement("subprocess.cancelled-start", SHOULD, cite="asyncio-task: Task.cancel")
@@ -227,14 +228,7 @@ def test_a_start_that_is_cancelled_leaves_no_child(loop: Loop, patience: Patienc
                 await asyncio.sleep(0.001)
 
     loop.run_until_complete(main())
-    patience.run_until(loop, _no_child, "the end of the child")
-
-
-def _no_child() -> bool:
-    with contextlib.suppress(ChildProcessError):
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        return False
-    return True
+    patience.run_until(loop, lambda: not any_child(), "the end of the child")
 
 
 @requirement("subprocess.long-arguments", MUST, cite="asyncio-eventloop: loop.subprocess_exec")
@@ -291,7 +285,7 @@ def test_input_for_a_child_that_is_gone_is_dropped(loop: Loop, patience: Patienc
             patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
         else:
             with contextlib.suppress(ChildProcessError):  # a thread of the loop may wait for it
-                os.waitid(os.P_PID, transport.get_pid(), os.WEXITED | os.WNOWAIT)
+                until_ended(transport.get_pid())
         for _ in range(10):
             stdin.write(b"nobody")
         stdin.writelines([b"nobody"])
