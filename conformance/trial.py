@@ -6,6 +6,7 @@ trusts nothing that happens here: a trial that ends without an outcome gets its 
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import re
@@ -30,6 +31,7 @@ _FEW_DESCRIPTORS = 512
 _SUITE = tuple(
     str(Path(__file__).parent / place) for place in ("battery", "kit", "schedules", "watch.py", "unreaped.py")
 )
+_ABSTRACT = asyncio.events.__file__
 _OPERATION = re.compile(r"\bloop\.(\w+)\(|\b(?:transport|server|handle|runner)\.(\w+)\(")
 
 
@@ -161,7 +163,7 @@ def _outcome_of(error: BaseException) -> Outcome:
     if _is_suite_fault(error):
         return Outcome(Verdict.ERRORED, seen=seen, where=where, output=_full(error))
     if isinstance(error, NotImplementedError) or _is_absent_method(error):
-        operation = _operation(error, frame)
+        operation = _operation(error)
         return Outcome(Verdict.NOT_IMPLEMENTED, seen=f"{operation}: {seen}", where=where, operation=operation)
     return Outcome(Verdict.DEVIATES, seen=seen, where=where)
 
@@ -210,8 +212,13 @@ def _lacks_descriptors(error: BaseException | None) -> bool:
 
 
 def _is_absent_method(error: BaseException) -> bool:
-    """AttributeError for a documented name of a loop, a transport, a server or a handle."""
+    """AttributeError for a documented name of a loop, a transport, a server or a handle.
+
+    None, or a str, that came instead of one of these lacks nothing: it is a wrong value.
+    """
     if not isinstance(error, AttributeError) or error.name is None or error.name.startswith("_"):
+        return False
+    if type(error.obj).__module__ == "builtins":
         return False
     return _raised_in_suite(error)
 
@@ -221,13 +228,27 @@ def _raised_in_suite(error: BaseException) -> bool:
     return bool(frames) and frames[-1].f_code.co_filename.startswith(_SUITE)
 
 
-def _operation(error: BaseException, frame: traceback.FrameSummary | None) -> str:
+def _operation(error: BaseException) -> str:
     """The name of what is not implemented, as the documentation spells it."""
     if isinstance(error, AttributeError) and error.name:
         return f"{type(error.obj).__name__}.{error.name}" if _foreign(error.obj) else f"loop.{error.name}"
-    if frame and (matches := list(_OPERATION.finditer(frame.line or ""))):
-        return matches[-1][0].rstrip("(")  # the innermost call: run_until_complete() stands around many
-    return "an operation"
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return "an operation"
+    if frames[-1].filename == _ABSTRACT:
+        return f"{_kind(error)}.{frames[-1].name}"
+    for frame in reversed(frames):
+        # The innermost call: run_until_complete() stands around many.
+        if calls := [c[0] for c in _OPERATION.finditer(frame.line or "") if c[1] != "run_until_complete"]:
+            return calls[-1].rstrip("(")
+    return frames[-1].name
+
+
+def _kind(error: BaseException) -> str:
+    """The documentation's word for the abstract class whose method raised: a loop, or the name of the class."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    owner = frame.f_code.co_qualname.partition(".")[0]
+    return {"AbstractEventLoop": "loop", "AbstractServer": "server"}.get(owner, owner)
 
 
 def _foreign(candidate: object) -> bool:

@@ -242,6 +242,25 @@ def test_a_python_without_waitid_sees_children_as_well(tmp_path: Path) -> None:
     assert "child process(es) behind" in finished.output
 
 
+def test_what_is_not_implemented_is_named_and_a_wrong_value_is_something_else(tmp_path: Path) -> None:
+    (tmp_path / "lacking.py").write_text(
+        "import asyncio\n"
+        "class Lacking(asyncio.SelectorEventLoop):\n"
+        "    create_server = asyncio.AbstractEventLoop.create_server\n"
+        "    async def create_connection(self, *args, **kwargs):\n"
+        "        raise NotImplementedError\n"
+        "    def call_soon_threadsafe(self, *args, **kwargs):\n"
+        "        super().call_soon_threadsafe(*args, **kwargs)\n"
+    )
+    asked = ("streams.open-connection", "servers.sockets", "callbacks.get-context")
+    finished = run_pytest("-q", "--loop=lacking:Lacking", "--loop-results=r.jsonl", *asked, cwd=tmp_path)
+    assert finished.run is not None
+    found = {id: cell.worst for (id, _), cell in finished.run.cells().items()}
+    assert found["streams.open-connection"]["operation"] == "loop.create_connection", finished.output
+    assert found["servers.sockets"]["operation"] == "loop.create_server"
+    assert found["callbacks.get-context"]["verdict"] == "deviates"
+
+
 def test_what_a_module_lacks_is_not_the_loops_fault(tmp_path: Path) -> None:
     (tmp_path / "lacking.py").write_text("import asyncio\ndel asyncio.sleep\n")
     finished = run_pytest(
