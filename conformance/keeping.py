@@ -67,6 +67,7 @@ def keep(connection: socket.socket, serve: Serve, prepare: Callable[[Path], None
         with contextlib.suppress(OSError):
             libc()
         "localhost".encode("idna")
+        _needs_more_memory()
         # Nor is what was made since, but for its garbage.
         gc.collect()
         gc.freeze()
@@ -110,9 +111,12 @@ def _one_child(connection: socket.socket, serve: Serve, request: str, patience: 
             os.close(connection.detach())
             _be_the_child(serve, request, patience, writing, output.fileno())
         os.close(writing)
-        answer, in_time = _await_answer(connection, reading, patience)
+        answer, in_time, status = _await_answer(connection, reading, child, patience)
         os.close(reading)
-        status = _end(child, let_it_exit=in_time and answer is None)
+        if status is None:
+            status = _end(child, let_it_exit=in_time and answer is None)
+        else:
+            _kill_group(child)
         output.seek(0, os.SEEK_SET)
         text = output.read().decode(errors="backslashreplace")
     outcome = _judge(answer, in_time, status, text, patience)
@@ -123,8 +127,12 @@ def _one_child(connection: socket.socket, serve: Serve, request: str, patience: 
     )
 
 
-def _await_answer(connection: socket.socket, reading: int, patience: float) -> tuple[bytes | None, bool]:
-    """The child's line (None if it ended without one), and whether it came before the patience ended.
+def _await_answer(
+    connection: socket.socket, reading: int, child: int, patience: float
+) -> tuple[bytes | None, bool, int | None]:
+    """The child's line (None if it ended without one), whether it came in time, and the child's status if it is known.
+
+    Mostly the pipe says that the child has ended. Where a grandchild holds it open, the child is asked at each tick.
 
     Patience is spent in ticks that this process saw pass. Time during which the whole machine stood still, or
     during which the keeper itself was not scheduled, is not the loop's fault and is not counted.
@@ -134,20 +142,27 @@ def _await_answer(connection: socket.socket, reading: int, patience: float) -> t
     poll.register(connection, 0)  # only POLLHUP: pytest is gone
     received = b""
     spent = 0.0
+    status: int | None = None
     while spent < patience:
         before = time.monotonic()
-        for fd, event in poll.poll(_TICK * 1000):
+        events = poll.poll(0 if status is not None else _TICK * 1000)
+        if not events:
+            if status is not None:
+                return None, True, status
+            pid, ended = os.waitpid(child, os.WNOHANG)
+            status = ended if pid else None  # once more round: its last words may lie in the pipe
+        for fd, event in events:
             if fd == connection.fileno() and event & (select.POLLHUP | select.POLLERR):
-                return None, False
+                return None, False, status
             if fd == reading:
                 chunk = os.read(reading, 65536)
                 received += chunk
                 if received.endswith(b"\n"):
-                    return received, True
+                    return received, True, status
                 if not chunk:
-                    return None, True
+                    return None, True, status
         spent += min(time.monotonic() - before, _TICK)
-    return None, False
+    return None, False, status
 
 
 def _end(child: int, let_it_exit: bool) -> int:
@@ -187,11 +202,17 @@ def _judge(answer: bytes | None, in_time: bool, status: int, output: str, patien
             output=tail,
         )
     if os.WIFSIGNALED(status):
-        name = signal.Signals(os.WTERMSIG(status)).name
-        seen = f"the process died of {name}{_standing_at(output)}"
+        seen = f"the process died of {_name_of(os.WTERMSIG(status))}{_standing_at(output)}"
     else:
         seen = f"the process ended by itself (exit status {os.waitstatus_to_exitcode(status)}) before the test did"
     return Outcome(Verdict.CRASHES, seen=seen, where=_battery_frame(output), output=tail)
+
+
+def _name_of(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # one of the real-time signals, of which two have names
+        return f"signal {number}"
 
 
 def _standing_at(output: str) -> str:
@@ -246,6 +267,18 @@ def _limit_memory() -> None:
     """A loop that fills memory gets MemoryError, not the machine. No core files: they take seconds to write."""
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if _needs_more_memory():
+            return
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
         if hard == resource.RLIM_INFINITY or hard > _MEMORY_LIMIT:
             resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY_LIMIT, hard))
+
+
+@functools.cache
+def _needs_more_memory() -> bool:
+    """Whether this process has reserved more than the limit already, as one with AddressSanitizer has: terabytes."""
+    try:
+        reserved = re.search(r"^VmData:\s*(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    except OSError:
+        return False
+    return reserved is not None and int(reserved[1]) << 10 > _MEMORY_LIMIT

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -17,6 +18,8 @@ from typing import Any
 from conformance.loops import LoopSpec, LoopSpecError, identify, load_factory, new_loop
 from conformance.verdicts import Verdict
 from conformance.watch import Leaks, Snapshot, settling
+
+_LAST_WORDS = 300
 
 
 @dataclass(frozen=True)
@@ -54,15 +57,22 @@ def first_look(spec: LoopSpec, ask: Callable[[str], dict[str, Any]]) -> Probe:
         if verdict is Verdict.ERRORED:
             sentence = f"--loop={spec}: {made['seen']}: {made.get('output', '')}"
             return Probe(spec.label, identity=unknown_identity(spec), unusable=sentence)
-        return Probe(
-            spec.label, identity=unknown_identity(spec), verdict=verdict.value, seen=f"making a loop: {made['seen']}"
-        )
+        seen = f"making a loop: {made['seen']}{_last_words(made.get('output', ''))}"
+        return Probe(spec.label, identity=unknown_identity(spec), verdict=verdict.value, seen=seen)
     probe = Probe(**made)
     if probe.unusable:
         return probe
     ran = ask(f"run {spec.label}")
     # A loop that hangs or dies here only has no baseline: the requirements that speak of it will say it.
     return replace(probe, runs=ran["runs"], leaks=ran["leaks"]) if "label" in ran else probe
+
+
+def _last_words(output: str) -> str:
+    """The end of what a process printed by itself: without the stacks that faulthandler left."""
+    said = " ".join(
+        re.split(r"^(?:Fatal Python error|Timeout \(\d)", output, maxsplit=1, flags=re.MULTILINE)[0].split()
+    )
+    return f"; it said: {said[-_LAST_WORDS:]}" if said else ""
 
 
 def make(spec: LoopSpec, _patience: float) -> dict[str, Any]:

@@ -171,13 +171,20 @@ def _outcome_of(error: BaseException) -> Outcome:
 def _describe(error: BaseException) -> str:
     """What was seen, in the words of the assertion or as the exception that came instead."""
     if isinstance(error, AssertionError | OutOfPlace | pytest.fail.Exception):
-        text = str(error) or _source_line(error)
+        text = _words(error) or _source_line(error)
     else:
-        text = f"raised {type(error).__name__}: {error}"
+        text = f"raised {type(error).__name__}: {_words(error)}"
     if isinstance(error, BaseExceptionGroup):
-        text += " (" + "; ".join(f"{type(e).__name__}: {e}" for e in error.exceptions) + ")"
+        text += " (" + "; ".join(f"{type(e).__name__}: {_words(e)}" for e in error.exceptions) + ")"
     text = text if len(text) <= _SEEN_LIMIT else text[:_SEEN_LIMIT] + " …"
     return " ".join([text, *(f"({note})" for note in getattr(error, "__notes__", ()))])
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as failed:
+        return f"(its str() raised {type(failed).__name__})"
 
 
 def _source_line(error: BaseException) -> str:

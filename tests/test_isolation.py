@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
 import os
+import resource
 import signal
 import time
 from pathlib import Path
@@ -142,6 +144,53 @@ def test_a_module_that_waits_for_another_process_at_import_is_imported_in_one_at
     arguments = ("-q", "-n", "0", "--loop=owning:SelectorEventLoop", "--loop-results=r.jsonl")
     finished = run_pytest(*arguments, "timers.cancel", "callbacks.fifo", "callbacks.cancel", cwd=tmp_path, patience=3)
     assert set(finished.verdicts("owning.SelectorEventLoop").values()) == {"conforms"}, finished.output
+
+
+def test_a_loop_that_ends_its_process_crashes_however_it_does(tmp_path: Path) -> None:
+    (tmp_path / "ending.py").write_text(
+        "import asyncio, os, signal, time\n"
+        "class Aborting(asyncio.SelectorEventLoop):\n"
+        "    def call_at(self, *args, **kwargs):\n"
+        "        if os.fork() == 0:\n"
+        "            time.sleep(60)\n"
+        "            os._exit(0)\n"
+        "        os.abort()\n"
+        "class Signalling(asyncio.SelectorEventLoop):\n"
+        "    def call_at(self, *args, **kwargs):\n"
+        "        os.kill(os.getpid(), signal.SIGRTMIN + 3)\n"
+        "class Mute(Exception):\n"
+        "    def __str__(self):\n"
+        "        raise ValueError\n"
+        "class Muttering(asyncio.SelectorEventLoop):\n"
+        "    def call_at(self, *args, **kwargs):\n"
+        "        raise Mute\n"
+    )
+    specs = (f"--loop={name}=ending:{name}" for name in ("Aborting", "Signalling", "Muttering"))
+    finished = run_pytest("-q", *specs, "--loop-results=r.jsonl", "timers.cancel", cwd=tmp_path)
+    found = {name: finished.verdicts(name)["timers.cancel"] for name in ("Aborting", "Signalling", "Muttering")}
+    assert found == {"Aborting": "crashes", "Signalling": "crashes", "Muttering": "deviates"}, finished.output
+    assert f"died of signal {signal.SIGRTMIN + 3}" in finished.output
+    assert "raised Mute: (its str() raised ValueError)" in finished.output
+
+
+def test_what_a_factory_said_before_it_died_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "dying.py").write_text("import os\ndef new_loop():\n    os.write(2, b'last words')\n    os._exit(1)\n")
+    finished = run_pytest("-q", "--loop=dying:new_loop", "lifecycle.factory", cwd=tmp_path)
+    assert "last words" in finished.output
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="/proc is not mounted")
+def test_a_process_that_reserved_more_than_the_limit_is_not_limited() -> None:
+    noreserve = getattr(mmap, "MAP_NORESERVE", 0x4000)
+    reserved = mmap.mmap(-1, 5 << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | noreserve)
+    keeper = Keeper(lambda _request, _patience: lambda: {"label": str(resource.getrlimit(resource.RLIMIT_DATA))})
+    try:
+        assert reserved
+        keeper.begin("a job", 10)
+        assert keeper.answer() == {"label": str(resource.getrlimit(resource.RLIMIT_DATA))}
+    finally:
+        keeper.close()
+        reserved.close()
 
 
 def test_a_leak_is_no_hang_where_patience_is_short(tmp_path: Path) -> None:
