@@ -17,9 +17,11 @@ import json
 import math
 import os
 import select
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -62,6 +64,7 @@ class Keeper:
         self._prepare = prepare
         self._deadline = deadline
         self._ready = False
+        self._scratch = ""
         self._pid = 0
         self._request = ""
         self._connection: socket.socket | None = None
@@ -117,6 +120,7 @@ class Keeper:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(self._pid, signal.SIGKILL)
                 self._ends_in(math.inf)
+            shutil.rmtree(self._scratch, ignore_errors=True)  # a keeper that was killed has left it
 
     def _ends_in(self, seconds: float) -> bool:
         """Wait for the keeper's process, and say whether it ended."""
@@ -158,11 +162,14 @@ class Keeper:
         sys.stdout.flush()
         sys.stderr.flush()
         self._ready = False
+        self._scratch = ""
+        with contextlib.suppress(OSError):  # each trial will try it again, and say so
+            self._scratch = tempfile.mkdtemp(prefix="loop-conformance-")
         self._pid = _fork()
         if self._pid == 0:
             for other in (ours, *_CONNECTIONS):
                 os.close(other.detach())  # by number: the file objects that read from them would keep them open
-            keep(theirs, self._serve, self._prepare)
+            keep(theirs, self._serve, self._prepare, self._scratch)
         theirs.close()
         _CONNECTIONS.add(ours)
         self._connection, self._lines = ours, ours.makefile("rb")

@@ -45,12 +45,12 @@ Serve = Callable[[str, float], Job]
 """From a request and its patience (seconds) to the job to run, in the child."""
 
 
-def keep(connection: socket.socket, serve: Serve, prepare: Callable[[Path], None]) -> NoReturn:
+def keep(connection: socket.socket, serve: Serve, prepare: Callable[[Path], None], scratch: str) -> NoReturn:
     """Serve requests until pytest hangs up. Never returns into pytest's stack.
 
-    `prepare` gets a directory that the trials may use, and that ends with the keeper, however pytest ended.
+    `prepare` gets `scratch`, a directory that the trials may use ("": there is none). It ends with the keeper, however
+    pytest ended.
     """
-    scratch = ""
     try:
         # What exists by now is never collected here: collecting would copy every page that it lives on.
         gc.freeze()
@@ -61,8 +61,8 @@ def keep(connection: socket.socket, serve: Serve, prepare: Callable[[Path], None
         warnings.resetwarnings()
         warnings.simplefilter("ignore")
         with contextlib.suppress(Exception):  # each trial will try what failed here again, and say so
-            scratch = tempfile.mkdtemp(prefix="loop-conformance-")
-            prepare(Path(scratch))
+            if scratch:
+                prepare(Path(scratch))
         # Here rather than in each child: half a millisecond each, and one for the codec of every host name.
         with contextlib.suppress(OSError):
             libc()

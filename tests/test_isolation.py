@@ -119,6 +119,22 @@ def _wait_until_empty(scratch: Path) -> None:
         time.sleep(0.05)
 
 
+def test_a_keeper_that_is_killed_leaves_no_directory(tmp_path: Path) -> None:
+    (tmp_path / "killer.py").write_text(
+        "import asyncio, os, signal\n"
+        "class Killer(asyncio.SelectorEventLoop):\n"
+        "    def call_at(self, *args, **kwargs):\n"
+        "        os.kill(os.getppid(), signal.SIGKILL)\n"
+        "        os._exit(1)\n"
+    )
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    arguments = ("-q", "--loop=killer:Killer", "--loop-results=r.jsonl", "timers.cancel", "timers.cancel-twin")
+    finished = run_pytest(*arguments, cwd=tmp_path, env={"TMPDIR": str(scratch)})
+    assert set(finished.verdicts("killer.Killer").values()) == {"crashes"}, finished.output
+    assert list(scratch.iterdir()) == []
+
+
 def test_the_next_trial_runs_while_one_waits(tmp_path: Path) -> None:
     (tmp_path / "meeting.py").write_text(
         "import asyncio, os, pathlib, time\n"
