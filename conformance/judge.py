@@ -316,10 +316,5 @@ def _report(item: pytest.Item, when: Any, outcome: Any, longrepr: Any, started: 
 
 def _case(item: pytest.Item, spec: LoopSpec) -> str:
     """The parameters of a requirement's case, without the loop's label."""
-    case: str = item.callspec.id  # type: ignore[attr-defined]
-    for edge in (f"{spec.label}-", f"-{spec.label}"):
-        if case.startswith(edge):
-            return case.removeprefix(edge)
-        if case.endswith(edge):
-            return case.removesuffix(edge)
-    return "" if case == spec.label else case
+    id: str = item.callspec.id  # type: ignore[attr-defined]
+    return id.removeprefix(spec.label).removeprefix("-")

@@ -91,10 +91,15 @@ def parse_spec(text: str) -> LoopSpec:
 
 
 def parse_specs(texts: Iterable[str]) -> list[LoopSpec]:
-    """The specs that `texts` spell. Raises MalformedSpec if two of them would bear one label."""
+    """The specs that `texts` spell. Raises MalformedSpec for a label that no test's id can bear, and for two of one."""
     specs = [parse_spec(text) for text in texts]
     seen: dict[str, LoopSpec] = {}
     for spec in specs:
+        if spec.label.encode("unicode_escape").decode() != spec.label:  # as pytest writes it in ids
+            raise MalformedSpec(
+                f"--loop: {spec.label!r} is no label, which has printable ASCII characters and no backslash; "
+                f"give this loop another, as in --loop=other={spec}"
+            )
         if spec.label in seen:
             raise MalformedSpec(
                 f"--loop: {seen[spec.label]} and {spec} are both labelled {spec.label!r}; "

@@ -70,6 +70,7 @@ BAD = (
     Bad("pytest --loop=builtins:dict", "a factory that returns no loop"),
     Bad("pytest --loop=json:loads", "a factory that takes an argument"),
     Bad(f"pytest {_STOCK} {_STOCK}", "two loops of one label"),
+    Bad("pytest --loop=lööp=asyncio:SelectorEventLoop", "a label that is not ASCII"),
     Bad(f"pytest {_STOCK} callbacks.nothing", "an id of no requirement"),
     Bad(f"pytest {_STOCK} test_nothing.py", "a file that is not there"),
     Bad(f"pytest {_STOCK} -n 2 test_nothing.py", "the same, over workers"),
