@@ -124,6 +124,8 @@ class Judge:
     def _outcome(self, item: pytest.Item, following: pytest.Item | None) -> Outcome:
         if known := self._known(item):
             return known
+        for other in set(self._begun) - {item.nodeid}:  # announced, and then it was not what came next
+            self._begun.pop(other).close()
         keeper = self._begun.pop(item.nodeid, None) or self._begin(item)
         if following is not None and self._runs_beside(following):
             self._begun[following.nodeid] = self._begin(following)

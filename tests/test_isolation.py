@@ -232,6 +232,36 @@ def test_a_keeper_that_does_not_get_ready_is_killed() -> None:
         os.waitpid(-1, os.WNOHANG)
 
 
+def test_an_announced_item_that_does_not_come_next_leaves_its_answer_to_nobody(tmp_path: Path) -> None:
+    (tmp_path / "announcing.py").write_text(
+        "import pytest\n"
+        "@pytest.hookimpl(tryfirst=True)\n"
+        "def pytest_runtestloop(session):\n"
+        "    first, second, third = session.items\n"
+        "    for item, nextitem in (first, second), (third, second), (second, None):\n"
+        "        item.config.hook.pytest_runtest_protocol(item=item, nextitem=nextitem)\n"
+        "    return True\n"
+    )
+    (tmp_path / "late.py").write_text(
+        "import asyncio\n"
+        "class Late(asyncio.SelectorEventLoop):\n"
+        "    def call_at(self, *args, **kwargs):\n"
+        "        raise RuntimeError('call_at')\n"
+        "    def getnameinfo(self, *args, **kwargs):\n"
+        "        raise RuntimeError('getnameinfo')\n"
+    )
+    finished = run_pytest(
+        "-q", "-p", "announcing", "--loop=late:Late", "--loop-results=r.jsonl",
+        "callbacks.fifo", "dns.getnameinfo", "timers.cancel",
+        cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert finished.run is not None, finished.output
+    seen = {id: cell.worst.get("seen", "") for (id, _), cell in finished.run.cells().items()}
+    assert "call_at" in seen["timers.cancel"], finished.output
+    assert "getnameinfo" in seen["dns.getnameinfo"]
+    assert seen["callbacks.fifo"] == ""
+
+
 def test_what_a_loop_says_may_be_no_unicode(tmp_path: Path) -> None:
     (tmp_path / "mumbling.py").write_text(
         "import asyncio\n"
