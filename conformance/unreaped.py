@@ -8,11 +8,13 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import sys
 
-# The same numbers on Linux and macOS, where the module `os` may lack the names along with the function.
+# Where the module `os` lacks the function it may lack the names along with it.
 _P_ALL = 0
 _P_PID = 1
-_WNOWAIT = getattr(os, "WNOWAIT", 0x20)
+_WNOWAIT = getattr(os, "WNOWAIT", 0x20 if sys.platform == "darwin" else 0x1000000)
+_WEXITED = getattr(os, "WEXITED", 4)
 _SIGINFO = 128
 """Bytes: as large as any system's siginfo_t."""
 
@@ -20,7 +22,7 @@ _SIGINFO = 128
 def any_child() -> bool:
     """Whether this process has a child, running or not waited for."""
     try:
-        _waitid(_P_ALL, 0, os.WEXITED | os.WNOHANG | _WNOWAIT)
+        _waitid(_P_ALL, 0, _WEXITED | os.WNOHANG | _WNOWAIT)
     except ChildProcessError:
         return False
     return True
@@ -28,7 +30,7 @@ def any_child() -> bool:
 
 def until_ended(pid: int) -> None:
     """Block until the child `pid` has ended. Raises ChildProcessError where there is none, or not any more."""
-    _waitid(_P_PID, pid, os.WEXITED | _WNOWAIT)
+    _waitid(_P_PID, pid, _WEXITED | _WNOWAIT)
 
 
 def _waitid(kind: int, number: int, options: int) -> None:
