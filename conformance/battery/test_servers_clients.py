@@ -139,7 +139,7 @@ def test_a_server_ends_connections_of_any_kind(
     by their first protocol.
     """
     over_unix, over_tls = kind == "unix", kind == "tls"
-    making = serving_unix(loop, str(tmp_path / "s")) if over_unix else None
+    making = serving_unix(loop, str(tmp_path / how[0])) if over_unix else None
     with making or serving(loop, ssl=server_context() if over_tls else None) as service:
         service.make = lambda: Events(keep_open=not over_tls)  # which has no halves
         with dial(service) as sock:

@@ -282,7 +282,7 @@ def test_wait_closed_waits_for_connections(
             await ended(waiter, patience)
             assert last.lost
 
-    with serving(loop) if way == "tcp" else serving_unix(loop, str(tmp_path / "s")) as service:
+    with serving(loop) if way == "tcp" else serving_unix(loop, str(tmp_path / called[-8:])) as service:
         loop.run_until_complete(scenario(service))
 
 

@@ -35,7 +35,7 @@ def test_a_server_knows_its_loop(loop: Loop, place: str, tmp_path: Path) -> None
     """
     makings = [serving(loop)]
     if hasattr(socket, "AF_UNIX"):
-        makings.append(serving_unix(loop, str(tmp_path / "server")))
+        makings.append(serving_unix(loop, str(tmp_path / place[-4:])))
     for making in makings:
         with making as service:
             assert at(place, loop, service.server.get_loop) is loop

@@ -189,11 +189,12 @@ def test_tls_timeouts_without_tls(loop: Loop, tmp_path: Path, name: str, side: s
     If this fails: what was opened could not be closed.
     """
     arguments: dict[str, Any] = {name: 1.0}
+    path = str(tmp_path / f"{side[0]}{name[4]}")  # short, wherever temporary files are
     if side == "server":
-        answer(outcome_of(loop, loop.create_unix_server(Events, str(tmp_path / "s"), **arguments)))
+        answer(outcome_of(loop, loop.create_unix_server(Events, path, **arguments)))
     else:
-        with unix_listener(str(tmp_path / "s")):
-            answer(outcome_of(loop, loop.create_unix_connection(Events, str(tmp_path / "s"), **arguments)))
+        with unix_listener(path):
+            answer(outcome_of(loop, loop.create_unix_connection(Events, path, **arguments)))
 
 
 @requirement("unix.server", MUST, cite="asyncio-eventloop: loop.create_unix_server", needs=("unix",))
