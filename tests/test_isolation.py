@@ -347,13 +347,13 @@ def test_what_is_not_implemented_is_named_and_a_wrong_value_is_something_else(tm
         "    def call_soon_threadsafe(self, *args, **kwargs):\n"
         "        super().call_soon_threadsafe(*args, **kwargs)\n"
     )
-    asked = ("streams.open-connection", "servers.sockets", "callbacks.get-context")
+    asked = ("streams.open-connection", "servers.sockets", "threads.returns-handle")
     finished = run_pytest("-q", "--loop=lacking:Lacking", "--loop-results=r.jsonl", *asked, cwd=tmp_path)
     assert finished.run is not None
     found = {id: cell.worst for (id, _), cell in finished.run.cells().items()}
     assert found["streams.open-connection"]["operation"] == "loop.create_connection", finished.output
     assert found["servers.sockets"]["operation"] == "loop.create_server"
-    assert found["callbacks.get-context"]["verdict"] == "deviates"
+    assert found["threads.returns-handle"]["verdict"] == "deviates"
 
 
 def test_what_a_module_lacks_is_not_the_loops_fault(tmp_path: Path) -> None:
