@@ -67,6 +67,7 @@ _REASONS = {
     "tls.*": "handshakes for each of the ways to TLS, as a loop may have a path of its own for each",
     "callbacks.many": "a hundred thousand callbacks",
     "debug.slow": "a dozen callbacks that take 20 ms each, as a clock may tick every 16 ms only",
+    "debug.default": "starts an interpreter for each of five values of the environment variable",
     "debug.dev-mode": "starts an interpreter, as this mode cannot be entered later",
 }
 """Why requirements take as long as they do; the first id or glob that fits."""
