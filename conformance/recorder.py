@@ -8,7 +8,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -118,14 +118,16 @@ class Recorder:
         self.notes.append(f"wrote {path}: {len(deviations)} expected deviations; give each new one its reason")
 
     def _of_a_dead_worker(self, result: dict[str, Any]) -> dict[str, Any]:
-        """xdist tells the node id only. The loop's label stands in its brackets, the requirement in its name."""
-        nodeid = str(result.pop("nodeid"))
-        function, _, parameters = nodeid.rpartition("::")[2].partition("[")
-        requirement = next(r for r in self.requirements.values() if f"def {function}(" in r.source)
+        """xdist tells the node id only: file and function are the requirement's, the label stands in its brackets."""
+        path, _, test = str(result.pop("nodeid")).partition("::")
+        function, _, parameters = test.removesuffix("]").partition("[")
+        file = PurePosixPath(path).name
+        requirement = next(r for r in self.requirements.values() if r.file == file and r.test.__name__ == function)
         specs = sorted(parse_specs(self._config.option.loop), key=lambda spec: len(spec.label), reverse=True)
-        spec = next(spec for spec in specs if parameters.startswith((f"{spec.label}-", f"{spec.label}]")))
+        spec = next(spec for spec in specs if f"{parameters}-".startswith(f"{spec.label}-"))
         identity = unknown_identity(spec) | {"python": result["python"]}
-        return {"loop": spec.label, "id": requirement.id, "case": "", "level": requirement.level.value,
+        case = parameters.removeprefix(spec.label).removeprefix("-")
+        return {"loop": spec.label, "id": requirement.id, "case": case, "level": requirement.level.value,
                 "identity": identity} | result  # fmt: skip
 
 

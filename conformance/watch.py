@@ -34,6 +34,8 @@ LEAK_KINDS = {
 _SETTLE = 2.0
 _CLOSING = 0.2
 """Seconds that a helper thread may take to close its descriptors."""
+_LOOKS = 20
+"""Times that leaks are looked for before they are called so: on a busy machine seconds pass without a thread's turn."""
 _DESCRIPTORS = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
 _WATCHED_SIGNALS = [s for s in signal.Signals if s not in {signal.SIGKILL, signal.SIGSTOP}]
 
@@ -123,7 +125,9 @@ def _is_open(fd: int) -> bool:
 def _count_after(count: Callable[[], int], usual: int, settle: float) -> int:
     deadline = time.monotonic() + settle
     pause = 0.0001
-    while (found := count()) > usual and time.monotonic() < deadline:
+    looks = 1
+    while (found := count()) > usual and settle and (time.monotonic() < deadline or looks < _LOOKS):
         time.sleep(pause)
         pause = min(2 * pause, 0.01)
+        looks += 1
     return found
