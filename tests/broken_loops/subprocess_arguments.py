@@ -220,3 +220,19 @@ class TheChildsInputDoesNotBlock(Stock):
         if kwargs.get("stdin", subprocess.PIPE) == subprocess.PIPE:
             kwargs.setdefault("preexec_fn", lambda: os.set_blocking(0, False))
         return await super().subprocess_exec(protocol_factory, *args, **kwargs)
+
+
+@breaks("subprocess.long-arguments")
+class ArgumentsFitIntoAPage(Stock):
+    """An argument ends after 4096 characters."""
+
+    async def subprocess_exec(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        return await super().subprocess_exec(protocol_factory, *(each[:4096] for each in args), **kwargs)
+
+
+@breaks("subprocess.long-arguments")
+class ArgumentsAreAThousand(Stock):
+    """A program gets its first thousand arguments."""
+
+    async def subprocess_exec(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        return await super().subprocess_exec(protocol_factory, *args[:1000], **kwargs)

@@ -1,9 +1,8 @@
-"""Broken loops of the chapter `subprocess`: the transports of a child's pipes, and starts that come to nothing."""
+"""Broken loops of the chapter `subprocess`: the transports of a child's pipes."""
 
 from __future__ import annotations
 
 import asyncio
-import subprocess
 from typing import Any
 
 from tests.broken_loops import breaks
@@ -219,44 +218,6 @@ class ReadsToTheEndOfAll(TampersWithChildren):
                 output.close = method
 
         replaced(transport, "close", close)
-
-
-@breaks("subprocess.failing-factory")
-class StartsBeforeItAsks(Stock):
-    """The program is started before protocol_factory is called."""
-
-    async def subprocess_exec(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            protocol = protocol_factory()
-        except Exception:
-            self.forgotten = subprocess.Popen(args, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            raise
-        return await super().subprocess_exec(lambda: protocol, *args, **kwargs)
-
-
-@breaks("subprocess.cancelled-start")
-class StartsWhatNobodyAwaits(Stock):
-    """A start that is cancelled goes on."""
-
-    async def subprocess_exec(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
-        self.going_on = self.create_task(super().subprocess_exec(protocol_factory, *args, **kwargs))
-        return await asyncio.shield(self.going_on)
-
-
-@breaks("subprocess.long-arguments")
-class ArgumentsFitIntoAPage(Stock):
-    """An argument ends after 4096 characters."""
-
-    async def subprocess_exec(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
-        return await super().subprocess_exec(protocol_factory, *(each[:4096] for each in args), **kwargs)
-
-
-@breaks("subprocess.long-arguments")
-class ArgumentsAreAThousand(Stock):
-    """A program gets its first thousand arguments."""
-
-    async def subprocess_exec(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
-        return await super().subprocess_exec(protocol_factory, *args[:1000], **kwargs)
 
 
 @breaks("subprocess.pause-inside")
