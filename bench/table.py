@@ -38,6 +38,16 @@ def ratio(found: Mapping[str, Any]) -> str:
     return f"{found['ratio']:.2f} [{found['low']:.2f} {found['high']:.2f}]"
 
 
+def wall(cell: Mapping[str, Any]) -> str:
+    """The ratio of wall times; with its verdict where CPU time does not tell it: a loop that waits burns none."""
+    found = cell["wall"]
+    if "ratio" not in found:
+        return ""
+    verdict = found.get("verdict", "")
+    told = verdict in {"faster", "slower"} and verdict != cell["cpu"].get("verdict")
+    return f"{found['ratio']:.2f} {MARKS[verdict]}" if told else f"{found['ratio']:.2f}"
+
+
 def counts(data: Mapping[str, Any]) -> str:
     """What `count` found."""
     labels = [loop["label"] for loop in data["loops"]]
@@ -97,17 +107,13 @@ def _ratios(summary: Mapping[str, Any]) -> str:
                 row += [HOW.get(cell.get("how", ""), cell["state"]), "", ""]
             else:
                 verdict = cell["cpu"].get("verdict", "")
-                row += [ratio(cell["cpu"]), MARKS.get(verdict, ""), _plain(cell["wall"])]
+                row += [ratio(cell["cpu"]), MARKS.get(verdict, ""), wall(cell)]
         row.append(ratio(cells[noise].get("cpu", {})))
         rows.append(row)
     headers = ["workload", f"{reference}\nCPU per op"]
     for label in others:
         headers += [f"{label}\nCPU ratio [95 %]", "verdict", "wall"]
     return tabulate(rows, [*headers, "A/A\nnoise"], disable_numparse=True) if rows else ""
-
-
-def _plain(found: Mapping[str, Any]) -> str:
-    return f"{found['ratio']:.2f}" if "ratio" in found else ""
 
 
 def _groups(summary: Mapping[str, Any]) -> str:

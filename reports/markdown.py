@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from bench.table import ratio
+from bench.table import ratio, wall
 from conformance.verdicts import MEANINGS, WRONG, Verdict
 from reports import entries, lists, matrix
 from reports.entries import Entry, Found
@@ -132,8 +132,9 @@ def _race(file: RaceFile) -> str:
             measured = cell["state"] == "measured"
             row.append(ratio(cell["cpu"]) if measured else cell.get("how", cell["state"]))
             row.append(cell["cpu"].get("verdict", "") if measured else "")
+            row.append(wall(cell) if measured else "")
         rows.append(row)
-    heads = [head for label in labels for head in (f"{label}: CPU ratio", "verdict")]
+    heads = [head for label in labels for head in (f"{label}: CPU ratio", "verdict", "wall")]
     body = table(["workload", *heads], rows)
     state = "" if race["complete"] else " **This race is incomplete.**"
     words = f"Time divided by {_cell(race['reference'])}'s time; below 1 is faster.{state}"

@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from bench.table import MARKS, duration, ratio
+from bench.table import MARKS, duration, ratio, wall
 from reports import plots
 from reports.matrix import Matrix
 from reports.plots.axes import Figure
@@ -115,7 +115,7 @@ def _row(
             {
                 "cpu": ratio(cell["cpu"]) if measured else cell.get("how", cell["state"]),
                 "verdict": MARKS.get(cell["cpu"].get("verdict", ""), "") if measured else "",
-                "wall": f"{cell['wall']['ratio']:.2f}" if measured and "ratio" in cell["wall"] else "",
+                "wall": wall(cell) if measured else "",
                 "flags": flags.get((entry["name"], label), []),
             }
         )

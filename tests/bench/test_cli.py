@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import table
 from bench.table import duration
 from tests.bench.conftest import Run
 
@@ -213,6 +214,19 @@ def test_races_with_nothing_in_common_do_not_compare(bench: Run) -> None:
 )
 def test_durations_have_three_digits_and_the_unit_that_fits_them(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("cpu", "wall", "text"),
+    [
+        ("no difference", "slower", "1.40 SLOWER"),
+        ("faster", "slower", "1.40 SLOWER"),
+        ("slower", "slower", "1.40"),
+        ("slower", "inconclusive", "1.40"),
+    ],
+)
+def test_a_loop_that_waits_is_told_by_its_wall_time(cpu: str, wall: str, text: str) -> None:
+    assert table.wall({"cpu": {"verdict": cpu}, "wall": {"ratio": 1.4, "verdict": wall}}) == text
 
 
 def test_list_shows_every_workload_with_its_unit(bench: Run) -> None:
