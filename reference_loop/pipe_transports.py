@@ -189,8 +189,8 @@ class WritePipeTransport(PipeEnd, FlowControlledTransport):
         self._buffer_size -= sent
         drop_sent(buffer, sent)
         self._buffer_shrank()  # the protocol may write again
-        if not buffer and not self._lost:
-            self._loop._poller.remove_writer(self._fd)
+        if not buffer:
+            self._loop._poller.remove_writer(self._fd)  # also if the protocol has just closed the transport
             if self._closing:
                 self._force_close(None)
 
