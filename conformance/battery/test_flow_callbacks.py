@@ -12,6 +12,7 @@ from conformance.kit.blocked import KINDS, SOCKETS, blocked
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import Events, Reacts, raising
+from conformance.kit.transports import until_paused
 from conformance.requirement import MAY, MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -55,9 +56,9 @@ def test_an_end_of_this_side_is_no_reason_to_go_on(loop: Loop, patience: Patienc
     with blocked(loop, kind) as (transport, protocol, peer):
         transport.set_write_buffer_limits(high=0)
         transport.write(bytes(1000))
-        turn(loop, 2)
+        until_paused(loop, patience, protocol)
         getattr(transport, end)()
-        turn(loop, 3)
+        turn(loop, 10)
         assert transport.get_write_buffer_size() == 1000
         assert protocol.names == ["connection_made", "pause_writing"]
         peer.read_until(loop, patience, lambda: len(peer.received) == 1000, "the data")
@@ -239,7 +240,7 @@ def test_writing_inside_connection_made(loop: Loop, patience: Patience, kind: st
         transport.write(bytes(100))
 
     with blocked(loop, kind, Reacts("connection_made", too_much)) as (_, protocol, peer):
-        turn(loop, 2)
+        until_paused(loop, patience, protocol)
         assert protocol.names == ["connection_made", "pause_writing"]
         peer.read_until(loop, patience, lambda: len(protocol.names) == 3, "resume_writing()")
         peer.read_until(loop, patience, lambda: len(peer.received) == 100, "the data")
@@ -301,7 +302,7 @@ def test_the_new_protocol_is_told_to_pause_and_resume(loop: Loop, patience: Pati
         second, third = Events(), Events()
         transport.set_protocol(second)
         transport.write(b"data")
-        turn(loop, 2)
+        patience.in_turns.run_until(loop, lambda: first.names[1:] or second.names, "pause_writing()")
         transport.set_protocol(third)
         peer.read_until(loop, patience, lambda: third.names, "resume_writing()")
         assert (first.names, second.names) == (["connection_made"], ["pause_writing"])

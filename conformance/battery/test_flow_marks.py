@@ -282,6 +282,7 @@ def test_the_size_is_current_inside_the_callbacks(loop: Loop, patience: Patience
         transport.set_write_buffer_limits(high=100, low=10)
         transport.write(bytes(100))
         transport.write(bytes(100_000))
+        patience.run_until(loop, lambda: sizes, "pause_writing()")
         peer.read_until(loop, patience, lambda: len(sizes) == 2, "pause_writing() and resume_writing()")
         assert sizes[0] > 100
         assert sizes[1] <= 10

@@ -15,7 +15,7 @@ from conformance.kit.peers import drive, receive_exactly, reset
 from conformance.kit.protocols import Events, Reacts
 from conformance.kit.refusals import refused
 from conformance.kit.threads import in_thread
-from conformance.kit.transports import BIG, until_lost
+from conformance.kit.transports import BIG, keep_limits_low, until_lost
 from conformance.kit.ways import TCP_WAYS, WAYS, joined
 from conformance.requirement import MUST, requirement
 
@@ -44,6 +44,7 @@ def test_every_connection_has_flow_control(loop: Loop, patience: Patience, way: 
     If this fails: look for a transport that is made without limits, or callbacks that are looked up for one kind only.
     """
     with joined(loop, patience, way, make()) as (transport, protocol, peer):
+        keep_limits_low(transport)
         transport.write(BIG)
         patience.run_until(loop, lambda: "pause_writing" in protocol.names, "pause_writing()")
         assert transport.get_write_buffer_size() > 0
@@ -103,6 +104,7 @@ def test_a_paused_protocol_is_told_of_a_lost_connection(
     passed over because the transport is closing.
     """
     with joined(loop, patience, way) as (transport, protocol, peer):
+        keep_limits_low(transport)
         transport.write(BIG)
         patience.run_until(loop, lambda: "pause_writing" in protocol.names, "pause_writing()")
         if closing:
@@ -127,6 +129,7 @@ def test_flow_control_does_not_depend_on_reading(loop: Loop, patience: Patience,
         elif when == "end":
             peer.shutdown(socket.SHUT_WR)
             patience.run_until(loop, lambda: "eof_received" in protocol.names, "eof_received()")
+        keep_limits_low(transport)
         transport.write(BIG)
         patience.run_until(loop, lambda: "pause_writing" in protocol.names, "pause_writing()")
         if when == "write_eof":

@@ -15,6 +15,7 @@ from conformance.kit.protocols import Events
 
 # More than the shrunk buffers take at once, and without a period that would hide a wrong order.
 BIG = array("I", range(256 * 1024)).tobytes()
+_HIGH_ENOUGH = 65_536  # the default of asyncio
 
 
 @contextlib.contextmanager
@@ -36,6 +37,20 @@ def connected(loop: asyncio.AbstractEventLoop, protocol: Any = None) -> Iterator
 def until_lost(loop: asyncio.AbstractEventLoop, patience: Patience, protocol: Events) -> None:
     """Run the loop until it has called connection_lost()."""
     patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+
+
+def keep_limits_low(transport: Any) -> None:
+    """Lower the default high watermark, which is the loop's own affair, if it is more than a test wants to buffer.
+
+    The documentation gives datagram transports no such methods: one that has none is left as it is.
+    """
+    if hasattr(transport, "get_write_buffer_limits") and transport.get_write_buffer_limits()[1] > _HIGH_ENOUGH:
+        transport.set_write_buffer_limits(high=_HIGH_ENOUGH)
+
+
+def until_paused(loop: asyncio.AbstractEventLoop, patience: Patience, protocol: Any) -> None:
+    """Run the loop until it has called pause_writing(): that may come some turns after the write that was too much."""
+    patience.in_turns.run_until(loop, lambda: "pause_writing" in protocol.names, "pause_writing()")
 
 
 def write_until_lost(loop: asyncio.AbstractEventLoop, patience: Patience, transport: Any, protocol: Events) -> None:
