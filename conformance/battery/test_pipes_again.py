@@ -38,8 +38,7 @@ def test_closing_a_write_pipe_again_changes_nothing(loop: Loop, patience: Patien
         assert drive(loop, patience, in_thread(end.read_all)) == BIG
         lost(loop, patience, protocol)
         assert protocol.reason is None
-        turn(loop, 2)
-        assert file.closed
+        patience.run_until(loop, lambda: file.closed, "the end of the file")
 
 
 @requirement("pipes.lost-once", MUST, cite=LOST)
@@ -92,10 +91,10 @@ def test_a_pipe_may_have_ended_before_it_is_connected(loop: Loop, patience: Pati
     lost(loop, patience, protocol)
     transport.close()
     turn(loop, 2)
-    told = [("data_received", last)] if last else []
-    assert protocol.calls == [
-        ("connection_made", transport), *told, ("eof_received", None), ("connection_lost", None)
-    ]  # fmt: skip
+    assert protocol.received == last
+    pieces = ["data_received"] * protocol.names.count("data_received")  # in as many as the loop likes
+    assert protocol.names == ["connection_made", *pieces, "eof_received", "connection_lost"]
+    assert protocol.reason is None
 
 
 @requirement("pipes.failing-eof-received", SHOULD, cite="asyncio-dev: Detect never-retrieved exceptions")
@@ -159,7 +158,8 @@ def test_a_pipe_may_change_hands_as_it_is_made(loop: Loop, patience: Patience) -
         os.write(end.number, b"data")
         end.close()
         patience.run_until(loop, lambda: second.lost or hands_over.lost, "connection_lost()")
-        assert second.names == ["data_received", "eof_received", "connection_lost"]
+        assert second.received == b"data"
+        assert second.names[-2:] == ["eof_received", "connection_lost"]
         assert hands_over.names == ["connection_made"]
 
 
@@ -194,9 +194,14 @@ def test_a_named_pipe_is_a_pipe(loop: Loop, patience: Patience, tmp_path: Path, 
     target = open(path, "wb", buffering=0)  # noqa: SIM115 (the same)
     reader, protocol = loop.run_until_complete(loop.connect_read_pipe(Events, source))
     writer, _ = loop.run_until_complete(loop.connect_write_pipe(Events, target))
-    assert (os.get_blocking(source.fileno()), os.get_blocking(target.fileno())) == (False, False)
     writer.write(b"through a name")
     patience.run_until(loop, lambda: protocol.received == b"through a name", "the data")
+    protocol.received.clear()
+    reader.pause_reading()
+    writer.write(BIG)  # more than it holds, which stops no loop
+    turn(loop, 3)
+    reader.resume_reading()
+    patience.run_until(loop, lambda: len(protocol.received) == len(BIG), "what the pipe could not hold")
     writer.close()
     if flags == os.O_RDONLY:  # otherwise it is a writer itself, and has no end
         lost(loop, patience, protocol)

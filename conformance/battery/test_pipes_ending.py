@@ -11,8 +11,10 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
+from conformance.kit.peers import drive
 from conformance.kit.pipes import BIG, lost, reading, writing
 from conformance.kit.protocols import Events, Reacts, raising
+from conformance.kit.threads import in_thread
 from conformance.kit.transports import received_inside_resume
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -103,11 +105,12 @@ def test_a_pipe_that_is_written_to_receives_nothing(loop: Loop, patience: Patien
     protocol: Any = _Base() if kind == "base" else Events()
     with writing(loop, protocol) as (transport, _, _, end):
         transport.write(b"data")
-        assert end.read_exactly(4) == b"data"
+        assert drive(loop, patience, in_thread(lambda: end.read_exactly(4))) == b"data"
         end.close()
         transport.write(b"more")
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
-    assert protocol.names == ["connection_made", "connection_lost"]
+    flow = ("pause_writing", "resume_writing")  # of a loop with low limits
+    assert [name for name in protocol.names if name not in flow] == ["connection_made", "connection_lost"]
 
 
 @requirement("pipes.resume-not-inline", SHOULD, cite="PEP 3156: Mutual Exclusion of Callbacks")
@@ -147,13 +150,15 @@ def test_resuming_a_pipe_that_closes_is_harmless(loop: Loop, patience: Patience,
 
 
 @requirement("pipes.connection-lost-not-inline", SHOULD, cite="asyncio-protocol: BaseProtocol.connection_lost")
-@each("kind", ["reading", "writing"])
-def test_the_end_of_a_pipe_is_told_by_the_loop(loop: Loop, patience: Patience, kind: str) -> None:
-    """connection_lost() of a pipe is called from the loop, not from inside close().
+@each(("end", "how"), [(reading, "close"), (writing, "close"), (writing, "write_eof"), (writing, "abort")])
+def test_the_end_of_a_pipe_is_told_by_the_loop(loop: Loop, patience: Patience, end: Any, how: str) -> None:
+    """connection_lost() of a pipe is called from the loop, not from inside close(), write_eof() or abort().
 
     If this fails: look for a callback delivered on the caller's stack, whose own state is half done.
     """
-    with (reading if kind == "reading" else writing)(loop) as (transport, protocol, _, _):
-        transport.close()
+    with end(loop) as (transport, protocol, _, _):
+        if how == "abort":
+            transport.write(BIG)
+        getattr(transport, how)()
         assert not protocol.lost
         lost(loop, patience, protocol)

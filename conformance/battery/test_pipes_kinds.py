@@ -6,6 +6,7 @@ import asyncio
 import os
 from typing import Any
 
+from conformance.kit.blocked import blocked
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive
@@ -13,6 +14,7 @@ from conformance.kit.pipes import BIG, KINDS, both
 from conformance.kit.protocols import Events, Reacts, raising
 from conformance.kit.refusals import refused
 from conformance.kit.threads import in_thread
+from conformance.kit.transports import keep_limits_low, until_paused
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -219,6 +221,7 @@ def test_the_protocol_of_a_writer_can_be_replaced(loop: Loop, patience: Patience
     transport, _ = loop.run_until_complete(loop.connect_write_pipe(lambda: first, file))
     transport.set_protocol(second)
     assert transport.get_protocol() is second
+    keep_limits_low(transport)
     transport.write(BIG)
     patience.run_until(loop, lambda: second.names or "pause_writing" in first.names, "pause_writing()")
     os.close(theirs)
@@ -236,24 +239,18 @@ def test_the_limits_of_a_write_pipe_are_obeyed(loop: Loop, patience: Patience) -
 
     If this fails: look for limits that are stored and not looked at, a 0 that is taken for none, or > where >= stands.
     """
-    theirs, ours = os.pipe()
-    file = open(ours, "wb", buffering=0)  # noqa: SIM115 (the transport owns it)
-    transport, protocol = loop.run_until_complete(loop.connect_write_pipe(Events, file))
-    for high, low in ((-1, None), (10, 11), (10, -1)):
-        with refused():
-            transport.set_write_buffer_limits(high=high, low=low)
-    transport.set_write_buffer_limits(high=0)
-    assert transport.get_write_buffer_limits() == (0, 0)
-    transport.set_write_buffer_limits(high=1 << 30)
-    transport.write(BIG)
-    turn(loop, 2)
-    transport.set_write_buffer_limits(high=transport.get_write_buffer_size() + 10)
-    transport.write(bytes(10))
-    turn(loop, 2)
-    assert protocol.names == ["connection_made"]
-    transport.write(bytes(1))
-    patience.run_until(loop, lambda: "pause_writing" in protocol.names, "pause_writing()")
-    assert protocol.names == ["connection_made", "pause_writing"]
-    transport.abort()
-    turn(loop, 4)
-    os.close(theirs)
+    with blocked(loop, "pipe") as (transport, protocol, _):
+        for high, low in ((-1, None), (10, 11), (10, -1)):
+            with refused():
+                transport.set_write_buffer_limits(high=high, low=low)
+        transport.set_write_buffer_limits(high=0)
+        assert transport.get_write_buffer_limits() == (0, 0)
+        transport.set_write_buffer_limits(high=1 << 30)
+        transport.write(bytes(1000))
+        transport.set_write_buffer_limits(high=transport.get_write_buffer_size() + 10)
+        transport.write(bytes(10))
+        turn(loop, 10)
+        assert protocol.names == ["connection_made"]
+        transport.write(bytes(1))
+        until_paused(loop, patience, protocol)
+        assert protocol.names == ["connection_made", "pause_writing"]

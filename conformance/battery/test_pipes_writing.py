@@ -13,6 +13,7 @@ from conformance.kit.peers import drive
 from conformance.kit.pipes import BIG, lost, reading, writing
 from conformance.kit.protocols import Events
 from conformance.kit.threads import in_thread
+from conformance.kit.transports import keep_limits_low
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -107,6 +108,7 @@ def test_a_full_pipe_pauses_the_protocol(loop: Loop, patience: Patience, how: st
     If this fails: look for flow control that only sockets have, that works once, or that writelines() leaves out.
     """
     with writing(loop) as (transport, protocol, _, end):
+        keep_limits_low(transport)
         for times in (1, 2):
             transport.write(BIG) if how == "write" else transport.writelines([BIG[:1000], BIG[1000:]])
             drive(loop, patience, in_thread(lambda: end.read_exactly(len(BIG))))
@@ -125,11 +127,13 @@ def test_the_buffers_size_is_told(loop: Loop, patience: Patience) -> None:
         transport.set_write_buffer_limits(high=1000, low=10)
         assert transport.get_write_buffer_limits() == (10, 1000)
         transport.write(BIG)
-        patience.run_until(loop, lambda: transport.get_write_buffer_size() < len(BIG), "the first write into the pipe")
-        in_pipe = len(BIG) - transport.get_write_buffer_size()
-        assert in_pipe < len(BIG)
-        os.set_blocking(end.number, False)
-        assert len(end.read_exactly(in_pipe)) == in_pipe
+        turn(loop, 5)
+        waits = transport.get_write_buffer_size()
+        in_pipe = end.read_what_is_there()
+        # What is being written may count until the whole of it is known to be in the pipe.
+        assert len(BIG) - len(in_pipe) <= waits <= len(BIG)
+        drive(loop, patience, in_thread(lambda: end.read_exactly(len(BIG) - len(in_pipe))))
+        patience.in_turns.run_until(loop, lambda: transport.get_write_buffer_size() == 0, "the buffer's end")
 
 
 @requirement("pipes.close-write", MUST, cite="asyncio-protocol: BaseTransport.close")
@@ -142,14 +146,14 @@ def test_closing_a_write_pipe_flushes_it(loop: Loop, patience: Patience, data: b
     with writing(loop) as (transport, protocol, file, end):
         transport.write(data)
         transport.close()
-        assert (transport.is_closing(), protocol.lost) == (True, False)
+        assert transport.is_closing()
         if data:
             turn(loop, 5)
             assert (protocol.lost, transport.get_write_buffer_size() > 0) == (False, True)
         assert drive(loop, patience, in_thread(end.read_all)) == data
         lost(loop, patience, protocol)
-        turn(loop, 2)
-        assert (protocol.reason, file.closed) == (None, True)
+        patience.run_until(loop, lambda: file.closed, "the end of the file")
+        assert protocol.reason is None
         assert protocol.names.count("connection_lost") == 1
 
 
@@ -172,17 +176,13 @@ def test_write_eof_closes_the_pipe_after_the_buffer(loop: Loop, patience: Patien
 def test_aborting_a_write_pipe_drops_the_buffer(loop: Loop, patience: Patience, closing: bool) -> None:
     """abort() closes immediately, without waiting for pending operations: buffered data is lost, after close() too.
 
-    connection_lost() is called when abort() has returned.
-
-    If this fails: look for an abort() that flushes as close() does, that does nothing to what is closing, or that calls
-    back by itself.
+    If this fails: look for an abort() that flushes as close() does, or that does nothing to what is closing.
     """
     with writing(loop) as (transport, protocol, file, end):
         transport.write(BIG)
         if closing:
             transport.close()
         transport.abort()
-        assert not protocol.lost
         lost(loop, patience, protocol)
         assert protocol.reason is None
         patience.run_until(loop, lambda: file.closed, "the end of the file")
@@ -192,7 +192,9 @@ def test_aborting_a_write_pipe_drops_the_buffer(loop: Loop, patience: Patience, 
 
 @requirement("pipes.broken", MUST, cite="asyncio-protocol: BaseProtocol.connection_lost")
 def test_a_reader_that_goes_away_ends_the_connection(loop: Loop, patience: Patience) -> None:
-    """When the reader closes its end while data waits, connection_lost() is called with a BrokenPipeError.
+    """When the reader closes its end while data waits, connection_lost() is called with an OSError.
+
+    None would mean a regular end. Which error it is, BrokenPipeError or another, is left open.
 
     If this fails: look for a writer that waits for ever, a signal that ends the process, or None.
     """
@@ -201,7 +203,7 @@ def test_a_reader_that_goes_away_ends_the_connection(loop: Loop, patience: Patie
         turn(loop, 2)
         end.close()
         lost(loop, patience, protocol)
-        assert isinstance(protocol.reason, BrokenPipeError)
+        assert isinstance(protocol.reason, OSError)
 
 
 @requirement("pipes.reader-gone", SHOULD, cite="PEP 3156: Event Loop Classes")

@@ -32,6 +32,16 @@ class End:
         with open(os.dup(self.number), "rb", buffering=0) as file:
             return file.read()
 
+    def read_what_is_there(self) -> bytes:
+        """What the pipe holds by now; it is in blocking mode afterwards, as before."""
+        data = b""
+        os.set_blocking(self.number, False)
+        with contextlib.suppress(BlockingIOError):
+            while chunk := os.read(self.number, len(BIG)):
+                data += chunk
+        os.set_blocking(self.number, True)
+        return data
+
     def read_exactly(self, count: int) -> bytes:
         data = b""
         while len(data) < count and (chunk := os.read(self.number, count - len(data))):

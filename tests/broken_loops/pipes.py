@@ -186,7 +186,7 @@ class ReadPipesNeverClose(TampersWithPipes):
         transport.is_closing = lambda: False
 
 
-@breaks("pipes.close-read")
+@breaks("pipes.connection-lost-not-inline")
 class ReadsBeforeItCloses(TampersWithPipes):
     """close() calls connection_lost() at once."""
 

@@ -117,7 +117,7 @@ class _EndsInside(_Write):  # type: ignore[misc]
         self._call_connection_lost(None)
 
 
-@breaks("pipes.close-write")
+@breaks("pipes.connection-lost-not-inline")
 class AnEmptyPipeEndsInsideClose(_Pipes):
     """connection_lost() is called inside close() if nothing is buffered."""
 
@@ -237,7 +237,7 @@ class _AbortsAtOnce(_Write):  # type: ignore[misc]
             protocol.connection_lost = lambda exc: None  # type: ignore[method-assign]
 
 
-@breaks("pipes.abort")
+@breaks("pipes.connection-lost-not-inline")
 class AbortedPipesAreLostAtOnce(_Pipes):
     """abort() of a pipe calls connection_lost() by itself."""
 

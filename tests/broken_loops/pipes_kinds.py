@@ -72,7 +72,7 @@ class BufferedWritersAreNoPipes(Stock):
         return await super().connect_write_pipe(protocol_factory, pipe)
 
 
-@breaks("pipes.non-blocking")
+@breaks("pipes.mode")
 class TerminalsBlock(TampersWithPipes):
     """A terminal that is read is left in blocking mode."""
 
