@@ -15,11 +15,11 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.datagrams import HERE, arrival, endpoint, udp_peer, unix_datagram_pair
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import PEER_TIMEOUT, Derived
+from conformance.kit.peers import PEER_TIMEOUT, Derived, free_port
 from conformance.kit.protocols import Datagrams, raising
-from conformance.kit.refusals import refused
+from conformance.kit.refusals import Answer, outcome_of, refused
 from conformance.kit.waiting import turns
-from conformance.requirement import MUST, SHOULD, requirement
+from conformance.requirement import MAY, MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 ENDPOINT = "asyncio-eventloop: loop.create_datagram_endpoint"
@@ -174,9 +174,9 @@ def test_the_transport_owns_the_socket_it_was_given(loop: Loop, patience: Patien
 
     If this fails: look for a duplicate of the descriptor.
     """
+    address = (HERE[0], free_port())  # none that the system gives to anybody else meanwhile
     ours = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    ours.bind(HERE)
-    address = ours.getsockname()
+    ours.bind(address)
     transport, protocol = loop.run_until_complete(loop.create_datagram_endpoint(Datagrams, sock=ours))
     transport.close()
     patience.run_until(loop, lambda: protocol.lost and ours.fileno() == -1, "the end of the socket")
@@ -185,16 +185,29 @@ def test_the_transport_owns_the_socket_it_was_given(loop: Loop, patience: Patien
 
 
 @requirement("udp.sock-or-arguments", MUST, cite=ENDPOINT)
-@each("name", ["local_addr", "remote_addr", "family", "proto", "flags", "reuse_port", "allow_broadcast"])
+@each("name", ["local_addr", "remote_addr"])
 def test_a_socket_excludes_other_arguments(loop: Loop, name: str) -> None:
-    """If sock is given, local_addr and remote_addr must be None; no other argument makes sense: all are refused.
+    """If sock is given, local_addr and remote_addr must be None: an address is refused.
 
     If this fails: look for an argument that is ignored in silence.
     """
-    value: Any = HERE if name.endswith("addr") else True if name.startswith(("reuse", "allow")) else socket.AF_INET
-    arguments: dict[str, Any] = {name: value}
+    arguments: dict[str, Any] = {name: HERE}
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours, refused():
         loop.run_until_complete(loop.create_datagram_endpoint(Datagrams, sock=ours, **arguments))
+
+
+@requirement("udp.sock-and-options", MAY, cite=ENDPOINT)
+def test_a_socket_and_options(loop: Loop, answer: Answer) -> None:
+    """Whether family, proto, flags, reuse_port and allow_broadcast are refused if sock is given, is left open.
+
+    If this fails: look for an exception that says nothing of the arguments.
+    """
+    options: dict[str, Any] = dict.fromkeys(("family", "proto", "flags"), socket.AF_INET)
+    options |= dict.fromkeys(("reuse_port", "allow_broadcast"), True)
+    for name, value in options.items():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours:
+            given: dict[str, Any] = {"sock": ours, name: value}
+            answer(f"{name}: {outcome_of(loop, loop.create_datagram_endpoint(Datagrams, **given))}")
 
 
 @requirement("udp.stream-sock", SHOULD, cite=ENDPOINT)
@@ -271,8 +284,7 @@ def test_a_failing_factory_closes_the_socket(loop: Loop) -> None:
 
     If this fails: look for a socket that nobody owns between the bind and the transport.
     """
-    with udp_peer() as reserved:
-        address = reserved.getsockname()
+    address = (HERE[0], free_port())
     error = LookupError("in the factory")
 
     async def main() -> BaseException | None:

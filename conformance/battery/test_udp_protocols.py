@@ -18,6 +18,7 @@ from conformance.kit.datagrams import (
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import Datagrams
 from conformance.kit.threads import in_thread
+from conformance.kit.transports import keep_limits_low
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -110,6 +111,7 @@ def test_the_protocol_that_was_set_last_is_paused(loop: Loop, patience: Patience
     with blocked_endpoint(loop, tmp_path) as (transport, first, peer):
         second = Datagrams()
         transport.set_protocol(second)
+        keep_limits_low(transport)
         for _ in range(200):
             transport.sendto(bytes(1000))
         patience.run_until(loop, lambda: second.names == ["pause_writing"], "pause_writing()")

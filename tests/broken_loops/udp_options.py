@@ -146,6 +146,15 @@ class DuplicatesSockets(Endpoints):
 
 @breaks("udp.sock-or-arguments")
 class PrefersTheSocket(Endpoints):
+    """remote_addr is ignored when a datagram socket is given."""
+
+    def change(self, how: dict[str, Any]) -> None:
+        if how.get("sock") is not None:
+            how["remote_addr"] = None
+
+
+@breaks("udp.sock-and-options")
+class PrefersTheSocketToItsProtocol(Endpoints):
     """proto is ignored when a datagram socket is given."""
 
     def change(self, how: dict[str, Any]) -> None:

@@ -183,7 +183,7 @@ class SendsToNoPortInSilence(OverDatagrams):
                 super().sendto(data, addr)
 
 
-@breaks("udp.error-of-sending")
+@breaks("udp.sendto-broadcast-name")
 class KnowsNoBroadcast(OverDatagrams):
     """The name of the broadcast address is refused at once, as no address."""
 

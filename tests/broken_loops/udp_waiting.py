@@ -217,7 +217,7 @@ class DropsInsideErrorsOfBuffered(OverDatagrams):
                 super().sendto(data, addr)
 
 
-@breaks("udp.sendto-inside-error-of-buffered")
+@breaks("udp.sendto-order")
 class OvertakesInsideErrorsOfBuffered(OverDatagrams):
     """What is sent inside error_received() of a datagram that waited is sent before those that wait still."""
 
