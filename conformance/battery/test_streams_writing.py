@@ -15,6 +15,7 @@ from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_all, receive_exactly, reset
 from conformance.kit.streams import AT_ONCE, BIG, TCP_WAYS, WAYS, Opened, opened
 from conformance.kit.threads import in_thread
+from conformance.kit.transports import keep_limits_low
 from conformance.kit.waiting import until
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -168,6 +169,7 @@ def test_drain_after_a_reset_is_a_connection_error(loop: Loop, patience: Patienc
     with opened(loop, patience, way) as stream:
 
         async def scenario() -> None:
+            keep_limits_low(stream.writer.transport)
             stream.writer.write(BIG)
             draining = asyncio.ensure_future(stream.writer.drain())
             await asyncio.sleep(0)

@@ -8,6 +8,7 @@ import contextlib
 from conformance.kit.cases import each
 from conformance.kit.children import BIG, ChildEvents, finish, spawned, stopped
 from conformance.kit.patience import Patience
+from conformance.kit.transports import keep_limits_low
 from conformance.requirement import MUST, SHOULD, requirement
 from conformance.unreaped import until_ended
 
@@ -132,6 +133,7 @@ def test_a_child_that_does_not_read_pauses_the_writer(loop: Loop, patience: Pati
     """
     with spawned(loop, patience, "exec cat", stdout=DEVNULL) as (transport, protocol):
         stdin = transport.get_pipe_transport(0)
+        keep_limits_low(stdin)
         for times in (1, 2, 3):
             with stopped(transport):
                 stdin.write(BIG) if how == "write" else stdin.writelines([b"first", BIG])

@@ -13,6 +13,7 @@ from conformance.kit.cases import each
 from conformance.kit.children import BIG
 from conformance.kit.patience import Patience
 from conformance.kit.refusals import refused
+from conformance.kit.transports import keep_limits_low
 from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -236,6 +237,7 @@ def test_drain_waits_for_a_child_that_does_not_read(loop: Loop, patience: Patien
     async def scenario() -> None:
         process = await sh("kill -STOP $$; cat >/dev/null", stdin=PIPE)
         assert process.stdin is not None
+        keep_limits_low(process.stdin.transport)
         process.stdin.write(BIG)
         draining = asyncio.ensure_future(process.stdin.drain())
         done, _ = await asyncio.wait([draining], timeout=0.003)

@@ -13,6 +13,7 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.children import BIG, ChildEvents, finish, handed_over, spawned, stopped
 from conformance.kit.patience import Patience
+from conformance.kit.transports import keep_limits_low
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -234,6 +235,7 @@ def test_the_new_protocol_of_a_child_is_paused(loop: Loop, patience: Patience) -
     with spawned(loop, patience, "exec cat", stdout=DEVNULL, stderr=DEVNULL) as (transport, first):
         transport.set_protocol(second)
         try:
+            keep_limits_low(transport.get_pipe_transport(0))
             with stopped(transport):
                 transport.get_pipe_transport(0).write(BIG)
                 patience.run_until(loop, lambda: second.names + first.names, "pause_writing()")

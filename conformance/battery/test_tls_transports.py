@@ -15,6 +15,7 @@ from conformance.kit.peers import drive, receive_exactly
 from conformance.kit.protocols import Reacts
 from conformance.kit.secured import BIG, CLIENTS, SERVERS, SIDES, VERSIONS, exchange, own_context, secured
 from conformance.kit.threads import in_thread
+from conformance.kit.transports import keep_limits_low
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -182,6 +183,7 @@ def test_a_peer_that_does_not_read_pauses_the_protocol(loop: Loop, patience: Pat
     side, low = case
     data = BIG if low is None else BIG[:500_000]
     with secured(loop, patience, side) as (transport, protocol, peer):
+        keep_limits_low(transport)
         if low is not None:
             transport.set_write_buffer_limits(high=100_000, low=low)
         transport.write(data)
