@@ -1,4 +1,4 @@
-"""Chapter subprocess: the transports of a child's pipes, each by itself, and starts that come to nothing."""
+"""Chapter subprocess: the transports of a child's pipes, each by itself."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.children import BIG, ChildEvents, finish, spawned, stopped
+from conformance.kit.children import BIG, ChildEvents, spawned, stopped
 from conformance.kit.oddities import Word, part
 from conformance.kit.patience import Patience, turn
-from conformance.kit.protocols import raising
 from conformance.kit.refusals import refused
-from conformance.kit.waiting import turns
 from conformance.requirement import MUST, SHOULD, requirement
-from conformance.unreaped import any_child, until_ended
+from conformance.unreaped import until_ended
 
 Loop = asyncio.AbstractEventLoop
 DEVNULL = asyncio.subprocess.DEVNULL
@@ -194,53 +192,6 @@ def test_close_does_not_wait_for_a_grandchild(loop: Loop, patience: Patience, la
     finally:
         os.close(reading)
         os.close(writing)
-
-
-@requirement("subprocess.failing-factory", SHOULD, cite="asyncio-eventloop: loop.subprocess_exec")
-@each("method", ["subprocess_exec", "subprocess_shell"])
-def test_a_factory_that_fails_starts_nothing(loop: Loop, patience: Patience, method: str) -> None:
-    """An exception of protocol_factory comes out of subprocess_exec(), and no child process is left.
-
-    If this fails: look for a child that is started before there is anybody to tell of it.
-    """
-    with pytest.raises(LookupError):
-        loop.run_until_complete(getattr(loop, method)(raising(LookupError("of the factory")), "/bin/cat"))
-    patience.run_until(loop, lambda: not any_child(), "the end of the child")
-
-
-@requirement("subprocess.cancelled-start", SHOULD, cite="asyncio-task: Task.cancel")
-@each("after", [0, 1, 2, 3])
-def test_a_start_that_is_cancelled_leaves_no_child(loop: Loop, patience: Patience, after: int) -> None:
-    """subprocess_exec() that is cancelled, at whatever point, leaves no child process behind.
-
-    If this fails: look for a child that runs on, with pipes that nobody has, or that nobody waits for.
-    """
-
-    async def main() -> None:
-        starting = asyncio.ensure_future(loop.subprocess_exec(ChildEvents, "/bin/cat"))
-        await turns(after)
-        starting.cancel()
-        await asyncio.wait([starting], timeout=patience.seconds)
-        if not starting.cancelled():
-            transport, protocol = starting.result()
-            transport.close()
-            while not protocol.lost:
-                await asyncio.sleep(0.001)
-
-    loop.run_until_complete(main())
-    patience.run_until(loop, lambda: not any_child(), "the end of the child")
-
-
-@requirement("subprocess.long-arguments", MUST, cite="asyncio-eventloop: loop.subprocess_exec")
-def test_arguments_may_be_many_and_long(loop: Loop, patience: Patience) -> None:
-    """The remaining strings specify the arguments: all of them, however many and long, as the system takes them.
-
-    If this fails: look for a table of a fixed size, or a name's length taken for a string's.
-    """
-    long = "x" * 100_000
-    script = 'printf "%s %s %s" "$#" "${#1}" "${2000}"'
-    protocol = finish(loop, patience, script, long, *map(str, range(2, 2001)))
-    assert protocol.output[1] == b"2000 100000 2000"
 
 
 @requirement("subprocess.pause-inside", MUST, cite="asyncio-protocol: ReadTransport.pause_reading")

@@ -211,3 +211,15 @@ def test_the_command_may_be_given_by_name(loop: Loop, patience: Patience) -> Non
     patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
     assert transport.get_returncode() == 3
     transport.close()
+
+
+@requirement("subprocess.long-arguments", MUST, cite="asyncio-eventloop: loop.subprocess_exec")
+def test_arguments_may_be_many_and_long(loop: Loop, patience: Patience) -> None:
+    """The remaining strings specify the arguments: all of them, however many and long, as the system takes them.
+
+    If this fails: look for a table of a fixed size, or a name's length taken for a string's.
+    """
+    long = "x" * 100_000
+    script = 'printf "%s %s %s" "$#" "${#1}" "${2000}"'
+    protocol = finish(loop, patience, script, long, *map(str, range(2, 2001)))
+    assert protocol.output[1] == b"2000 100000 2000"
