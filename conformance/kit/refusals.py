@@ -12,8 +12,11 @@ import pytest
 from conformance.kit.patience import turn
 
 Answer = Callable[[object], None]
-REFUSALS = (ValueError, TypeError, RuntimeError, AssertionError)
-"""Not AttributeError, which says that a method is absent, nor OSError, which says that something was tried."""
+REFUSALS = (ValueError, TypeError, RuntimeError, AssertionError, OverflowError)
+"""Not AttributeError, which says that a method is absent, nor OSError, which says that something was tried.
+
+OverflowError is what other languages make of a number that is negative where theirs have no sign.
+"""
 
 
 @contextlib.contextmanager
