@@ -37,7 +37,7 @@ def connected(loop: Loop, protocol: Any = None) -> Iterator[tuple[Any, Any, sock
             yield transport, made, peer
         finally:
             if not made.lost:
-                transport.abort()
+                (made.transport or transport).abort()
             turn(loop, 3)
 
 

@@ -9,11 +9,10 @@ from typing import Any
 from conformance.battery.test_buffered import LARGE, connected
 from conformance.kit.buffers import Buffers
 from conformance.kit.cases import each
-from conformance.kit.certificates import NAME, client_context
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_exactly, reset, tcp_pair
 from conformance.kit.protocols import Events, Reacts, raising
-from conformance.kit.secured import tls_over
+from conformance.kit.secured import tls_over, upgrading
 from conformance.kit.servers import Service, accepted, dial, serving, shut
 from conformance.kit.threads import in_thread
 from conformance.kit.ways import TCP_WAYS, WAYS, joined
@@ -170,10 +169,9 @@ def test_an_upgrade_takes_a_buffered_protocol(loop: Loop, patience: Patience) ->
     If this fails: look for get_buffer() called for the records of TLS.
     """
     with connected(loop) as (beneath, protocol, sock):
+        beginning = upgrading(loop, beneath, protocol)
         helper = tls_over(sock, "server")
-        transport: Any = loop.run_until_complete(
-            loop.start_tls(beneath, protocol, client_context(), server_hostname=NAME)
-        )
+        transport = loop.run_until_complete(beginning)
         with drive(loop, patience, helper) as peer:
             peer.sendall(b"data")
             patience.run_until(loop, lambda: protocol.received == b"data", "the data in the buffer")

@@ -169,6 +169,7 @@ def test_an_upgrade_needs_no_name_where_none_is_matched(loop: Loop, patience: Pa
         turn(loop)
         helper = tls_over(sock, "server")
         transport: Any = loop.run_until_complete(upgrade)
+        protocol.transport = transport
         with drive(loop, patience, helper):
             assert transport.get_extra_info("ssl_object").server_hostname is None
             transport.abort()

@@ -6,6 +6,7 @@ import asyncio
 
 from conformance.kit.buffers import Buffers
 from conformance.kit.patience import Patience
+from conformance.kit.peers import drive
 from conformance.kit.protocols import Events
 from conformance.kit.secured import SIDES, secured
 from conformance.kit.threads import in_thread
@@ -47,7 +48,7 @@ def test_the_new_protocol_is_told_of_the_end_of_tls(loop: Loop, patience: Patien
         transport.set_protocol(second)
         helper = in_thread(peer.unwrap)
         patience.run_until(loop, lambda: second.lost, "connection_lost()")
-        helper.result().close()
+        drive(loop, patience, helper).close()
         assert second.names == ["eof_received", "connection_lost"]
         assert first.names == ["connection_made"]
 

@@ -20,14 +20,13 @@ from conformance.kit.peers import (
     drive,
     listener,
     receive_all,
-    receive_exactly,
     socket_path,
     tcp_pair,
     unix_listener,
 )
 from conformance.kit.protocols import Events
-from conformance.kit.refusals import refused
-from conformance.kit.secured import TIMED_OUT, tls_over
+from conformance.kit.refusals import REFUSALS, refused
+from conformance.kit.secured import TIMED_OUT, tls_half, tls_over, upgrading
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -56,13 +55,14 @@ def test_an_upgrade_needs_a_context(loop: Loop, context: Any) -> None:
 
 @requirement("tls.cancelled", SHOULD, cite="asyncio-task: Task.cancel")
 @each("way", ["host", "sock", "wrapped", "path"] if hasattr(socket, "AF_UNIX") else ["host", "sock", "wrapped"])
-def test_a_handshake_that_is_given_up_is_closed(loop: Loop, patience: Patience, way: str) -> None:
+def test_a_handshake_that_is_given_up_is_closed(loop: Loop, patience: Patience, way: str, watch: Any) -> None:
     """create_connection() that is cancelled during the handshake raises CancelledError, and closes the connection.
 
     So do create_unix_connection() and connect_accepted_socket().
 
     If this fails: look for a handshake that goes on for its 60 seconds when nobody waits for it.
     """
+    watch.allow("reported")
     arguments: Any = {"ssl": client_context(), "server_hostname": NAME}
     with contextlib.ExitStack() as stack:
         if way == "path":
@@ -81,10 +81,7 @@ def test_a_handshake_that_is_given_up_is_closed(loop: Loop, patience: Patience, 
         if way in ("host", "path"):
             theirs = stack.enter_context(drive(loop, patience, in_thread(lambda: accept(listening))))
         peer = theirs
-        if way == "wrapped":
-            turn(loop, 5)
-        else:
-            assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 1))), "it has begun"
+        drive(loop, patience, tls_half(peer, "client" if way == "wrapped" else "server"))
         connecting.cancel()
         with pytest.raises(asyncio.CancelledError):
             loop.run_until_complete(connecting)
@@ -115,7 +112,7 @@ def test_a_pipe_cannot_be_upgraded(loop: Loop) -> None:
 
 
 @requirement("tls.start-hostname", MUST, cite="asyncio-eventloop: loop.start_tls")
-def test_an_upgrade_checks_the_name(loop: Loop, watch: Any) -> None:
+def test_an_upgrade_checks_the_name(loop: Loop, patience: Patience, watch: Any) -> None:
     """server_hostname is the name that the server's certificate is matched against: another one is refused.
 
     If this fails: look for a name that does not reach the TLS object, or an error of another type.
@@ -127,11 +124,11 @@ def test_an_upgrade_checks_the_name(loop: Loop, watch: Any) -> None:
             upgrade(loop, beneath, protocol, server_hostname="other.example")
         beneath.abort()
         with contextlib.suppress(OSError):
-            helper.result().close()
+            drive(loop, patience, helper).close()
 
 
 @requirement("tls.start-unknown-authority", MUST, cite="ssl: ssl.SSLCertVerificationError")
-def test_an_upgrade_checks_the_authority(loop: Loop, watch: Any) -> None:
+def test_an_upgrade_checks_the_authority(loop: Loop, patience: Patience, watch: Any) -> None:
     """An upgrade to a server whose certificate cannot be verified raises ssl.SSLCertVerificationError.
 
     If this fails: look for an error that only connection_lost() is told.
@@ -143,7 +140,7 @@ def test_an_upgrade_checks_the_authority(loop: Loop, watch: Any) -> None:
             upgrade(loop, beneath, protocol, sslcontext=client_context(trusting=False))
         beneath.abort()
         with contextlib.suppress(OSError):
-            helper.result().close()
+            drive(loop, patience, helper).close()
 
 
 @requirement("tls.start-failure-closes", SHOULD, cite="asyncio-eventloop: loop.start_tls")
@@ -159,7 +156,7 @@ def test_a_failed_upgrade_closes_the_connection(loop: Loop, patience: Patience, 
             upgrade(loop, beneath, protocol, sslcontext=client_context(trusting=False))
         patience.run_until(loop, beneath.is_closing, "the end of the original transport")
         with contextlib.suppress(OSError):
-            helper.result().close()
+            drive(loop, patience, helper).close()
 
 
 @requirement("tls.start-eof", MUST, cite="exceptions: OSError")
@@ -205,13 +202,29 @@ def test_an_upgraded_connection_does_not_wait_for_goodbyes(loop: Loop, patience:
 
 @requirement("tls.start-timeout-value", MUST, cite="asyncio-eventloop: loop.start_tls")
 @each("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])
-def test_a_timeout_of_an_upgrade_must_be_positive(loop: Loop, name: str) -> None:
-    """ssl_handshake_timeout and ssl_shutdown_timeout of an upgrade are times to wait: zero raises an exception.
+def test_no_time_for_an_upgrade_is_not_the_default(loop: Loop, patience: Patience, name: str, watch: Any) -> None:
+    """ssl_handshake_timeout and ssl_shutdown_timeout of an upgrade are times to wait: zero is refused, or no time.
 
     If this fails: look for zero taken for the default.
     """
-    with plain(loop) as (beneath, protocol, _), refused(*TIMED_OUT):
-        upgrade(loop, beneath, protocol, **{name: 0})
+    watch.allow("reported")
+    with plain(loop) as (beneath, protocol, sock):
+        beginning = upgrading(loop, beneath, protocol, **{name: 0})
+        if name == "ssl_handshake_timeout":
+            with refused(*TIMED_OUT):
+                loop.run_until_complete(beginning)
+            return
+        helper = tls_over(sock, "server")
+        try:
+            loop.run_until_complete(beginning).close()
+        except NotImplementedError:
+            raise
+        except REFUSALS:
+            beneath.abort()
+        else:
+            patience.in_turns.run_until(loop, lambda: protocol.lost, "connection_lost() without the peer's goodbye")
+        with contextlib.suppress(OSError):
+            drive(loop, patience, helper).close()
 
 
 @requirement("tls.start-timeout-none", MUST, cite="asyncio-eventloop: loop.start_tls")
@@ -232,13 +245,12 @@ def test_an_upgrade_can_be_cancelled(loop: Loop, patience: Patience, watch: Any,
     If this fails: look for a handshake that goes on behind the caller's back.
     """
     watch.allow("reported")
-    with plain(loop) as (beneath, protocol, _):
-        how: Any = {"sslcontext": client_context(), "server_hostname": NAME, **as_(side)}
-        task = loop.create_task(loop.start_tls(beneath, protocol, **how))
-        turn(loop, 5)
+    with plain(loop) as (beneath, protocol, sock):
+        task = upgrading(loop, beneath, protocol, **as_(side))
+        drive(loop, patience, tls_half(sock, "server" if side == "client" else "client"))
         task.cancel()
-        turn(loop, 5)
-        assert task.cancelled()
+        with pytest.raises(asyncio.CancelledError):
+            loop.run_until_complete(task)
         patience.run_until(loop, beneath.is_closing, "the end of the original transport")
 
 

@@ -24,13 +24,17 @@ SIDES = each("side", ["client", "server"])
 
 @contextlib.contextmanager
 def plain(loop: Loop) -> Iterator[tuple[Any, Any, socket.socket]]:
-    """(transport, protocol, peer) of a connection without TLS; what became of it is aborted at the end."""
+    """(transport, protocol, peer) of a connection without TLS; what became of it is aborted at the end.
+
+    That is the protocol's transport: once a connection was upgraded, nobody may use the original.
+    """
     with tcp_pair() as (ours, peer):
         transport, protocol = loop.run_until_complete(loop.create_connection(Events, sock=ours))
         try:
             yield transport, protocol, peer
         finally:
-            transport.abort()
+            if not protocol.lost:
+                (protocol.transport or transport).abort()
             turn(loop, 4)
 
 
@@ -60,7 +64,7 @@ def upgraded(
                 yield transport, protocol, peer, beneath
             finally:
                 if not protocol.lost:
-                    transport.abort()
+                    protocol.transport.abort()
                 turn(loop, 4)
 
 
@@ -215,6 +219,7 @@ def test_tls_over_tls(loop: Loop, patience: Patience) -> None:
     on to the transport beneath.
     """
     with upgraded(loop, patience) as (outer, protocol, peer, _):
+        beneath = outer.get_extra_info("ssl_object")
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         inner = server_context().wrap_bio(incoming, outgoing, server_side=True)
 
@@ -226,18 +231,21 @@ def test_tls_over_tls(loop: Loop, patience: Patience) -> None:
                     break
                 peer.sendall(outgoing.read())
                 incoming.write(peer.recv(65536))
-            while True:
+            data = b""
+            while len(data) < 11:
                 with contextlib.suppress(ssl.SSLWantReadError):
-                    return inner.read(10)
+                    data += inner.read(11 - len(data))
+                    continue
                 incoming.write(peer.recv(65536))
+            return data
 
         helper = in_thread(answer)
         context = client_context()
         transport = upgrade(loop, outer, protocol, sslcontext=context)
         assert transport.get_extra_info("sslcontext") is context
-        assert transport.get_extra_info("ssl_object") is not outer.get_extra_info("ssl_object")
+        assert transport.get_extra_info("ssl_object") is not beneath
         transport.write(b"in a tunnel")
-        assert drive(loop, patience, helper) == b"in a tunnel"[:10]
+        assert drive(loop, patience, helper) == b"in a tunnel"
         transport.abort()
         turn(loop, 4)
 
@@ -260,7 +268,8 @@ def test_an_upgrade_of_a_closing_transport(loop: Loop, answer: Any, watch: Any) 
         elif error := task.exception():
             answer(f"raises {type(error).__name__}")
         else:
-            answer(f"returns {task.result()}")
+            protocol.transport = task.result()
+            answer(f"returns {protocol.transport and 'a transport'}")
 
 
 @requirement("tls.start-by-name", MUST, cite="asyncio-eventloop: loop.start_tls")
@@ -275,6 +284,7 @@ def test_what_to_upgrade_may_be_given_by_name(loop: Loop, patience: Patience) ->
             transport=beneath, protocol=protocol, sslcontext=client_context(), server_hostname=NAME
         )
         transport: Any = loop.run_until_complete(starting)
+        protocol.transport = transport
         assert transport.get_extra_info("ssl_object") is not None
         drive(loop, patience, helper).close()
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")

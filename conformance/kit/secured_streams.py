@@ -13,7 +13,7 @@ from conformance.kit.cases import each
 from conformance.kit.certificates import NAME, client_context, server_context
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, shrink_buffers, shrink_transport
-from conformance.kit.secured import tls_accept, tls_dial, tls_over
+from conformance.kit.secured import BEGINNING, tls_accept, tls_dial, tls_over
 from conformance.kit.streams import Opened, opened, opening_to, stream_listener, stream_server
 from conformance.kit.threads import Helper
 
@@ -68,7 +68,7 @@ def _upgraded(loop: Loop, patience: Patience, stack: contextlib.ExitStack, way: 
     plain = stack.enter_context(opened(loop, patience, way, **kwargs))
     context, name = (server_context(), None) if way == "accepted" else (client_context(), NAME)
     upgrading = loop.create_task(plain.writer.start_tls(context, server_hostname=name))
-    turn(loop, 3)  # it has begun: what a client says before that is no TLS to the loop
+    turn(loop, BEGINNING)  # it has begun: what a client says before that is no TLS to the loop
     helper = tls_over(plain.peer, "client" if way == "accepted" else "server")
     plain.run(upgrading)
     return plain.reader, plain.writer, helper
