@@ -234,7 +234,7 @@ def test_an_error_in_a_callback_is_reported(loop: Loop, patience: Patience, name
         peer.sendall(b"data")
         peer.shutdown(1)
         patience.run_until(loop, lambda: watch.reported, "the report")
-        assert isinstance(watch.reported[0]["exception"], ZeroDivisionError)
+        assert any(isinstance(context.get("exception"), ZeroDivisionError) for context in watch.reported)
     watch.reported.clear()
 
 

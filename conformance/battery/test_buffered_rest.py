@@ -71,7 +71,8 @@ def test_a_buffered_protocol_may_end_as_it_reads(loop: Loop, patience: Patience,
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
         turn(loop, 3)
         assert len(protocol.updates) == 1
-        assert protocol.names[-2:] == ["buffer_updated", "connection_lost"]
+        # Whether a buffer is asked for that nobody fills is left open.
+        assert [name for name in protocol.names if name != "get_buffer"][-2:] == ["buffer_updated", "connection_lost"]
         assert protocol.reason is None
 
 

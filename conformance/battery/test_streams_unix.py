@@ -68,7 +68,7 @@ def test_start_unix_server_takes_a_socket(loop: Loop, patience: Patience, tmp_pa
         return data
 
     assert _run(loop, patience, scenario()) == b"welcome"
-    assert listening.fileno() == -1
+    patience.run_until(loop, lambda: listening.fileno() == -1, "the end of the listening socket")
 
 
 @requirement("streams.writer-transport", MUST, cite="asyncio-stream: StreamWriter.transport")
