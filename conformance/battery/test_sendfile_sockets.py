@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from conformance.battery.test_sendfile import KINDS, LARGE, SMALL, source
+from conformance.battery.test_sendfile import LARGE, SMALL, source
+from conformance.kit.cases import each
 from conformance.kit.certificates import client_context
 from conformance.kit.files import FAR, far_file
 from conformance.kit.patience import Patience
@@ -20,6 +21,8 @@ from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 CITE = "asyncio-eventloop: loop.sock_sendfile"
+# It is the asynchronous version of socket.sendfile(), which sends what is no regular file by send().
+KINDS = each("kind", ["file", "memory"])
 
 
 @contextmanager

@@ -62,6 +62,15 @@ def is_tls(transport: Any) -> bool:
     return transport.get_extra_info("sslcontext") is not None
 
 
+@breaks("sendfile.memory")
+class WantsADescriptor(_Asked):
+    """What has no descriptor is refused."""
+
+    def asked(self, where: Any, file: Any, args: list[Any], kwargs: dict[str, Any]) -> None:
+        if not hasattr(file, "name"):
+            raise TypeError("file must be a regular file object")
+
+
 @breaks("sendfile.not-available")
 class AlwaysFallsBack(_Asked):
     """fallback=False is ignored for what has no descriptor."""
