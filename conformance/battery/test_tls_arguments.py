@@ -91,11 +91,12 @@ def test_timeouts_are_whole_numbers_or_floats(loop: Loop, patience: Patience, si
 
 
 @requirement("tls.handshake-waits", MUST, cite="asyncio-eventloop: loop.create_connection")
-def test_a_handshake_has_its_time(loop: Loop) -> None:
+def test_a_handshake_has_its_time(loop: Loop, watch: Any) -> None:
     """ssl_handshake_timeout is the time to wait for the handshake: it is not given up before.
 
     If this fails: look for seconds taken for milliseconds.
     """
+    watch.allow("reported")
     with listener() as listening:
         connecting = loop.create_connection(
             Events, *listening.getsockname(), ssl=client_context(), server_hostname=NAME, ssl_handshake_timeout=0.1
@@ -187,11 +188,12 @@ def test_timeouts_without_tls_on_unix(loop: Loop, tmp_path: Path, name: str, ans
 
 
 @requirement("tls.unix-handshake-timeout", MUST, cite="asyncio-eventloop: loop.create_unix_connection", needs=("unix",))
-def test_a_handshake_over_unix_has_a_timeout(loop: Loop, tmp_path: Path) -> None:
+def test_a_handshake_over_unix_has_a_timeout(loop: Loop, tmp_path: Path, watch: Any) -> None:
     """create_unix_connection() takes ssl_handshake_timeout, and aborts the connection after it.
 
     If this fails: look for a timeout that is not passed on.
     """
+    watch.allow("reported")
     with _listening(tmp_path) as (path, _):
         connecting = loop.create_unix_connection(
             Events, path, ssl=client_context(), server_hostname=NAME, ssl_handshake_timeout=SHORT
@@ -251,11 +253,12 @@ def test_a_unix_server_does_not_wait_for_goodbyes(loop: Loop, patience: Patience
 
 
 @requirement("tls.accepted-handshake-timeout", MUST, cite="asyncio-eventloop: loop.connect_accepted_socket")
-def test_an_accepted_socket_has_a_timeout(loop: Loop) -> None:
+def test_an_accepted_socket_has_a_timeout(loop: Loop, watch: Any) -> None:
     """connect_accepted_socket() takes ssl_handshake_timeout, and aborts the connection after it.
 
     If this fails: look for a timeout that is not passed on.
     """
+    watch.allow("reported")
     with tcp_pair() as (ours, _):
         connecting = loop.connect_accepted_socket(Events, ours, ssl=server_context(), ssl_handshake_timeout=SHORT)
         with pytest.raises(TIMED_OUT):

@@ -25,8 +25,18 @@ from conformance.kit.peers import (
     unix_listener,
 )
 from conformance.kit.protocols import Events
-from conformance.kit.refusals import Answer, outcome_of, refused
-from conformance.kit.secured import CLIENTS, MADE_SIDES, SERVERS, SIDES, TIMED_OUT, secured, tls_accept, tls_dial
+from conformance.kit.refusals import REFUSALS, Answer, outcome_of, refused
+from conformance.kit.secured import (
+    CLIENTS,
+    MADE_SIDES,
+    SERVERS,
+    SIDES,
+    TIMED_OUT,
+    secured,
+    tls_accept,
+    tls_dial,
+    tls_over,
+)
 from conformance.kit.servers import accepted, dial, ended, serving
 from conformance.kit.threads import in_thread
 from conformance.requirement import MAY, MUST, SHOULD, requirement
@@ -78,24 +88,25 @@ def test_the_connection_is_made_when_the_handshake_is(loop: Loop, patience: Pati
         assert protocol.cipher is not None
 
 
-def assert_refused(loop: Loop, **kwargs: Any) -> None:
+def assert_refused(loop: Loop, patience: Patience, **kwargs: Any) -> None:
     """The client refuses the server's certificate, and has closed its socket some turns later."""
     with listener() as listening:
         helper = tls_accept(listening)
         with pytest.raises(ssl.SSLCertVerificationError):
             connect(loop, listening.getsockname(), **kwargs)
         with contextlib.suppress(OSError):
-            helper.result().close()
+            drive(loop, patience, helper).close()
         turn(loop, 4)
 
 
 @requirement("tls.default-context", MUST, cite="asyncio-eventloop: loop.create_connection")
-def test_true_is_a_default_context(loop: Loop) -> None:
+def test_true_is_a_default_context(loop: Loop, patience: Patience, watch: Any) -> None:
     """If ssl is True, the context of ssl.create_default_context() is used: it verifies, and does not know this server.
 
     If this fails: look for a context that verifies nothing.
     """
-    assert_refused(loop, ssl=True, server_hostname=NAME)
+    watch.allow("reported")
+    assert_refused(loop, patience, ssl=True, server_hostname=NAME)
 
 
 @requirement("tls.hostname-default", MUST, cite="asyncio-eventloop: loop.create_connection")
@@ -153,30 +164,33 @@ def test_a_name_without_tls_is_refused(loop: Loop) -> None:
 
 
 @requirement("tls.unknown-authority", MUST, cite="ssl: ssl.SSLCertVerificationError")
-def test_a_certificate_of_an_unknown_authority_is_refused(loop: Loop) -> None:
+def test_a_certificate_of_an_unknown_authority_is_refused(loop: Loop, patience: Patience, watch: Any) -> None:
     """A server whose certificate cannot be verified is refused with ssl.SSLCertVerificationError.
 
     If this fails: look for another exception type, as ConnectionAbortedError, or none.
     """
-    assert_refused(loop, ssl=client_context(trusting=False), server_hostname=NAME)
+    watch.allow("reported")
+    assert_refused(loop, patience, ssl=client_context(trusting=False), server_hostname=NAME)
 
 
 @requirement("tls.wrong-name", MUST, cite="ssl: ssl.SSLCertVerificationError")
-def test_a_certificate_for_another_name_is_refused(loop: Loop) -> None:
+def test_a_certificate_for_another_name_is_refused(loop: Loop, patience: Patience, watch: Any) -> None:
     """A server whose certificate is for another name is refused with ssl.SSLCertVerificationError.
 
     If this fails: look for a name that does not reach the TLS object.
     """
-    assert_refused(loop, ssl=client_context(), server_hostname="other.example")
+    watch.allow("reported")
+    assert_refused(loop, patience, ssl=client_context(), server_hostname="other.example")
 
 
 @requirement("tls.refused-not-announced", SHOULD, cite="asyncio-protocol: BaseProtocol.connection_made")
 @each("way", ["host", "sock", "path"] if hasattr(socket, "AF_UNIX") else ["host", "sock"])
-def test_a_failed_handshake_announces_nothing(loop: Loop, way: str) -> None:
+def test_a_failed_handshake_announces_nothing(loop: Loop, patience: Patience, way: str, watch: Any) -> None:
     """If the handshake fails, the protocol is told of nothing: neither of a connection nor of its end.
 
     If this fails: look for connection_made() before the handshake, or connection_lost() without it.
     """
+    watch.allow("reported")
     protocol = Events()
     kwargs: Any = {"ssl": client_context(trusting=False), "server_hostname": NAME}
     with contextlib.ExitStack() as stack:
@@ -193,7 +207,7 @@ def test_a_failed_handshake_announces_nothing(loop: Loop, way: str) -> None:
         with contextlib.suppress(ssl.SSLError):
             loop.run_until_complete(opening)
         with contextlib.suppress(OSError):
-            helper.result().close()
+            drive(loop, patience, helper).close()
         turn(loop, 3)
     assert protocol.names == []
 
@@ -247,14 +261,30 @@ def test_a_connection_whose_handshake_failed_has_finished(loop: Loop, patience: 
 @requirement("tls.timeout-value", MUST, cite="asyncio-eventloop: loop.create_connection")
 @each("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])
 @each("value", [0, -1.0], ids=["zero", "negative"])
-def test_a_timeout_must_be_positive(loop: Loop, name: str, value: float, watch: Any) -> None:
-    """ssl_handshake_timeout and ssl_shutdown_timeout are times in seconds to wait: zero and less raise an exception.
+def test_no_time_is_not_the_default(loop: Loop, patience: Patience, name: str, value: float, watch: Any) -> None:
+    """ssl_handshake_timeout and ssl_shutdown_timeout are times to wait: zero and less is refused, or no time.
 
     If this fails: look for zero taken for the default.
     """
-    watch.allow("descriptor")  # the stock loop looks at the number when it has connected, and forgets the socket
-    with listener() as listening, refused(*TIMED_OUT):
-        connect(loop, listening.getsockname(), ssl=client_context(), server_hostname=NAME, **{name: value})
+    watch.allow("descriptor", "reported")  # the stock loop looks at the number when it has connected
+    arguments: dict[str, Any] = {"ssl": client_context(), "server_hostname": NAME, name: value}
+    if name == "ssl_handshake_timeout":
+        with listener() as listening, refused(*TIMED_OUT):
+            connect(loop, listening.getsockname(), **arguments)
+        return
+    with tcp_pair() as (ours, peer):
+        helper = tls_over(peer, "server")
+        try:
+            transport, protocol = loop.run_until_complete(loop.create_connection(Events, sock=ours, **arguments))
+        except NotImplementedError:
+            raise
+        except REFUSALS:
+            ours.close()
+        else:
+            transport.close()
+            patience.in_turns.run_until(loop, lambda: protocol.lost, "connection_lost() without the peer's goodbye")
+        with contextlib.suppress(OSError):
+            drive(loop, patience, helper).close()
 
 
 @requirement("tls.timeout-without-tls", MAY, cite="asyncio-eventloop: loop.create_connection")
@@ -271,11 +301,14 @@ def test_timeouts_without_tls(loop: Loop, name: str, answer: Answer) -> None:
 
 @requirement("tls.handshake-timeout", MUST, cite="asyncio-eventloop: loop.create_connection")
 @each("beside", [{}, {"ssl_shutdown_timeout": 60.0}])
-def test_a_handshake_that_takes_too_long_is_aborted(loop: Loop, patience: Patience, beside: dict[str, Any]) -> None:
+def test_a_handshake_that_takes_too_long_is_aborted(
+    loop: Loop, patience: Patience, beside: dict[str, Any], watch: Any
+) -> None:
     """After ssl_handshake_timeout seconds without a handshake the connection is aborted, with an exception.
 
     If this fails: look for a timeout that is not passed on, another exception type, or a socket that is left open.
     """
+    watch.allow("reported")
     arguments: dict[str, Any] = {"ssl": client_context(), "server_hostname": NAME, "ssl_handshake_timeout": 0.005}
     arguments.update(beside)
     with listener() as listening:
@@ -307,11 +340,12 @@ def test_the_time_for_a_handshake_ends_with_it(loop: Loop, patience: Patience, w
 
 
 @requirement("tls.handshake-eof", MUST, cite="exceptions: OSError")
-def test_an_end_during_the_handshake_is_an_error(loop: Loop) -> None:
+def test_an_end_during_the_handshake_is_an_error(loop: Loop, watch: Any) -> None:
     """A peer that closes before the handshake is complete is an OSError for who connects.
 
     If this fails: look for a wait that nothing ends.
     """
+    watch.allow("reported")
     with listener() as listening:
         helper = in_thread(lambda: listening.accept()[0].close())
         with pytest.raises(OSError):  # noqa: PT011 (which one depends on how far the handshake was)

@@ -98,7 +98,7 @@ def test_a_regular_end_of_the_peer(loop: Loop, patience: Patience, side: str) ->
         peer.sendall(b"last")
         helper = in_thread(peer.unwrap)
         until_lost(loop, patience, protocol)
-        helper.result().close()
+        drive(loop, patience, helper).close()
         assert protocol.received == b"last"
         assert [name for name in protocol.names if name != "data_received"][1:] == ["eof_received", "connection_lost"]
         assert protocol.reason is None
@@ -114,7 +114,7 @@ def test_tls_connections_do_not_stay_half_open(loop: Loop, patience: Patience, s
     with secured(loop, patience, side, protocol=lambda: Events(keep_open=True)) as (_, protocol, peer):
         helper = in_thread(peer.unwrap)
         until_lost(loop, patience, protocol)
-        helper.result().close()
+        drive(loop, patience, helper).close()
 
 
 @requirement("tls.abrupt-end", MUST, cite="asyncio-protocol: BaseProtocol.connection_lost")

@@ -61,11 +61,12 @@ def test_tls_over_a_unix_socket_that_was_given(loop: Loop, patience: Patience, s
 
 @requirement("tls.unix-given-handshake-timeout", MUST, cite=(CONNECT, ACCEPTED), needs=("unix",))
 @SIDES
-def test_a_handshake_over_a_given_unix_socket_has_a_timeout(loop: Loop, side: str) -> None:
+def test_a_handshake_over_a_given_unix_socket_has_a_timeout(loop: Loop, side: str, watch: Any) -> None:
     """ssl_handshake_timeout counts for a Unix socket that was given: an exception is raised after it.
 
     If this fails: look for a timeout that is passed on for a path only, or for TCP only.
     """
+    watch.allow("reported")
     with unix_pair() as (ours, _), pytest.raises(TIMED_OUT):
         loop.run_until_complete(opening_over(loop, ours, side, ssl_handshake_timeout=0.005))
 

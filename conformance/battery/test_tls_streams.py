@@ -174,7 +174,7 @@ def test_the_upgrade_of_a_writer_checks_the_name(loop: Loop, patience: Patience,
         streams.writer.transport.abort()
         turn(loop, 4)
         with contextlib.suppress(OSError):
-            helper.result().close()
+            drive(loop, patience, helper).close()
 
 
 @requirement("tls.writer-handshake-timeout", MUST, cite="asyncio-stream: StreamWriter.start_tls")

@@ -6,7 +6,18 @@ completions, libuv, a coarse clock or a busy machine would. `tox run -e right` r
 
 from __future__ import annotations
 
-from tests.right_loops import clocks, completions, pipes, threads, transports, turns, types
+from tests.right_loops import clocks, completions, files, pipes, threads, tls, transports, turns, types
 from tests.right_loops.registry import arguments
 
-__all__ = ["arguments", "clocks", "completions", "pipes", "threads", "transports", "turns", "types"]
+__all__ = [
+    "arguments",
+    "clocks",
+    "completions",
+    "files",
+    "pipes",
+    "threads",
+    "tls",
+    "transports",
+    "turns",
+    "types",
+]
