@@ -28,12 +28,13 @@ def compare(options: argparse.Namespace) -> int:
     if options.new is None:
         print(table.race(old))
     else:
-        found = changes.changes(old, files.read(options.new))
+        new = files.read(options.new)
+        found = changes.changes(old, new)
         if not found:
             raise DifferentRace(
                 f"{options.old} and {options.new} share no workload of a loop beside the reference: nothing to compare"
             )
-        print(table.changes(found))
+        print(table.changes(found, changes.remarks(old, new)))
     return 0
 
 

@@ -62,21 +62,37 @@ from bench.shape import NUMBER
 FORMAT = 1
 SUMMARY = "race.json"
 SUITES = "pyperf"
-_COMPARED = {"seconds": NUMBER, "?ratio": NUMBER, "?low": (*NUMBER, type(None)), "?high": (*NUMBER, type(None))}
 _DEAD = {"state": str, "how": str, "reason": str}
-_STATES: dict[str, dict[str, Any]] = {"measured": {"cpu": _COMPARED, "wall": _COMPARED}, "dead": _DEAD}
+_BOUND = (*NUMBER, type(None))
+
+
+def _cell(cell: Any) -> dict[str, Any]:
+    match cell:
+        case {"state": "measured"}:
+            return {"cpu": _time, "wall": _time}
+        case {"state": "dead"}:
+            return _DEAD
+    return {"state": str}
+
+
+def _fact(cell: Any) -> dict[str, Any]:
+    dead = isinstance(cell, dict) and cell.get("state") == "dead"
+    return _DEAD if dead else {"state": str, "?facts": {}}
+
+
+def _time(found: Any) -> dict[str, Any]:
+    ratio = {"ratio": NUMBER, "low": _BOUND, "high": _BOUND, "p": NUMBER, "rounds": int}
+    return {"seconds": NUMBER} | (ratio if isinstance(found, dict) and "ratio" in found else {})
+
+
 _SHAPE = {
     "complete": bool,
     "settings": {"margin": NUMBER},
     "reference": str,
     "noise_arm": str,
-    "loops": [{"label": str, "spec": str}],
-    "workloads": [
-        {"name": str, "version": str, "cells": {"*": lambda cell: {"state": str} | _STATES.get(_state(cell), {})}}
-    ],
-    "facts": [
-        {"name": str, "cells": {"*": lambda cell: _DEAD if _state(cell) == "dead" else {"state": str, "?facts": {}}}}
-    ],
+    "loops": [{"label": str, "spec": str, "metadata": {}}],
+    "workloads": [{"name": str, "version": str, "cells": {"*": _cell}}],
+    "facts": [{"name": str, "cells": {"*": _fact}}],
     "groups": [{"group": str, "arm": str, "metric": str, "workloads": list}],
     "noise": {"cpu": {"cells": int}},
 }
@@ -143,10 +159,6 @@ def read(directory: Path) -> dict[str, Any]:
     if not {summary["reference"], summary["noise_arm"]} <= labels:
         raise BrokenFile(f"{path} is damaged: its reference is none of its loops; delete it and keep rounds.jsonl")
     return summary
-
-
-def _state(cell: Any) -> str:
-    return str(cell.get("state")) if isinstance(cell, dict) else ""
 
 
 def labels_of(summary: Mapping[str, Any]) -> list[str]:

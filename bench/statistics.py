@@ -99,6 +99,22 @@ def verdict(comparison: Comparison, p_adjusted: float, noise: float, margin: flo
     return "inconclusive"
 
 
+def ratio_of_ratios(old: Comparison, new: Comparison) -> Comparison:
+    """What a loop's ratio became from one race to another; no interval if one of the two has none.
+
+    Half-widths of the logarithms add in quadrature. p is Student's for the rounds of the smaller race, on the
+    half-width that points at 1; so it is below LEVEL exactly where the interval leaves 1 out.
+    """
+    centre, rounds = math.log(new.ratio / old.ratio), min(old.rounds, new.rounds)
+    if old.low is None or old.high is None or new.low is None or new.high is None:
+        return Comparison(math.exp(centre), None, None, 1.0, rounds)
+    below = math.hypot(math.log(new.ratio / new.low), math.log(old.high / old.ratio))
+    above = math.hypot(math.log(new.high / new.ratio), math.log(old.ratio / old.low))
+    reach = below if centre > 0 else above
+    p = _student_tail(_t_quantile(rounds - 1) * abs(centre) / reach, rounds - 1) if reach else float(centre == 0)
+    return Comparison(math.exp(centre), math.exp(centre - below), math.exp(centre + above), p, rounds)
+
+
 def geometric_mean(
     differences: Sequence[Sequence[float]], resamples: int = 1000
 ) -> tuple[float, float | None, float | None]:
@@ -169,7 +185,11 @@ def _student(differences: Sequence[float]) -> float:
     if spread == 0:
         return 1.0 if mean == 0 else 0.0
     freedom = len(differences) - 1
-    t = mean / (spread / math.sqrt(len(differences)))
+    return _student_tail(mean / (spread / math.sqrt(len(differences))), freedom)
+
+
+def _student_tail(t: float, freedom: int) -> float:
+    """P(|T| > |t|) for Student's T."""
     return _beta_tail(freedom / (freedom + t * t), freedom / 2)
 
 
@@ -179,9 +199,7 @@ def _t_quantile(freedom: int) -> float:
     low, high = 0.0, 200.0
     for _ in range(80):
         middle = (low + high) / 2
-        low, high = (
-            (middle, high) if _beta_tail(freedom / (freedom + middle**2), freedom / 2) > LEVEL else (low, middle)
-        )
+        low, high = (middle, high) if _student_tail(middle, freedom) > LEVEL else (low, middle)
     return low
 
 

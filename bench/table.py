@@ -68,8 +68,8 @@ def counts(data: Mapping[str, Any]) -> str:
     return tabulate(rows, headers, disable_numparse=True) + "\n\nPer operation."
 
 
-def changes(found: Iterable[Mapping[str, Any]]) -> str:
-    """What `compare OLD NEW` found; what did not change is only counted."""
+def changes(found: Iterable[Mapping[str, Any]], remarks: Iterable[str] = ()) -> str:
+    """What `compare OLD NEW` found, and what to know of the two; what did not change is only counted."""
     found = list(found)
     same = sum(one["verdict"] == "no difference" for one in found)
     rows = [
@@ -78,7 +78,9 @@ def changes(found: Iterable[Mapping[str, Any]]) -> str:
         if one["verdict"] != "no difference"
     ]
     headers = ("workload", "loop", "new against old", "ratio of ratios [95 %]", "why")
-    return tabulate(rows, headers, disable_numparse=True) + f"\n\n{same} of {len(found)} cells did not change."
+    same_words = f"{same} of {len(found)} cells did not change."
+    parts = [tabulate(rows, headers, disable_numparse=True) if rows else "", same_words, "\n".join(remarks)]
+    return "\n\n".join(part for part in parts if part)
 
 
 def findings(found: Iterable[Any]) -> str:

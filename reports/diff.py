@@ -159,6 +159,7 @@ def _races(old: Sources, new: Sources, answer: Difference) -> bool:
         if not found:
             answer.notes.append(f"{past.path.name} and {now.path.name} have no workload and loop in common")
         answer.workloads.extend(one for one in found if one["verdict"] != "no difference")
+        answer.notes.extend(f"{now.path.name}: {remark}" for remark in bench_changes.remarks(past.summary, now.summary))
         answer.notes.extend(f"{f.path.name}: incomplete race" for f in (past, now) if not f.summary["complete"])
     return compared
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bench import count, gate
-from bench.changes import changes
+from bench.changes import changes, remarks
 from bench.errors import DifferentRace
 from tests.bench.conftest import Run
 
@@ -79,7 +79,7 @@ def test_counts_are_judged_by_their_limits(new: dict[str, Any], expected: str, w
 def race(low: float, high: float, noise: float = 0.01, **changed: Any) -> dict[str, Any]:
     """A race of one workload in which `new` takes between `low` and `high` times the reference's time."""
     ratio = (low * high) ** 0.5
-    measured = {"ratio": ratio, "low": low, "high": high, "verdict": "", "seconds": 1e-6}
+    measured = {"ratio": ratio, "low": low, "high": high, "p": 0.01, "rounds": 20, "verdict": "", "seconds": 1e-6}
     floor = {"ratio": 1.0, "low": 1 - noise, "high": 1 + noise, "seconds": 1e-6}
     cells = {
         "stock": {"state": "measured", "cpu": {"seconds": 1e-6}},
@@ -90,7 +90,7 @@ def race(low: float, high: float, noise: float = 0.01, **changed: Any) -> dict[s
         "reference": "stock",
         "noise_arm": "A-A",
         "settings": {"margin": 0.03},
-        "loops": [{"label": label, "spec": STOCK} for label in cells],
+        "loops": [{"label": label, "spec": STOCK, "metadata": {"python_version": "3.12.1"}} for label in cells],
         "workloads": [{"name": "w", "version": "1", "cells": cells} | changed],
     }
 
@@ -129,10 +129,47 @@ def test_two_races_compare_by_their_ratios() -> None:
     dead["workloads"][0]["cells"]["new"] = {"state": "dead", "how": "crashes", "reason": "SIGSEGV"}
     assert verdict(race(1, 1), dead) == "gone"
     assert verdict(dead, race(1, 1)) == "appeared"
+
+
+def many(count: int, low: float, high: float) -> dict[str, Any]:
+    """A race of `count` workloads in which `new` has the same interval."""
+    found = race(low, high)
+    found["workloads"] = [found["workloads"][0] | {"name": str(number)} for number in range(count)]
+    return found
+
+
+def test_a_change_is_significant_over_all_workloads() -> None:
+    """An interval that leaves 1 out by little is one of twenty, by chance."""
+    past, now = race(0.98, 1.02), race(1.01, 1.07)
+    assert [one["verdict"] for one in changes(past, now)] == ["slower"]
+    past, now = many(20, 0.98, 1.02), many(20, 1.01, 1.07)
+    assert {one["verdict"] for one in changes(past, now)} == {"inconclusive"}
+    past, now = many(20, 0.98, 1.02), many(20, 1.10, 1.14)
+    assert {one["verdict"] for one in changes(past, now)} == {"slower"}
+
+
+def test_a_change_is_more_than_the_reference_differed_from_itself() -> None:
+    past, now = race(0.98, 1.02), race(1.10, 1.14)
+    now["workloads"][0]["cells"]["A-A"]["cpu"]["ratio"] = 1.2
+    assert [one["verdict"] for one in changes(past, now)] == ["inconclusive"]
+
+
+@pytest.mark.parametrize(
+    "changed", [{"spec": "uvloop:new_event_loop"}, {"metadata": {"python_version": "3.13.0"}}], ids=["loop", "python"]
+)
+def test_races_of_different_references_do_not_compare(changed: dict[str, Any]) -> None:
     other = copy.deepcopy(race(1, 1))
-    other["loops"][0]["spec"] = "uvloop:new_event_loop"
+    other["loops"][0] |= changed
     with pytest.raises(DifferentRace):
         changes(race(1, 1), other)
+
+
+def test_what_differs_beside_the_loops_is_told() -> None:
+    other = copy.deepcopy(race(1, 1))
+    other["loops"][0] |= {"metadata": {"python_version": "3.12.9", "cpu_model_name": "another"}}
+    told = remarks(race(1, 1), other)
+    assert ["3.12.9" in told[0], "another" in told[1], len(told)] == [True, True, 2]
+    assert remarks(other, other) == []
 
 
 @traced

@@ -79,6 +79,23 @@ def test_a_suite_of_identical_loops_rarely_has_a_single_significant_workload(rou
     assert alarms / 50 < 0.08
 
 
+def test_two_races_of_identical_loops_rarely_have_a_single_significant_change() -> None:
+    draw = random.Random(10)
+
+    def became(effect: float) -> race.Comparison:
+        old, new = ([draw.gauss(mean, 0.02) for _ in range(10)] for mean in (0.0, effect))
+        return race.ratio_of_ratios(race.compare(old), race.compare(new))
+
+    alarms = found = 0
+    for _ in range(20):
+        values = {(str(n), "arm"): became(0.0).p for n in range(60)}
+        alarms += min(race.holm(values).values()) < race.LEVEL
+        values["slow", "arm"] = became(math.log(1.1)).p
+        found += race.holm(values)["slow", "arm"] < race.LEVEL
+    assert alarms <= 1
+    assert found >= 19
+
+
 def test_six_rounds_suffice_to_find_a_factor_of_two_among_a_hundred_workloads() -> None:
     draw = random.Random(3)
     values = {(str(n), "arm"): race.compare([draw.gauss(0, 0.02) for _ in range(6)]).p for n in range(99)}
