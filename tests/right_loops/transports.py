@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
+import termios
+from array import array
 from collections.abc import Iterable
+from typing import Any
 
 from reference_loop.buffers import Data, as_bytes
 from reference_loop.streams import StreamTransport
-from tests.broken_loops.over_streams import OverStreams
+from tests.broken_loops.over_streams import OddSocket, OverStreams
 from tests.right_loops.registry import right
 
 _A_WHILE = 0.003
 _FEW_BYTES = 1000
+_LITTLE = 100
 
 
 class _LateReader(StreamTransport):
@@ -45,6 +50,27 @@ class ReadsLittle(OverStreams):
     """data_received() gets 1000 bytes at most."""
 
     Stream = _SmallReader
+
+
+class _BytewiseSocket(OddSocket):
+    def recv(self, size: int) -> bytes:
+        return self.real.recv(min(size, self._few()))
+
+    def recv_into(self, buffer: Any) -> int:
+        return self.real.recv_into(buffer, min(memoryview(buffer).nbytes, self._few()))
+
+    def _few(self) -> int:
+        """Half of what has come; one byte of little."""
+        waiting = array("i", [0])
+        fcntl.ioctl(self.real, termios.FIONREAD, waiting)
+        return waiting[0] // 2 if waiting[0] > _LITTLE else 1
+
+
+@right
+class ReadsBytewise(OverStreams):
+    """data_received() gets a single byte where few have come, and half of them where there are many."""
+
+    Socket = _BytewiseSocket
 
 
 class _LateWriter(StreamTransport):
