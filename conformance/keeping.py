@@ -189,7 +189,11 @@ def _kill_group(group: int) -> None:
 def _judge(answer: bytes | None, in_time: bool, status: int, output: str, patience: float) -> Outcome | dict[str, Any]:
     tail = output[-_OUTPUT_LIMIT:]
     if answer is not None:
-        data: dict[str, Any] = json.loads(answer)
+        try:
+            data: dict[str, Any] = json.loads(answer)
+        except ValueError:  # a loop that closes numbers twice may write to one that was opened meanwhile
+            seen = "something was written to a descriptor that is not the loop's: what the test found cannot be read"
+            return Outcome(Verdict.DEVIATES, seen=seen, output=tail)
         if "label" in data:  # a probe
             return data
         outcome = Outcome.from_dict(data)
@@ -230,6 +234,16 @@ def _battery_frame(output: str) -> str:
 
 
 def _be_the_child(serve: Serve, request: str, patience: float, writing: int, output: int) -> NoReturn:
+    child = os.getpid()
+    try:
+        answer = json.dumps(_outcome(serve, request, patience, output)).encode() + b"\n"
+        if os.getpid() == child:  # a fork of a loop's that comes back here has nothing to say
+            os.write(writing, answer)
+    finally:
+        os._exit(0)
+
+
+def _outcome(serve: Serve, request: str, patience: float, output: int) -> dict[str, Any]:
     try:
         os.setpgid(0, 0)
         _die_with_the_keeper()
@@ -240,14 +254,10 @@ def _be_the_child(serve: Serve, request: str, patience: float, writing: int, out
         faulthandler.enable(stacks)
         faulthandler.dump_traceback_later(max(patience - 0.3, patience * 0.9), file=stacks)
         result = serve(request, patience)()
-        data = result.as_dict() if isinstance(result, Outcome) else result
-        os.write(writing, json.dumps(data).encode() + b"\n")
+        return result.as_dict() if isinstance(result, Outcome) else result
     except BaseException:
-        failed = Outcome(Verdict.ERRORED, seen="the suite failed around the test", output=traceback.format_exc())
-        with contextlib.suppress(OSError):
-            os.write(writing, json.dumps(failed.as_dict()).encode() + b"\n")
-    finally:
-        os._exit(0)
+        seen = "the suite failed around the test"
+        return Outcome(Verdict.ERRORED, seen=seen, output=traceback.format_exc()).as_dict()
 
 
 @functools.cache

@@ -189,6 +189,31 @@ def test_a_loop_that_ends_its_process_crashes_however_it_does(tmp_path: Path) ->
     assert "raised Mute: (its str() raised ValueError)" in finished.output
 
 
+def test_what_others_say_in_a_tests_place_is_no_fault_of_the_suite(tmp_path: Path) -> None:
+    (tmp_path / "talking.py").write_text(
+        "import asyncio, os, stat\n"
+        "class Twins(asyncio.SelectorEventLoop):\n"
+        "    def close(self):\n"
+        "        super().close()\n"
+        "        os.fork()\n"
+        "class WritesEverywhere(asyncio.SelectorEventLoop):\n"
+        "    def call_at(self, *args, **kwargs):\n"
+        "        for fd in map(int, os.listdir('/dev/fd')):\n"
+        "            try:\n"
+        "                if stat.S_ISFIFO(os.fstat(fd).st_mode):\n"
+        "                    os.write(fd, b'not yours\\n')\n"
+        "            except OSError:\n"
+        "                pass\n"
+        "        return super().call_at(*args, **kwargs)\n"
+    )
+    specs = (f"--loop={name}=talking:{name}" for name in ("Twins", "WritesEverywhere"))
+    finished = run_pytest("-q", *specs, "--loop-results=r.jsonl", "timers.cancel", "timers.order", cwd=tmp_path)
+    found = {name: set(finished.verdicts(name).values()) for name in ("Twins", "WritesEverywhere")}
+    # The child that each loop of this kind leaves is told once, by a requirement of its own.
+    assert found == {"Twins": {"conforms"}, "WritesEverywhere": {"deviates"}}, finished.output
+    assert "something was written to a descriptor" in finished.output
+
+
 def test_what_a_factory_said_before_it_died_is_shown(tmp_path: Path) -> None:
     (tmp_path / "dying.py").write_text("import os\ndef new_loop():\n    os.write(2, b'last words')\n    os._exit(1)\n")
     finished = run_pytest("-q", "--loop=dying:new_loop", "lifecycle.factory", cwd=tmp_path)
