@@ -6,10 +6,23 @@ completions, libuv, a coarse clock or a busy machine would. `tox run -e right` r
 
 from __future__ import annotations
 
-from tests.right_loops import clocks, completions, files, pipes, servers, threads, tls, transports, turns, types
+from tests.right_loops import (
+    answers,
+    clocks,
+    completions,
+    files,
+    pipes,
+    servers,
+    threads,
+    tls,
+    transports,
+    turns,
+    types,
+)
 from tests.right_loops.registry import arguments
 
 __all__ = [
+    "answers",
     "arguments",
     "clocks",
     "completions",
