@@ -118,7 +118,9 @@ def _record(run: results.Run, failed: list[tuple[str, str]], slowest: Mapping[st
 
 def page(known: Mapping[str, Any]) -> str:
     counts = known["counts"]
-    total = "**{batteries} batteries, {trials:,} trials, {failed} false failures.**".format(**_sum(counts))
+    sums = _sum(counts)
+    failures = f"{sums['failed']} false failure{'s' * (sums['failed'] != 1)}"
+    total = f"**{sums['batteries']:,} batteries, {sums['trials']:,} trials, {failures}.**"
     slow = [(id, seconds, _why(id, _REASONS)) for id, seconds in known["slowest"].items()]
     slow_table = tabulate(slow, headers=("requirement", "seconds", "why"), tablefmt="github")
     failed = sorted({id for row in counts for id in row["failed"]})

@@ -56,6 +56,6 @@ def test_runs_of_another_catalogue_have_a_row_of_their_own(files: tuple[Path, Pa
 def test_what_failed_is_named(files: tuple[Path, Path]) -> None:
     stability_page.record(_run("abc", "one", "two"), [("two", "timers.order")], {})
     page = files[1].read_text()
-    assert "1 false failures" in page
+    assert "1 false failure." in page
     assert re.search(r"timers.order +\| not known", page)
     assert [row[4] for row in _rows(page, _SUM)] == ["0", "1"]
