@@ -10,17 +10,14 @@ from typing import Any
 
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience
-from conformance.kit.peers import drive, receive_all, reset
+from conformance.kit.peers import PEER_TIMEOUT, drive, is_stopped, receive_all, reset
 from conformance.kit.protocols import Events, Reacts
 from conformance.kit.secured import BIG, MADE_SIDES, SIDES, secured
 from conformance.kit.threads import in_thread
+from conformance.kit.transports import until_lost
 from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
-
-
-def until_lost(loop: Loop, patience: Patience, protocol: Events) -> None:
-    patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
 
 
 @requirement("tls.close", MUST, cite="asyncio-protocol: BaseTransport.close")
@@ -185,3 +182,27 @@ def test_a_peer_that_does_not_say_goodbye_is_not_waited_for(
             transport.pause_reading()
         transport.close()
         until_lost(loop, patience, protocol)
+
+
+@requirement("tls.close-when-full", MUST, cite="asyncio-protocol: BaseTransport.close")
+@SIDES
+def test_a_connection_that_is_full_can_be_closed(loop: Loop, patience: Patience, side: str, watch: Any) -> None:
+    """close() ends a connection whose reading is paused, also if its peer has sent more than is taken meanwhile.
+
+    If this fails: look for a goodbye that is waited for behind data that nobody reads any more.
+    """
+    watch.allow("reported")  # with what reason it ends is left to tls.close
+    with secured(loop, patience, side) as (transport, protocol, peer):
+        transport.pause_reading()
+        is_stopped(loop, peer)
+
+        def go_on_and_say_goodbye() -> None:
+            peer.settimeout(PEER_TIMEOUT)
+            with contextlib.suppress(OSError):
+                peer.sendall(bytes(65536))  # what it was sending
+                peer.unwrap()
+
+        helper = in_thread(go_on_and_say_goodbye)
+        transport.close()
+        until_lost(loop, patience, protocol)
+        drive(loop, patience, helper)

@@ -83,3 +83,15 @@ class FailedWritesAreClosures(_OverTls):
     class Secure(SSLTransport):
         def connection_lost(self, exc: BaseException | None) -> None:
             super().connection_lost(None if isinstance(exc, BrokenPipeError | ConnectionResetError) else exc)
+
+
+@breaks("tls.close-when-full")
+class FullConnectionsStayFull(_OverTls):
+    """close() of a TLS connection that has stopped its peer reads nothing any more, and so finds no goodbye."""
+
+    class Secure(SSLTransport):
+        def close(self) -> None:
+            full = not self._lower.is_reading()
+            super().close()
+            if full and not self._lower.is_closing():
+                self._lower.pause_reading()
