@@ -24,21 +24,26 @@ from conformance.loops import LoopSpec
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
+_VARIABLE = "PYTHONASYNCIODEBUG"
 
 
 @requirement("debug.default", MUST, cite="asyncio-eventloop: loop.get_debug")
-@each("value", [None, "", "0", " ", "false"], ids=["unset", "empty", "0", "blank", "false"])
-def test_the_environment_decides(loop_spec: LoopSpec, patience: Patience, value: str | None) -> None:
+def test_the_environment_decides(loop_spec: LoopSpec, patience: Patience) -> None:
     """The default is True if the environment variable PYTHONASYNCIODEBUG is set to a non-empty string, else False.
 
     If this fails: look for a variable that is not read, or read as a number.
     """
-    variables = {} if value is None else {"PYTHONASYNCIODEBUG": value}
-    assert _debug_is(loop_spec, patience, **variables) == str(bool(value))
+    values = (None, "", "0", " ", "false")
+    started = [_started(loop_spec, **({} if value is None else {_VARIABLE: value})) for value in values]
+    said = [_debug_is(process, patience) for process in started]
+    assert dict(zip(values, said, strict=True)) == {value: str(bool(value)) for value in values}
 
 
-def _debug_is(loop_spec: LoopSpec, patience: Patience, *options: str, **variables: str) -> str:
-    """What get_debug() says, printed, of a new loop in a Python that was started so: what it is told then, it keeps."""
+def _started(loop_spec: LoopSpec, *options: str, **variables: str) -> subprocess.Popen[str]:
+    """A Python that prints what get_debug() says of a new loop; a loop may keep what it is told at the start.
+
+    Those of a test are started together: one after the other they would take long where others work, too.
+    """
     code = """if True:
         import sys
         sys.path[:] = sys.argv[2:]
@@ -47,28 +52,30 @@ def _debug_is(loop_spec: LoopSpec, patience: Patience, *options: str, **variable
         print("debug is", loop.get_debug())
         loop.close()
     """
-    names = {"PYTHONASYNCIODEBUG", "PYTHONDEVMODE"}
-    environment = {key: value for key, value in os.environ.items() if key not in names}
-    ended = subprocess.run(
+    environment = {key: value for key, value in os.environ.items() if key not in {_VARIABLE, "PYTHONDEVMODE"}}
+    return subprocess.Popen(
         [sys.executable, *options, "-W", "ignore", "-c", code, str(loop_spec), *sys.path],
-        env=environment | variables, capture_output=True, text=True, check=False,
-        timeout=max(30, 2 * patience.seconds),
+        env=environment | variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    assert "debug is" in ended.stdout, ended.stderr[-500:]
-    return ended.stdout.split()[-1]
+
+
+def _debug_is(process: subprocess.Popen[str], patience: Patience) -> str:
+    said, complaints = process.communicate(timeout=max(30, 2 * patience.seconds))
+    assert "debug is" in said, complaints[-500:]
+    return said.split()[-1]
 
 
 @requirement("debug.dev-mode", MUST, cite="asyncio-eventloop: loop.set_debug")
-@each("way", ["option", "variable"])
-def test_the_development_mode_enables_debug_mode(loop_spec: LoopSpec, patience: Patience, way: str) -> None:
+def test_the_development_mode_enables_debug_mode(loop_spec: LoopSpec, patience: Patience) -> None:
     """The Python Development Mode (-X dev) enables debug mode.
 
     If this fails: look for sys.flags.dev_mode, which is to be asked when a loop is made: PYTHONDEVMODE sets it, too.
     """
-    if way == "option":
-        assert _debug_is(loop_spec, patience, "-X", "dev") == "True"
-    else:
-        assert _debug_is(loop_spec, patience, PYTHONDEVMODE="1") == "True"
+    started = {
+        "option": _started(loop_spec, "-X", "dev"),
+        "variable": _started(loop_spec, PYTHONDEVMODE="1"),
+    }
+    assert {way: _debug_is(process, patience) for way, process in started.items()} == dict.fromkeys(started, "True")
 
 
 @requirement("debug.environment-ignored", SHOULD, cite=("sys: sys.flags", "asyncio-eventloop: loop.get_debug"))
@@ -77,7 +84,7 @@ def test_a_python_that_ignores_its_environment_is_in_no_debug_mode(loop_spec: Lo
 
     If this fails: look for os.environ, which is read although sys.flags.ignore_environment is set.
     """
-    assert _debug_is(loop_spec, patience, "-E", PYTHONASYNCIODEBUG="1") == "False"
+    assert _debug_is(_started(loop_spec, "-E", **{_VARIABLE: "1"}), patience) == "False"
 
 
 @requirement("debug.set", MUST, cite="asyncio-eventloop: loop.set_debug")
