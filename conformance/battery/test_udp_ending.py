@@ -140,6 +140,24 @@ def test_closing_an_endpoint_again_still_flushes(loop: Loop, patience: Patience,
         assert sorted(receiving.result()) == [b"one", b"two"]
 
 
+@requirement("udp.abort-after-the-end", SHOULD, cite=(LOST, "anyio#1250"), needs=("unix",))
+def test_aborting_an_endpoint_that_has_flushed_is_harmless(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """close() and abort() do nothing once an endpoint has sent what waited, and connection_lost() was called.
+
+    If this fails: look for an end that is reached by flushing, and not noted down as that of an empty buffer is.
+    """
+    with blocked_endpoint(loop, tmp_path) as (transport, protocol, peer):
+        transport.sendto(b"one")
+        transport.close()
+        receiving = in_thread(lambda: receive_after_filler(peer, 1))
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert receiving.result() == [b"one"]
+        for end in (transport.abort, transport.close, transport.abort):
+            end()
+            turn(loop, 3)
+        assert protocol.lost == [None]
+
+
 @requirement("udp.end-inside-resume", SHOULD, cite=(CLOSE, ABORT, "gh-156512"), needs=("unix",))
 @pytest.mark.parametrize(("end", "size"), [("close", 100_000), ("close", 1000), ("abort", 100_000), ("abort", 1000)])
 def test_ending_an_endpoint_inside_resume_writing(

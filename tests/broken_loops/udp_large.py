@@ -45,6 +45,15 @@ class ReadsPages(OverReceived):
 
 
 @breaks("udp.received-large")
+class ReadsWhatUdpCanSend(OverReceived):
+    """What is received is cut after 64 KiB, which a datagram of a Unix socket may exceed."""
+
+    @staticmethod
+    def changed(data: bytes) -> Any:
+        return data[:65536]
+
+
+@breaks("udp.received-large")
 class LongDatagramsAreViews(OverReceived):
     """A datagram longer than a packet is given as a memoryview."""
 
@@ -94,6 +103,16 @@ class LosesItsPatienceToo(OverDatagrams):
                 self.abort()
             else:
                 super().close()
+
+
+@breaks("udp.abort-after-the-end")
+class FlushedIsNotEnded(OverDatagrams):
+    """abort() of an endpoint that has sent what waited, and ended, ends it again."""
+
+    class Endpoint(DatagramTransport):
+        def _write_ready(self) -> None:
+            super()._write_ready()
+            self._lost = False
 
 
 @breaks("udp.extra-info-default")
