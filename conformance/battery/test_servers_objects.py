@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from conformance.kit.peers import drive
 from conformance.kit.places import PLACES, at
 from conformance.kit.refusals import refused
 from conformance.kit.secured import tls_over
-from conformance.kit.servers import accepted, dial, ended, serving, serving_unix
+from conformance.kit.servers import accepted, create, dial, ended, serving, serving_unix
 from conformance.kit.threads import in_thread
 from conformance.kit.waiting import until
 from conformance.requirement import MUST, SHOULD, requirement
@@ -253,3 +254,26 @@ def test_a_closed_server_cannot_serve(loop: Loop, patience: Patience) -> None:
         service.server.close()
         with refused():
             loop.run_until_complete(ended(service.server.serve_forever(), patience))
+
+
+@requirement("servers.start-in-use", MUST, cite=("asyncio-eventloop: Server.start_serving", "exceptions: OSError"))
+def test_a_server_that_cannot_listen_says_so(loop: Loop) -> None:
+    """start_serving() raises OSError with errno EADDRINUSE if somebody else listens at the address by now.
+
+    If this fails: look for an error of listen() that is dropped: the server then serves nobody, and nobody knows.
+    """
+    first = create(loop, "127.0.0.1", 0, start_serving=False)
+
+    async def start_another() -> None:
+        address = first.sockets[0].getsockname()
+        async with await loop.create_server(
+            asyncio.Protocol, *address, start_serving=False
+        ) as second:  # or not even so
+            await first.start_serving()
+            await second.start_serving()
+
+    with pytest.raises(OSError) as caught:  # noqa: PT011 (the number is checked below)
+        loop.run_until_complete(start_another())
+    assert caught.value.errno == errno.EADDRINUSE
+    first.close()
+    turn(loop, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 from tests.broken_loops import breaks
@@ -157,6 +158,16 @@ class StartsOnce(WrapsServers):
             if self.server.is_serving():
                 raise RuntimeError("the server serves already")
             await self.server.start_serving()
+
+
+@breaks("servers.start-in-use")
+class ServesNobodyAndSaysNothing(WrapsServers):
+    """An error of listen() is dropped by start_serving()."""
+
+    class wrapper(ServerWrapper):
+        async def start_serving(self) -> None:
+            with contextlib.suppress(OSError):
+                await self.server.start_serving()
 
 
 @breaks("servers.serve-forever")
