@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import socket
+import ssl
 from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.certificates import server_context
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import dialled, drive, reset
 from conformance.kit.secured import SIDES, secured, tls_dial
 from conformance.kit.servers import accepted, serving
 from conformance.kit.threads import in_thread
-from conformance.kit.transports import write_until_lost
+from conformance.kit.transports import until_lost, write_until_lost
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -85,3 +89,28 @@ def test_a_failed_write_loses_the_tls_connection(loop: Loop, patience: Patience,
             reset(plain)
         write_until_lost(loop, patience, transport, protocol)
         assert isinstance(protocol.reason, OSError)
+
+
+@requirement("tls.end-after-the-end", MUST, cite=("asyncio-protocol: BaseProtocol.connection_lost", "anyio#1250"))
+@each("how", ["close", "abort", "end"])
+@SIDES
+def test_a_tls_connection_ends_once(loop: Loop, patience: Patience, side: str, how: str) -> None:
+    """connection_lost() is called once per connection: close() and abort() of one that is lost do nothing.
+
+    If this fails: look for an end that is noted down in the transport beneath only.
+    """
+    with secured(loop, patience, side) as (transport, protocol, peer):
+        helper = in_thread(functools.partial(_say_goodbye, peer))
+        if how != "end":
+            getattr(transport, how)()
+        until_lost(loop, patience, protocol)
+        drive(loop, patience, helper)
+        for again in (transport.close, transport.abort, transport.close):
+            again()
+            turn(loop, 3)
+        assert protocol.names.count("connection_lost") == 1
+
+
+def _say_goodbye(peer: ssl.SSLSocket) -> None:
+    with contextlib.suppress(OSError):
+        peer.unwrap().close()

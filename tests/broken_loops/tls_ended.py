@@ -95,3 +95,37 @@ class FullConnectionsStayFull(_OverTls):
             super().close()
             if full and not self._lower.is_closing():
                 self._lower.pause_reading()
+
+
+class _TellsAgain(SSLTransport):
+    """Ends once more when it has ended."""
+
+    ended: Any = None
+
+    def _release(self) -> None:
+        self.ended = self._protocol
+        super()._release()
+
+    def again(self) -> None:
+        if self.ended is not None:
+            self._loop.call_soon(self.ended.connection_lost, None)
+
+
+@breaks("tls.end-after-the-end")
+class TlsIsClosedTwice(_OverTls):
+    """close() of a TLS connection that is lost calls connection_lost() again."""
+
+    class Secure(_TellsAgain):
+        def close(self) -> None:
+            super().close()
+            self.again()
+
+
+@breaks("tls.end-after-the-end")
+class TlsIsAbortedWhenClosed(_OverTls):
+    """abort() of a TLS connection that is lost calls connection_lost() again."""
+
+    class Secure(_TellsAgain):
+        def abort(self) -> None:
+            super().abort()
+            self.again()
