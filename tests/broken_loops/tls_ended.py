@@ -10,7 +10,7 @@ from reference_loop.tls import SSLTransport
 from tests.broken_loops import breaks
 
 
-class _OverTls(EventLoop):
+class OverTls(EventLoop):
     """TLS transports are of the class `Secure`."""
 
     Secure: type[SSLTransport]
@@ -22,7 +22,7 @@ class _OverTls(EventLoop):
 
 
 @breaks("tls.pause-reading-when-ended")
-class TwiceClosedCannotBePaused(_OverTls):
+class TwiceClosedCannotBePaused(OverTls):
     """pause_reading() raises on a TLS transport that was closed twice."""
 
     class Secure(SSLTransport):
@@ -39,7 +39,7 @@ class TwiceClosedCannotBePaused(_OverTls):
 
 
 @breaks("tls.pause-reading-when-ended")
-class AbortedCannotBeResumed(_OverTls):
+class AbortedCannotBeResumed(OverTls):
     """resume_reading() raises on a TLS transport that was aborted."""
 
     class Secure(SSLTransport):
@@ -56,7 +56,7 @@ class AbortedCannotBeResumed(_OverTls):
 
 
 @breaks("tls.reset-handshake-is-quiet")
-class ReportsClientsThatGo(_OverTls):
+class ReportsClientsThatGo(OverTls):
     """A handshake that a client's leaving ends is reported to the exception handler."""
 
     class Secure(SSLTransport):
@@ -67,7 +67,7 @@ class ReportsClientsThatGo(_OverTls):
 
 
 @breaks("tls.write-error-is-reported")
-class PausedIsNotLost(_OverTls):
+class PausedIsNotLost(OverTls):
     """A TLS connection that fails while reading is paused is not lost before reading is resumed."""
 
     class Secure(SSLTransport):
@@ -77,7 +77,7 @@ class PausedIsNotLost(_OverTls):
 
 
 @breaks("tls.write-error-is-reported")
-class FailedWritesAreClosures(_OverTls):
+class FailedWritesAreClosures(OverTls):
     """A TLS connection that a write has lost tells of a regular end."""
 
     class Secure(SSLTransport):
@@ -86,7 +86,7 @@ class FailedWritesAreClosures(_OverTls):
 
 
 @breaks("tls.close-when-full")
-class FullConnectionsStayFull(_OverTls):
+class FullConnectionsStayFull(OverTls):
     """close() of a TLS connection that has stopped its peer reads nothing any more, and so finds no goodbye."""
 
     class Secure(SSLTransport):
@@ -112,7 +112,7 @@ class _TellsAgain(SSLTransport):
 
 
 @breaks("tls.end-after-the-end")
-class TlsIsClosedTwice(_OverTls):
+class TlsIsClosedTwice(OverTls):
     """close() of a TLS connection that is lost calls connection_lost() again."""
 
     class Secure(_TellsAgain):
@@ -122,7 +122,7 @@ class TlsIsClosedTwice(_OverTls):
 
 
 @breaks("tls.end-after-the-end")
-class TlsIsAbortedWhenClosed(_OverTls):
+class TlsIsAbortedWhenClosed(OverTls):
     """abort() of a TLS connection that is lost calls connection_lost() again."""
 
     class Secure(_TellsAgain):
