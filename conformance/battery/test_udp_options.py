@@ -13,16 +13,26 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.datagrams import HERE, arrival, endpoint, udp_peer, unix_datagram_pair
+from conformance.kit.datagrams import (
+    HERE,
+    arrival,
+    blocked_endpoint,
+    endpoint,
+    receive_after_filler,
+    udp_peer,
+    unix_datagram_pair,
+)
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import PEER_TIMEOUT, Derived, free_port
 from conformance.kit.protocols import Datagrams, raising
 from conformance.kit.refusals import Answer, outcome_of, refused
+from conformance.kit.threads import in_thread
 from conformance.kit.waiting import turns
 from conformance.requirement import MAY, MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 ENDPOINT = "asyncio-eventloop: loop.create_datagram_endpoint"
+SENDTO = "asyncio-protocol: DatagramTransport.sendto"
 
 
 @requirement("udp.address-in-use", MUST, cite=(ENDPOINT, "exceptions: OSError"))
@@ -151,7 +161,20 @@ def test_a_preexisting_socket_is_used(loop: Loop, patience: Patience, kind: type
             assert transport.get_extra_info("sockname") == address
 
 
-@requirement("udp.sock-connected", MUST, cite=(ENDPOINT, "asyncio-protocol: DatagramTransport.sendto"))
+@requirement("udp.blocking-sock", MUST, cite=(ENDPOINT, SENDTO), needs=("unix",))
+def test_an_endpoint_of_a_blocking_socket_does_not_block(loop: Loop, patience: Patience, tmp_path: Path) -> None:
+    """sendto() does not block, also if sock was given in blocking mode, and there is no room for a datagram.
+
+    If this fails: look for a socket that is left in blocking mode.
+    """
+    with blocked_endpoint(loop, tmp_path, blocking=True) as (transport, _, peer):
+        transport.sendto(b"message")
+        receiving = in_thread(lambda: receive_after_filler(peer, 1))
+        patience.run_until(loop, lambda: not receiving.is_alive(), "the arrival of the datagram")
+        assert receiving.result() == [b"message"]
+
+
+@requirement("udp.sock-connected", MUST, cite=(ENDPOINT, SENDTO))
 def test_a_connected_socket_keeps_its_peer(loop: Loop, patience: Patience) -> None:
     """sock may be connected already: 'peername' tells its peer, and sendto() without addr sends there.
 

@@ -69,16 +69,18 @@ def unix_datagram_pair(directory: Path) -> Iterator[tuple[socket.socket, socket.
 
 @contextlib.contextmanager
 def blocked_endpoint(
-    loop: asyncio.AbstractEventLoop, directory: Path, protocol: Any = None
+    loop: asyncio.AbstractEventLoop, directory: Path, protocol: Any = None, *, blocking: bool = False
 ) -> Iterator[tuple[Any, Any, socket.socket]]:
     """(transport, protocol, peer): a connected endpoint whose peer has no room, so that what is sent is buffered.
 
-    UDP drops what it has no room for; only a Unix datagram socket makes its sender wait.
+    UDP drops what it has no room for; only a Unix datagram socket makes its sender wait. It is given to the endpoint
+    in blocking mode, if that is asked for.
     """
     with unix_datagram_pair(directory) as (ours, peer):
         with contextlib.suppress(BlockingIOError):
             while True:
                 ours.send(b"filler")
+        ours.setblocking(blocking)
         with endpoint(loop, sock=ours, protocol=protocol) as (transport, made):
             yield transport, made, peer
 

@@ -134,6 +134,19 @@ class LeavesSocketsBlocking(EventLoop):
         return await super().create_datagram_endpoint(*args, **how)
 
 
+@breaks("udp.blocking-sock")
+class EndpointsBlockAsTheyCame(EventLoop):
+    """A datagram socket that is given stays in the mode that it is in."""
+
+    async def create_datagram_endpoint(self, *args: Any, **how: Any) -> Any:
+        sock = how.get("sock")
+        timeout = None if sock is None else sock.gettimeout()
+        made = await super().create_datagram_endpoint(*args, **how)
+        if sock is not None:
+            sock.settimeout(timeout)
+        return made
+
+
 @breaks("udp.sock-is-owned")
 class DuplicatesSockets(Endpoints):
     """The transport has a duplicate of the datagram socket that it was given."""
