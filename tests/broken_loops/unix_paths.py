@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from typing import Any
 
 from tests.broken_loops import breaks
@@ -18,6 +19,18 @@ class ConnectsInAscii(Stock):
     async def create_unix_connection(self, factory: Any, path: Any = None, **kwargs: Any) -> Any:
         if isinstance(path, str):
             path.encode("ascii")
+        return await super().create_unix_connection(factory, path, **kwargs)
+
+
+@breaks("unix.connect-in-background")
+class WaitsForPathsToAnswer(Stock):
+    """A path is connected to in blocking mode."""
+
+    async def create_unix_connection(self, factory: Any, path: Any = None, **kwargs: Any) -> Any:
+        if path is not None and kwargs.get("sock") is None:
+            kwargs["sock"] = socket.socket(socket.AF_UNIX)
+            kwargs["sock"].connect(os.fspath(path))
+            path = None
         return await super().create_unix_connection(factory, path, **kwargs)
 
 
