@@ -123,8 +123,4 @@ def test_a_stop_loses_no_data_over_tls(loop: Loop, patience: Patience) -> None:
         turn(loop, 2)
         for peer in (first, second):
             peer.sendall(b"data")  # the loop has not run since: it finds both at once
-        limit = loop.call_later(patience.seconds, loop.stop)
-        while not (one.received == two.received == b"data") and loop.time() < limit.when():
-            loop.run_forever()
-        limit.cancel()
-        assert (one.received, two.received) == (b"data", b"data")
+        patience.run_through_stops(loop, lambda: one.received == two.received == b"data", "the arrival of both")

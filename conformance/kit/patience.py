@@ -62,6 +62,14 @@ class Patience:
         loop.run_forever()
         assert happened(), f"{what} did not happen within {self._said()}"
 
+    def run_through_stops(self, loop: asyncio.AbstractEventLoop, happened: Callable[[], object], what: str) -> None:
+        """The same for a loop that callbacks stop, each time to be run again."""
+        limit = loop.call_later(self.seconds, loop.stop)
+        while not happened() and loop.time() < limit.when():
+            loop.run_forever()
+        limit.cancel()
+        assert happened(), f"{what} did not happen within {self.seconds:g} s"
+
     def _said(self) -> str:
         return f"{self.seconds:g} s" if self._turns is None else f"{self._turns} turns"
 

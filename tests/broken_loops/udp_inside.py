@@ -184,6 +184,26 @@ def _is_readable(transport: Any) -> bool:
     return transport._reading and bool(select.select([transport._fd], [], [], 0)[0])
 
 
+@breaks("udp.stop-inside")
+class DropsDatagramsWhenStopped(OverDatagrams):
+    """Datagrams that are received in the turn in which the loop was stopped are dropped."""
+
+    stopped = False
+
+    def stop(self) -> None:
+        self.stopped = True
+        super().stop()
+        self.call_soon(setattr, self, "stopped", False)
+
+    class Endpoint(DatagramTransport):
+        def _read_ready(self) -> None:
+            loop: Any = self._loop
+            if loop.stopped and self._sock is not None:
+                self._sock.recvfrom(65536)
+            else:
+                super()._read_ready()
+
+
 @breaks("udp.sendto-inside-error")
 class IsBusyWithAnError(OverDatagrams):
     """sendto() inside error_received() does nothing."""
