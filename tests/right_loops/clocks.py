@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import selectors
 import time
@@ -79,6 +80,15 @@ class TicksSlowly(EventLoop):
 
     def time(self) -> float:
         return math.floor(time.monotonic() / _TICK) * _TICK
+
+
+@right
+class LastOfATickFirst(TicksSlowly):
+    """time() goes on in steps of 10 ms, and of the timers of one deadline the last one runs first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._timers._sequence = itertools.count(0, -1)
 
 
 @right

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import threading
 import time
@@ -81,19 +82,74 @@ class PollsForChildren(asyncio.SelectorEventLoop):
     async def _make_subprocess_transport(self, protocol: Any, args: Any, *streams: Any, **kwargs: Any) -> Any:
         waiter = self.create_future()
         transport = unix_events._UnixSubprocessTransport(self, protocol, args, *streams, waiter=waiter, **kwargs)
-
-        def look() -> None:
-            try:
-                pid, status = os.waitpid(transport.get_pid(), os.WNOHANG)
-            except ChildProcessError:
-                pid, status = 1, 255 << 8
-            if pid:
-                transport._process_exited(os.waitstatus_to_exitcode(status))
-            else:
-                self.call_later(_POLL, look)
-
-        look()
+        self._look_at(transport)
         return await started(transport, waiter)
+
+    def _look_at(self, child: Any) -> None:
+        if not _ended(child):
+            self.call_later(_POLL, self._look_at, child)
+
+
+@right
+class HearsOfChildrenBySignals(PollsForChildren):
+    """In the main thread SIGCHLD tells that a child has ended; who adds a handler for it shares it with the loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._running_children: set[Any] = set()
+        self._is_shared = False
+
+    def _look_at(self, child: Any) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            super()._look_at(child)
+            return
+        if signal.SIGCHLD not in self._signal_handlers:
+            self._hear()
+        self._running_children.add(child)
+        self._look_around()  # it may have ended before anybody listened
+
+    def _hear(self) -> None:
+        self._is_shared = False
+        super().add_signal_handler(signal.SIGCHLD, self._look_around)
+
+    def _look_around(self) -> None:
+        self._running_children -= {child for child in self._running_children if _ended(child)}
+
+    def add_signal_handler(self, sig: Any, callback: Any, *args: Any) -> None:
+        if sig != signal.SIGCHLD:
+            super().add_signal_handler(sig, callback, *args)
+            return
+
+        def share() -> None:
+            self._look_around()
+            callback(*args)
+
+        if asyncio.iscoroutinefunction(callback):
+            raise TypeError("coroutines cannot be used with add_signal_handler()")
+        super().add_signal_handler(sig, share)
+        self._is_shared = True
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        if sig != signal.SIGCHLD or self.is_closed():
+            return super().remove_signal_handler(sig)
+        was_shared = self._is_shared
+        self._is_shared = False
+        if self._running_children:
+            self._hear()
+        elif was_shared:
+            super().remove_signal_handler(sig)
+        return was_shared
+
+
+def _ended(child: Any) -> bool:
+    """Tell a child's transport if the child has ended."""
+    try:
+        pid, status = os.waitpid(child.get_pid(), os.WNOHANG)
+    except ChildProcessError:
+        pid, status = 1, 255 << 8
+    if pid:
+        child._process_exited(os.waitstatus_to_exitcode(status))
+    return bool(pid)
 
 
 async def started(child: Any, waiter: asyncio.Future[Any]) -> Any:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+import selectors
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from reference_loop import EventLoop
@@ -125,6 +127,33 @@ class LooksSeldom(asyncio.SelectorEventLoop):
             super()._run_once()
         finally:
             del self._selector.select
+
+
+class _InAThread(selectors.DefaultSelector):
+    """Selects in a thread of its own, as where the loop's thread has something else to wait for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread: ThreadPoolExecutor | None = None
+
+    def select(self, timeout: float | None = None) -> Any:
+        if timeout is not None and timeout <= 0:
+            return super().select(timeout)
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "selects")
+        # Not for ever: a signal may have ended an earlier wait, whose turn in the thread comes first.
+        return self._thread.submit(super().select, min(timeout or _A_WHILE, _A_WHILE)).result()
+
+    def close(self) -> None:
+        if self._thread is not None:
+            self._thread.shutdown()
+        super().close()
+
+
+@right
+def selects_in_a_thread() -> asyncio.AbstractEventLoop:
+    """asyncio's loop, whose thread waits for another one that waits for descriptors."""
+    return asyncio.SelectorEventLoop(_InAThread())
 
 
 @right
