@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from pathlib import Path
 
@@ -26,6 +27,11 @@ def test_ids_are_unique_and_their_chapter_is_their_file() -> None:
         stem = each.file.removeprefix("test_").removesuffix(".py")
         chapter = each.chapter.replace("-", "_")
         assert stem == chapter or stem.startswith(f"{chapter}_"), f"{each.id} stands in {each.file}"
+
+
+def test_the_source_of_a_requirement_is_that_of_its_test() -> None:
+    for each in catalogue.load().values():
+        assert each.source == inspect.getsource(each.test), each.id
 
 
 @pytest.mark.parametrize("path", _TESTS, ids=lambda p: p.name)
