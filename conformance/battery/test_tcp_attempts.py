@@ -18,7 +18,7 @@ from conformance.kit.patience import Patience
 from conformance.kit.peers import free_port, listener
 from conformance.kit.protocols import Events
 from conformance.kit.waiting import assert_waits, until
-from conformance.requirement import MUST, requirement
+from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 CONNECT = "asyncio-eventloop: loop.create_connection"
@@ -180,3 +180,28 @@ def test_addresses_that_race_get_one_protocol(loop: Loop) -> None:
         opening = loop.create_connection(factory, *listening.getsockname(), happy_eyeballs_delay=10.0)
         with opened(loop, opening) as (_, protocol):
             assert made == [protocol]
+
+
+@requirement(
+    "tcp.connect-happy-eyeballs-eager",
+    SHOULD,
+    cite=(CONNECT, "asyncio-task: eager_task_factory", "gh-124309"),
+    since="3.12",
+    needs=("ipv6",),
+)
+@each("answering", [True, False])
+def test_happy_eyeballs_with_eager_tasks(loop: Loop, answering: bool) -> None:
+    """With an eager task factory set, too, happy_eyeballs_delay leads to a connection, or to what every address says.
+
+    If this fails: look for attempts in tasks that are counted when create_task() returns: one may be over by then.
+    """
+    loop.set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined, unused-ignore]
+    if answering:
+        with both_families() as listening:
+            connect: Any = loop.create_connection  # its stub does not know None for the host
+            opening = connect(Events, None, listening[0].getsockname()[1], happy_eyeballs_delay=0.01)
+            with opened(loop, opening) as (transport, _):
+                assert transport.get_extra_info("peername") in [sock.getsockname() for sock in listening]
+    else:
+        error = failure(loop, "127.0.0.1", free_port(), happy_eyeballs_delay=0.01)
+        assert isinstance(error, ConnectionRefusedError)
