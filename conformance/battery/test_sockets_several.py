@@ -1,4 +1,4 @@
-"""Chapter sockets: calls on several sockets, which wait side by side, and calls in debug mode."""
+"""Chapter sockets: calls on several sockets, which wait side by side, calls in a row, and calls in debug mode."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 from conformance.kit.cases import each
-from conformance.kit.connections import silent_listener
+from conformance.kit.connections import accept, silent_listener
 from conformance.kit.datagrams import udp_peer
 from conformance.kit.patience import Patience
-from conformance.kit.peers import dialled, listener, tcp_pair
+from conformance.kit.peers import dialled, listener, receive_exactly, tcp_pair
+from conformance.kit.threads import Helper
 from conformance.kit.waiting import assert_waits, turns
 from conformance.requirement import MUST, requirement
 
@@ -94,6 +95,59 @@ def test_connections_of_several_sockets_are_made_side_by_side(loop: Loop, patien
         other.setblocking(False)
         loop.run_until_complete(scenario(one, silent, other, listening.getsockname()))
         assert other.getpeername() == listening.getsockname()
+
+
+@requirement("sockets.in-a-row", MUST, cite=SOCKETS)
+@each("method", [method for method in _CALLS if method != "sock_sendall"])
+def test_the_next_call_may_begin_as_the_last_ends(loop: Loop, patience: Patience, method: str) -> None:
+    """A call may begin in the moment in which the one before it has ended: it waits, and gets what comes next.
+
+    If this fails: look for the clean-up of a call that has waited, a turn later, which removes the watcher of the new
+    one.
+    """
+
+    async def scenario(sock: socket.socket, end: Callable[[], object]) -> None:
+        async def end_later() -> None:
+            await turns(5)
+            end()
+
+        async with asyncio.timeout(patience.seconds):
+            for _ in range(3):
+                ending = asyncio.ensure_future(end_later())
+                answer = await _CALLS[method](loop, sock)  # in this task: another one would begin a turn later
+                assert ending.done(), "it did not wait"
+                if method == "sock_accept":
+                    answer[0].close()
+
+    with contextlib.ExitStack() as stack:
+        loop.run_until_complete(scenario(*_ours(stack, method)))
+
+
+@requirement("sockets.in-a-row-sending", MUST, cite=(SOCKETS, "asyncio-eventloop: loop.sock_sendall"))
+def test_data_is_sent_as_the_connection_is_made(loop: Loop, patience: Patience) -> None:
+    """sock_sendall() may begin in the moment in which sock_connect(), or another one, has ended: it sends all its data.
+
+    If this fails: look for the clean-up of a call that has waited, a turn later, which removes the writer of the new
+    one.
+    """
+    data = bytes(8 << 20)
+
+    async def scenario(listening: socket.socket, sock: socket.socket) -> None:
+        async with asyncio.timeout(patience.seconds):
+            await loop.sock_connect(sock, listening.getsockname())
+            loop.call_soon(loop.call_soon, receiving.start)  # when the call has found no more room
+            await loop.sock_sendall(sock, data)
+            await loop.sock_sendall(sock, data)
+
+    def receive() -> None:
+        with accept(listening) as peer:
+            receive_exactly(peer, 2 * len(data))
+
+    receiving = Helper(receive)
+    with listener() as listening, socket.socket() as sock:
+        sock.setblocking(False)
+        loop.run_until_complete(scenario(listening, sock))
+        receiving.result()
 
 
 @requirement("sockets.debug-mode", MUST, cite=(SOCKETS, "asyncio-dev: Debug Mode"))

@@ -25,6 +25,7 @@ from conformance.kit.cases import each
 from conformance.kit.datagrams import udp_peer
 from conformance.kit.patience import Patience
 from conformance.kit.peers import PEER_TIMEOUT, dialled, free_port, reset, tcp_pair
+from conformance.kit.waiting import turns
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -116,6 +117,33 @@ def test_a_negative_size_is_refused(loop: Loop, patience: Patience) -> None:
         for call in calls:
             with pytest.raises((ValueError, OverflowError)):
                 loop.run_until_complete(asyncio.wait_for(call(), patience.seconds))
+
+
+@requirement("sockets.recvfrom-into-too-many", MUST, cite=(RECVFROM_INTO, "gh-148808"))
+@each("there", [True, False])
+def test_nothing_is_received_behind_the_buffer(loop: Loop, patience: Patience, there: bool) -> None:
+    """sock_recvfrom_into() receives into buf: memory behind it is left alone, also if nbytes is more than buf has.
+
+    Such a number may be refused, as the blocking method does, or taken for the size of the buffer.
+
+    If this fails: look for a number of bytes that is passed on to the system without a look at the buffer's size.
+    """
+    whole = bytearray(16)
+
+    async def main() -> None:
+        receiving = asyncio.ensure_future(loop.sock_recvfrom_into(ours, memoryview(whole)[4:8], 12))
+        await turns(3)
+        if not there:
+            peer.sendto(b"datagram", ours.getsockname())
+        with contextlib.suppress(ValueError, OverflowError):
+            await asyncio.wait_for(receiving, patience.seconds)
+
+    with udp_peer() as ours, udp_peer() as peer:
+        ours.setblocking(False)
+        if there:
+            peer.sendto(b"datagram", ours.getsockname())
+        loop.run_until_complete(main())
+    assert whole[:4] + whole[8:] == bytes(12)
 
 
 @contextlib.contextmanager
