@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import subprocess
 from typing import Any
 
@@ -223,6 +224,32 @@ def test_a_child_that_has_ended_is_waited_for(loop: Loop, patience: Patience) ->
     protocol = finish(loop, patience, "exit 0")
     with pytest.raises(ChildProcessError):
         os.waitpid(protocol.transport.get_pid(), os.WNOHANG)
+
+
+@requirement("subprocess.waited-for-by-others", SHOULD, cite="asyncio-protocol: SubprocessProtocol.process_exited")
+@each("who", ["somebody", "the system"])
+def test_a_child_that_others_have_waited_for_has_ended(loop: Loop, patience: Patience, who: str) -> None:
+    """process_exited() is called when the child has exited, also if somebody else has waited for it.
+
+    The system itself does, if SIGCHLD is ignored. What the child returned may be lost then: which code is told is left
+    open.
+
+    If this fails: look for an error of waitpid() after which nothing is told, or for ends that only SIGCHLD tells.
+    """
+    before = signal.getsignal(signal.SIGCHLD)
+    if who == "the system":
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with spawned(loop, patience, "exec sleep 60") as (transport, protocol):
+            os.kill(transport.get_pid(), signal.SIGKILL)
+            if who == "somebody":
+                with contextlib.suppress(ChildProcessError):  # a thread of the loop may have been faster
+                    os.waitpid(transport.get_pid(), 0)
+            patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+            assert protocol.names.count("process_exited") == 1
+            assert transport.get_returncode() is not None
+    finally:
+        signal.signal(signal.SIGCHLD, before)
 
 
 @requirement("subprocess.other-children", SHOULD, cite="asyncio-policy: SafeChildWatcher")
