@@ -8,11 +8,14 @@ import socket
 import ssl
 from typing import Any
 
+import pytest
+
 from conformance.kit.cases import each
+from conformance.kit.certificates import NAME, server_context
 from conformance.kit.patience import Patience
-from conformance.kit.peers import PEER_TIMEOUT, drive, is_stopped, receive_all, reset
+from conformance.kit.peers import PEER_TIMEOUT, drive, is_stopped, listener, receive_all, reset
 from conformance.kit.protocols import Events, Reacts
-from conformance.kit.secured import BIG, MADE_SIDES, SIDES, secured
+from conformance.kit.secured import BIG, MADE_SIDES, SIDES, own_context, secured
 from conformance.kit.threads import in_thread
 from conformance.kit.transports import until_lost
 from conformance.requirement import MUST, requirement
@@ -141,6 +144,43 @@ def test_garbage_ends_the_connection_with_an_error(loop: Loop, patience: Patienc
             until_lost(loop, patience, protocol)
         assert isinstance(protocol.reason, ssl.SSLError)
         assert protocol.received == b""
+
+
+@requirement("tls.refused-afterwards", MUST, cite="asyncio-protocol: BaseProtocol.connection_lost")
+def test_a_client_that_is_refused_after_its_handshake_is_told_so(loop: Loop, patience: Patience, watch: Any) -> None:
+    """connection_lost() gets an exception when the server refuses a client that has completed its handshake.
+
+    A server of TLS 1.3 looks at the client's certificate, here none, when the client has said its last word.
+
+    If this fails: look for an alert that is taken for the peer's goodbye, or for a mere end of the connection beneath.
+    """
+    watch.allow("reported")  # it may be, as a fatal error of the transport
+    made = Events()
+    with listener() as listening:
+        refusing = in_thread(lambda: _refuse(listening))
+        with contextlib.suppress(OSError):  # who has heard of it in time may say so here, and need not announce it
+            loop.run_until_complete(
+                loop.create_connection(
+                    lambda: made, *listening.getsockname(), ssl=own_context("client"), server_hostname=NAME
+                )
+            )
+        if made.transport is not None:
+            until_lost(loop, patience, made)
+            assert isinstance(made.reason, Exception)
+        drive(loop, patience, refusing)
+
+
+def _refuse(listening: socket.socket) -> None:
+    """Be a server that wants a certificate of its client; say why there will be no connection, and wait for its end."""
+    sock, _ = listening.accept()
+    sock.settimeout(PEER_TIMEOUT)
+    server = server_context(client_certificates=True).wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+    with pytest.raises(ssl.SSLError):
+        server.do_handshake()
+    with socket.socket(fileno=server.detach()) as beneath, contextlib.suppress(ConnectionError):
+        beneath.settimeout(PEER_TIMEOUT)
+        beneath.shutdown(socket.SHUT_WR)
+        receive_all(beneath)
 
 
 @requirement("tls.abort", MUST, cite="asyncio-protocol: WriteTransport.abort")

@@ -129,3 +129,15 @@ class TlsIsAbortedWhenClosed(OverTls):
         def abort(self) -> None:
             super().abort()
             self.again()
+
+
+@breaks("tls.refused-afterwards")
+class TakesAlertsForGoodbyes(OverTls):
+    """A TLS connection that an alert of the peer ends has ended regularly."""
+
+    class Secure(SSLTransport):
+        def _read(self) -> None:
+            try:
+                super()._read()
+            except ssl.SSLError as error:
+                self._force_close(None if "ALERT" in (error.reason or "") else error)
