@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import socket
 from collections.abc import Iterator
@@ -77,6 +78,34 @@ def test_a_factory_that_fails_does_not_end_the_server(loop: Loop, patience: Pati
             patience.run_until(loop, lambda: failed, "the first connection")
             service.make = Events
             next_one_is_served(loop, patience, service, secure, 1)
+
+
+@requirement("servers.factory-error-closes", SHOULD, cite=("asyncio-eventloop: loop.create_server", "gh-155934"))
+@TLS_TOO
+def test_a_connection_without_a_protocol_is_closed(loop: Loop, patience: Patience, watch: Any, secure: bool) -> None:
+    """If protocol_factory raises an exception for one connection, that one is closed: its client sees the end.
+
+    If this fails: look for a descriptor that nobody owns before there is a transport.
+    """
+    watch.allow("reported")  # whether the exception is reported is left open
+
+    def fail() -> Any:
+        raise LookupError("no protocol")  # another one each time: its traceback may hold what was accepted
+
+    with serving_or_secured(loop, secure) as service:
+        service.make = fail
+        with dial(service) as peer:
+            peer.setblocking(False)
+            patience.run_until(loop, lambda: gc.collect() < 0 or _has_ended(peer), "the end of the connection")
+
+
+def _has_ended(peer: socket.socket) -> bool:
+    try:
+        return not peer.recv(1000)
+    except BlockingIOError:
+        return False
+    except ConnectionResetError:
+        return True
 
 
 @requirement("servers.factory-error-is-finished", MUST, cite="asyncio-eventloop: Server.wait_closed", since="3.12")

@@ -271,3 +271,25 @@ class KnowsClientsByTheirProtocol(OverServers):
             for transport in list(self._clients):
                 if transport.get_protocol() is transport.first:  # type: ignore[attr-defined]
                     transport.close()
+
+
+@breaks("servers.factory-error-closes")
+class LosesWhatItHasAccepted(OverServers):
+    """The descriptor of a connection that gets no protocol stays open."""
+
+    class server(Server):
+        def _serve(self, connection: socket.socket, address: Any, context: Any) -> None:
+            make = self._protocol_factory
+
+            def factory() -> Any:
+                try:
+                    return make()
+                except Exception:
+                    connection.detach()
+                    raise
+
+            self._protocol_factory = factory
+            try:
+                super()._serve(connection, address, context)
+            finally:
+                self._protocol_factory = make
