@@ -12,6 +12,7 @@ from conformance.kit.patience import Patience, turn
 from conformance.requirement import SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
+CREATE = "asyncio-eventloop: loop.create_datagram_endpoint"
 _DUMP_LINKS = struct.pack("=LHHLLBxxxxxxx", 24, 18, 0x301, 1, 0, 0)  # RTM_GETLINK with NLM_F_REQUEST | NLM_F_DUMP
 
 
@@ -21,7 +22,20 @@ def test_a_netlink_socket_can_be_an_endpoint(loop: Loop, patience: Patience) -> 
 
     If this fails: look for addresses that must be those of IP, or paths.
     """
-    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, socket.NETLINK_ROUTE)
+    _asks_the_kernel(loop, patience, socket.SOCK_DGRAM)
+
+
+@requirement("udp.raw-sock", SHOULD, cite=(CREATE, "gh-114887"), needs=("linux",))
+def test_a_raw_socket_can_be_an_endpoint(loop: Loop, patience: Patience) -> None:
+    """sock can be a preexisting socket of datagrams that is raw, by which programs speak other protocols than UDP.
+
+    If this fails: look for a check of the socket's type that knows SOCK_DGRAM only.
+    """
+    _asks_the_kernel(loop, patience, socket.SOCK_RAW)  # of netlink, since others need a privilege
+
+
+def _asks_the_kernel(loop: Loop, patience: Patience, kind: int) -> None:
+    sock = socket.socket(socket.AF_NETLINK, kind, socket.NETLINK_ROUTE)
     sock.bind((0, 0))
     with endpoint(loop, sock=sock) as (transport, protocol):
         transport.sendto(_DUMP_LINKS, (0, 0))

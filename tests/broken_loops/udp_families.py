@@ -7,6 +7,7 @@ import contextlib
 import socket
 from typing import Any
 
+from reference_loop import EventLoop
 from reference_loop.datagrams import DatagramTransport
 from tests.broken_loops import breaks
 from tests.broken_loops.udp_sending import OverDatagrams
@@ -129,3 +130,13 @@ class SaysThatItIsTaken(Stock):
             return await super().create_datagram_endpoint(*args, **how)
         except OSError as error:
             raise OSError(str(error)) from None
+
+
+@breaks("udp.raw-sock")
+class KnowsDatagramsByTheirType(EventLoop):
+    """create_datagram_endpoint() refuses a sock that is not of the type SOCK_DGRAM."""
+
+    async def create_datagram_endpoint(self, *args: Any, **kwargs: Any) -> Any:
+        if (sock := kwargs.get("sock")) and sock.type != socket.SOCK_DGRAM:
+            raise ValueError(f"a datagram socket was expected, got {sock!r}")
+        return await super().create_datagram_endpoint(*args, **kwargs)
