@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from typing import Any
 
 import pytest
 
+from conformance.battery.test_tls_upgrade import plain, upgrade
 from conformance.kit.cases import each
-from conformance.kit.certificates import NAME, client_context
+from conformance.kit.certificates import NAME, client_context, server_context
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import drive, receive_exactly, tcp_pair
+from conformance.kit.peers import drive, receive_exactly, shrink_buffers, tcp_pair
 from conformance.kit.protocols import Events, Reacts, raising
 from conformance.kit.secured import BIG, MADE_SIDES, SIDES, secured
 from conformance.kit.threads import in_thread
@@ -166,3 +168,29 @@ def test_resuming_over_tls_does_not_receive_by_itself(loop: Loop, patience: Pati
         peer.sendall(b"data")
         turn(loop, 5)
         assert received_inside_resume(loop, patience, transport, protocol, b"data") == b""
+
+
+@requirement("tls.start-when-full", SHOULD, cite=("asyncio-protocol: BaseProtocol.resume_writing", "gh-109051"))
+def test_a_protocol_that_is_paused_before_an_upgrade_is_resumed(loop: Loop, patience: Patience) -> None:
+    """resume_writing() is called once, when what waited has gone, also if start_tls() was called in the meantime.
+
+    If this fails: look for an upgrade that begins with an empty buffer, and does not know who was told to pause.
+    """
+    with plain(loop) as (beneath, protocol, sock):
+        shrink_buffers(sock, beneath.get_extra_info("socket"))
+        beneath.write(BIG)
+        assert protocol.names == ["connection_made", "pause_writing"]
+
+        def answer() -> ssl.SSLSocket:
+            assert receive_exactly(sock, len(BIG)) == BIG
+            return server_context().wrap_socket(sock, server_side=True)
+
+        helper = in_thread(answer)
+        transport = upgrade(loop, beneath, protocol)
+        with drive(loop, patience, helper) as peer:
+            patience.run_until(loop, lambda: protocol.names[2:], "resume_writing()")
+            transport.write(b"more")
+            assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 4))) == b"more"
+            assert protocol.names == ["connection_made", "pause_writing", "resume_writing"]
+            transport.abort()
+            turn(loop, 4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from reference_loop import EventLoop
 from tests.broken_loops import breaks
 from tests.broken_loops.over_streams import OverStreams
 from tests.broken_loops.subprocess_transport import replaced
@@ -178,3 +179,14 @@ class RefusesClosingTransports(Stock):
         if transport.is_closing():
             raise RuntimeError("the transport is closing")
         return await super().start_tls(transport, protocol, sslcontext, **kwargs)
+
+
+@breaks("tls.start-when-full")
+class UpgradesForgetPauses(EventLoop):
+    """A protocol that was told to pause before its connection was upgraded is not resumed."""
+
+    async def start_tls(self, transport: Any, *args: Any, **kwargs: Any) -> Any:
+        upgrading = asyncio.ensure_future(super().start_tls(transport, *args, **kwargs))
+        await asyncio.sleep(0)
+        transport.get_protocol()._flow.paused = False
+        return await upgrading
