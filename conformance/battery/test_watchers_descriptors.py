@@ -12,6 +12,7 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.connections import accept
+from conformance.kit.datagrams import refusing_peer
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import PEER_TIMEOUT, listener, reset, tcp_pair, unix_pair
 from conformance.kit.refusals import Answer, refused
@@ -249,3 +250,33 @@ def test_two_numbers_of_one_file_have_watchers_of_their_own(loop: Loop, patience
         patience.run_until(loop, lambda: calls, "the callback that is left")
         assert set(calls) == {"copy"}
         loop.remove_reader(copy.fileno())
+
+
+@requirement("watchers.outlast-errors", MUST, cite=(READ, WRITE, "zuvloop#45"))
+@both
+def test_a_watcher_outlasts_errors(loop: Loop, patience: Patience, side: str) -> None:
+    """A descriptor on which there was an error is monitored on: its callback is called for what comes afterwards.
+
+    If this fails: look for an error event that ends the watch, or that is reported in place of the callback.
+    """
+    received: list[bytes] = []
+    refusals: list[int] = []
+
+    def look() -> None:
+        if error := ours.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            refusals.append(error)  # and is gone
+        with contextlib.suppress(BlockingIOError, ConnectionRefusedError):
+            received.append(ours.recv(100))
+
+    with refusing_peer() as peer, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours:
+        ours.setblocking(False)
+        ours.connect(peer.getsockname())
+        add(loop, side)(ours, look)
+        for number in range(1, 4):
+            ours.send(b"nobody is there")
+            patience.run_until(loop, lambda: len(refusals) == number, "the error")  # noqa: B023 (called at once)
+        peer.connect(ours.getsockname())
+        peer.send(b"data")
+        patience.run_until(loop, lambda: received, "the callback for the data")
+        assert remove(loop, side)(ours) is True
+    assert received == [b"data"]

@@ -174,3 +174,14 @@ class WatchesFilesNotNumbers(Stock):
         if files.get(file, number) != number:
             super().remove_reader(files[file])
         files[file] = number
+
+
+@breaks("watchers.outlast-errors")
+class StopsAtAnError(_Polls):
+    """The first error of a descriptor is told, and ends its watch."""
+
+    def seen(self, events: Events) -> Events:
+        for number, mask in events:
+            if number in self.watched and mask & getattr(select, "EPOLLERR", 0):
+                self._poller._backend.unregister(number)
+        return events
