@@ -257,3 +257,21 @@ def test_sockets_stay_open_and_non_blocking(loop: Loop) -> None:
                     assert (each.fileno() >= 0, each.getblocking()) == (True, False)
 
         loop.run_until_complete(scenario())
+
+
+@requirement("sockets.port-range", SHOULD, cite=(CONNECT, SENDTO, "zuvloop#18"))
+@each("beside", [65536, -65536])
+@each("method", ["sock_connect", "sock_sendto"])
+def test_a_number_that_is_no_port_is_refused(loop: Loop, method: str, beside: int) -> None:
+    """An address with a number that is no port is refused, as by connect() and sendto(): no other port is taken.
+
+    If this fails: look for an integer of the language below, of 16 bits.
+    """
+    with udp_peer() as peer, nonblocking(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        host, port = peer.getsockname()
+        call = {
+            "sock_connect": lambda: loop.sock_connect(sock, (host, port + beside)),
+            "sock_sendto": lambda: loop.sock_sendto(sock, b"data", (host, port + beside)),
+        }[method]
+        with refused(OSError):
+            loop.run_until_complete(call())

@@ -17,11 +17,13 @@ from conformance.kit.datagrams import HERE, arrival, endpoint, receive_after_fil
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import PEER_TIMEOUT, drive, free_port
 from conformance.kit.protocols import Datagrams
+from conformance.kit.refusals import REFUSALS, refused
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 ENDPOINT = "asyncio-eventloop: loop.create_datagram_endpoint"
+SENDTO = "asyncio-protocol: DatagramTransport.sendto"
 
 
 def _bound(path: Path) -> socket.socket:
@@ -190,3 +192,36 @@ def test_the_error_of_binding_has_its_number(loop: Loop, other: dict[str, Any]) 
     with udp_peer() as taken, pytest.raises(OSError) as caught:  # noqa: PT011 (no message is part of the contract)
         loop.run_until_complete(loop.create_datagram_endpoint(Datagrams, taken.getsockname(), **other))
     assert caught.value.errno == errno.EADDRINUSE
+
+
+@requirement("udp.sendto-port-range", MUST, cite=(SENDTO, "zuvloop#18"))
+@each("beside", [65536, -65536])
+def test_nothing_is_sent_to_another_port(loop: Loop, patience: Patience, watch: Any, beside: int) -> None:
+    """sendto() sends the data to addr: if that has a number that is no port, to nobody, however the loop says so.
+
+    If this fails: look for an integer of the language below, of 16 bits.
+    """
+    watch.allow("reported")  # asyncio's way, which also ends the endpoint
+    with udp_peer() as peer:
+        host, port = peer.getsockname()
+        with endpoint(loop) as (transport, _):
+            with contextlib.suppress(*REFUSALS, OSError):
+                transport.sendto(b"for another port", (host, port + beside))
+            turn(loop, 5)
+        with endpoint(loop) as (transport, _):
+            transport.sendto(b"for this one", peer.getsockname())
+            assert arrival(loop, patience, peer)[0] == b"for this one"
+
+
+@requirement("udp.port-range", SHOULD, cite=(ENDPOINT, "zuvloop#18"))
+@each("which", ["local_addr", "remote_addr"])
+def test_a_number_that_is_no_port_is_refused(loop: Loop, which: str) -> None:
+    """A number that is no port is refused: an endpoint is neither bound nor connected to another port instead.
+
+    If this fails: look for an integer of the language below, of 16 bits.
+    """
+    port = free_port()
+    for number in (port + 65536, port - 65536):
+        how: dict[str, Any] = {which: ("127.0.0.1", number)}
+        with refused(OSError), endpoint(loop, **how):
+            pass

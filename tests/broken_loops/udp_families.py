@@ -140,3 +140,44 @@ class KnowsDatagramsByTheirType(EventLoop):
         if (sock := kwargs.get("sock")) and sock.type != socket.SOCK_DGRAM:
             raise ValueError(f"a datagram socket was expected, got {sock!r}")
         return await super().create_datagram_endpoint(*args, **kwargs)
+
+
+def _sixteen_bits(address: Any) -> Any:
+    if isinstance(address, tuple) and isinstance(address[1], int):
+        return (address[0], address[1] & 0xFFFF, *address[2:])
+    return address
+
+
+@breaks("udp.sendto-port-range")
+class SendsToPortsOfSixteenBits(OverDatagrams):
+    """Of the port that a datagram is sent to, the lower sixteen bits count."""
+
+    class Endpoint(DatagramTransport):
+        def sendto(self, data: Any, addr: Any = None) -> None:
+            super().sendto(data, _sixteen_bits(addr))
+
+
+@breaks("udp.port-range")
+class EndpointsOfSixteenBits(Stock):
+    """Of the ports of an endpoint, the lower sixteen bits count."""
+
+    async def create_datagram_endpoint(self, factory: Any, *args: Any, **how: Any) -> Any:
+        return await super().create_datagram_endpoint(
+            factory, *args, **{name: _sixteen_bits(value) for name, value in how.items()}
+        )
+
+
+@breaks("sockets.port-range")
+class ConnectsToPortsOfSixteenBits(Stock):
+    """Of the port that a socket is connected to, the lower sixteen bits count."""
+
+    async def sock_connect(self, sock: Any, address: Any) -> None:
+        await super().sock_connect(sock, _sixteen_bits(address))
+
+
+@breaks("sockets.port-range")
+class SocketsSendToPortsOfSixteenBits(Stock):
+    """Of the port that sock_sendto() sends to, the lower sixteen bits count."""
+
+    async def sock_sendto(self, sock: Any, data: Any, address: Any) -> int:
+        return await super().sock_sendto(sock, data, _sixteen_bits(address))
