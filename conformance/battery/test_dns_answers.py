@@ -1,9 +1,10 @@
-"""Chapter dns: what else callers rely on: the order of an answer, and that it is theirs."""
+"""Chapter dns: what else callers rely on: any form of an address, the order of an answer, and that it is theirs."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from conformance.kit.cases import each
@@ -12,6 +13,14 @@ from conformance.requirement import MUST, SHOULD, requirement
 Loop = asyncio.AbstractEventLoop
 ASKS = "asyncio-eventloop: loop.getaddrinfo"
 NAMES = "asyncio-eventloop: loop.getnameinfo"
+
+
+def _outcome(ask: Callable[[], Any]) -> Any:
+    """The answer, or the number of the resolver's error."""
+    try:
+        return ask()
+    except socket.gaierror as error:
+        return error.errno
 
 
 @requirement("dns.getaddrinfo-order", MUST, cite=(ASKS, "asyncio-eventloop: loop.create_connection"))
@@ -26,6 +35,29 @@ def test_the_order_of_an_answer_is_kept(loop: Loop, host: Any, hints: dict[str, 
     If this fails: look for an answer that is sorted, or for families that are asked one by one.
     """
     assert loop.run_until_complete(loop.getaddrinfo(host, 80, **hints)) == socket.getaddrinfo(host, 80, **hints)
+
+
+@requirement("dns.getaddrinfo-forms", MUST, cite=(ASKS, "socket: socket.getaddrinfo", "zuvloop#14"))
+@each(
+    ("host", "port"),
+    [
+        ("127.1", 80),
+        ("0x7f.1", 80),
+        ("::ffff:127.0.0.1", 80),
+        ("127.0.0.1", ""),
+        ("127.0.0.1", -1),
+        ("", 80),
+        (None, None),
+    ],
+)
+def test_an_address_may_have_any_form(loop: Loop, host: Any, port: Any) -> None:
+    """getaddrinfo() answers as socket.getaddrinfo() does, also for addresses in other forms, no name, or nothing.
+
+    If this fails: look for addresses that the loop tells from names by itself, or an empty name taken for none.
+    """
+    hints: dict[str, Any] = {"type": socket.SOCK_STREAM}
+    expected = _outcome(lambda: socket.getaddrinfo(host, port, **hints))
+    assert _outcome(lambda: loop.run_until_complete(loop.getaddrinfo(host, port, **hints))) == expected
 
 
 @requirement("dns.getaddrinfo-own-answer", SHOULD, cite=ASKS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 from tests.broken_loops import breaks
@@ -16,6 +17,24 @@ class SortsByFamily(Stock):
 
     async def getaddrinfo(self, host: Any, port: Any, **hints: Any) -> Any:
         return sorted(await super().getaddrinfo(host, port, **hints), key=lambda info: (info[0], -info[1]))
+
+
+@breaks("dns.getaddrinfo-forms")
+class KnowsOneForm(Stock):
+    """An address that has digits and dots only, but not four numbers, is no address."""
+
+    async def getaddrinfo(self, host: Any, port: Any, **hints: Any) -> Any:
+        if isinstance(host, str) and host.replace(".", "").isdigit() and host.count(".") != 3:
+            raise socket.gaierror(socket.EAI_NONAME, "not known")
+        return await super().getaddrinfo(host, port, **hints)
+
+
+@breaks("dns.getaddrinfo-forms")
+class TakesAnEmptyNameForNone(Stock):
+    """An empty host is that of this machine."""
+
+    async def getaddrinfo(self, host: Any, port: Any, **hints: Any) -> Any:
+        return await super().getaddrinfo(host or None, port, **hints)
 
 
 @breaks("dns.getaddrinfo-own-answer")
