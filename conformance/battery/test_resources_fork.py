@@ -13,6 +13,7 @@ import pytest
 
 from conformance.kit.forks import forked
 from conformance.kit.patience import Patience, turn
+from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -147,3 +148,23 @@ def test_a_signal_of_the_child_does_not_reach_the_parent(loop: Loop, patience: P
     patience.run_until(loop, lambda: seen, "the parent's own signal")
     assert seen == [1]
     loop.remove_signal_handler(signal.SIGUSR1)
+
+
+@requirement("resources.fork-from-thread", SHOULD, cite=("uvloop#452", FORK), needs=("fork",))
+def test_a_child_of_another_thread_handles_signals(loop: Loop, make_loop: MakeLoop, patience: Patience) -> None:
+    """The thread that forks is the main thread of the child, also if it is another one here: a loop of the child's,
+    which runs there, handles signals.
+
+    If this fails: look for the main thread's number that is asked for once, and not again after a fork.
+    """
+    loop.run_until_complete(asyncio.sleep(0))
+
+    def child() -> str:
+        new = make_loop()
+        new.add_signal_handler(signal.SIGUSR1, new.stop)
+        new.call_soon(os.kill, os.getpid(), signal.SIGUSR1)
+        new.run_forever()
+        new.close()
+        return "handled"
+
+    assert in_thread(lambda: forked(patience, child)).result(2 * patience.seconds) == "handled"

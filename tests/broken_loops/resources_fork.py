@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -75,3 +76,15 @@ class SharesItsWakeUp(asyncio.SelectorEventLoop):
         number = signal.set_wakeup_fd(-1)
         signal.set_wakeup_fd(number)
         os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(number))
+
+
+@breaks("resources.fork-from-thread")
+class RemembersTheMainThread(EventLoop):
+    """Signals are handled in the thread alone that was the main one when the loop's module was imported."""
+
+    main = threading.main_thread().ident
+
+    def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: Any) -> None:
+        if threading.get_ident() != self.main:
+            raise RuntimeError("signals are handled in the main thread")
+        super().add_signal_handler(sig, callback, *args)
