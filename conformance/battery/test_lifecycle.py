@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import traceback
+import weakref
 from typing import Any
 
 import pytest
@@ -57,6 +58,26 @@ def test_a_loop_is_an_abstract_event_loop(loop: Loop) -> None:
     If this fails: derive from AbstractEventLoop; isinstance() is asked by frameworks.
     """
     assert isinstance(loop, asyncio.AbstractEventLoop)
+
+
+@requirement("lifecycle.weak-key", SHOULD, cite=("rsloop#46", "anyio#1203"))
+def test_a_loop_can_be_a_weak_key(loop: Loop, make_loop: Factory) -> None:
+    """A loop can be a key of a weak dictionary, in which libraries keep what is theirs for each loop.
+
+    If this fails: look for a type without room for weak references, or for loops that are equal to one another.
+    """
+    kept: weakref.WeakKeyDictionary[Loop, str] = weakref.WeakKeyDictionary()
+    kept[loop] = "first"
+    other = make_loop()
+    try:
+        kept[other] = "second"
+
+        async def main() -> str:
+            return kept[asyncio.get_running_loop()]
+
+        assert (loop.run_until_complete(main()), other.run_until_complete(main())) == ("first", "second")
+    finally:
+        other.close()
 
 
 @requirement("lifecycle.result", MUST, cite="asyncio-eventloop: loop.run_until_complete")

@@ -247,3 +247,32 @@ class GetEventLoopIsAnother(Stock):
             asyncio._set_running_loop(None)
             other.close()
         return None
+
+
+class _Sealed:
+    """A loop of a type that has only the slots that it needs."""
+
+    __slots__ = ("real",)
+
+    def __init__(self) -> None:
+        self.real = Stock()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+
+@breaks("lifecycle.weak-key")
+def has_no_weak_references() -> Any:
+    """A loop to which there can be no weak reference."""
+    return _Sealed()
+
+
+@breaks("lifecycle.weak-key")
+class EqualsItsLike(Stock):
+    """All loops are equal."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, EqualsItsLike)
+
+    def __hash__(self) -> int:
+        return 0
