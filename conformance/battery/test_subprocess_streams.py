@@ -188,9 +188,9 @@ def test_start_new_session_is_passed_on(loop: Loop, patience: Patience) -> None:
 
 @requirement("subprocess.pass-fds", MUST, cite="subprocess: Popen")
 def test_pass_fds_keeps_descriptors_open(loop: Loop, patience: Patience, tmp_path: Path) -> None:
-    """pass_fds keeps the given descriptors open in the child, each under its own number.
+    """pass_fds keeps the given descriptors open in the child, each under its own number, and as they are here.
 
-    If this fails: look for descriptors that are passed but still close-on-exec.
+    If this fails: look for descriptors that are passed but still close-on-exec, or that are made to block.
     """
     (tmp_path / "file").write_text("passed ")
     with open(tmp_path / "file", "rb") as first, open(tmp_path / "file", "rb") as second:
@@ -198,6 +198,14 @@ def test_pass_fds_keeps_descriptors_open(loop: Loop, patience: Patience, tmp_pat
         protocol = finish(loop, patience, 'cat "/dev/fd/$1" "/dev/fd/$2"', *map(str, numbers), pass_fds=numbers)
         assert [os.get_inheritable(number) for number in numbers] == [False, False], "here"
     assert protocol.output[1] == b"passed passed "
+    for pipe, blocks in ((os.pipe(), True), (os.pipe(), False)):
+        try:
+            os.set_blocking(pipe[0], blocks)
+            finish(loop, patience, "exit 0", pass_fds=[pipe[0]])
+            assert os.get_blocking(pipe[0]) is blocks
+        finally:
+            os.close(pipe[0])
+            os.close(pipe[1])
 
 
 @requirement("subprocess.close-fds", MUST, cite="subprocess: Popen")

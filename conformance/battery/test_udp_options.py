@@ -262,11 +262,13 @@ def answers_over_unix(loop: Loop, patience: Patience, ours: str, theirs: str) ->
 def test_an_endpoint_may_be_a_unix_socket(loop: Loop, patience: Patience, tmp_path: Path) -> None:
     """With family AF_UNIX, the addresses are paths, or names in the abstract namespace.
 
-    If this fails: look for a path that is given to the resolver, or a name that loses its leading zero.
+    If this fails: look for a path that is given to the resolver, a name that loses its leading zero, or one that ends
+    at another.
     """
     paths = (str(tmp_path / "ours"), str(tmp_path / "theirs"))
     names = (f"\0ours {os.getpid()}", f"\0theirs {os.getpid()}")
-    for ours, theirs in (paths, names) if sys.platform == "linux" else (paths,):
+    zeros = (f"\0ours\0{os.getpid()}\0", f"\0theirs\0{os.getpid()}\0")
+    for ours, theirs in (paths, names, zeros) if sys.platform == "linux" else (paths,):
         answers_over_unix(loop, patience, ours, theirs)
 
 

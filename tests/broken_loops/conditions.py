@@ -260,3 +260,25 @@ class IsBusyWhileItLetsGo(Stock):
             self.busy = False
 
         return super().call_soon(run, context=context)
+
+
+@breaks("callbacks.from-finalizer")
+class LosesTimersWhileItSweeps(Stock):
+    """A timer that is set while more than a hundred cancelled ones are swept out is lost."""
+
+    sweeping = False
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        held = [None if self.sweeping else callback, *args]
+        handle = super().call_later(delay, lambda: held[0] and held[0](*held[1:]), context=context)
+        kept: list[Any] = self.__dict__.setdefault("kept", [])
+        if not kept:
+            self.call_soon(self.sweep)
+        kept.append((handle, held))
+        return handle
+
+    def sweep(self) -> None:
+        kept: list[Any] = self.__dict__.pop("kept")
+        self.sweeping = sum(handle.cancelled() for handle, _ in kept) > 100
+        kept.clear()
+        self.sweeping = False

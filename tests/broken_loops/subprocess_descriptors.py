@@ -71,6 +71,15 @@ class PassesOnForEver(Keywords):
             os.set_inheritable(number, True)
 
 
+@breaks("subprocess.pass-fds")
+class PassesWhatBlocks(Keywords):
+    """Descriptors that a child is passed are set to blocking mode, and stay so."""
+
+    def changed(self, args: list[Any], kwargs: dict[str, Any]) -> None:
+        for number in kwargs.get("pass_fds", ()):
+            os.set_blocking(number, True)
+
+
 @breaks("subprocess.close-unread")
 class CloseReadsTheRest(TampersWithChildren):
     """close() passes on what is in the pipes."""

@@ -66,6 +66,15 @@ class NamesAreStrings(_Hands):
             return data, address.decode()[1:] if isinstance(address, bytes) else address
 
 
+@breaks("udp.unix")
+class NamesEndAtTheirZeros(_Hands):
+    """The abstract name of a sender is handed over without the zero bytes at its end."""
+
+    class Endpoint(_Hands.Endpoint):
+        def changed(self, data: Any, address: Any) -> tuple[Any, Any]:
+            return data, address.rstrip(b"\0") if isinstance(address, bytes) else address
+
+
 class _Reads(OverDatagrams):
     """Changes what an endpoint reads from its socket, by `received`, which returns None for nothing.
 
