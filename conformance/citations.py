@@ -53,6 +53,7 @@ _TRACKERS = {
     "gh": "https://github.com/python/cpython/issues/",
     "uvloop": "https://github.com/MagicStack/uvloop/issues/",
     "rloop": "https://github.com/gi0baro/rloop/issues/",
+    "quamash": "https://github.com/harvimt/quamash/issues/",
     "rsloop": "https://github.com/RustedBytes/rsloop/issues/",
     "zuvloop": "https://github.com/Kludex/zuvloop/issues/",
     "aiohttp": "https://github.com/aio-libs/aiohttp/issues/",

@@ -1,4 +1,4 @@
-"""Chapter tcp: second connections: after one that failed, of a protocol that has had one, of the same number."""
+"""Chapter tcp: second connections, after one that failed or of the same number, and sockets that were used before."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from conformance.kit.connections import accept, opened
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import free_port, listener
 from conformance.kit.protocols import Events
+from conformance.kit.servers import answers
 from conformance.kit.transports import connected
+from conformance.kit.waiting import turns
 from conformance.requirement import MUST, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -105,3 +107,60 @@ def test_the_number_of_a_closed_transport_is_free(loop: Loop, patience: Patience
                 loop.add_reader(one, calls.append, "readable")
                 patience.run_until(loop, lambda: calls, "the callback of add_reader()")
                 loop.remove_reader(one)
+
+
+async def _receives(loop: Loop, sock: socket.socket, peer: socket.socket) -> None:
+    receiving = loop.create_task(loop.sock_recv(sock, 7))
+    await turns(2)
+    peer.sendall(b"welcome")
+    assert await receiving == b"welcome"
+
+
+async def _is_cancelled(loop: Loop, sock: socket.socket, peer: socket.socket) -> None:
+    receiving = loop.create_task(loop.sock_recv(sock, 7))
+    await turns(2)
+    receiving.cancel()
+    await asyncio.wait([receiving])
+
+
+async def _is_watched(loop: Loop, sock: socket.socket, peer: socket.socket) -> None:
+    ready = loop.create_future()
+    loop.add_writer(sock, lambda: ready.done() or ready.set_result(None))
+    loop.add_reader(sock, lambda: None)
+    await ready
+    loop.remove_reader(sock)
+    loop.remove_writer(sock)
+
+
+_BEFORE: dict[str, Any] = {
+    "connects": lambda *_: turns(0),
+    "receives": _receives,
+    "is cancelled": _is_cancelled,
+    "is watched": _is_watched,
+}
+
+
+@requirement("tcp.handed-over", MUST, cite=(CONNECT, "asyncio-eventloop: loop.connect_accepted_socket"))
+@each("before", _BEFORE)
+@each("opens", ["create_connection", "connect_accepted_socket"])
+def test_a_socket_goes_from_the_loop_to_a_transport(loop: Loop, patience: Patience, opens: str, before: str) -> None:
+    """sock may be one with which the loop has just done something: connected it, received from it, or watched it.
+
+    If this fails: look for a poll from which a descriptor is taken later than the call that ends its use returns.
+    """
+    with listener() as listening, socket.socket() as sock:
+        sock.setblocking(False)
+
+        async def scenario(peers: contextlib.ExitStack) -> Any:
+            await loop.sock_connect(sock, listening.getsockname())
+            peer = peers.enter_context(accept(listening))
+            await _BEFORE[before](loop, sock, peer)
+            if opens == "create_connection":
+                return (await loop.create_connection(Events, sock=sock))[1], peer
+            return (await loop.connect_accepted_socket(Events, sock))[1], peer
+
+        with contextlib.ExitStack() as peers:
+            protocol, peer = loop.run_until_complete(scenario(peers))
+            answers(loop, patience, protocol, peer)
+            protocol.transport.abort()
+            patience.run_until(loop, lambda: protocol.lost, "connection_lost()")

@@ -11,7 +11,7 @@ from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import unix_pair
 from conformance.kit.waiting import turns, until
 from conformance.kit.watching import add, remove
-from conformance.requirement import MUST, requirement
+from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 
@@ -145,3 +145,24 @@ def test_a_callback_may_remove_that_of_the_other_side(loop: Loop, patience: Pati
         patience.run_until(loop, lambda: calls, "a callback")
         turn(loop, 5)
     assert len(calls) == 1
+
+
+@requirement("watchers.turn-between", SHOULD, cite=("PEP 3156: I/O Callbacks", "quamash#25"))
+@each("side", ["reader", "writer"])
+def test_what_a_callback_schedules_runs_before_it_is_called_again(loop: Loop, patience: Patience, side: str) -> None:
+    """What the callback of a descriptor schedules runs before it is called again, so that it may end the watch.
+
+    If this fails: look for descriptors that are polled more often than callbacks are run.
+    """
+    trace: list[str] = []
+
+    def ready() -> None:
+        trace.append("ready")
+        loop.call_soon(trace.append, "scheduled")
+
+    with unix_pair() as (ours, peer):
+        peer.sendall(b"x")
+        add(loop, side)(ours, ready)
+        patience.run_until(loop, lambda: len(trace) >= 6, "the third call")
+        remove(loop, side)(ours)
+    assert trace[:6] == ["ready", "scheduled"] * 3

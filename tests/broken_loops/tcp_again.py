@@ -72,3 +72,40 @@ class TransportsKeepTheirNumbers(asyncio.SelectorEventLoop):
         if self._owned(sock):
             raise RuntimeError("the descriptor is used by a transport")
         return await super().sock_recv(sock, nbytes)
+
+
+class _TakesItsTime(asyncio.SelectorEventLoop):
+    """A descriptor is `busy` for a turn after it was used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.busy: set[int] = set()
+
+    def used(self, sock: Any) -> None:
+        self.busy.add(sock.fileno())
+        self.call_soon(self.call_soon, self.busy.discard, sock.fileno())
+
+    async def create_connection(self, protocol_factory: Any, *args: Any, sock: Any = None, **how: Any) -> Any:
+        if sock is not None and sock.fileno() in self.busy:
+            raise FileExistsError("the descriptor is watched")
+        return await super().create_connection(protocol_factory, *args, sock=sock, **how)
+
+
+@breaks("tcp.handed-over")
+class StillConnects(_TakesItsTime):
+    """A socket cannot be given to a transport in the turn in which sock_connect() has returned."""
+
+    async def sock_connect(self, sock: Any, address: Any) -> None:
+        await super().sock_connect(sock, address)
+        self.used(sock)
+
+
+@breaks("tcp.handed-over")
+class StillWatches(_TakesItsTime):
+    """A socket cannot be given to a transport in the turn in which its watcher was removed."""
+
+    def remove_writer(self, fd: Any) -> bool:
+        removed = super().remove_writer(fd)
+        if removed and not isinstance(fd, int):
+            self.used(fd)
+        return removed

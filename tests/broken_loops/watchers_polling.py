@@ -185,3 +185,11 @@ class StopsAtAnError(_Polls):
             if number in self.watched and mask & getattr(select, "EPOLLERR", 0):
                 self._poller._backend.unregister(number)
         return events
+
+
+@breaks("watchers.turn-between")
+class ServesTwiceATurn(_Polls):
+    """A descriptor that is ready is served twice in a turn."""
+
+    def seen(self, events: Events) -> Events:
+        return [*events, *(event for event in events if event[0] in self.watched)]
