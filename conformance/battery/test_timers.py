@@ -260,7 +260,7 @@ def test_a_loop_whose_only_timer_is_far_away_waits_for_events(loop: Loop, delay:
 def test_what_an_infinite_delay_does_is_open(loop: Loop, answer: Any, delay: float) -> None:
     """The documentation does not say what an infinite or undefined delay does.
 
-    If this fails: nothing is wrong; do not depend on the answer.
+    If this fails: nothing is wrong; what libraries depend on is said by timers.infinite.
     """
     fired: list[str] = []
     try:

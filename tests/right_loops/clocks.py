@@ -59,7 +59,9 @@ class _Rounded:
 
     def next_deadline(self) -> float | None:
         deadline = self._timers.next_deadline()
-        return None if deadline is None else math.ceil(deadline / _COARSE) * _COARSE
+        if deadline is None or math.isinf(deadline):
+            return deadline
+        return math.ceil(deadline / _COARSE) * _COARSE
 
     def pop_due(self, now: float, deliver: Callable[[Any], object]) -> None:
         self._timers.pop_due(math.floor(now / _COARSE) * _COARSE, deliver)
