@@ -80,6 +80,32 @@ def test_input_at_a_terminal_does_not_end_a_transport_that_writes(loop: Loop, pa
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
 
 
+@requirement("pipes.terminal-both", SHOULD, cite=("asyncio-eventloop: loop.connect_read_pipe", "uvloop#543"))
+@each("first", ["reader", "writer"])
+def test_a_terminal_is_read_and_written(loop: Loop, patience: Patience, first: str) -> None:
+    """A terminal may be connected for writing and for reading at once, as programs do that ask their users.
+
+    If this fails: look for input that the transport that writes takes, as it watches for the end of its reader.
+    """
+    user, program = KINDS["terminal"]()
+    copy = open(os.dup(program.fileno()), "rb", buffering=0)  # noqa: SIM115 (the transport owns it)
+    with user:
+        if first == "reader":
+            reader, reading = loop.run_until_complete(loop.connect_read_pipe(Events, copy))
+        writer, writing = loop.run_until_complete(loop.connect_write_pipe(Events, program))
+        if first == "writer":
+            reader, reading = loop.run_until_complete(loop.connect_read_pipe(Events, copy))
+        for answer in (b"one", b"two", b"three"):
+            writer.write(b"ask")
+            assert drive(loop, patience, in_thread(lambda: os.read(user.fileno(), 100))) == b"ask"
+            os.write(user.fileno(), answer)
+            patience.run_until(loop, lambda: reading.received.endswith(answer), "the answer")  # noqa: B023
+        assert reading.received == b"onetwothree"
+        reader.close()
+        writer.abort()
+        patience.run_until(loop, lambda: reading.lost and writing.lost, "both connection_lost()")
+
+
 @requirement("pipes.one-protocol", MUST, cite="asyncio-eventloop: loop.connect_read_pipe")
 @each("name", ["connect_read_pipe", "connect_write_pipe"])
 def test_the_factory_is_called_once(loop: Loop, name: str) -> None:

@@ -277,3 +277,19 @@ class KeepsTheProtocolThatGotData(TampersWithPipes):
                 change(new)
 
         replaced(transport, "set_protocol", exchange)
+
+
+@breaks("pipes.terminal-both")
+class ShowsOrListens(asyncio.SelectorEventLoop):
+    """A terminal to which a transport writes is not read by another."""
+
+    async def connect_write_pipe(self, protocol_factory: Any, pipe: Any) -> Any:
+        if os.isatty(pipe.fileno()):
+            self.__dict__.setdefault("shown", set()).add(os.ttyname(pipe.fileno()))
+        return await super().connect_write_pipe(protocol_factory, pipe)
+
+    async def connect_read_pipe(self, protocol_factory: Any, pipe: Any) -> Any:
+        transport, protocol = await super().connect_read_pipe(protocol_factory, pipe)
+        if os.isatty(pipe.fileno()) and os.ttyname(pipe.fileno()) in self.__dict__.get("shown", ()):
+            transport.pause_reading()
+        return transport, protocol
