@@ -269,9 +269,6 @@ def test_a_number_that_is_no_port_is_refused(loop: Loop, method: str, beside: in
     """
     with udp_peer() as peer, nonblocking(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         host, port = peer.getsockname()
-        call = {
-            "sock_connect": lambda: loop.sock_connect(sock, (host, port + beside)),
-            "sock_sendto": lambda: loop.sock_sendto(sock, b"data", (host, port + beside)),
-        }[method]
+        arguments = (b"data",) if method == "sock_sendto" else ()
         with refused(OSError):
-            loop.run_until_complete(call())
+            loop.run_until_complete(getattr(loop, method)(sock, *arguments, (host, port + beside)))

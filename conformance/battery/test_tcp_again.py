@@ -124,10 +124,10 @@ async def _is_cancelled(loop: Loop, sock: socket.socket, peer: socket.socket) ->
 
 
 async def _is_watched(loop: Loop, sock: socket.socket, peer: socket.socket) -> None:
-    ready = loop.create_future()
-    loop.add_writer(sock, lambda: ready.done() or ready.set_result(None))
+    ready = asyncio.Event()
+    loop.add_writer(sock, ready.set)
     loop.add_reader(sock, lambda: None)
-    await ready
+    await ready.wait()
     loop.remove_reader(sock)
     loop.remove_writer(sock)
 
