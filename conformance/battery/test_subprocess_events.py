@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import subprocess
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from conformance.requirement import MUST, SHOULD, requirement
 from conformance.unreaped import until_ended
 
 Loop = asyncio.AbstractEventLoop
+Factory = Callable[[], Loop]
 DEVNULL = asyncio.subprocess.DEVNULL
 
 
@@ -228,17 +230,18 @@ def test_a_child_that_has_ended_is_waited_for(loop: Loop, patience: Patience) ->
 
 @requirement("subprocess.waited-for-by-others", SHOULD, cite="asyncio-protocol: SubprocessProtocol.process_exited")
 @each("who", ["somebody", "the system"])
-def test_a_child_that_others_have_waited_for_has_ended(loop: Loop, patience: Patience, who: str) -> None:
+def test_a_child_that_others_have_waited_for_has_ended(make_loop: Factory, patience: Patience, who: str) -> None:
     """process_exited() is called when the child has exited, also if somebody else has waited for it.
 
-    The system itself does, if SIGCHLD is ignored. What the child returned may be lost then: which code is told is left
-    open.
+    The system itself does, if SIGCHLD was ignored when the program began. What the child returned may be lost then:
+    which code is told is left open.
 
     If this fails: look for an error of waitpid() after which nothing is told, or for ends that only SIGCHLD tells.
     """
     before = signal.getsignal(signal.SIGCHLD)
     if who == "the system":
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    loop = make_loop()
     try:
         with spawned(loop, patience, "exec sleep 60") as (transport, protocol):
             os.kill(transport.get_pid(), signal.SIGKILL)
@@ -249,6 +252,7 @@ def test_a_child_that_others_have_waited_for_has_ended(loop: Loop, patience: Pat
             assert protocol.names.count("process_exited") == 1
             assert transport.get_returncode() is not None
     finally:
+        loop.close()
         signal.signal(signal.SIGCHLD, before)
 
 

@@ -178,6 +178,7 @@ def test_a_protocol_that_is_paused_before_an_upgrade_is_resumed(loop: Loop, pati
     """
     with plain(loop) as (beneath, protocol, sock):
         shrink_buffers(sock, beneath.get_extra_info("socket"))
+        beneath.set_write_buffer_limits(high=1000)
         beneath.write(BIG)
         assert protocol.names == ["connection_made", "pause_writing"]
 
@@ -188,9 +189,11 @@ def test_a_protocol_that_is_paused_before_an_upgrade_is_resumed(loop: Loop, pati
         helper = in_thread(answer)
         transport = upgrade(loop, beneath, protocol)
         with drive(loop, patience, helper) as peer:
-            patience.run_until(loop, lambda: protocol.names[2:], "resume_writing()")
-            transport.write(b"more")
-            assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 4))) == b"more"
-            assert protocol.names == ["connection_made", "pause_writing", "resume_writing"]
+            transport.write(b"there")
+            assert drive(loop, patience, in_thread(lambda: receive_exactly(peer, 5))) == b"there"
+            peer.sendall(b"and back")
+            patience.run_until(loop, lambda: protocol.received == b"and back", "the data")
+            turn(loop, 10)  # what waited has gone long ago
+            assert [name for name in protocol.names if "writing" in name] == ["pause_writing", "resume_writing"]
             transport.abort()
             turn(loop, 4)
