@@ -8,9 +8,8 @@ from typing import Any
 from reference_loop.streams import StreamTransport
 from reference_loop.tls import SSLTransport
 from tests.broken_loops import breaks
-from tests.broken_loops.over_streams import OverStreams
+from tests.broken_loops.over_streams import OverStreams, OverTls
 from tests.broken_loops.tcp_ways import OverAccepted, OverUnix
-from tests.broken_loops.tls_inside import OverTls
 
 
 class _Clears:

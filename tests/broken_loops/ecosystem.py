@@ -12,7 +12,7 @@ from reference_loop.serving import Server
 from reference_loop.streams import StreamTransport
 from reference_loop.tls import SSLTransport
 from tests.broken_loops import breaks
-from tests.broken_loops.over_streams import OverStreams
+from tests.broken_loops.over_streams import OverStreams, OverTls
 
 
 @breaks("ecosystem.aiohttp-keeps-connections")
@@ -65,18 +65,12 @@ class SendsFilesFromTheirBeginning(asyncio.SelectorEventLoop):
 
 
 @breaks("ecosystem.aiohttp-tls")
-class TlsWithoutItsContext(EventLoop):
+class TlsWithoutItsContext(OverTls):
     """get_extra_info("sslcontext") of a TLS transport is None."""
 
-    def _start_tls_stream(self, *args: Any, **kwargs: Any) -> Any:
-        transport = super()._start_tls_stream(*args, **kwargs)
-        transport.__class__ = _Forgetful
-        return transport
-
-
-class _Forgetful(SSLTransport):
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return default if name == "sslcontext" else super().get_extra_info(name, default)
+    class Tls(SSLTransport):
+        def get_extra_info(self, name: str, default: Any = None) -> Any:
+            return default if name == "sslcontext" else super().get_extra_info(name, default)
 
 
 @breaks("ecosystem.aiohttp-peer-gone")

@@ -1,4 +1,4 @@
-"""What broken loops of several chapters are made of: the reference loop with another stream transport or socket."""
+"""What broken loops of several chapters are made of: the reference loop with other transports, or other sockets."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from reference_loop import EventLoop
 from reference_loop.flow import FlowControlledTransport
 from reference_loop.streams import StreamTransport
+from reference_loop.tls import SSLTransport
 
 
 class OddSocket:
@@ -51,4 +52,15 @@ class OverStreams(EventLoop):
         transport = self.Stream(self, sock, protocol, waiter, extra, server, context)
         if self.Socket is not None:
             transport._sock = self.Socket(sock)  # type: ignore[assignment]
+        return transport
+
+
+class OverTls(EventLoop):
+    """Makes TLS connections of the class `Tls`, but for upgrades."""
+
+    Tls: type[SSLTransport] = SSLTransport
+
+    def _start_tls_stream(self, *args: Any, **kwargs: Any) -> SSLTransport:
+        transport = super()._start_tls_stream(*args, **kwargs)
+        transport.__class__ = self.Tls
         return transport

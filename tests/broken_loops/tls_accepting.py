@@ -10,6 +10,7 @@ from reference_loop import EventLoop
 from reference_loop.tls import SSLTransport
 from reference_loop.tls_session import State
 from tests.broken_loops import breaks
+from tests.broken_loops.over_streams import OverTls
 
 Stock = asyncio.SelectorEventLoop
 
@@ -119,17 +120,6 @@ class UpgradesNeedANameAlways(Stock):
         return await super().start_tls(transport, protocol, sslcontext, **kwargs)
 
 
-class _Changed(EventLoop):
-    """Its TLS transports are of another class."""
-
-    kind: type[SSLTransport]
-
-    def _start_tls_stream(self, *args: Any, **kwargs: Any) -> Any:
-        transport = super()._start_tls_stream(*args, **kwargs)
-        transport.__class__ = self.kind
-        return transport
-
-
 class _Forgetful(SSLTransport):
     def _shake_hands(self) -> None:
         shake = self._engine.handshake
@@ -145,10 +135,10 @@ class _Forgetful(SSLTransport):
 
 
 @breaks("tls.speaks-first")
-class BeginsWithAnEmptyBuffer(_Changed):
+class BeginsWithAnEmptyBuffer(OverTls):
     """When the handshake is complete, what else has arrived is thrown away."""
 
-    kind = _Forgetful
+    Tls = _Forgetful
 
 
 class _Greedy(SSLTransport):
@@ -158,7 +148,7 @@ class _Greedy(SSLTransport):
 
 
 @breaks("tls.paused-reading-stops-the-peer")
-class KeepsWhatIsNotRead(_Changed):
+class KeepsWhatIsNotRead(OverTls):
     """While a TLS connection is paused, its records are read and kept."""
 
-    kind = _Greedy
+    Tls = _Greedy

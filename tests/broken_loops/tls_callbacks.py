@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from reference_loop import EventLoop
 from reference_loop.tls import SSLTransport
 from tests.broken_loops import breaks
+from tests.broken_loops.over_streams import OverTls
 from tests.broken_loops.subprocess_transport import replaced
 from tests.broken_loops.tls_connections import TampersWithTls
 
@@ -37,13 +37,10 @@ class _ClosedWhereItIsRead(SSLTransport):
 
 
 @breaks("tls.close-inside")
-class ClosesBeforeItSends(EventLoop):
+class ClosesBeforeItSends(OverTls):
     """close() inside data_received() of a TLS connection drops what waits to be sent."""
 
-    def _start_tls_stream(self, *args: Any, **kwargs: Any) -> Any:
-        transport = super()._start_tls_stream(*args, **kwargs)
-        transport.__class__ = _ClosedWhereItIsRead
-        return transport
+    Tls = _ClosedWhereItIsRead
 
 
 @breaks("tls.reset")

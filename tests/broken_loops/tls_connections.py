@@ -7,9 +7,9 @@ import socket
 import ssl
 from typing import Any
 
-from reference_loop import EventLoop
 from reference_loop.tls import SSLTransport
 from tests.broken_loops import breaks
+from tests.broken_loops.over_streams import OverTls
 from tests.broken_loops.subprocess_transport import replaced
 
 Stock = asyncio.SelectorEventLoop
@@ -206,20 +206,14 @@ class EndsWithTheFirstHandshake(Stock):
 
 
 @breaks("tls.refused-is-finished", since="3.12")
-class NeverFinishesTheRefused(EventLoop):
+class NeverFinishesTheRefused(OverTls):
     """A connection whose handshake failed stays one of its server's."""
 
-    def _start_tls_stream(self, *args: Any, **kwargs: Any) -> Any:
-        transport = super()._start_tls_stream(*args, **kwargs)
-        transport.__class__ = _Unfinished
-        return transport
-
-
-class _Unfinished(SSLTransport):
-    def _release(self) -> None:
-        if not self._introduced:
-            self._server = None
-        super()._release()
+    class Tls(SSLTransport):
+        def _release(self) -> None:
+            if not self._introduced:
+                self._server = None
+            super()._release()
 
 
 @breaks("tls.timeout-value")

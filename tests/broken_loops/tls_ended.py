@@ -5,27 +5,16 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
-from reference_loop import EventLoop
 from reference_loop.tls import SSLTransport
 from tests.broken_loops import breaks
-
-
-class OverTls(EventLoop):
-    """TLS transports are of the class `Secure`."""
-
-    Secure: type[SSLTransport]
-
-    def _start_tls_stream(self, *args: Any, **kwargs: Any) -> SSLTransport:
-        transport = super()._start_tls_stream(*args, **kwargs)
-        transport.__class__ = self.Secure
-        return transport
+from tests.broken_loops.over_streams import OverTls
 
 
 @breaks("tls.pause-reading-when-ended")
 class TwiceClosedCannotBePaused(OverTls):
     """pause_reading() raises on a TLS transport that was closed twice."""
 
-    class Secure(SSLTransport):
+    class Tls(SSLTransport):
         closes = 0
 
         def close(self) -> None:
@@ -42,7 +31,7 @@ class TwiceClosedCannotBePaused(OverTls):
 class AbortedCannotBeResumed(OverTls):
     """resume_reading() raises on a TLS transport that was aborted."""
 
-    class Secure(SSLTransport):
+    class Tls(SSLTransport):
         aborted = False
 
         def abort(self) -> None:
@@ -59,7 +48,7 @@ class AbortedCannotBeResumed(OverTls):
 class ReportsClientsThatGo(OverTls):
     """A handshake that a client's leaving ends is reported to the exception handler."""
 
-    class Secure(SSLTransport):
+    class Tls(SSLTransport):
         def connection_lost(self, exc: BaseException | None) -> None:
             if not self._introduced and not isinstance(exc, ssl.SSLError):
                 self._report(exc or ConnectionResetError("gone"), "Error completing a TLS handshake")
@@ -70,7 +59,7 @@ class ReportsClientsThatGo(OverTls):
 class PausedIsNotLost(OverTls):
     """A TLS connection that fails while reading is paused is not lost before reading is resumed."""
 
-    class Secure(SSLTransport):
+    class Tls(SSLTransport):
         def connection_lost(self, exc: BaseException | None) -> None:
             if exc is None or self.is_reading():
                 super().connection_lost(exc)
@@ -80,7 +69,7 @@ class PausedIsNotLost(OverTls):
 class FailedWritesAreClosures(OverTls):
     """A TLS connection that a write has lost tells of a regular end."""
 
-    class Secure(SSLTransport):
+    class Tls(SSLTransport):
         def connection_lost(self, exc: BaseException | None) -> None:
             super().connection_lost(None if isinstance(exc, BrokenPipeError | ConnectionResetError) else exc)
 
@@ -89,7 +78,7 @@ class FailedWritesAreClosures(OverTls):
 class FullConnectionsStayFull(OverTls):
     """close() of a TLS connection that has stopped its peer reads nothing any more, and so finds no goodbye."""
 
-    class Secure(SSLTransport):
+    class Tls(SSLTransport):
         def close(self) -> None:
             full = not self._lower.is_reading()
             super().close()
@@ -115,7 +104,7 @@ class _TellsAgain(SSLTransport):
 class TlsIsClosedTwice(OverTls):
     """close() of a TLS connection that is lost calls connection_lost() again."""
 
-    class Secure(_TellsAgain):
+    class Tls(_TellsAgain):
         def close(self) -> None:
             super().close()
             self.again()
@@ -125,7 +114,7 @@ class TlsIsClosedTwice(OverTls):
 class TlsIsAbortedWhenClosed(OverTls):
     """abort() of a TLS connection that is lost calls connection_lost() again."""
 
-    class Secure(_TellsAgain):
+    class Tls(_TellsAgain):
         def abort(self) -> None:
             super().abort()
             self.again()
@@ -135,7 +124,7 @@ class TlsIsAbortedWhenClosed(OverTls):
 class TakesAlertsForGoodbyes(OverTls):
     """A TLS connection that an alert of the peer ends has ended regularly."""
 
-    class Secure(SSLTransport):
+    class Tls(SSLTransport):
         def _read(self) -> None:
             try:
                 super()._read()

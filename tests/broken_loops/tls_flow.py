@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from reference_loop import EventLoop
 from reference_loop.tls import SSLTransport
 from reference_loop.tls_session import State
 from tests.broken_loops import breaks
+from tests.broken_loops.over_streams import OverTls
 from tests.broken_loops.subprocess_transport import replaced
 from tests.broken_loops.tls_connections import TampersWithTls
 
@@ -98,13 +98,10 @@ class _Impatient(SSLTransport):
 
 
 @breaks("tls.eof-after-resume")
-class EndsThoughItIsPaused(EventLoop):
+class EndsThoughItIsPaused(OverTls):
     """The end of the connection beneath is the end of a TLS connection that is paused."""
 
-    def _start_tls_stream(self, *args: Any, **kwargs: Any) -> Any:
-        transport = super()._start_tls_stream(*args, **kwargs)
-        transport.__class__ = _Impatient
-        return transport
+    Tls = _Impatient
 
 
 @breaks("tls.failing-pause")

@@ -7,22 +7,10 @@ import ssl
 import sys
 from typing import Any
 
-from reference_loop import EventLoop
 from reference_loop.tls import SSLTransport
 from reference_loop.tls_session import State
 from tests.broken_loops import breaks
-from tests.broken_loops.over_streams import KnowsWhatItTells
-
-
-class OverTls(EventLoop):
-    """Makes TLS connections of the class `Tls`, but for upgrades."""
-
-    Tls: type[SSLTransport] = SSLTransport
-
-    def _start_tls_stream(self, *args: Any, **kwargs: Any) -> Any:
-        transport = super()._start_tls_stream(*args, **kwargs)
-        transport.__class__ = self.Tls
-        return transport
+from tests.broken_loops.over_streams import KnowsWhatItTells, OverTls
 
 
 @breaks("tls.end-inside-except")

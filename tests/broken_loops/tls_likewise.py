@@ -8,14 +8,14 @@ from typing import Any
 from reference_loop.buffers import Data
 from reference_loop.tls import SSLTransport
 from tests.broken_loops import breaks
-from tests.broken_loops.tls_ended import OverTls
+from tests.broken_loops.over_streams import OverTls
 
 
 @breaks("tls.pause-and-resume-inside")
 class PausesToTheEndOfTheCallback(OverTls):
     """resume_reading() of a TLS transport is forgotten in the callback that has paused it."""
 
-    class Secure(SSLTransport):
+    class Tls(SSLTransport):
         fresh = False
 
         def pause_reading(self) -> None:
@@ -32,7 +32,7 @@ class PausesToTheEndOfTheCallback(OverTls):
 class TlsThatClosesCannotWrite(OverTls):
     """write() of a TLS transport raises after close(), while data is flushed."""
 
-    class Secure(SSLTransport):
+    class Tls(SSLTransport):
         def write(self, data: Data) -> None:
             if self._closing and self._backlog:
                 raise RuntimeError("the transport is closing")
@@ -43,7 +43,7 @@ class TlsThatClosesCannotWrite(OverTls):
 class EncryptsAThousandPieces(OverTls):
     """writelines() of a TLS transport takes 1024 pieces."""
 
-    class Secure(SSLTransport):
+    class Tls(SSLTransport):
         def writelines(self, list_of_data: Iterable[Data]) -> None:
             super().writelines(list(list_of_data)[:1024])
 
@@ -52,7 +52,7 @@ class EncryptsAThousandPieces(OverTls):
 class EndsBehindTheProtocolsBack(OverTls):
     """A TLS transport that was aborted inside eof_received() is lost with an error."""
 
-    class Secure(SSLTransport):
+    class Tls(SSLTransport):
         telling = False
 
         def _receive_eof(self) -> None:
@@ -75,7 +75,7 @@ class DropsRecordsWhenStopped(OverTls):
         super().stop()
         self.call_soon(setattr, self, "stopped", False)
 
-    class Secure(SSLTransport):
+    class Tls(SSLTransport):
         def _read(self) -> None:
             loop: Any = self._loop
             if loop.stopped:

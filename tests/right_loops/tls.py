@@ -12,7 +12,7 @@ from reference_loop.buffers import Data, as_bytes
 from reference_loop.streams import StreamTransport
 from reference_loop.tls import SSLTransport
 from reference_loop.tls_session import _READ_AHEAD, State
-from tests.broken_loops.over_streams import OverStreams
+from tests.broken_loops.over_streams import OverStreams, OverTls
 from tests.right_loops.registry import right
 
 _A_WHILE = 0.003
@@ -21,20 +21,13 @@ _TURNS = 4
 _OF_ASYNCIO = ("/asyncio/streams.py", "/asyncio/protocols.py")  # their reader may still ask the original
 
 
-class _OverTls(EventLoop):
-    """TLS transports are of the class `Secure`."""
-
-    Secure: type[SSLTransport] = SSLTransport
-
-    def _start_tls_stream(self, *args: Any, **kwargs: Any) -> SSLTransport:
-        transport = super()._start_tls_stream(*args, **kwargs)
-        transport.__class__ = self.Secure
-        return transport
+class _OverAllTls(OverTls):
+    """Upgrades, too, are of the class `Tls`."""
 
     async def start_tls(self, *args: Any, **kwargs: Any) -> SSLTransport | None:
         transport = await super().start_tls(*args, **kwargs)
         if transport is not None:
-            transport.__class__ = self.Secure
+            transport.__class__ = self.Tls
         return transport
 
 
@@ -90,10 +83,10 @@ class _InPieces(SSLTransport):
 
 
 @right
-class SecuresPieceByPiece(_OverTls):
+class SecuresPieceByPiece(_OverAllTls):
     """A turn decrypts 1000 bytes at most, and what is written is encrypted in the next one."""
 
-    Secure = _InPieces
+    Tls = _InPieces
 
 
 class _LateEnd(SSLTransport):
@@ -103,10 +96,10 @@ class _LateEnd(SSLTransport):
 
 
 @right
-class EndsTlsLater(_OverTls):
+class EndsTlsLater(_OverAllTls):
     """connection_lost() of a TLS connection is called three milliseconds after its descriptor was closed."""
 
-    Secure = _LateEnd
+    Tls = _LateEnd
 
 
 def _unless_gone(self: Any, name: str) -> Any:
@@ -128,11 +121,11 @@ class _OriginalTls(_LateEnd):
 
 
 @right
-class OriginalsAreGone(_OverTls, OverStreams):
+class OriginalsAreGone(_OverAllTls, OverStreams):
     """An upgrade begins some turns late, and takes everything from the original transport, which is no longer used."""
 
     Stream = _Original
-    Secure = _OriginalTls
+    Tls = _OriginalTls
 
     async def start_tls(self, transport: Any, *args: Any, **kwargs: Any) -> SSLTransport | None:
         for _ in range(_TURNS):
