@@ -14,6 +14,7 @@ import pytest
 from conformance.battery.test_tcp_addresses import LONG, both_families
 from conformance.kit.cases import each
 from conformance.kit.connections import opened, silent_listener
+from conformance.kit.lookups import Info, info_of, resolved_to, unless_elsewhere
 from conformance.kit.patience import Patience
 from conformance.kit.peers import free_port, listener
 from conformance.kit.protocols import Events
@@ -205,3 +206,53 @@ def test_happy_eyeballs_with_eager_tasks(loop: Loop, answering: bool) -> None:
     else:
         error = failure(loop, "127.0.0.1", free_port(), happy_eyeballs_delay=0.01)
         assert isinstance(error, ConnectionRefusedError)
+
+
+@requirement("tcp.connect-errors-same", MUST, cite=(CONNECT, "whatsnew 3.12"), since="3.12")
+@each("how", [{}, {"all_errors": False}, {"happy_eyeballs_delay": 0.001}])
+def test_errors_with_the_same_message_are_the_first_of_them(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch, how: dict[str, Any]
+) -> None:
+    """By default a single exception is raised: the first one, as it is, if all errors have the same message.
+
+    If this fails: look for errors that are combined whenever there are several: their class and number are lost.
+    """
+    refusing: Info = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", free_port()))
+    with resolved_to(monkeypatch, [refusing] * 3):
+        group = failure(loop, "localhost", refusing[4][1], **{**how, "all_errors": True})
+        error = failure(loop, "localhost", refusing[4][1], **how)
+    assert isinstance(group, ExceptionGroup)
+    if len({str(each) for each in group.exceptions}) == 1:  # as the loop says, or finds by a resolver of its own
+        assert isinstance(error, ConnectionRefusedError)
+        assert error.errno == errno.ECONNREFUSED
+
+
+@requirement("tcp.connect-happy-eyeballs-each", MUST, cite=CONNECT)
+def test_each_attempt_has_the_delay(loop: Loop, patience: Patience, monkeypatch: pytest.MonkeyPatch) -> None:
+    """happy_eyeballs_delay is how long each attempt is waited for before the next one starts: the third one, too.
+
+    If this fails: look for a race between two addresses only, or for all others that start as soon as the second does.
+    """
+    with silent_listener() as one, silent_listener() as two, listener() as three:
+
+        def opening(first: Any, delay: float) -> Any:
+            infos = [(*info_of(three)[:4], address) for address in (first, two, three.getsockname())]
+            asked = stack.enter_context(resolved_to(monkeypatch, infos))
+            stack.enter_context(unless_elsewhere(asked))
+            connect = loop.create_connection(Events, "localhost", two[1], happy_eyeballs_delay=delay)
+            return asyncio.wait_for(connect, patience.seconds)
+
+        with contextlib.ExitStack() as stack, opened(loop, opening(one, 0.002)) as (transport, _):
+            assert transport.get_extra_info("peername") == three.getsockname()
+            three.accept()[0].close()
+        with contextlib.ExitStack() as stack:
+            refused = ("127.0.0.1", free_port())  # so that the second attempt, which is not answered, starts at once
+            connecting = loop.create_task(opening(refused, LONG))
+            loop.run_until_complete(asyncio.sleep(0.02))
+            assert_waits(connecting)
+            connecting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                loop.run_until_complete(connecting)
+        three.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            three.accept()

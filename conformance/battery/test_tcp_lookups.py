@@ -156,3 +156,18 @@ def test_nagles_algorithm_is_off_however_the_address_was_tried(loop: Loop, how: 
         opened(loop, loop.create_connection(Events, *listening.getsockname(), **how)) as (transport, _),
     ):
         assert transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+
+
+@requirement("tcp.connect-matching-families", MUST, cite=(CONNECT, "PEP 3156: Internet connections"), needs=("ipv6",))
+@each("family", [socket.AF_INET, socket.AF_INET6], ids=["ipv4", "ipv6"])
+def test_addresses_of_the_family_of_local_addr_are_tried(loop: Loop, family: int) -> None:
+    """With local_addr, all combinations of addresses with matching family are tried: others are passed over.
+
+    If this fails: look for a local address that is bound, or looked up, for the first address of the host only.
+    """
+    with listener(family) as listening:
+        host, port = listening.getsockname()[:2]
+        opening: Any = loop.create_connection(Events, None, port, local_addr=(host, 0))  # type: ignore[call-overload]
+        with opened(loop, opening) as (transport, _), accept(listening) as peer:
+            assert transport.get_extra_info("sockname") == peer.getpeername()
+            assert peer.getpeername()[0] == host

@@ -67,3 +67,13 @@ class TheLastErrorIsEnough(_Combines):
 
     def raised(self, group: ExceptionGroup[Exception], all_errors: bool) -> Exception:
         return group if all_errors else group.exceptions[-1]
+
+
+@breaks("tcp.connect-errors-same", since="3.12")
+class CombinesWhateverThereIs(_Combines):
+    """Several errors are combined to one without a number, also if all of them say the same."""
+
+    def raised(self, group: ExceptionGroup[Exception], all_errors: bool) -> Exception:
+        if all_errors or len(group.exceptions) == 1:
+            return group if all_errors else group.exceptions[0]
+        return OSError("Multiple exceptions: " + ", ".join(map(str, group.exceptions)))
