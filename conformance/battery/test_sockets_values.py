@@ -25,6 +25,7 @@ from conformance.kit.cases import each
 from conformance.kit.datagrams import udp_peer
 from conformance.kit.patience import Patience
 from conformance.kit.peers import PEER_TIMEOUT, dialled, free_port, reset, tcp_pair
+from conformance.kit.refusals import refused
 from conformance.kit.waiting import turns
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -214,3 +215,65 @@ def test_buffers_without_room_leave_the_data(loop: Loop, patience: Patience) -> 
         with pytest.raises((TypeError, BufferError, ValueError)):
             loop.run_until_complete(receive(b"read-only"))
         assert loop.run_until_complete(loop.sock_recv(ours, 10)) == b"data"
+
+
+@requirement("sockets.sendto-ipv6", MUST, cite=(SENDTO, FAMILIES), needs=("ipv6",))
+@each("items", [2, 3, 4])
+def test_sock_sendto_takes_ipv6_addresses(loop: Loop, items: int) -> None:
+    """An IPv6 address may have two items or four: flow info and scope id can be omitted.
+
+    If this fails: look for an address that must be as long as those that are received.
+    """
+    with nonblocking(socket.AF_INET6, socket.SOCK_DGRAM) as ours, udp_peer(socket.AF_INET6) as peer:
+        assert loop.run_until_complete(loop.sock_sendto(ours, b"data", peer.getsockname()[:items])) == 4
+        assert peer.recv(10) == b"data"
+
+
+@requirement("sockets.sendto-name", SHOULD, cite=(SENDTO, FAMILIES))
+def test_sock_sendto_takes_names(loop: Loop) -> None:
+    """sock_sendto() is an asynchronous version of socket.sendto(), whose address may have the name of a host.
+
+    If this fails: look for a host that must be a number.
+    """
+    with nonblocking(socket.AF_INET, socket.SOCK_DGRAM) as ours, udp_peer() as peer:
+        assert loop.run_until_complete(loop.sock_sendto(ours, b"data", ("localhost", peer.getsockname()[1]))) == 4
+        assert peer.recv(10) == b"data"
+
+
+@requirement("sockets.recvfrom-into-beyond", MUST, cite=(RECVFROM_INTO, "socket: socket.socket.recvfrom_into"))
+def test_nothing_is_received_beyond_a_buffer(loop: Loop, patience: Patience) -> None:
+    """A datagram is received into buf, and not beyond it, though nbytes is more: that is refused, or cut to its size.
+
+    If this fails: look for a number that is given to the system as it is, with the address of a shorter buffer.
+    """
+    whole = bytearray(b"-" * 64)
+    with udp_peer() as ours, udp_peer() as peer:
+        ours.setblocking(False)
+        peer.sendto(b"datagram", ours.getsockname())
+        receiving = loop.sock_recvfrom_into(ours, memoryview(whole)[:4], 32)
+        try:
+            answer = loop.run_until_complete(asyncio.wait_for(receiving, patience.seconds))
+        except (ValueError, BufferError, OverflowError):
+            assert whole == b"-" * 64
+        else:
+            assert (answer, whole) == ((4, peer.getsockname()), b"data" + b"-" * 60)
+
+
+@requirement("sockets.send-rejects-text", SHOULD, cite=(SENDALL, SENDTO))
+@each("data", ["text", 5, None, [1, 2]])
+def test_what_is_no_buffer_is_not_sent(loop: Loop, data: Any) -> None:
+    """sock_sendall() and sock_sendto() raise an exception for data that is not bytes-like, and send nothing.
+
+    If this fails: look for an implicit encode(), or for a number that is taken for as many zeros.
+    """
+    with tcp_pair() as (ours, peer), udp_peer() as datagrams, udp_peer() as other:
+        datagrams.setblocking(False)
+        for sock, sending in (
+            (peer, lambda: loop.sock_sendall(ours, data)),
+            (other, lambda: loop.sock_sendto(datagrams, data, other.getsockname())),
+        ):
+            with refused(BufferError):
+                loop.run_until_complete(sending())
+            sock.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                sock.recv(10)
