@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import os
 import select
 import signal
 import threading
-from asyncio.subprocess import PIPE
+import weakref
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,6 +19,7 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.children import ChildEvents, ReactsToChild, finish, handed_over, spawned
 from conformance.kit.patience import Patience, turn
+from conformance.loops import Factory
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -211,3 +216,62 @@ def test_wait_does_not_wait_for_the_pipes(loop: Loop, patience: Patience) -> Non
         process.stdin.close()
         output = loop.run_until_complete(asyncio.wait_for(process.stdout.read(), patience.seconds))
     assert output == b"from the grandchild"
+
+
+@requirement("subprocess.collected-kills", MUST, cite="asyncio-eventloop: loop.subprocess_exec", needs=("shell",))
+@each("closed", [False, True], ids=["open loop", "closed loop"])
+def test_a_child_is_killed_when_its_transport_is_collected(
+    make_loop: Factory, patience: Patience, watch: Any, closed: bool
+) -> None:
+    """If the transport is garbage collected, the child process is killed if it is still running.
+
+    A loop may keep the transport until the child has ended, also when it was closed itself: nothing is asked then.
+
+    If this fails: look for a finalizer that frees what the transport has, and leaves the child to itself.
+    """
+    # A ResourceWarning, as the transport was not closed; and what a loop forgets that was closed before it.
+    watch.allow("unraisable", "descriptor")
+    loop = make_loop()
+    reading, writing = os.pipe()  # which has ended when the child has
+    try:
+        starting = loop.subprocess_exec(
+            asyncio.SubprocessProtocol, "/bin/sh", "-c", "exec sleep 3600", pass_fds=[writing],
+            stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL,
+        )  # fmt: skip
+        try:
+            transport: Any = loop.run_until_complete(starting)[0]
+        finally:
+            os.close(writing)
+        pid, collected = transport.get_pid(), _collected(transport)
+        del transport, starting
+        turn(loop, 3)
+        if closed:
+            loop.close()
+        gc.collect()
+        try:
+            if collected():
+                patience.until(lambda: _ended(reading), "the end of the child")
+        finally:
+            if not _ended(reading):
+                os.kill(pid, signal.SIGKILL)
+            _ended(reading, patience.seconds)
+            if not closed:
+                turn(loop, 5)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+    finally:
+        os.close(reading)
+
+
+def _ended(reading: int, seconds: float = 0) -> bool:
+    """Whether nobody has the other end of the pipe any more, to which nothing is written."""
+    return bool(select.select([reading], [], [], seconds)[0])
+
+
+def _collected(transport: Any) -> Callable[[], bool]:
+    """Whether the transport is known to be gone: of one that cannot be referred to weakly nobody knows."""
+    try:
+        reference = weakref.ref(transport)
+    except TypeError:
+        return lambda: False
+    return lambda: reference() is None
