@@ -198,3 +198,30 @@ class UnwatchesAgain(OverServers):
                 self._loop._remove_reader(number)  # type: ignore[attr-defined]  # of the server
             self.numbers += tuple(sock.fileno() for sock in self.sockets)  # type: ignore[attr-defined]
             super().close()  # type: ignore[misc]  # of the server
+
+
+@breaks("servers.port-of-each")
+class OnePortForBothFamilies(Stock):
+    """Without a host all interfaces get one port, of IPv4 and of IPv6 the same."""
+
+    async def create_server(self, protocol_factory: Any, host: Any = None, port: Any = None, **kwargs: Any) -> Any:
+        if host is None and not port and "sock" not in kwargs:
+            with socket.create_server(("", 0)) as free:
+                port = free.getsockname()[1]
+        return await super().create_server(protocol_factory, host, port, **kwargs)
+
+
+@breaks("servers.tls-needs-context")
+class PathsNeedNoCertificate(Stock):
+    """ssl=True is taken for False by a server at a path."""
+
+    async def create_unix_server(self, *args: Any, ssl: Any = None, **kwargs: Any) -> Any:
+        return await super().create_unix_server(*args, ssl=None if ssl is True else ssl, **kwargs)
+
+
+@breaks("servers.tls-needs-context")
+class AcceptedSocketsNeedNoCertificate(Stock):
+    """ssl=True is taken for False by connect_accepted_socket()."""
+
+    async def connect_accepted_socket(self, *args: Any, ssl: Any = None, **kwargs: Any) -> Any:
+        return await super().connect_accepted_socket(*args, ssl=None if ssl is True else ssl, **kwargs)
