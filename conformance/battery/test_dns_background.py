@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import contextlib
 import socket
 import threading
 from typing import Any
@@ -13,7 +15,8 @@ from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import listener
 from conformance.kit.protocols import Datagrams, Events
-from conformance.requirement import MUST, requirement
+from conformance.loops import Factory
+from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 WAYS = [
@@ -127,3 +130,32 @@ def test_the_loop_runs_while_an_address_is_looked_up(
     finally:
         release.set()
     assert "ran" in trace[: trace.index("looked up")] or "asked" not in trace
+
+
+@requirement("dns.default-executor", SHOULD, cite="asyncio-eventloop: §DNS")
+@each("method", ["getaddrinfo", "getnameinfo"])
+def test_the_default_executor_looks_names_up(make_loop: Factory, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """getaddrinfo() and getnameinfo() utilize their synchronous versions through the loop's default executor.
+
+    A loop that has a resolver of its own does not need an executor: nothing is asked of it.
+
+    If this fails: look for a thread, or a pool, that lookups have for themselves: who sets a default executor with more
+    workers, since lookups are late, finds no difference.
+    """
+    loop = make_loop()
+    places: list[str] = []
+    answers: dict[str, Any] = {"getaddrinfo": [], "getnameinfo": ("name", "service")}
+
+    def look_up(*_args: Any, **_hints: Any) -> Any:
+        places.append(threading.current_thread().name)
+        return answers[method]
+
+    monkeypatch.setattr(socket, method, look_up)
+    loop.set_default_executor(concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="chosen"))
+    arguments: Any = ("localhost", 80) if method == "getaddrinfo" else (("127.0.0.1", 80),)
+    with contextlib.suppress(OSError):  # what is found elsewhere
+        loop.run_until_complete(getattr(loop, method)(*arguments))
+    loop.run_until_complete(loop.shutdown_default_executor())
+    if not places:
+        pytest.skip("the loop has a resolver of its own")
+    assert {name.partition("_")[0] for name in places} == {"chosen"}

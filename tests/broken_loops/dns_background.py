@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import socket
 from typing import Any
 
@@ -96,3 +97,33 @@ class LooksAddressesUpAtOnce(Stock):
 
     async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> tuple[str, str]:
         return socket.getnameinfo(sockaddr, flags)
+
+
+class _OwnPool(Stock):
+    """Has a pool of threads for itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = concurrent.futures.ThreadPoolExecutor()
+
+    def close(self) -> None:
+        self.pool.shutdown()
+        super().close()
+
+
+@breaks("dns.default-executor")
+class LooksHostsUpInAPoolOfItsOwn(_OwnPool):
+    """Hosts are looked up in a pool of threads that is not the default executor."""
+
+    async def getaddrinfo(
+        self, host: Any, port: Any, *, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
+    ) -> Any:
+        return await self.run_in_executor(self.pool, socket.getaddrinfo, host, port, family, type, proto, flags)
+
+
+@breaks("dns.default-executor")
+class LooksAddressesUpInAPoolOfItsOwn(_OwnPool):
+    """The names of addresses are looked up in a pool of threads that is not the default executor."""
+
+    async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> Any:
+        return await self.run_in_executor(self.pool, socket.getnameinfo, sockaddr, flags)

@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import socket
-import threading
 import time
 from asyncio import unix_events
 from collections.abc import Callable
@@ -43,36 +42,25 @@ class ExecutorsAnswerLater(EventLoop):
 
 
 @right
-class LooksNamesUpInThreads(asyncio.SelectorEventLoop):
-    """Each name is looked up in a thread of its own, and the answer comes late."""
+class LooksNamesUpLate(asyncio.SelectorEventLoop):
+    """Each name is looked up in the default executor, and the answer comes late."""
 
     async def getaddrinfo(
         self, host: Any, port: Any, *, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
     ) -> Any:
-        return await self._in_thread(socket.getaddrinfo, host, port, family, type, proto, flags)
+        return await self._late(socket.getaddrinfo, host, port, family, type, proto, flags)
 
     async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> Any:
-        return await self._in_thread(socket.getnameinfo, sockaddr, flags)
+        return await self._late(socket.getnameinfo, sockaddr, flags)
 
-    async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
-        answer = self.create_future()
-
-        def tell(result: Any, error: Exception | None) -> None:
-            if not answer.done():
-                answer.set_exception(error) if error else answer.set_result(result)
-
-        def work() -> None:
-            outcome: tuple[Any, Exception | None]
+    async def _late(self, function: Callable[..., Any], *args: Any) -> Any:
+        def work() -> Any:
             try:
-                outcome = function(*args), None
-            except Exception as error:
-                outcome = None, error
-            time.sleep(_A_WHILE)
-            if not self.is_closed():
-                self.call_soon_threadsafe(tell, *outcome)
+                return function(*args)
+            finally:
+                time.sleep(_A_WHILE)
 
-        threading.Thread(target=work, daemon=True).start()
-        return await answer
+        return await self.run_in_executor(None, work)
 
 
 @right
