@@ -248,7 +248,9 @@ def test_each_attempt_has_the_delay(loop: Loop, patience: Patience, monkeypatch:
         with contextlib.ExitStack() as stack:
             refused = ("127.0.0.1", free_port())  # so that the second attempt, which is not answered, starts at once
             connecting = loop.create_task(opening(refused, LONG))
-            loop.run_until_complete(asyncio.sleep(0.02))
+            loop.run_until_complete(loop.getaddrinfo("localhost", two[1]))  # behind its own look-up
+            for _ in range(30):
+                loop.run_until_complete(asyncio.sleep(0.001))
             assert_waits(connecting)
             connecting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
