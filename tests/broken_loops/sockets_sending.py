@@ -32,18 +32,6 @@ class SendsToNumbers(Stock):
         return await super().sock_sendto(sock, data, address)
 
 
-@breaks("sockets.recvfrom-into-beyond")
-class BelievesInNumbers(Stock):
-    """sock_recvfrom_into() writes nbytes, however short the buffer is."""
-
-    async def sock_recvfrom_into(self, sock: Any, buf: Any, nbytes: int = 0) -> Any:
-        if not isinstance(buf, memoryview) or nbytes <= buf.nbytes:
-            return await super().sock_recvfrom_into(sock, buf, nbytes)
-        data, address = await super().sock_recvfrom(sock, nbytes)
-        memoryview(buf.obj)[: len(data)] = data
-        return len(data), address
-
-
 @breaks("sockets.send-rejects-text")
 class EncodesText(Stock):
     """sock_sendall() sends text as UTF-8."""

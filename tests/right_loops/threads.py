@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import threading
 import time
 from asyncio import unix_events
 from collections.abc import Callable
