@@ -12,7 +12,7 @@ from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, is_stopped, receive_all, reset, tcp_pair
 from conformance.kit.protocols import Events, Reacts
 from conformance.kit.threads import in_thread
-from conformance.kit.transports import BIG, received_inside_resume
+from conformance.kit.transports import BIG, received_inside_resume, told_inside_resume
 from conformance.kit.ways import TCP_WAYS, WAYS, joined
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -143,6 +143,22 @@ def test_resuming_does_not_receive_by_itself(loop: Loop, patience: Patience, way
         peer.sendall(b"data")
         turn(loop, 3)
         assert received_inside_resume(loop, patience, transport, protocol, b"data") == b""
+
+
+@requirement("flow.resume-tells-no-end", SHOULD, cite=("PEP 3156: Mutual Exclusion of Callbacks", RESUME))
+@each("how", ["end", "reset"])
+@WAYS
+def test_resuming_does_not_tell_of_an_end_by_itself(loop: Loop, patience: Patience, way: str, how: str) -> None:
+    """resume_reading() returns before the protocol is told of an end that came meanwhile: neither EOF nor a loss.
+
+    If this fails: look for a read that is tried on the spot, whose outcome is told on the caller's stack if it is no
+    data.
+    """
+    with joined(loop, patience, way) as (transport, protocol, peer):
+        transport.pause_reading()
+        turn(loop, 2)
+        peer.close() if how == "end" else reset(peer)
+        assert told_inside_resume(loop, patience, transport, protocol) == []
 
 
 @requirement("flow.pause-outlasts-writing", MUST, cite=(PAUSE, RESUME))

@@ -6,11 +6,13 @@ import asyncio
 import os
 from typing import Any
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive
 from conformance.kit.pipes import BIG, lost, reading, writing
 from conformance.kit.protocols import Events, Reacts
 from conformance.kit.threads import in_thread
+from conformance.kit.transports import lost_inside_write, told_inside_resume
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -84,3 +86,32 @@ def test_a_stop_loses_no_data_of_pipes(loop: Loop, patience: Patience) -> None:
         for other in (first, second):
             os.write(other.number, b"data")  # the loop has not run since: it finds both at once
         patience.run_through_stops(loop, lambda: one.received == two.received == b"data", "the arrival of both")
+
+
+@requirement("pipes.lost-not-inside-write", SHOULD, cite="PEP 3156: Mutual Exclusion of Callbacks")
+@each("method", ["write", "writelines"])
+def test_a_write_to_a_pipe_that_fails_returns_before_the_loss_is_told(
+    loop: Loop, patience: Patience, method: str
+) -> None:
+    """write() to a pipe that finds the reader gone returns before connection_lost() is called.
+
+    If this fails: look for an error of the system call that is told where it was found, on the caller's stack.
+    """
+    with writing(loop) as (transport, protocol, _, other):
+        turn(loop, 2)
+        other.close()
+        assert not lost_inside_write(loop, patience, transport, protocol, method)
+
+
+@requirement("pipes.resume-tells-no-end", SHOULD, cite="PEP 3156: Mutual Exclusion of Callbacks")
+def test_resuming_a_pipe_does_not_tell_of_an_end_by_itself(loop: Loop, patience: Patience) -> None:
+    """resume_reading() of a pipe returns before the protocol is told that its other end was closed meanwhile.
+
+    If this fails: look for a read that is tried on the spot, whose outcome is told on the caller's stack if it is no
+    data.
+    """
+    with reading(loop) as (transport, protocol, _, other):
+        transport.pause_reading()
+        turn(loop, 2)
+        other.close()
+        assert told_inside_resume(loop, patience, transport, protocol) == []

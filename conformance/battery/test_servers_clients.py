@@ -166,3 +166,22 @@ def _see_the_end(peer: socket.socket) -> None:
     with contextlib.suppress(ssl.SSLEOFError, ConnectionError):
         assert peer.recv(1) == b""
     peer.close()
+
+
+@requirement(
+    "servers.clients-told-later", SHOULD, cite=("PEP 3156: Mutual Exclusion of Callbacks", *ENDS), since="3.13"
+)
+@each("how", ["close_clients", "abort_clients"])
+@KINDS
+def test_the_ends_of_clients_are_told_by_the_loop(
+    loop: Loop, patience: Patience, tmp_path: Path, kind: str, how: str
+) -> None:
+    """close_clients() and abort_clients() return before connection_lost() of a connection is called.
+
+    If this fails: look for a callback delivered on the caller's stack: no callback starts while another is running.
+    """
+    with _serving(loop, kind, tmp_path) as service, dial(service), dial(service):
+        accepted(loop, patience, service, 2)
+        getattr(service.server, how)()
+        assert not any(protocol.lost for protocol in service.protocols)
+        patience.run_until(loop, lambda: all(p.lost for p in service.protocols), "every connection_lost()")

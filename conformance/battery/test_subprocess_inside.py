@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import os
 import signal
 from typing import Any
 
@@ -101,3 +103,19 @@ def test_the_ends_of_a_child_are_told_by_the_loop(loop: Loop, patience: Patience
         assert protocol.names == ["connection_made"]
         told = "connection_lost" if isinstance(way, str) else "pipe_connection_lost"
         patience.run_until(loop, lambda: told in protocol.names, told)
+
+
+@requirement("subprocess.loss-told-later", SHOULD, cite="PEP 3156: Mutual Exclusion of Callbacks")
+def test_input_that_nobody_reads_returns_before_that_is_told(loop: Loop, patience: Patience) -> None:
+    """write() of standard input's transport returns before pipe_connection_lost() is called, if the child has gone.
+
+    If this fails: look for an error of the system call that is told where it was found, on the caller's stack.
+    """
+    with spawned(loop, patience, "exec sleep 100") as (transport, protocol):
+        os.kill(transport.get_pid(), signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):  # the loop may have a thread that was quicker
+            os.waitid(os.P_PID, transport.get_pid(), os.WEXITED | os.WNOWAIT)
+        transport.get_pipe_transport(0).write(b"for nobody")
+        assert "pipe_connection_lost" not in protocol.names
+        patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
+        assert [call[1] for call in protocol.calls if call[0] == "pipe_connection_lost"].count(0) == 1

@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import os
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import drive, receive_all
+from conformance.kit.peers import drive, receive_all, reset
 from conformance.kit.threads import in_thread
+from conformance.kit.transports import lost_inside_write, until_lost
 from conformance.kit.ways import WAYS, joined
 from conformance.requirement import SHOULD, requirement
 
@@ -76,3 +78,25 @@ def test_writing_to_a_closing_connection_does_not_raise(loop: Loop, patience: Pa
         assert received.startswith(_BIG)  # what becomes of the rest is left open
         patience.run_until(loop, lambda: protocol.lost, "connection_lost()")
         assert protocol.reason is None
+
+
+@requirement(
+    "tcp.lost-not-inside-write",
+    SHOULD,
+    cite=("PEP 3156: Mutual Exclusion of Callbacks", "asyncio-protocol: BaseProtocol.connection_lost"),
+)
+@each("method", ["write", "writelines"])
+@WAYS
+def test_a_write_that_fails_returns_before_the_loss_is_told(
+    loop: Loop, patience: Patience, way: str, method: str
+) -> None:
+    """write() that finds the peer gone returns before connection_lost() is called: no callback starts inside another.
+
+    If this fails: look for an error of the system call that is told where it was found, on the caller's stack.
+    """
+    with joined(loop, patience, way) as (transport, protocol, peer):
+        transport.pause_reading()  # only writing finds out
+        turn(loop, 2)
+        reset(peer)
+        assert not lost_inside_write(loop, patience, transport, protocol, method)
+        until_lost(loop, patience, protocol)

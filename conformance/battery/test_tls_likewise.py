@@ -9,11 +9,11 @@ from typing import Any
 
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
-from conformance.kit.peers import drive, receive_all, receive_exactly
+from conformance.kit.peers import drive, receive_all, receive_exactly, reset
 from conformance.kit.protocols import Events, Reacts
 from conformance.kit.secured import BIG, SIDES, secured
 from conformance.kit.threads import in_thread
-from conformance.kit.transports import until_lost
+from conformance.kit.transports import lost_inside_write, told_inside_resume, until_lost
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -124,3 +124,42 @@ def test_a_stop_loses_no_data_over_tls(loop: Loop, patience: Patience) -> None:
         for peer in (first, second):
             peer.sendall(b"data")  # the loop has not run since: it finds both at once
         patience.run_through_stops(loop, lambda: one.received == two.received == b"data", "the arrival of both")
+
+
+@requirement("tls.lost-not-inside-write", SHOULD, cite="PEP 3156: Mutual Exclusion of Callbacks")
+@each("method", ["write", "writelines"])
+@SIDES
+def test_a_write_over_tls_that_fails_returns_before_the_loss_is_told(
+    loop: Loop, patience: Patience, side: str, method: str
+) -> None:
+    """write() of a TLS transport that finds the peer gone returns before connection_lost() is called.
+
+    If this fails: look for an error of the transport beneath that is told where it was found, on the caller's stack.
+    """
+    with secured(loop, patience, side) as (transport, protocol, peer):
+        transport.pause_reading()  # only writing finds out
+        turn(loop, 2)
+        reset(peer)
+        assert not lost_inside_write(loop, patience, transport, protocol, method)
+
+
+@requirement("tls.resume-tells-no-end", SHOULD, cite="PEP 3156: Mutual Exclusion of Callbacks")
+@each("how", ["goodbye", "reset"])
+@SIDES
+def test_resuming_tls_does_not_tell_of_an_end_by_itself(loop: Loop, patience: Patience, side: str, how: str) -> None:
+    """resume_reading() of a TLS transport returns before the protocol is told of an end that came meanwhile.
+
+    If this fails: look for records that are decrypted on the spot, the last of which is no data.
+    """
+    with secured(loop, patience, side) as (transport, protocol, peer):
+        transport.pause_reading()
+        turn(loop, 2)
+        if how == "goodbye":
+            peer.setblocking(False)
+            with contextlib.suppress(ssl.SSLWantReadError):
+                peer.unwrap()
+        else:
+            reset(peer)
+        turn(loop, 5)
+        peer.close()
+        assert told_inside_resume(loop, patience, transport, protocol) == []

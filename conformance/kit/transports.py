@@ -81,3 +81,42 @@ def received_inside_resume(
     loop.call_soon(resume)
     patience.run_until(loop, lambda: protocol.received == data, "the data")
     return seen[0]
+
+
+def told_inside_resume(
+    loop: asyncio.AbstractEventLoop, patience: Patience, transport: Any, protocol: Events
+) -> list[str]:
+    """What the protocol of a paused transport, whose peer has ended, is told until resume_reading() returns.
+
+    That is called by the loop, as from a callback; connection_lost() has been called when this returns.
+    """
+    seen: list[list[str]] = []
+
+    def resume() -> None:
+        before = len(protocol.names)
+        transport.resume_reading()
+        seen.append(protocol.names[before:])
+
+    loop.call_soon(resume)
+    patience.run_until(loop, lambda: seen and protocol.lost, "connection_lost()")
+    return seen[0]
+
+
+def lost_inside_write(
+    loop: asyncio.AbstractEventLoop, patience: Patience, transport: Any, protocol: Events, method: str = "write"
+) -> bool:
+    """Whether connection_lost() was called when a write() inside a callback returned that finds the peer gone.
+
+    A first write may still be taken: the loop writes until the connection is about to end.
+    """
+    seen: list[bool] = []
+
+    def write() -> None:
+        if not transport.is_closing():
+            getattr(transport, method)([b"x" * 1000] * 3 if method == "writelines" else b"x" * 1000)
+            seen.append(protocol.lost)
+            loop.call_later(0.001, write)
+
+    loop.call_soon(write)
+    until_lost(loop, patience, protocol)
+    return any(seen)

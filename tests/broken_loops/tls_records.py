@@ -219,7 +219,7 @@ class TlsCountsItsBytes(TampersWithTls):
         replaced(transport, "write", lambda write, data: write(data) or len(data))
 
 
-@breaks("tls.resume-not-inline")
+@breaks("tls.resume-not-inline", "tls.resume-tells-no-end")
 class TlsReadsAsItResumes(TampersWithTls):
     """resume_reading() of a TLS transport reads, and hands out, what has come meanwhile."""
 
