@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,13 @@ def test_the_next_local_address_is_tried(loop: Loop) -> None:
 
     If this fails: look for the first address alone, or for an error that ends the attempts.
     """
+    with _second_free() as (host, port), endpoint(loop, local_addr=(None, port)) as (transport, _):
+        assert transport.get_extra_info("sockname")[:2] == (host, port)
+
+
+@contextlib.contextmanager
+def _second_free() -> Iterator[tuple[str, int]]:
+    """A port that is in use at the first address of the loopback, and free at the last, which is returned with it."""
     (first, _, _, _, (host, *_)), *_, last = socket.getaddrinfo(None, 0, type=socket.SOCK_DGRAM)
     for _ in range(20):
         port = free_port()  # none that the system gives to anybody else meanwhile
@@ -137,10 +145,29 @@ def test_the_next_local_address_is_tried(loop: Loop) -> None:
             except OSError:
                 continue  # somebody has it: another port
             other.close()
-            with endpoint(loop, local_addr=(None, port)) as (transport, _):
-                assert transport.get_extra_info("sockname")[:2] == (last[4][0], port)
+            yield last[4][0], port
             return
     pytest.skip("no port is free on both loopbacks")
+
+
+@requirement("udp.factory-once", MUST, cite=("PEP 3156: Internet connections", ENDPOINT), needs=("ipv6",))
+def test_the_protocol_factory_is_not_called_for_each_address(loop: Loop) -> None:
+    """protocol_factory is called exactly once, however many addresses are tried before one can be used.
+
+    If this fails: look for a protocol that is made before its socket is, for each attempt anew.
+    """
+    made: list[Datagrams] = []
+
+    def factory() -> Datagrams:
+        made.append(Datagrams())
+        return made[-1]
+
+    with _second_free() as (_, port), contextlib.suppress(OSError):  # who tries one address only has another fault
+        transport, protocol = loop.run_until_complete(loop.create_datagram_endpoint(factory, (None, port)))
+        transport.abort()
+        turn(loop, 3)
+        assert made == [protocol]
+    assert len(made) <= 1
 
 
 @requirement("udp.matching-families", MUST, cite="PEP 3156: Internet connections", needs=("ipv6",))

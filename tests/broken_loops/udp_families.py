@@ -181,3 +181,22 @@ class SocketsSendToPortsOfSixteenBits(Stock):
 
     async def sock_sendto(self, sock: Any, data: Any, address: Any) -> int:
         return await super().sock_sendto(sock, data, _sixteen_bits(address))
+
+
+@breaks("udp.factory-once")
+class MakesAProtocolForEachAddress(EventLoop):
+    """protocol_factory is called for each local address that is tried."""
+
+    factory: Any = None
+
+    async def create_datagram_endpoint(self, protocol_factory: Any, *args: Any, **how: Any) -> Any:
+        self.factory = protocol_factory
+        return await super().create_datagram_endpoint(protocol_factory, *args, **how)
+
+    async def _open_first(self, pairs: Any, *options: Any) -> Any:
+        for pair in pairs[:-1]:
+            try:
+                return await super()._open_first([pair], *options)
+            except OSError:
+                self.factory()
+        return await super()._open_first(pairs[-1:], *options)

@@ -218,3 +218,24 @@ class CountsEveryTry(OverDatagrams):
             super()._write_ready()
             if self._buffer:
                 self._buffer_size += 8
+
+
+@breaks("udp.sendto-without-address")
+class SendsToNobody(OverDatagrams):
+    """A datagram without an address is dropped if the endpoint has no remote address."""
+
+    class Endpoint(DatagramTransport):
+        def sendto(self, data: Any, addr: Any = None) -> None:
+            if addr is not None or self._connected or self._address is not None:
+                super().sendto(data, addr)
+
+
+@breaks("udp.sendto-port-range")
+class CutsPortsOfDatagrams(OverDatagrams):
+    """The port of an address given to sendto() is cut to 16 bits."""
+
+    class Endpoint(DatagramTransport):
+        def sendto(self, data: Any, addr: Any = None) -> None:
+            if isinstance(addr, tuple):
+                addr = (addr[0], addr[1] & 0xFFFF, *addr[2:])
+            super().sendto(data, addr)
