@@ -7,12 +7,14 @@ import socket
 import ssl
 from typing import Any
 
+import pytest
+
 from conformance.battery.test_sockets_streams import SOCKETS, pair
 from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import PEER_TIMEOUT
 from conformance.kit.refusals import Answer, refused
-from conformance.requirement import MAY, SHOULD, requirement
+from conformance.requirement import MAY, MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 
@@ -52,10 +54,10 @@ def test_a_blocking_socket_is_refused_in_debug_mode(loop: Loop, patience: Patien
             loop.run_until_complete(_bounded(_calls(loop, ours, peer.getsockname())[method], patience))
 
 
-@requirement("sockets.tls-sockets-refused", SHOULD, cite="gh-122706")
+@requirement("sockets.tls-sockets-refused", MUST, cite=("whatsnew 3.9: asyncio", "gh-122706"))
 @each("method", METHODS)
 def test_an_ssl_socket_is_refused(loop: Loop, patience: Patience, method: str) -> None:
-    """An ssl.SSLSocket raises an exception: its readiness is not the descriptor's.
+    """An ssl.SSLSocket raises TypeError: its readiness is not the descriptor's.
 
     If this fails: look for a socket that is used by its number only, past the encryption.
     """
@@ -63,7 +65,7 @@ def test_an_ssl_socket_is_refused(loop: Loop, patience: Patience, method: str) -
     context.check_hostname = False
     with pair() as (ours, peer):
         wrapped = context.wrap_socket(ours, do_handshake_on_connect=False)
-        with wrapped, refused():
+        with wrapped, pytest.raises(TypeError):
             loop.run_until_complete(_bounded(_calls(loop, wrapped, peer.getsockname())[method], patience))
 
 

@@ -284,6 +284,16 @@ class UsesTlsSocketsByTheirNumber(EventLoop):
             return await super().sock_recv(plain, nbytes)
 
 
+@breaks("sockets.tls-sockets-refused")
+class TlsSocketsAreBadValues(EventLoop):
+    """sock_connect() of an ssl.SSLSocket raises ValueError."""
+
+    async def sock_connect(self, sock: Any, address: Any) -> None:
+        if isinstance(sock, ssl.SSLSocket):
+            raise ValueError("a TLS socket cannot be connected")
+        await super().sock_connect(sock, address)
+
+
 @breaks("sockets.transports-are-private")
 class ReadsForTransports(EventLoop):
     """The socket of a transport may be read by anybody."""
