@@ -11,7 +11,7 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.oddities import ODD_ERRORS
 from conformance.kit.patience import Patience, turn
-from conformance.requirement import MUST, requirement
+from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 Future = asyncio.Future[Any]
@@ -60,6 +60,33 @@ def test_an_exception_that_was_retrieved_is_not_reported(loop: Loop, watch: Any,
     del future
     gc.collect()
     assert watch.reported == []
+
+
+@requirement(
+    "futures.exception-cancelled-late", SHOULD, cite=("whatsnew 3.7: asyncio", "asyncio-future: Future.cancel")
+)
+@each("kind", ["future", "task"])
+def test_an_exception_that_somebody_gave_up_is_not_reported(loop: Loop, watch: Any, kind: str) -> None:
+    """An exception of a future, or a task, is not reported if cancel() was called when it was there already.
+
+    If this fails: look for a cancel() that looks at the state first, and then does nothing: who asks for it is not
+    interested in the outcome, and cannot know that there is one.
+    """
+    if kind == "future":
+        future = loop.create_future()
+        future.set_exception(LookupError("of nobody's interest"))
+    else:
+        future = loop.create_task(_fail())
+        turn(loop, 3)
+    assert future.cancel() is False
+    del future
+    gc.collect()
+    turn(loop, 2)
+    assert watch.reported == []
+
+
+async def _fail() -> None:
+    raise LookupError("of nobody's interest")
 
 
 async def wait_for_it(future: Future) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import traceback
 import weakref
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -221,6 +222,21 @@ def test_run_until_complete_refuses_what_is_no_awaitable(loop: Loop, argument: A
         loop.run_until_complete(argument)
     assert not loop.is_running()
     assert loop.run_until_complete(value_of()) == "value"
+
+
+@requirement("lifecycle.runs-awaitable", SHOULD, cite=("asyncio-future: ensure_future", "PEP 492: Await Expression"))
+def test_run_until_complete_takes_any_awaitable(loop: Loop) -> None:
+    """run_until_complete() takes an object with __await__() too, as a pool of connections is that can be awaited.
+
+    If this fails: look for an argument that is taken for a future if it is no coroutine.
+    """
+
+    class Awaitable:
+        def __await__(self) -> Generator[Any, None, str]:
+            yield from asyncio.sleep(0).__await__()
+            return "value"
+
+    assert loop.run_until_complete(Awaitable()) == "value"
 
 
 @requirement("lifecycle.foreign-future", MUST, cite="asyncio-future: ensure_future")

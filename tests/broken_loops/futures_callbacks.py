@@ -293,3 +293,12 @@ class ReportsExceptionsThatExceptionReturned(OwnFutures):
         def __del__(self) -> None:
             if self.asked and gc.isenabled():
                 self.get_loop().call_exception_handler({"message": "never retrieved", "exception": self.exception()})
+
+
+@breaks("futures.exception-cancelled-late")
+class LooksAtTheStateFirst(OwnFutures):
+    """cancel() of a future that is done does nothing, and an exception in it is reported as never retrieved."""
+
+    class own(Future):
+        def cancel(self, msg: Any = None) -> bool:
+            return not self.done() and super().cancel(msg)

@@ -130,6 +130,16 @@ class ReturnsNonsense(Stock):
         return super().run_until_complete(future)
 
 
+@breaks("lifecycle.runs-awaitable")
+class RunsCoroutinesAndFutures(Stock):
+    """run_until_complete() refuses what can be awaited and is neither a coroutine nor a future."""
+
+    def run_until_complete(self, future: Any) -> Any:
+        if not asyncio.iscoroutine(future) and not asyncio.isfuture(future):
+            raise TypeError(f"a future was expected, got {future!r}")
+        return super().run_until_complete(future)
+
+
 @breaks("lifecycle.foreign-future")
 class TakesForeignFuturesForDone(Stock):
     """A future of another loop is not waited for."""
