@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+import warnings
 from collections import Counter
 from typing import Any
 
@@ -13,7 +14,8 @@ import pytest
 from conformance.kit.cases import each
 from conformance.kit.coroutines import done_future
 from conformance.kit.patience import Patience, turn
-from conformance.kit.protocols import raising
+from conformance.kit.peers import tcp_pair
+from conformance.kit.protocols import Events, raising
 from conformance.kit.threads import in_thread
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -214,3 +216,23 @@ def test_pending_callbacks_are_discarded_by_close(loop: Loop) -> None:
         loop.call_later(0, trace.append, "timer")
         loop.close()
         assert trace == []
+
+
+@requirement("callbacks.protocols-dropped-by-close", SHOULD, cite="asyncio-eventloop: loop.close")
+def test_close_calls_no_protocol(loop: Loop) -> None:
+    """Any pending callbacks are discarded by close(), connection_lost() too: it calls the protocol of no connection.
+
+    If this fails: look for a close() that ends every transport, or waits until the last one has ended.
+    """
+    with tcp_pair() as (ours, peer), tcp_pair() as (other, _):
+        transport, protocol = loop.run_until_complete(loop.create_connection(Events, sock=ours))
+        ending, ended = loop.run_until_complete(loop.create_connection(Events, sock=other))
+        turn(loop, 2)
+        peer.sendall(b"data")
+        ending.close()
+        loop.close()
+        assert protocol.names == ended.names == ["connection_made"]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # nobody can close them any more
+            del transport, ending, protocol, ended
+            gc.collect()

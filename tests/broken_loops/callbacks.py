@@ -234,6 +234,16 @@ class RunsPendingCallbacksAtClose(Stock):
         super().close()
 
 
+@breaks("callbacks.protocols-dropped-by-close")
+class TellsProtocolsAtClose(EventLoop):
+    """close() tells the protocol of every connection that it is lost."""
+
+    def close(self) -> None:
+        for transport in [*self._transports.values()]:
+            transport._call_connection_lost(None)
+        super().close()
+
+
 @breaks("callbacks.handles-released")
 class KeepsTheLastHandle(Stock):
     """The loop keeps the last callbacks and their arguments."""
