@@ -270,3 +270,40 @@ def test_a_task_keeps_its_context_across_every_kind_of_wait(loop: Loop) -> None:
     before = [f"set before wait {number}" for number in range(5)]
     after = ["set after an exception", "set after a wrong yield"]
     assert loop.run_until_complete(main()) == [*before, before[-1], *after]
+
+
+@requirement("context.task-cancelled", MUST, cite=("PEP 567: asyncio", "asyncio-task: Task.cancel"))
+@each("where", ["at a future", "at a task", "at a bare yield", "at a future that is done"])
+def test_a_task_is_cancelled_in_its_own_context(loop: Loop, where: str) -> None:
+    """A task sees its own context when a CancelledError is thrown in, wherever it waits, and so does what it sets then.
+
+    If this fails: look for a step that is scheduled by cancel(), in the context of who calls that, or in a copy of the
+    task's.
+    """
+
+    async def waiter() -> list[str]:
+        future: asyncio.Future[None] = loop.create_future()
+        VARIABLE.set("of the task")
+        loop.call_soon(cancel, future, context=contextvars.Context())
+        seen = []
+        try:
+            if where == "at a bare yield":
+                await asyncio.sleep(0)
+            elif where == "at a task":
+                await loop.create_task(asyncio.sleep(3600))
+            else:
+                await future
+        except asyncio.CancelledError:
+            seen.append(VARIABLE.get())
+            VARIABLE.set("set when cancelled")
+        await asyncio.sleep(0)
+        return [*seen, VARIABLE.get()]
+
+    def cancel(future: asyncio.Future[None]) -> None:
+        VARIABLE.set("of who cancels")
+        if where == "at a future that is done":
+            future.set_result(None)
+        task.cancel()
+
+    task = loop.create_task(waiter())
+    assert loop.run_until_complete(task) == ["of the task", "set when cancelled"]

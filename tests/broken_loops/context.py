@@ -193,6 +193,16 @@ class ExceptionsAreThrownIntoACopy(Stock):
         return super().call_soon(callback, *args, context=context)
 
 
+@breaks("context.task-cancelled")
+class CancellationsAreThrownIntoACopy(Stock):
+    """A task whose future was cancelled goes on in a copy of its context."""
+
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        if args and asyncio.isfuture(args[0]) and args[0].cancelled() and context is not None:
+            context = context.copy()
+        return super().call_soon(callback, *args, context=context)
+
+
 @breaks("context.add-reader")
 class ReadersHaveNoContext(Stock):
     """A reader is called in an empty context."""
