@@ -168,6 +168,35 @@ def test_the_report_of_a_callback_tells_who_scheduled_it(loop: Loop, patience: P
         assert "test_the_report_of_a_callback_tells_who_scheduled_it" in names
 
 
+@requirement("debug.source-traceback", SHOULD, cite=("PEP 3156: Exceptions", "PEP 3156: Debug Mode"))
+@each("kind", ["pending task", "failed task", "failed future"])
+def test_the_report_of_an_object_tells_who_made_it(loop: Loop, patience: Patience, kind: str) -> None:
+    """In debug mode the context of a task that was collected while pending, or of an exception that nobody retrieved,
+    has the key source_traceback: the stack where the task, or the future, was created.
+
+    If this fails: look for tasks or futures of the loop's own that note it down for one kind of report only.
+    """
+    seen: list[dict[str, Any]] = []
+    loop.set_debug(True)
+    loop.slow_callback_duration = 3600.0  # on a busy machine any callback may be slow
+    loop.set_exception_handler(lambda _loop, context: seen.append(context))
+    if kind == "failed future":
+        future: asyncio.Future[None] = loop.create_future()
+        future.set_exception(LookupError())
+    else:
+        future = loop.create_task(failing() if kind == "failed task" else _wait_for_nothing(loop))
+        turn(loop, 3)
+    del future
+    gc.collect()
+    patience.in_turns.run_until(loop, lambda: seen, "the report")
+    names = [frame.name for frame in seen[0].get("source_traceback") or ()]
+    assert "test_the_report_of_an_object_tells_who_made_it" in names
+
+
+async def _wait_for_nothing(loop: Loop) -> None:
+    await loop.create_future()
+
+
 @requirement("debug.threadsafe", MUST, cite="asyncio-dev: Debug Mode")
 def test_call_soon_threadsafe_is_allowed_in_debug_mode(loop: Loop, patience: Patience) -> None:
     """In debug mode call_soon_threadsafe() may be called from any thread as ever.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import time
@@ -10,11 +11,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from conformance.kit.cases import each
+from conformance.kit.children import ReactsToChild, spawned
 from conformance.kit.coroutines import done_future
+from conformance.kit.datagrams import endpoint, udp_peer
 from conformance.kit.logs import logged
-from conformance.kit.patience import turn
+from conformance.kit.patience import Patience, turn
+from conformance.kit.pipes import reading
+from conformance.kit.protocols import Datagrams, Reacts
 from conformance.kit.signals import send
 from conformance.kit.threads import in_thread
+from conformance.kit.transports import connected
 from conformance.kit.waiting import turns
 from conformance.loops import Factory
 from conformance.requirement import MUST, requirement
@@ -105,6 +111,56 @@ def test_slow_callbacks_are_logged(loop: Loop, way: str, limit: float) -> None:
     loop.call_soon(loop.set_debug, True)
     with logged() as records, _scheduled(loop, kind, work):
         loop.run_forever()
+        assert len(records) > before[0]
+
+
+@requirement(
+    "debug.slow-protocols",
+    MUST,
+    cite=("asyncio-dev: Debug Mode", "PEP 3156: Debug Mode", "PEP 3156: Stream Protocols"),
+)
+@each("method", ["data_received", "eof_received", "connection_lost", "datagram_received", "of a pipe", "of a child"])
+def test_slow_callbacks_of_protocols_are_logged(loop: Loop, patience: Patience, method: str) -> None:
+    """In debug mode callbacks of protocols, too, that take longer than slow_callback_duration are logged.
+
+    If this fails: look for methods of protocols that are called past what measures callbacks.
+    """
+    before: list[int] = []
+
+    def work(*_: object) -> None:
+        if not before:
+            before.append(len(records))  # others may be slow, too, on a busy machine
+            time.sleep(0.03)
+            loop.stop()
+
+    def run() -> None:
+        limit = loop.call_later(patience.seconds, loop.stop)
+        loop.run_forever()
+        limit.cancel()
+
+    loop.set_debug(True)
+    loop.slow_callback_duration = 0.01
+    with logged() as records:
+        if method == "of a child":
+            child = ReactsToChild("pipe_data_received", work)
+            with spawned(loop, patience, "read line; echo; exec sleep 100", protocol=lambda: child) as (transport, _):
+                transport.get_pipe_transport(0).write(b"now\n")
+                run()
+        elif method == "of a pipe":
+            with reading(loop, Reacts("data_received", work)) as (_, _, _, other):
+                os.write(other.number, b"x")
+                run()
+        elif method == "datagram_received":
+            protocol = Datagrams()
+            protocol.datagram_received = work  # type: ignore[method-assign]
+            with endpoint(loop, protocol=protocol) as (transport, _), udp_peer() as peer:
+                peer.sendto(b"x", transport.get_extra_info("sockname"))
+                run()
+        else:
+            with connected(loop, Reacts(method, work)) as (transport, _, peer):
+                peer.send(b"x") if method == "data_received" else peer.close()
+                run()
+        assert before, "the callback was not called"
         assert len(records) > before[0]
 
 

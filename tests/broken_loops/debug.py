@@ -154,6 +154,16 @@ class HandlesDoNotKnowTheirMakers(Stock):
         return handle
 
 
+@breaks("debug.source-traceback")
+class PendingTasksDoNotKnowTheirMakers(Stock):
+    """The report of a task that was collected while it was pending has no traceback of where it was made."""
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        if "task" in context:
+            context.pop("source_traceback", None)
+        super().call_exception_handler(context)
+
+
 @breaks("debug.threadsafe")
 class NoThreadMayCall(Stock):
     """In debug mode call_soon_threadsafe() raises RuntimeError in other threads than the loop's."""

@@ -119,3 +119,16 @@ class OneDurationForAll(Stock):
         OneDurationForAll.seconds = seconds
 
     seconds = 0.1
+
+
+@breaks("debug.slow-protocols")
+class ProtocolsAreUnmeasured(_Unmeasured):
+    """What a protocol of a connection does in data_received() is not measured."""
+
+    async def create_connection(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        def make() -> Any:
+            protocol = protocol_factory()
+            protocol.data_received = self.hidden(protocol.data_received)
+            return protocol
+
+        return await super().create_connection(make, *args, **kwargs)
