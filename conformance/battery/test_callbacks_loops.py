@@ -200,7 +200,7 @@ def test_scheduling_on_a_closed_loop_is_an_error(loop: Loop, method: str, debug:
         getattr(loop, method)(lambda: None)
 
 
-@requirement("callbacks.dropped-by-close", SHOULD, cite="asyncio-eventloop: loop.close")
+@requirement("callbacks.dropped-by-close", MUST, cite="asyncio-eventloop: loop.close")
 def test_pending_callbacks_are_discarded_by_close(loop: Loop) -> None:
     """Any pending callbacks are discarded by close(): they do not run.
 

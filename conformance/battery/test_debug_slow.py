@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from conformance.kit.cases import each
 from conformance.kit.children import ReactsToChild, spawned
@@ -151,8 +152,8 @@ def test_slow_callbacks_of_protocols_are_logged(loop: Loop, patience: Patience, 
                 os.write(other.number, b"x")
                 run()
         elif method == "datagram_received":
-            protocol = Datagrams()
-            protocol.datagram_received = work  # type: ignore[method-assign]
+            protocol: Any = Datagrams()
+            protocol.datagram_received = work
             with endpoint(loop, protocol=protocol) as (transport, _), udp_peer() as peer:
                 peer.sendto(b"x", transport.get_extra_info("sockname"))
                 run()

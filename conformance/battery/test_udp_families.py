@@ -145,7 +145,7 @@ def _second_free() -> Iterator[tuple[str, int]]:
             except OSError:
                 continue  # somebody has it: another port
             other.close()
-            yield last[4][0], port
+            yield str(last[4][0]), port
             return
     pytest.skip("no port is free on both loopbacks")
 
@@ -163,7 +163,8 @@ def test_the_protocol_factory_is_not_called_for_each_address(loop: Loop) -> None
         return made[-1]
 
     with _second_free() as (_, port), contextlib.suppress(OSError):  # who tries one address only has another fault
-        transport, protocol = loop.run_until_complete(loop.create_datagram_endpoint(factory, (None, port)))
+        opening: Any = loop.create_datagram_endpoint(factory, local_addr=(None, port))  # type: ignore[arg-type]
+        transport, protocol = loop.run_until_complete(opening)
         transport.abort()
         turn(loop, 3)
         assert made == [protocol]
