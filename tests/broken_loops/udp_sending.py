@@ -228,14 +228,3 @@ class SendsToNobody(OverDatagrams):
         def sendto(self, data: Any, addr: Any = None) -> None:
             if addr is not None or self._connected or self._address is not None:
                 super().sendto(data, addr)
-
-
-@breaks("udp.sendto-port-range")
-class CutsPortsOfDatagrams(OverDatagrams):
-    """The port of an address given to sendto() is cut to 16 bits."""
-
-    class Endpoint(DatagramTransport):
-        def sendto(self, data: Any, addr: Any = None) -> None:
-            if isinstance(addr, tuple):
-                addr = (addr[0], addr[1] & 0xFFFF, *addr[2:])
-            super().sendto(data, addr)
