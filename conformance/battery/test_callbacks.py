@@ -221,11 +221,23 @@ def test_any_callable_can_be_a_callback(loop: Loop, method: str) -> None:
 
 @requirement("callbacks.many", SHOULD, cite="asyncio-eventloop: loop.call_soon")
 def test_a_hundred_thousand_callbacks_run_in_order(loop: Loop) -> None:
-    """A queue of a hundred thousand callbacks runs, in order.
+    """A queue of a hundred thousand callbacks runs, in order, also if it grows while it is worked off.
 
-    If this fails: look for a ring buffer of fixed size, or recursion per callback.
+    If this fails: look for a ring buffer of fixed size, or one that is copied wrongly when it grows and its beginning
+    is not that of the memory; or for recursion per callback.
     """
     trace: list[int] = []
+
+    def two_more(number: int) -> None:
+        trace.append(number)
+        for child in (2 * number + 1, 2 * number + 2):
+            if child < 5000:
+                loop.call_soon(two_more, child)
+
+    loop.call_soon(two_more, 0)
+    turn(loop, 14)  # each doubles their number
+    assert trace == list(range(5000))
+    trace.clear()
     for number in range(100_000):
         loop.call_soon(trace.append, number)
     turn(loop)

@@ -16,6 +16,7 @@ from conformance.kit.coroutines import done_future, value_of
 from conformance.kit.oddities import FalseError
 from conformance.kit.protocols import raising
 from conformance.kit.refusals import refused
+from conformance.kit.threads import in_thread
 from conformance.loops import Factory
 from conformance.requirement import MUST, SHOULD, requirement
 
@@ -41,7 +42,8 @@ class _Wide(Exception):
 def test_the_factory_returns_a_new_loop_each_time(make_loop: Factory) -> None:
     """The factory creates and returns a new event loop object: another one each time, neither running nor closed.
 
-    If this fails: look for a factory that returns a singleton, or the current loop.
+    If this fails: look for a factory that returns a singleton, or the current loop, or for what all loops share and the
+    first that is closed takes away.
     """
     first, second = make_loop(), make_loop()
     assert first is not second
@@ -50,6 +52,12 @@ def test_the_factory_returns_a_new_loop_each_time(make_loop: Factory) -> None:
         assert not loop.is_closed()
     first.close()
     assert second.run_until_complete(value_of()) == "value"
+    second.close()
+    third = make_loop()
+    timer = asyncio.sleep(0.001, "value")
+    assert third.run_until_complete(timer) == "value"
+    third.call_later(0.005, in_thread, lambda: third.call_soon_threadsafe(third.stop))
+    third.run_forever()
 
 
 @requirement("lifecycle.abstract-base", SHOULD, cite="asyncio-eventloop: AbstractEventLoop")

@@ -208,14 +208,18 @@ def test_get_running_loop_is_this_loop_in_callbacks_and_coroutines(loop: Loop, p
 
 
 @requirement("lifecycle.running-loop-cleared", MUST, cite="asyncio-eventloop: get_running_loop")
-@pytest.mark.parametrize("how", ["returns", "raises", "stopped"])
+@pytest.mark.parametrize("how", ["returns", "raises", "stopped", "SystemExit", "KeyboardInterrupt"])
 def test_there_is_no_running_loop_after_a_run(loop: Loop, how: str) -> None:
     """If there is no running event loop, get_running_loop() raises RuntimeError: so too after every way a run can end.
 
-    If this fails: look for a marker that is reset only when the run ends well.
+    If this fails: look for a marker that is reset only when the run ends well, or by stop().
     """
     if how == "stopped":
         turn(loop)
+    elif how in ("SystemExit", "KeyboardInterrupt"):
+        loop.call_soon(raising(SystemExit() if how == "SystemExit" else KeyboardInterrupt()))
+        with pytest.raises((SystemExit, KeyboardInterrupt)):
+            loop.run_forever()
     elif how == "returns":
         loop.run_until_complete(value_of())
     else:
