@@ -121,6 +121,20 @@ def test_calls_made_before_the_loop_runs_are_kept(loop: Loop, patience: Patience
     assert trace == list(range(5000))
 
 
+@requirement("threads.many", SHOULD, cite="asyncio-eventloop: loop.call_soon_threadsafe")
+def test_wakings_that_nobody_has_seen_yet_do_not_block(loop: Loop, patience: Patience) -> None:
+    """Sixty-six thousand callbacks can be scheduled by call_soon_threadsafe() before the loop looks, and all run.
+
+    If this fails: look for a byte that is written to a pipe for each: it holds 65,536, and blocks, or refuses, more.
+    """
+    many = 66_000
+    trace: list[int] = []
+    for number in range(many):
+        loop.call_soon_threadsafe(trace.append, number)
+    patience.run_until(loop, lambda: len(trace) == many, "the callbacks")
+    assert trace == list(range(many))
+
+
 def _interrupted_often(loop: Loop, patience: Patience, calls: list[int]) -> None:
     """Call call_soon_threadsafe() until a handler that does so, too, has come between fifty times, and run it all."""
     made = interrupted = 0
@@ -146,7 +160,7 @@ def _interrupted_often(loop: Loop, patience: Patience, calls: list[int]) -> None
     assert (calls.count(0), calls.count(1)) == (made, interrupted)
 
 
-@requirement("threads.from-signal-handler", SHOULD, cite="gh-91868")
+@requirement("threads.from-signal-handler", MUST, cite=("asyncio-eventloop: loop.call_soon_threadsafe", "gh-91868"))
 @each("state", ["busy", "waiting", "in the same call"])
 def test_call_soon_threadsafe_works_in_a_signal_handler(loop: Loop, patience: Patience, state: str) -> None:
     """call_soon_threadsafe() may be called by a handler of signal.signal(), which interrupts the loop anywhere.

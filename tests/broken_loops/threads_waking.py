@@ -88,6 +88,19 @@ class WakingBlocks(Stock):
         return super().call_soon_threadsafe(callback, *args, context=context)
 
 
+@breaks("threads.many")
+class WakesByAPipe(Stock):
+    """What wakes the loop is a pipe that holds 64 KiB: calls that find it full are lost."""
+
+    written = 0
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        self.written = 0 if self.is_running() else self.written + 1
+        if self.written > 65536:
+            return asyncio.Handle(callback, args, self)
+        return super().call_soon_threadsafe(callback, *args, context=context)
+
+
 @breaks("threads.returns-handle")
 class HandlesOfThreadsAreCopies(Stock):
     """The handle that another thread gets is another one, which cancels nothing."""
