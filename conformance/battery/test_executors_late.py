@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+
+import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.logs import logged
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import raising
+from conformance.kit.waiting import until
 from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
@@ -39,6 +43,45 @@ def test_work_that_ends_after_close_disturbs_nobody(make_loop: Any, patience: Pa
             loop.close()
             over.set()
         assert [record.getMessage() for record in records] == []
+
+
+@requirement(
+    "executors.timed-out-terminates", MUST, cite="asyncio-eventloop: loop.shutdown_default_executor", since="3.12"
+)
+@each("chosen", [False, True])
+def test_an_executor_that_was_given_up_is_terminated(make_loop: Any, patience: Patience, chosen: bool) -> None:
+    """If the timeout is reached, the default executor is terminated: it takes no work, and its threads end with theirs.
+
+    If this fails: look for a shutdown that asks only whether the threads are idle, and leaves them when they are not.
+    """
+    loop = make_loop()
+    pool = ThreadPoolExecutor(2)
+    threads: list[threading.Thread] = []
+    released = threading.Event()
+
+    def work() -> None:
+        threads.append(threading.current_thread())
+        released.wait(0.2)  # not for long: of a loop that does not give up, the rest can be asked as well
+
+    async def scenario() -> None:
+        if chosen:
+            loop.set_default_executor(pool)
+        working = [loop.run_in_executor(None, work) for _ in range(2)]
+        await until(patience, lambda: len(threads) == 2, "the start of the work")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            await loop.shutdown_default_executor(timeout=0.001)
+        released.set()
+        await asyncio.wait(working)
+
+    try:
+        loop.run_until_complete(scenario())
+        if chosen:
+            with pytest.raises(RuntimeError):
+                pool.submit(int)
+        patience.until(lambda: not any(thread.is_alive() for thread in threads), "the end of the threads")
+    finally:
+        pool.shutdown(wait=False)
 
 
 @requirement("executors.exits", SHOULD, cite=("asyncio-eventloop: loop.run_in_executor", "gh-66894"))

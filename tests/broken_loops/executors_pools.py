@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import functools
+import warnings
 from typing import Any
 
+from reference_loop import EventLoop
 from tests.broken_loops import breaks
 
 Stock = asyncio.SelectorEventLoop
@@ -132,3 +134,25 @@ class ThreadsRaiseWithoutTracebacks(Stock):
                 raise error.with_traceback(None)  # noqa: B904 (the cause is the exception's own)
 
         return super().run_in_executor(executor, work if func.__name__ == "fail" else func, *args)
+
+
+@breaks("executors.timed-out-terminates", since="3.12")
+class LeavesTheExecutorThatIsLate(EventLoop):
+    """When the timeout of shutdown_default_executor() is reached, the executor is left as it is, with idle threads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.working: set[asyncio.Future[Any]] = set()
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
+        future = super().run_in_executor(executor, func, *args)
+        self.working.add(future)
+        return future
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        if timeout is not None and self.working:
+            self._executor_shut_down = True
+            if (await asyncio.wait(self.working, timeout=timeout))[1]:
+                warnings.warn("not in time", RuntimeWarning, stacklevel=2)
+                return
+        await super().shutdown_default_executor()
