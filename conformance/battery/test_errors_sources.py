@@ -213,20 +213,27 @@ def test_an_exception_of_a_task_that_nobody_awaits_is_reported(
 
 
 @requirement("errors.task-never-retrieved-future", MUST, cite="asyncio-eventloop: loop.call_exception_handler")
+@each("kind", ["future", "task"])
 def test_the_context_of_a_lost_exception_has_the_future(
-    loop: Loop, seen: list[dict[str, Any]], patience: Patience
+    loop: Loop, seen: list[dict[str, Any]], patience: Patience, kind: str
 ) -> None:
     """The context of an exception that nobody retrieved has the key future, which is the task or the future.
 
     If this fails: look for a finalizer that reports its exception without itself.
     """
-    future = loop.create_future()
-    future.set_exception(_ERROR)
+    if kind == "future":
+        future: asyncio.Future[None] = loop.create_future()
+        future.set_exception(LookupError())
+    else:
+        future = loop.create_task(failing())
+        loop.run_until_complete(asyncio.wait([future]))
     del future
     gc.collect()
     patience.in_turns.run_until(loop, lambda: seen, "the report")
     assert asyncio.isfuture(seen[0]["future"])
-    assert seen[0]["future"].exception() is _ERROR
+    assert isinstance(seen[0]["future"], asyncio.Task) is (kind == "task")
+    assert seen[0]["future"].exception() is seen[0]["exception"]
+    seen.clear()
 
 
 @requirement("errors.lost-after-close", SHOULD, cite="asyncio-dev: Detect never-retrieved exceptions")
