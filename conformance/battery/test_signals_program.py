@@ -8,14 +8,17 @@ from typing import Any
 
 import pytest
 
+from conformance.kit.cases import each
 from conformance.kit.patience import Patience, turn
 from conformance.kit.protocols import raising
 from conformance.kit.signals import interrupt
 from conformance.kit.threads import in_thread
-from conformance.requirement import SHOULD, requirement
+from conformance.loops import Factory
+from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 USR1 = signal.SIGUSR1
+WINCH = signal.SIGWINCH  # which is ignored by default: no broken loop ends the process
 
 
 @requirement("signals.plain-handler", SHOULD, cite="PEP 475: Modified functions")
@@ -55,6 +58,39 @@ def test_ctrl_c_ends_a_loop_that_waits(loop: Loop, patience: Patience) -> None:
     helper.result()
     assert not loop.is_running()
     turn(loop)
+
+
+@requirement("signals.next-loop", MUST, cite="asyncio-eventloop: loop.add_signal_handler")
+@each("made", ["before", "afterwards"])
+@each("removed", [False, True])
+def test_signals_reach_the_loop_that_a_program_has_next(
+    make_loop: Factory, patience: Patience, watch: Any, made: str, removed: bool
+) -> None:
+    """Set callback as the handler, also when another loop had one for the signal, and was closed: that of the last one.
+
+    A program that calls asyncio.run() twice has two loops, one after the other.
+
+    If this fails: look for what the process has once, as handlers or a pipe, and that is set up for its first loop.
+    """
+    watch.allow("signal")  # what is left behind is another requirement
+    calls: list[str] = []
+
+    def wait_for_it(loop: Loop, name: str) -> None:
+        loop.add_signal_handler(WINCH, calls.append, name)
+        helper = in_thread(lambda: interrupt(loop, patience, WINCH))
+        patience.run_until(loop, lambda: name in calls, f"the handler of the {name} loop")
+        helper.result()
+
+    first = make_loop()
+    other = make_loop() if made == "before" else None
+    wait_for_it(first, "first")
+    if removed:
+        first.remove_signal_handler(WINCH)
+    first.close()
+    second = other or make_loop()
+    wait_for_it(second, "second")
+    second.remove_signal_handler(WINCH)
+    assert calls == ["first", "second"]
 
 
 @requirement("signals.program-raises", SHOULD, cite="signal: signal.signal")

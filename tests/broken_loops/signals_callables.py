@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import signal
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.broken_loops import breaks
 
@@ -57,3 +57,16 @@ class SignalsHaveHandles(Stock):
     def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> Any:
         super().add_signal_handler(sig, callback, *args)
         return asyncio.Handle(callback, args, self)
+
+
+@breaks("signals.next-loop")
+class SignalsAreSetUpOnce(Stock):
+    """Each signal is handled by the loop that first asked for it, also when that is closed."""
+
+    owners: ClassVar[dict[int, asyncio.AbstractEventLoop]] = {}
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:  # type: ignore[override]
+        if self.owners.setdefault(sig, self) is self:
+            super().add_signal_handler(sig, callback, *args)
+        else:
+            super().add_signal_handler(sig, lambda: None)
