@@ -202,6 +202,33 @@ def test_a_future_can_be_awaited_several_times(loop: Loop) -> None:
     loop.run_until_complete(wait())
 
 
+@requirement("futures.await-order", SHOULD, cite=("asyncio-future: Future", "PEP 3156: Coroutines and the Scheduler"))
+@each("ending", ["result", "exception", "cancelled"])
+def test_who_waits_for_a_future_goes_on_in_turn(loop: Loop, ending: str) -> None:
+    """Tasks that await one future go on in the order in which they began to, as done callbacks run in theirs.
+
+    If this fails: look for waiting tasks that are kept in a stack or a set, or apart from the one that came first.
+    """
+    trace: list[int] = []
+    future = loop.create_future()
+
+    async def wait(number: int) -> None:
+        with contextlib.suppress(LookupError, asyncio.CancelledError):
+            await future
+        trace.append(number)
+
+    tasks = [loop.create_task(wait(number)) for number in range(10)]
+    turn(loop, 2)
+    endings: dict[str, Callable[[], object]] = {
+        "result": lambda: future.set_result("value"),
+        "exception": lambda: future.set_exception(LookupError(ending)),
+        "cancelled": future.cancel,
+    }
+    endings[ending]()
+    loop.run_until_complete(asyncio.wait(tasks))
+    assert trace == list(range(10))
+
+
 @requirement("futures.hashable", SHOULD, cite="asyncio-task: wait")
 def test_futures_are_kept_in_sets_by_identity(loop: Loop) -> None:
     """A future is hashable, and equal to no other future: asyncio.wait() returns sets of them.

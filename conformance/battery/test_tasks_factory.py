@@ -289,3 +289,24 @@ def test_create_task_takes_eager_start(loop: Loop) -> None:
 
     loop.run_until_complete(main())
     assert trace == ["child", "created", "end"]
+
+
+@requirement("tasks.eager-start-later", MUST, cite="asyncio-eventloop: loop.create_task", since="3.14")
+def test_create_task_takes_eager_start_with_an_eager_factory(loop: Loop) -> None:
+    """If eager_start is False, the task is scheduled for later, also where the task factory would start it eagerly.
+
+    If this fails: look for a keyword that is tested for its truth, and passed on to the factory only if it is true.
+    """
+    trace: list[str] = []
+
+    async def child() -> None:
+        trace.append("child")
+
+    async def main() -> None:
+        task: asyncio.Task[None] = loop.create_task(child(), eager_start=False)  # type: ignore[call-arg]
+        trace.append("created")
+        await task
+
+    loop.set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined, unused-ignore]
+    loop.run_until_complete(main())
+    assert trace == ["created", "child"]

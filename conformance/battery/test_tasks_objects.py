@@ -12,7 +12,7 @@ import pytest
 
 from conformance.kit.cases import each
 from conformance.kit.patience import turn
-from conformance.requirement import MUST, requirement
+from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 
@@ -284,6 +284,24 @@ def test_remove_done_callback_says_how_many(loop: Loop) -> None:
     assert [task.remove_done_callback(calls.append), task.remove_done_callback(calls.append)] == [2, 0]
     turn(loop, 3)
     assert calls == []
+
+
+@requirement("tasks.done-callbacks-order", SHOULD, cite="asyncio-task: Task.add_done_callback")
+@each("way", ["result", "exception", "cancelled"])
+def test_done_callbacks_of_a_task_run_in_their_order(loop: Loop, way: str) -> None:
+    """Done callbacks of a task run in the order in which they were added.
+
+    If this fails: look for a list of the task's own, or for a first callback that is kept apart.
+    """
+    trace: list[int] = []
+    task: asyncio.Task[Any] = loop.create_task({"result": _return, "exception": _fail, "cancelled": _wait}[way]())
+    for number in range(10):
+        task.add_done_callback(lambda _, number=number: trace.append(number))  # type: ignore[misc]
+    turn(loop, 2)
+    task.cancel()
+    turn(loop, 3)
+    assert trace == list(range(10))
+    assert task.cancelled() or task.exception() or task.result()
 
 
 @requirement("tasks.done-callback-late", MUST, cite="asyncio-task: Task.add_done_callback")

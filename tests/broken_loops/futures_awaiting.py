@@ -185,3 +185,29 @@ class FuturesAreNoIterables(OwnFutures):
 
     class own(Future):
         __iter__ = None  # type: ignore[assignment]  # so says the data model
+
+
+class _Stack(asyncio.Future[Any]):
+    """Wakes the task first that came last."""
+
+    def __init__(self, loop: Any) -> None:
+        super().__init__(loop=loop)
+        self.waiting: list[tuple[Any, Any]] = []
+
+    def add_done_callback(self, callback: Any, *, context: Any = None) -> None:
+        if not isinstance(getattr(callback, "__self__", None), asyncio.Task):
+            super().add_done_callback(callback, context=context)
+            return
+        for earlier, _ in self.waiting:
+            super().remove_done_callback(earlier)
+        self.waiting.insert(0, (callback, context))
+        for each, its in self.waiting:
+            super().add_done_callback(each, context=its)
+
+
+@breaks("futures.await-order")
+class WaitersAreAStack(Stock):
+    """Of the tasks that wait for one future, the last one goes on first."""
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return _Stack(self)

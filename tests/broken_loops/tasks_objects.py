@@ -147,3 +147,18 @@ class TasksCallBackInTheirOwnContext(OwnTasks):
             if getattr(fn, "__name__", "") == "<lambda>":
                 context = self.context
             super().add_done_callback(fn, context=context)
+
+
+@breaks("tasks.done-callbacks-order")
+class TasksCallTheLastFirst(OwnTasks):
+    """Done callbacks of a task run from the last that was added to the first."""
+
+    class own(Task):
+        def add_done_callback(self, callback: Any, *, context: Any = None) -> None:
+            if not hasattr(self, "mine"):
+                self.mine: list[tuple[Any, Any]] = []
+            for earlier, _ in self.mine:
+                super().remove_done_callback(earlier)
+            self.mine.insert(0, (callback, context or contextvars.copy_context()))
+            for each, its in self.mine:
+                super().add_done_callback(each, context=its)
