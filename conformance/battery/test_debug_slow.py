@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ from conformance.kit.children import ReactsToChild, spawned
 from conformance.kit.coroutines import done_future
 from conformance.kit.datagrams import endpoint, udp_peer
 from conformance.kit.logs import logged
+from conformance.kit.oddities import Unprintable, odd_callables
 from conformance.kit.patience import Patience, turn
 from conformance.kit.pipes import reading
 from conformance.kit.protocols import Datagrams, Reacts
@@ -24,7 +26,7 @@ from conformance.kit.threads import in_thread
 from conformance.kit.transports import connected
 from conformance.kit.waiting import turns
 from conformance.loops import Factory
-from conformance.requirement import MUST, requirement
+from conformance.requirement import MUST, SHOULD, requirement
 
 Loop = asyncio.AbstractEventLoop
 Work = Callable[[], None]
@@ -163,6 +165,34 @@ def test_slow_callbacks_of_protocols_are_logged(loop: Loop, patience: Patience, 
                 run()
         assert before, "the callback was not called"
         assert len(records) > before[0]
+
+
+@requirement("debug.slow-unprintable", SHOULD, cite="asyncio-dev: Debug Mode")
+@each("way", ["call_soon", "call_later", "call_soon_threadsafe"])
+def test_slow_callbacks_of_any_kind_are_logged(loop: Loop, patience: Patience, way: str) -> None:
+    """A slow callback is logged whatever it is, and whatever its arguments are: not all of them can be printed.
+
+    If this fails: look for a log line that asks a callable for a name that only functions have, or arguments for their
+    repr(), which may raise.
+    """
+    before: list[int] = []
+
+    class Slow(list[object]):
+        def append(self, argument: object) -> None:
+            before.append(len(records))  # others may be slow, too, on a busy machine
+            time.sleep(0.02)  # a clock may tick every 16 ms only
+            super().append(argument)
+
+    trace = Slow()
+    schedule = functools.partial(loop.call_later, 0) if way == "call_later" else getattr(loop, way)
+    loop.set_debug(True)
+    loop.slow_callback_duration = 0.002
+    with logged() as records:
+        for kind, callback in [*odd_callables(trace).items(), ("unprintable", trace.append)]:
+            schedule(callback, Unprintable() if kind == "unprintable" else kind)
+            trace.clear()
+            patience.run_until(loop, lambda: trace, f"the callback: {kind}")
+            assert len(records) > before[-1], kind
 
 
 @requirement("debug.not-slow", MUST, cite="asyncio-dev: Debug Mode")

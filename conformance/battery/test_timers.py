@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import math
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +23,11 @@ from conformance.requirement import MAY, MUST, SHOULD, requirement
 Loop = asyncio.AbstractEventLoop
 DAY = 24 * 3600.0
 WRAPPED = [2**bits / unit + 0.0005 for bits in (31, 32) for unit in (1, 1e3, 1e6)]
-"""Just above what 31 or 32 bits hold of seconds, milliseconds and microseconds."""
+WRAPPED += [2**bits / unit for bits in (63, 64) for unit in (1e6, 1e9)]
+"""Just above what 31 or 32 bits hold of seconds, milliseconds and microseconds, or 63 or 64 of micro- and nanoseconds.
+
+Some write such a number of seconds, or the largest integer that they know of, where they mean that it never ends.
+"""
 
 
 class _Seconds(float):
@@ -223,12 +228,12 @@ def test_timers_outlive_a_stopped_loop(loop: Loop, patience: Patience) -> None:
     "timers.far-future", SHOULD, cite=("asyncio-eventloop: loop.call_later", "asyncio-eventloop: loop.call_at")
 )
 @each("method", ["call_later", "call_at"])
-@each("delay", [DAY, 25 * DAY, 50 * DAY, 400 * DAY, 1e9, 10**9, *WRAPPED])
+@each("delay", [DAY, 25 * DAY, 50 * DAY, 400 * DAY, 1e9, 10**9, 10**10, sys.maxsize, *WRAPPED])
 def test_a_timer_in_the_far_future_neither_fires_nor_fails(loop: Loop, delay: float, method: str) -> None:
     """A delay of days or years is accepted, does not fire, and does not keep nearer timers from running.
 
     If this fails: look for milliseconds in 32 bits: 24.9 or 49.7 days wrap to what is past, or due soon. So do 36 or
-    72 minutes in microseconds, and 68 or 136 years in seconds.
+    72 minutes in microseconds, 68 or 136 years in seconds, and 292 or 584 years in nanoseconds of 64 bits.
     """
     fired: list[str] = []
     when = delay if method == "call_later" else type(delay)(loop.time()) + delay

@@ -132,3 +132,32 @@ class ProtocolsAreUnmeasured(_Unmeasured):
             return protocol
 
         return await super().create_connection(make, *args, **kwargs)
+
+
+@breaks("debug.slow-unprintable")
+class NamesWhatWasSlow(EventLoop):
+    """In debug mode a slow callback that has no name, as functions have, is not logged."""
+
+    def _run_timed(self, handle: Any) -> None:
+        named = hasattr(handle._callback, "__name__")
+        before, self.slow_callback_duration = self.slow_callback_duration, self.slow_callback_duration if named else 9e9
+        try:
+            super()._run_timed(handle)
+        finally:
+            self.slow_callback_duration = before
+
+
+@breaks("debug.slow-unprintable")
+class PrintsTheArgumentsOfWhatWasSlow(EventLoop):
+    """In debug mode a slow callback is not logged if one of its arguments has no repr()."""
+
+    def _run_timed(self, handle: Any) -> None:
+        before = self.slow_callback_duration
+        try:
+            list(map(repr, handle._args))
+        except LookupError:
+            self.slow_callback_duration = 9e9
+        try:
+            super()._run_timed(handle)
+        finally:
+            self.slow_callback_duration = before

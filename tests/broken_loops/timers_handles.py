@@ -214,3 +214,11 @@ class OneTimerPerCallback(Stock):
             earlier.cancel()
         handle = timers[when, id(callback)] = super().call_at(when, callback, *args, context=context)
         return handle
+
+
+@breaks("timers.far-future")
+class NanosecondsAreOfSixtyFourBits(Stock):
+    """A delay of 292 years, which is more than 63 bits hold of nanoseconds, is over at once."""
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        return super().call_later(delay if delay * 1e9 < 2**63 else 0, callback, *args, context=context)
