@@ -204,3 +204,11 @@ class FactoriesAreUsedFromTheNextRunOn(Stock):
         if self.waiting:
             super().set_task_factory(*self.waiting)
             self.waiting = ()
+
+
+@breaks("tasks.eager-start-later", since="3.14")
+class PassesOnWhatIsTrue(Stock):
+    """A keyword argument of create_task() that is false is not passed on to the task factory."""
+
+    def create_task(self, coro: Any, **kwargs: Any) -> Any:
+        return super().create_task(coro, **{name: value for name, value in kwargs.items() if value})
