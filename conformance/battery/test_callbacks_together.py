@@ -42,8 +42,7 @@ def _ready(loop: Loop, kind: str, note: Note) -> Iterator[None]:
                 future.add_done_callback(lambda _, name=name: note(name))  # type: ignore[misc]
             future.set_result(None)
         elif kind == "threads":
-            calls = [lambda name=name: loop.call_soon_threadsafe(note, name) for name in NAMES]  # type: ignore[misc]
-            loop.call_soon(lambda: in_thread(lambda: [call() for call in calls]).result())
+            loop.call_soon(lambda: in_thread(lambda: [loop.call_soon_threadsafe(note, name) for name in NAMES]).result())
         elif kind == "timers":
             start = loop.time()
             for number, name in enumerate(NAMES):
@@ -63,11 +62,16 @@ def _ready(loop: Loop, kind: str, note: Note) -> Iterator[None]:
             for name, number in _SIGNALS.items():
                 loop.add_signal_handler(number, note, name)
                 stack.callback(loop.remove_signal_handler, number)
-            loop.call_soon(lambda: [send(number) for number in _SIGNALS.values()])
+            loop.call_soon(_send_all)
         yield
     for task in kept:
         assert isinstance(task, asyncio.Task)
         task.exception()
+
+
+def _send_all() -> None:
+    for number in _SIGNALS.values():
+        send(number)
 
 
 @contextlib.contextmanager
