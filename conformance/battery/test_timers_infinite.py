@@ -32,10 +32,14 @@ def test_an_infinite_delay_does_not_end(loop: Loop, patience: Patience, method: 
         loop.call_later(delay, fired.append, "near")
     patience.run_until(loop, lambda: fired.count("near") == 2, "the near timers")
     with unix_pair() as (ours, peer):
+
+        def readable() -> None:
+            loop.remove_reader(ours)
+            loop.stop()
+
         peer.send(b"x")
-        loop.add_reader(ours, loop.stop)
+        loop.add_reader(ours, readable)
         loop.run_forever()
-        loop.remove_reader(ours)
     far.cancel()
     assert (fired, far.cancelled()) == (["near", "near"], True)
 
