@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import signal
 import socket
 import time
@@ -42,7 +43,8 @@ def _ready(loop: Loop, kind: str, note: Note) -> Iterator[None]:
                 future.add_done_callback(lambda _, name=name: note(name))  # type: ignore[misc]
             future.set_result(None)
         elif kind == "threads":
-            loop.call_soon(lambda: in_thread(lambda: [loop.call_soon_threadsafe(note, name) for name in NAMES]).result())
+            calls = [functools.partial(loop.call_soon_threadsafe, note, name) for name in NAMES]
+            loop.call_soon(lambda: in_thread(lambda: [call() for call in calls]).result())
         elif kind == "timers":
             start = loop.time()
             for number, name in enumerate(NAMES):
