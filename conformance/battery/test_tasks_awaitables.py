@@ -18,7 +18,7 @@ class _Bare:
     def __init__(self, future: asyncio.Future[Any]) -> None:
         self._steps = iter(future.__await__())
 
-    def __await__(self) -> _Bare:
+    def __await__(self) -> Any:
         return self
 
     def __iter__(self) -> _Bare:
