@@ -171,29 +171,16 @@ class AnErrorDropsTheRestOfTheBatch(EventLoop):
             self._ready.extend(stop)
 
 
-class _Drains(EventLoop):
-    """Runs call_soon() callbacks until none is left before it looks at anything else."""
-
-    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
-        if getattr(callback, "__name__", "") in ("begin", "spin"):
-
-            def drain() -> None:
-                again: list[Any] = [callback]
-                self.call_soon_again = again.append
-                while again:
-                    again.pop()()
-                del self.call_soon_again
-
-            if hasattr(self, "call_soon_again"):
-                self.call_soon_again(callback)
-                return asyncio.Handle(callback, args, self)
-            return super().call_soon(drain)
-        return super().call_soon(callback, *args, context=context)
-
-
 @breaks("callbacks.fairness-io", "callbacks.fairness-timers")
-class DrainsTheQueueBeforePolling(_Drains):
+class DrainsTheQueueBeforePolling(EventLoop):
     """Callbacks that schedule themselves again keep the loop from polling and from its timers."""
+
+    def _run_once(self) -> None:
+        super()._run_once()
+        while self._ready and not self._stopping:
+            handle = self._ready.popleft()
+            if not handle._cancelled:
+                self._run_handle(handle)
 
 
 @breaks("callbacks.scheduled-before-run")

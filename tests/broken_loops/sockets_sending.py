@@ -33,7 +33,7 @@ class SendsToNumbers(Stock):
 
 
 @breaks("sockets.send-rejects-text")
-class EncodesText(Stock):
+class SendallEncodesText(Stock):
     """sock_sendall() sends text as UTF-8."""
 
     async def sock_sendall(self, sock: Any, data: Any) -> None:
