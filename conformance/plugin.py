@@ -6,6 +6,8 @@ the controller (results, table, exit code) and in each worker (trials); without 
 
 from __future__ import annotations
 
+import atexit
+import gc
 import random
 import sys
 import time
@@ -84,6 +86,8 @@ def pytest_configure(config: pytest.Config) -> None:
             )
     config.stash[PATIENCE] = option.loop_patience
     config.stash[LEAKS_OF] = {}
+    # Python ends by looking for garbage among all that was collected: most of a second, here and in each worker.
+    atexit.register(gc.freeze)
     if option.loop_catalogue:
         return
     worker_input: dict[str, Any] | None = getattr(config, "workerinput", None)

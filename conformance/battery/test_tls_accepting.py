@@ -12,7 +12,7 @@ from typing import Any
 from conformance.battery.test_tcp_addresses import only_the_second
 from conformance.battery.test_tls_upgrade import plain
 from conformance.kit.cases import each
-from conformance.kit.certificates import NAME, client_context, server_context
+from conformance.kit.certificates import NAME, client_context, new_server_context, server_context
 from conformance.kit.connections import opened
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, is_stopped, listener, receive_exactly, tcp_pair
@@ -184,7 +184,7 @@ def test_a_server_may_speak_first(loop: Loop, patience: Patience, version: ssl.T
 
     If this fails: look for data behind the handshake, which in TLS 1.2 comes with it, that waits for more or is lost.
     """
-    context = server_context()
+    context = new_server_context()
     context.maximum_version = version
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     server = context.wrap_bio(incoming, outgoing, server_side=True)

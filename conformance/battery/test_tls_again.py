@@ -9,7 +9,7 @@ import ssl
 from typing import Any
 
 from conformance.kit.cases import each
-from conformance.kit.certificates import NAME, client_context, server_context
+from conformance.kit.certificates import NAME, client_context, new_client_context, new_server_context
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, tcp_pair
 from conformance.kit.protocols import Events
@@ -26,7 +26,7 @@ NAMES = ("localhost", "other.test")
 
 def _anybody() -> ssl.SSLContext:
     """A client's context that asks for a certificate of the authority, for whatever name."""
-    context = client_context()
+    context = new_client_context()
     context.check_hostname = False
     return context
 
@@ -43,11 +43,13 @@ def test_each_connection_has_the_context_and_the_name_that_it_was_given(
     with contextlib.ExitStack() as stack:
         for name in NAMES:
             if side in SERVERS:
-                ours = server_context(name)
+                ours = new_server_context(name)
                 connection = secured(loop, patience, side, ours=ours, theirs=_anybody())
             else:
-                ours = client_context()
-                connection = secured(loop, patience, side, ours=ours, theirs=server_context(name), server_hostname=name)
+                ours = new_client_context()
+                connection = secured(
+                    loop, patience, side, ours=ours, theirs=new_server_context(name), server_hostname=name
+                )
             transport, _, peer = stack.enter_context(connection)
             assert transport.get_extra_info("sslcontext") is ours
             if side in SERVERS:

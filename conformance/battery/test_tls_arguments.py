@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.certificates import NAME, client_context, server_context
+from conformance.kit.certificates import NAME, client_context, new_client_context, server_context
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, listener, tcp_pair, unix_listener, unix_pair
 from conformance.kit.protocols import Events
@@ -49,7 +49,7 @@ def test_an_empty_name_is_not_checked(loop: Loop, patience: Patience) -> None:
 
     If this fails: look for the empty string taken for "not given", or given to the TLS object as a name.
     """
-    context = client_context()
+    context = new_client_context()
     context.check_hostname = False
     ways: list[tuple[Any, Any]] = [(tcp_pair, loop.create_connection)]
     if hasattr(socket, "AF_UNIX"):

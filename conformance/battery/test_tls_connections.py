@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.certificates import NAME, client_context, server_context
+from conformance.kit.certificates import NAME, client_context, new_client_context, new_server_context, server_context
 from conformance.kit.connections import accept
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import (
@@ -117,10 +117,10 @@ def test_the_host_is_the_name_to_verify(loop: Loop, patience: Patience, verifies
     If this fails: look for a name that is None, so that nothing is checked, or the address that it resolved to, or for
     one that is not sent by a context that checks no names.
     """
-    ours = client_context()
+    ours = new_client_context()
     ours.check_hostname = verifies
     names: list[str | None] = []
-    context = server_context()
+    context = new_server_context()
     context.sni_callback = lambda _socket, name, _context: names.append(name)
     with listener() as listening:
         helper = tls_accept(listening, context)

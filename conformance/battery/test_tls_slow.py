@@ -11,7 +11,7 @@ import pytest
 
 from conformance.battery.test_tls_records import ByHand
 from conformance.kit.cases import each
-from conformance.kit.certificates import NAME, client_context, server_context
+from conformance.kit.certificates import NAME, client_context, new_server_context, server_context
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, listener, receive_exactly, tcp_pair
 from conformance.kit.protocols import Events
@@ -126,7 +126,7 @@ def test_the_context_is_asked_for_names(loop: Loop, patience: Patience, side: st
     If this fails: look for a context that is rebuilt from some of its settings, or one that is made once for all.
     """
     names: list[Any] = []
-    context = server_context()
+    context = new_server_context()
     context.sni_callback = lambda _object, name, _context: names.append(name)
     with secured(loop, patience, side, ours=context):
         assert names == [NAME]

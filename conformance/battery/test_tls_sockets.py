@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from conformance.kit.cases import each
-from conformance.kit.certificates import NAME, client_context, server_context
+from conformance.kit.certificates import NAME, client_context, new_client_context, new_server_context, server_context
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import as_subclass, drive, tcp_pair, unix_listener, unix_pair
 from conformance.kit.protocols import Events
@@ -125,8 +125,8 @@ def test_the_protocol_is_negotiated(loop: Loop, patience: Patience, side: str) -
 
     If this fails: look for a context that is rebuilt from some of its settings.
     """
-    ours = client_context() if side == "client" else server_context()
-    theirs = server_context() if side == "client" else client_context()
+    ours = new_client_context() if side == "client" else new_server_context()
+    theirs = new_server_context() if side == "client" else new_client_context()
     ours.set_alpn_protocols(["first", "second"])
     theirs.set_alpn_protocols(["second"])
     with secured(loop, patience, side, ours=ours, theirs=theirs) as (transport, _, peer):

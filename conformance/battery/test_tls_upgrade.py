@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from conformance.kit.cases import each
-from conformance.kit.certificates import NAME, client_context, server_context
+from conformance.kit.certificates import NAME, client_context, new_client_context, server_context
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import drive, receive_exactly, shrink_buffers, tcp_pair
 from conformance.kit.protocols import Events
@@ -192,7 +192,7 @@ def test_an_upgraded_transport_tells_of_tls(loop: Loop, patience: Patience) -> N
 
     If this fails: look for extra information that only create_connection() fills in.
     """
-    context = client_context()
+    context = new_client_context()
     with upgraded(loop, patience, sslcontext=context) as (transport, _, _, _):
         assert transport.get_extra_info("sslcontext") is context
         assert transport.get_extra_info("ssl_object") is not None
@@ -240,7 +240,7 @@ def test_tls_over_tls(loop: Loop, patience: Patience) -> None:
             return data
 
         helper = in_thread(answer)
-        context = client_context()
+        context = new_client_context()
         transport = upgrade(loop, outer, protocol, sslcontext=context)
         assert transport.get_extra_info("sslcontext") is context
         assert transport.get_extra_info("ssl_object") is not beneath

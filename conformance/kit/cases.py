@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+import reprlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 
 def each(
-    names: str | tuple[str, ...], values: Iterable[Any], ids: Sequence[str] | Callable[[Any], str] = repr
+    names: str | tuple[str, ...], values: Iterable[Any], ids: Sequence[str] | Callable[[Any], str] = reprlib.repr
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Run a test for each of `values` of its parameter, or parameters, `names`, one after the other on the same loop.
 
@@ -18,18 +19,17 @@ def each(
     An exception gets a note that says which case it was, by its id.
     """
     given = (names,) if isinstance(names, str) else names
-    cases = [
-        (ids(value) if callable(ids) else ids[number], (value,) if isinstance(names, str) else value)
-        for number, value in enumerate(values)
-    ]
+    cases = list(values)
 
     def decorate(test: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(test)
         def run_each(**fixtures: Any) -> None:
-            for id, value in cases:
+            for number, case in enumerate(cases):
+                value = (case,) if isinstance(names, str) else case
                 try:
                     test(**fixtures, **dict(zip(given, value, strict=True)))
                 except BaseException as error:
+                    id = ids(case) if callable(ids) else ids[number]
                     error.add_note(f"{', '.join(given)}: {id}")
                     raise
 

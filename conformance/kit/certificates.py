@@ -24,8 +24,8 @@ def _issued(*names: str) -> trustme.LeafCert:
     return _authority().issue_cert(*names)
 
 
-def server_context(name: str = NAME, *, client_certificates: bool = False) -> ssl.SSLContext:
-    """A server's context, with a certificate for `name`."""
+def new_server_context(name: str = NAME, *, client_certificates: bool = False) -> ssl.SSLContext:
+    """A server's context, with a certificate for `name`, of a test's own: it may be changed."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _issued(name).configure_cert(context)
     if client_certificates:
@@ -34,14 +34,19 @@ def server_context(name: str = NAME, *, client_certificates: bool = False) -> ss
     return context
 
 
-def client_context(*, trusting: bool = True, certificate: str | None = None) -> ssl.SSLContext:
-    """A client's context, which verifies; it trusts the authority unless told otherwise."""
+def new_client_context(*, trusting: bool = True, certificate: str | None = None) -> ssl.SSLContext:
+    """A client's context of a test's own, which verifies; it trusts the authority unless told otherwise."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if trusting:
         _authority().configure_trust(context)
     if certificate is not None:
         _issued(certificate).configure_cert(context)
     return context
+
+
+# Reading a certificate takes longer than a handshake: whoever changes nothing of a context gets the same one again.
+server_context = functools.cache(new_server_context)
+client_context = functools.cache(new_client_context)
 
 
 def trusted_by_default(directory: Path) -> str:
@@ -52,4 +57,5 @@ def trusted_by_default(directory: Path) -> str:
 
 
 # Made while the module is imported, so that processes forked for single tests find them ready.
-_issued(NAME)
+server_context()
+client_context()

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from conformance.kit.cases import each
-from conformance.kit.certificates import NAME, client_context, server_context
+from conformance.kit.certificates import NAME, client_context, new_client_context, new_server_context, server_context
 from conformance.kit.patience import Patience, turn
 from conformance.kit.peers import (
     PEER_TIMEOUT,
@@ -120,7 +120,11 @@ def secured(
     `side` is one of `CLIENTS` or `SERVERS`, the ways that lead to one.
     """
     server = side in SERVERS
-    arguments = {"ssl": ours or own_context(side), **({} if server else {"server_hostname": NAME}), **kwargs}
+    arguments = {
+        "ssl": ours or (server_context() if server else client_context()),
+        **({} if server else {"server_hostname": NAME}),
+        **kwargs,
+    }
     with contextlib.ExitStack() as stack:
         if side in ("client", "unix"):
             transport, made, helper = _connected(loop, stack, side, protocol, theirs, arguments)
@@ -135,8 +139,8 @@ def secured(
 
 
 def own_context(side: str, version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
-    """A context for the loop's part; it speaks no later version than this one."""
-    context = server_context() if side in SERVERS else client_context()
+    """A new context for the loop's part; it speaks no later version than this one."""
+    context = new_server_context() if side in SERVERS else new_client_context()
     if version is not None:
         context.maximum_version = version
     return context
