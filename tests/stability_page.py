@@ -55,6 +55,7 @@ What an older catalogue was asked counts above as well.
 _REASONS = {
     "servers.out-of-descriptors": "after a lack of descriptors a loop may rest for a second, as asyncio does",
     "flow.resume-at-low": "asyncio's pipes resume when their buffer is empty: asked for a thousand turns",
+    "flow.writelines": "asyncio of some Pythons (gh-127655) does not pause: asked for a thousand turns",
     "sockets.sendall-items": "asyncio takes items for bytes and never ends: asked for a thousand turns",
     "tcp.writelines-empty-pieces": "asyncio of some Pythons (gh-155888) never ends it: asked for a thousand turns",
     "udp.write-buffer-size": "asyncio of some Pythons never comes down to 0: asked for a thousand turns",
