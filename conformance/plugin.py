@@ -52,8 +52,10 @@ def take_over(early_config: pytest.Config, args: list[str]) -> None:
         args.insert(0, str(BATTERY))  # not last: --loop-shuffle would take it for its seed
         known.file_or_dir.append(str(BATTERY))
     if whole:
-        # It imports all of Hypothesis to say nothing at the end, which takes longer than a run of one chapter.
-        early_config.pluginmanager.set_blocked("hypothesispytest")
+        # The first imports all of Hypothesis to say nothing at the end, which takes longer than a run of one chapter;
+        # the second looks for garbage twice, of which each trial has its own watch.
+        for plugin in ("hypothesispytest", "unraisableexception"):
+            early_config.pluginmanager.set_blocked(plugin)
     early_config.stash[selection.IDS] = ids
     early_config.stash[_WHOLE] = whole
     early_config.stash[_PATH] = list(sys.path)
