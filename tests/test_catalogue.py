@@ -14,7 +14,7 @@ from conformance import catalogue, contract_map
 from conformance.citations import BadCitation, url_of
 from conformance.requirement import MUST, BadRequirement, requirement
 from tests.broken_loops import every
-from tests.broken_loops.table import proofs_text
+from tests.broken_loops.table import page, proofs_text, rows_that_hold
 from tests.harness import run_pytest
 
 BATTERY = Path(conformance.__file__).parent / "battery"
@@ -95,6 +95,14 @@ def test_citations_of_the_asyncio_documentation_name_places_that_exist() -> None
 def test_the_shipped_proofs_are_those_of_the_broken_loops() -> None:
     shipped = (Path(conformance.__file__).parent / "proofs.json").read_text(encoding="utf-8")
     assert shipped == proofs_text(), "write them again: python -m tests.broken_loops.table --proofs-only"
+
+
+def test_rows_of_the_page_of_broken_loops_are_read_back() -> None:
+    first, second = every()[:2]
+    failed = {first.name: sorted({*first.breaks, "tcp.echo"}), second.name: ["tcp.echo"]}
+    written = page(failed, 2, "everything", stock_fails=[])
+    assert rows_that_hold(written) == {first.name: failed[first.name]}  # the other's sentence is not proved by it
+    assert rows_that_hold(written.replace(first.sentence, "Something else.")) == {}
 
 
 def test_two_workers_collect_the_same_tests() -> None:

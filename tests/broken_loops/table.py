@@ -6,6 +6,7 @@ writes the first from the declarations alone. A thousand requirements on each of
 `--ask chapters` asks each loop the chapters that it breaks only, `--ask module` what the broken loops of its module
 break, both with N requirements of other chapters (`--others N`). `--sample N` draws N loops and writes no page.
 `--work DIR` keeps what each loop failed, so that a run goes on where another ended, which it does after `--minutes N`.
+`--new` leaves the page's rows as they are, and asks the loops only that it has none of, or an older one.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import functools
 import json
 import math
 import random
+import re
 import statistics
 import sys
 import tempfile
@@ -117,6 +119,26 @@ def unseen(loop: BrokenLoop, stock_fails: list[str]) -> dict[str, str]:
     return recorded | {id: "asyncio itself fails it" for id in loop.breaks if id in stock_fails}
 
 
+def _cells(loop: BrokenLoop) -> tuple[str, str]:
+    """What a row says of the loop whatever it failed."""
+    return loop.name, loop.sentence.replace("|", "\\|")
+
+
+def rows_that_hold(text: str) -> dict[str, list[str]]:
+    """Name → ids that it failed, of the loops whose row on the page speaks of them as they are now."""
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for line in text.splitlines():
+        if line.startswith("| ") and line.endswith(" |"):
+            *cells, ids = re.split(r"(?<!\\) \| ", line[2:-2])
+            rows[tuple(cells)] = ids.split(", ")
+    held: dict[str, list[str]] = {}
+    for loop in every():
+        ids = rows.get(_cells(loop), [])
+        if {bold.partition("**")[0] for id in ids for bold in id.split("**", 1)[1:]} == set(loop.breaks):
+            held[loop.name] = [id.strip("*") for id in ids if " " not in id and id != "(none)"]
+    return held
+
+
 def page(failed: dict[str, list[str]], all_loops: int, words: str, stock_fails: list[str]) -> str:
     spread = [len(ids) for ids in failed.values()]
     asked = f"{len(failed)} loops" if len(failed) == all_loops else f"{len(failed)} of {all_loops} loops so far"
@@ -124,7 +146,8 @@ def page(failed: dict[str, list[str]], all_loops: int, words: str, stock_fails: 
         "# Broken loops and the requirements that fail on them",
         "",
         f"Written by `tox run -e broken` on Python {sys.version_info[0]}.{sys.version_info[1]}, with a catalogue of",
-        f"{len(catalogue.load())} requirements; each loop was asked {words}.",
+        f"{len(catalogue.load())} requirements; each loop was asked {words},",
+        "when it was new or the whole page was written.",
         f"{asked}, each wrong in one way, fail {statistics.median(spread):g} requirement(s) in the median,",
         f"{max(spread)} at most. The requirement that names the broken sentence stands in bold.",
         "",
@@ -135,9 +158,7 @@ def page(failed: dict[str, list[str]], all_loops: int, words: str, stock_fails: 
         if loop.name in failed:
             ids = [f"**{id}**" if id in loop.breaks else id for id in failed[loop.name]]
             ids += [f"**{id}** ({why})" for id, why in unseen(loop, stock_fails).items()]
-            lines.append(
-                f"| {loop.name} | {loop.sentence.replace('|', chr(92) + '|')} | {', '.join(ids) or '(none)'} |"
-            )
+            lines.append(f"| {' | '.join([*_cells(loop), ', '.join(ids) or '(none)'])} |")
     return "\n".join(lines) + "\n"
 
 
@@ -189,6 +210,7 @@ def main() -> None:
     parser.add_argument("--sample", type=int, metavar="N", help="ask N loops, drawn, and write no page")
     parser.add_argument("--seed", type=int, default=1, help="draws those N (default: 1)")
     parser.add_argument("--work", type=Path, metavar="DIR", help="keep what was measured in this directory, and go on")
+    parser.add_argument("--new", action="store_true", help="ask the loops only that the page has no row of")
     parser.add_argument("--minutes", type=float, default=math.inf, metavar="N", help="write the page after N minutes")
     options = parser.parse_args()
     PROOFS.write_text(proofs_text(), encoding="utf-8")
@@ -200,6 +222,8 @@ def main() -> None:
     if options.sample is not None:
         loops = draw.sample(loops, min(options.sample, len(loops)))
     kept = Kept(options.work)
+    if options.new:
+        kept.failed = rows_that_hold(PAGE.read_text(encoding="utf-8")) | kept.failed
     ask(loops, asking, kept, options.minutes)
     asked = [loop for loop in loops if loop.name in kept.failed]
     failed = {loop.name: kept.failed[loop.name] for loop in asked}
